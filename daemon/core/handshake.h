@@ -1,0 +1,46 @@
+// The opening handshake of a WebSocket (RFC 6455 4.2), from a parsed head to the bytes of the answer, and the
+// writing of any other HTTP response. Pure functions; the head and what it views belong to the caller.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "daemon/core/http_head.h"
+
+namespace wayleave {
+
+// A request that may be answered with 101. Views into the head's buffer.
+struct Upgrade {
+    std::string_view key;     // 24 characters, canonical base64 of 16 bytes
+    std::string_view origin;  // as sent, not judged here; "null" is a value like any other
+    bool has_origin = false;
+    std::vector<std::string_view> protocols;  // offered, in the client's order; at most 16, no two the same
+};
+
+struct HandshakeRefusal {
+    int status;                 // 400, 405 (send Allow: GET), 426
+    std::string_view reason;    // static text
+    bool version_hint = false;  // send Sec-WebSocket-Version: 13 (RFC 6455 4.2.2, item 4)
+    bool not_upgrade =
+        false;  // no Upgrade field at all: an ordinary request, which another endpoint may serve
+};
+
+// Extensions are not looked at: none is accepted, so none is answered. The policy judges Origin and
+// protocols.
+[[nodiscard]] std::variant<Upgrade, HandshakeRefusal> check_upgrade(const HttpHead& head);
+
+// Sec-WebSocket-Accept for a key that check_upgrade passed. Throws only when OpenSSL has no SHA-1 to give.
+[[nodiscard]] std::string accept_key(std::string_view key);
+
+// The 101 response. `protocol` is one that was offered and is configured, or empty for none.
+[[nodiscard]] std::string switching_protocols(std::string_view accept, std::string_view protocol);
+
+// A complete response that no cache may keep. `extra_headers` are complete lines, each with its CRLF; they
+// and `content_type` (empty: no such field) are our own text, never the peer's. A 204 has no body. A 426 gets
+// the Upgrade field that RFC 9110 15.5.22 asks for.
+[[nodiscard]] std::string http_response(int status, std::string_view content_type, std::string_view body,
+                                        std::string_view extra_headers, bool keep_alive);
+
+}  // namespace wayleave

@@ -1,0 +1,140 @@
+#include "daemon/identity/key_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace wayleave {
+
+namespace {
+
+// Closes the descriptor on every way out.
+struct OpenFile {
+    explicit OpenFile(const std::string& path) : fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+    ~OpenFile() {
+        if (fd >= 0) close(fd);
+    }
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+
+    int fd;
+};
+
+Failure<std::string> system_error(const std::string& path, int error) {
+    return failure(fmt::format("{}: {}; check the path and who may read it", path, std::strerror(error)));
+}
+
+Status check_kind_and_size(const std::string& path, const struct stat& info) {
+    if (!S_ISREG(info.st_mode)) {
+        return failure(fmt::format("{}: is not a regular file; name the key file itself", path));
+    }
+    if (static_cast<size_t>(info.st_size) > max_key_file_bytes) {
+        return failure(fmt::format("{}: is larger than {} KiB; a key file holds at most 50 keys", path,
+                                   max_key_file_bytes / 1024));
+    }
+    return success();
+}
+
+Status read_all(const OpenFile& file, const std::string& path, std::string& bytes) {
+    size_t filled = 0;
+    while (filled < bytes.size()) {
+        const ssize_t count = read(file.fd, bytes.data() + filled, bytes.size() - filled);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return system_error(path, errno);
+        if (count == 0) break;
+        filled += static_cast<size_t>(count);
+    }
+    if (filled == bytes.size()) {  // the buffer has one byte more than the file may have
+        OPENSSL_cleanse(bytes.data(), bytes.size());
+        return failure(fmt::format("{}: grew while it was read; try again", path));
+    }
+    bytes.resize(filled);
+    return success();
+}
+
+bool ends_with_json_name(std::string_view path) {
+    return path.ends_with(".jwks") || path.ends_with(".jwk") || path.ends_with(".json");
+}
+
+// Anything that could be a public key must not be taken for the secret of an HMAC: whoever has the public key
+// could then sign. So JSON and PEM are recognised generously, and other well-known forms are refused by name.
+KeyFileKind kind_of(std::string_view path, std::string_view text) {
+    const size_t first = text.find_first_not_of(" \t\r\n");
+    if (ends_with_json_name(path) || (first != std::string_view::npos && text[first] == '{'))
+        return KeyFileKind::json;
+    if (text.find("-----BEGIN ") != std::string_view::npos) return KeyFileKind::pem;
+    return KeyFileKind::secret;
+}
+
+// A DER SEQUENCE with a one- or two-byte length that is exactly the rest of the file.
+bool looks_like_der(std::string_view text) {
+    const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<unsigned char>(text[i])); };
+    if (text.size() < 4 || byte(0) != 0x30) return false;
+    if (byte(1) < 0x80) return text.size() == byte(1) + 2;
+    if (byte(1) == 0x81) return text.size() == byte(2) + 3;
+    return byte(1) == 0x82 && text.size() == (byte(2) << 8U | byte(3)) + 4;
+}
+
+Status refuse_other_forms(const std::string& path, std::string_view text) {
+    if (looks_like_der(text)) {
+        return failure(fmt::format("{}: is DER; convert it to PEM with openssl pkey or openssl x509", path));
+    }
+    if (text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-")) {
+        return failure(
+            fmt::format("{0}: is an OpenSSH key; convert it with ssh-keygen -e -m PKCS8 -f {0}", path));
+    }
+    return success();
+}
+
+}  // namespace
+
+SecretText::SecretText(SecretText&& other) noexcept : bytes_(std::move(other.bytes_)) {
+    other.wipe();  // a short string is copied by a move, not stolen
+}
+
+SecretText& SecretText::operator=(SecretText&& other) noexcept {
+    if (this == &other) return *this;
+    wipe();
+    bytes_ = std::move(other.bytes_);
+    other.wipe();
+    return *this;
+}
+
+void SecretText::wipe() noexcept {
+    // The capacity, too: a moved-from short string keeps its bytes in the object.
+    OPENSSL_cleanse(bytes_.data(), bytes_.capacity());
+    bytes_.clear();
+}
+
+Result<KeyFile> read_key_file(const std::string& path) {
+    const OpenFile file(path);
+    if (file.fd < 0) return system_error(path, errno);
+    struct stat info {};
+    if (fstat(file.fd, &info) != 0) return system_error(path, errno);
+    if (auto checked = check_kind_and_size(path, info); !checked) return failure(checked.error());
+
+    std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
+    if (auto done = read_all(file, path, bytes); !done) return failure(done.error());
+    if (bytes.empty()) return failure(fmt::format("{}: is empty; write a key into it", path));
+
+    const KeyFileKind kind = kind_of(path, bytes);
+    if (kind == KeyFileKind::secret) {
+        if (auto form = refuse_other_forms(path, bytes); !form) return failure(form.error());
+        if (bytes.back() == '\n') bytes.pop_back();
+    }
+    return KeyFile{path, kind, (info.st_mode & 066) != 0, SecretText(std::move(bytes))};
+}
+
+Status refuse_if_exposed(const KeyFile& file) {
+    if (!file.exposed) return success();
+    return failure(fmt::format(
+        "{0}: holds secret key material and is readable by group or others; run chmod 600 {0} (E017)",
+        file.path));
+}
+
+}  // namespace wayleave

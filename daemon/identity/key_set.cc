@@ -1,0 +1,220 @@
+#include "daemon/identity/key_set.h"
+
+#include <fmt/format.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <rhonabwy.h>
+
+#include <algorithm>
+#include <array>
+
+#include "daemon/identity/base64url.h"
+#include "daemon/identity/jwk.h"
+#include "daemon/identity/key_file.h"
+#include "daemon/identity/pem.h"
+
+namespace wayleave {
+
+namespace {
+
+struct FreeJwk {
+    void operator()(jwk_t* jwk) const noexcept { r_jwk_free(jwk); }
+};
+struct FreeDigest {
+    void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+};
+struct FreeEcdsa {
+    void operator()(ECDSA_SIG* signature) const noexcept { ECDSA_SIG_free(signature); }
+};
+using Mac = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
+
+const unsigned char* bytes_of(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+Mac make_mac(std::string_view secret) {
+    EVP_MAC* method = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    Mac mac(EVP_MAC_CTX_new(method));
+    EVP_MAC_free(method);  // the context holds a reference of its own
+    std::array<char, 7> digest{"SHA256"};
+    const std::array<OSSL_PARAM, 2> parameters = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+        OSSL_PARAM_construct_end()};
+    if (!mac || EVP_MAC_init(mac.get(), bytes_of(secret), secret.size(), parameters.data()) != 1)
+        return nullptr;
+    return mac;
+}
+
+bool mac_matches(const EVP_MAC_CTX* keyed, std::string_view data, std::string_view signature) {
+    const Mac mac(EVP_MAC_CTX_dup(keyed));
+    std::array<unsigned char, 32> own{};
+    size_t length = 0;
+    return mac && EVP_MAC_update(mac.get(), bytes_of(data), data.size()) == 1 &&
+           EVP_MAC_final(mac.get(), own.data(), &length, own.size()) == 1 && length == own.size() &&
+           signature.size() == own.size() && CRYPTO_memcmp(own.data(), signature.data(), own.size()) == 0;
+}
+
+// JOSE writes an ECDSA signature as r and s of 32 bytes each, OpenSSL wants them in DER. Empty if it cannot
+// be.
+std::string ecdsa_der(std::string_view signature) {
+    constexpr size_t half = 32;
+    if (signature.size() != 2 * half) return {};
+    const std::unique_ptr<ECDSA_SIG, FreeEcdsa> pair(ECDSA_SIG_new());
+    BIGNUM* r = BN_bin2bn(bytes_of(signature), half, nullptr);
+    BIGNUM* s = BN_bin2bn(bytes_of(signature) + half, half, nullptr);
+    if (!pair || r == nullptr || s == nullptr || ECDSA_SIG_set0(pair.get(), r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        return {};
+    }
+    std::array<unsigned char, 80> der{};
+    unsigned char* end = der.data();
+    const int length = i2d_ECDSA_SIG(pair.get(), &end);
+    if (length <= 0) return {};
+    return {reinterpret_cast<const char*>(der.data()), static_cast<size_t>(length)};
+}
+
+bool public_key_matches(EVP_PKEY* key, Algorithm algorithm, std::string_view data,
+                        std::string_view signature) {
+    std::string der;
+    if (algorithm == Algorithm::ES256) {
+        der = ecdsa_der(signature);
+        if (der.empty()) return false;
+        signature = der;
+    }
+    const std::unique_ptr<EVP_MD_CTX, FreeDigest> context(EVP_MD_CTX_new());
+    const char* digest = algorithm == Algorithm::EdDSA ? nullptr : "SHA256";  // Ed25519 hashes by itself
+    const bool good =
+        context &&
+        EVP_DigestVerifyInit_ex(context.get(), nullptr, digest, nullptr, nullptr, key, nullptr) == 1 &&
+        EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(data), data.size()) ==
+            1;
+    if (!good) ERR_clear_error();  // OpenSSL's queue is per thread; nothing of ours may pile up in it
+    return good;
+}
+
+// The JOSE library reads the JWK, OpenSSL takes it over as PEM.
+Result<Pkey> build_public_key(const Jwk& jwk) {
+    jwk_t* raw = nullptr;
+    if (r_jwk_init(&raw) != RHN_OK) return failure("cannot be read: out of memory");
+    const std::unique_ptr<jwk_t, FreeJwk> parsed(raw);
+    const std::string members(jwk.public_members.view());
+    std::string pem(8192, '\0');
+    size_t length = pem.size();
+    if (r_jwk_import_from_json_str(raw, members.c_str()) != RHN_OK ||
+        r_jwk_export_to_pem_der(raw, R_FORMAT_PEM, reinterpret_cast<unsigned char*>(pem.data()), &length,
+                                R_FLAG_IGNORE_REMOTE) != RHN_OK) {
+        return failure("is not a valid key; export it again");
+    }
+    auto key = parse_pem(std::string_view(pem).substr(0, length));
+    if (!key) return failure(key.error());
+    return std::move(key->key);
+}
+
+Result<VerifyKey> hmac_key(std::string kid, std::string_view secret) {
+    if (secret.size() < min_hmac_secret_bytes) {
+        return failure(
+            fmt::format("is an HMAC secret of {} bytes; at least {} are required, make one with "
+                        "openssl rand -hex 32",
+                        secret.size(), min_hmac_secret_bytes));
+    }
+    Mac mac = make_mac(secret);
+    if (!mac) return failure("OpenSSL offers no HMAC with SHA-256; check its configuration");
+    return VerifyKey(std::move(kid), std::move(mac));
+}
+
+Result<VerifyKey> public_key(std::string kid, Pkey key) {
+    auto algorithm = algorithm_of(key.get());
+    if (!algorithm) return failure(algorithm.error());
+    std::unique_ptr<evp_pkey_st, FreePublicKey> owned(key.release());
+    return VerifyKey(*algorithm, std::move(kid), std::move(owned));
+}
+
+Result<VerifyKey> key_from_jwk(const Jwk& jwk) {
+    if (jwk.algorithm != Algorithm::HS256) {
+        auto key = build_public_key(jwk);
+        if (!key) return failure(key.error());
+        return public_key(jwk.kid, std::move(*key));
+    }
+    auto secret = hmac_secret_of(jwk);
+    if (!secret) return failure(secret.error());
+    return hmac_key(jwk.kid, secret->view());
+}
+
+using Keys = Result<std::vector<VerifyKey>>;
+
+// Errors of these three come without the path.
+Keys load_jwks(const KeyFile& file, bool& secret) {
+    auto jwks = parse_jwks(file.text.view());
+    if (!jwks) return failure(jwks.error());
+    std::vector<VerifyKey> keys;
+    for (const auto& jwk : *jwks) {
+        secret = secret || jwk.secret;
+        auto key = key_from_jwk(jwk);
+        if (!key) return failure(fmt::format("key {}: {}", keys.size() + 1, key.error()));
+        keys.push_back(std::move(*key));
+    }
+    return keys;
+}
+
+Keys only(Result<VerifyKey> key) {
+    if (!key) return failure(key.error());
+    std::vector<VerifyKey> keys;
+    keys.push_back(std::move(*key));
+    return keys;
+}
+
+Keys load_pem(const KeyFile& file, bool& secret) {
+    auto pem = parse_pem(file.text.view());
+    if (!pem) return failure(pem.error());
+    secret = pem->is_private;
+    return only(public_key({}, std::move(pem->key)));
+}
+
+Keys load_kind(const KeyFile& file, bool& secret) {
+    if (file.kind == KeyFileKind::json) return load_jwks(file, secret);
+    if (file.kind == KeyFileKind::pem) return load_pem(file, secret);
+    secret = true;
+    return only(hmac_key({}, file.text.view()));
+}
+
+}  // namespace
+
+void FreePublicKey::operator()(evp_pkey_st* key) const noexcept {
+    EVP_PKEY_free(key);
+}
+void FreeMac::operator()(evp_mac_ctx_st* mac) const noexcept {
+    EVP_MAC_CTX_free(mac);
+}
+
+VerifyKey::VerifyKey(Algorithm algorithm, std::string kid, std::unique_ptr<evp_pkey_st, FreePublicKey> key)
+    : algorithm_(algorithm), kid_(std::move(kid)), key_(std::move(key)) {}
+
+VerifyKey::VerifyKey(std::string kid, std::unique_ptr<evp_mac_ctx_st, FreeMac> mac)
+    : algorithm_(Algorithm::HS256), kid_(std::move(kid)), mac_(std::move(mac)) {}
+
+bool VerifyKey::matches(std::string_view data, std::string_view signature) const {
+    if (mac_) return mac_matches(mac_.get(), data, signature);
+    return public_key_matches(key_.get(), algorithm_, data, signature);
+}
+
+bool KeySet::has_kids() const {
+    return std::any_of(keys_.begin(), keys_.end(), [](const VerifyKey& key) { return !key.kid().empty(); });
+}
+
+Result<KeySet> KeySet::load(const std::string& path) {
+    auto file = read_key_file(path);
+    if (!file) return failure(file.error());
+    bool secret = false;
+    auto keys = load_kind(*file, secret);
+    if (!keys) return failure(fmt::format("{}: {}", path, keys.error()));
+    if (secret) {
+        if (auto hidden = refuse_if_exposed(*file); !hidden) return failure(hidden.error());
+    }
+    return KeySet(std::move(*keys));
+}
+
+}  // namespace wayleave

@@ -1,0 +1,64 @@
+// KeySet: the keys that one key file holds, parsed once, ready to verify with. Immutable after load().
+//
+// The algorithm is a property of the key, never of the token. Private keys in the file are reduced to their
+// public half; an HMAC secret lives only inside OpenSSL, which wipes it. Thread: load() blocks on the disk;
+// keys() and matches() may be used by any number of threads at once.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/identity/algorithm.h"
+#include "dsl/result.h"
+
+struct evp_pkey_st;
+struct evp_mac_ctx_st;
+
+namespace wayleave {
+
+struct FreePublicKey {
+    void operator()(evp_pkey_st* key) const noexcept;
+};
+struct FreeMac {
+    void operator()(evp_mac_ctx_st* mac) const noexcept;
+};
+
+class VerifyKey {
+  public:
+    VerifyKey(Algorithm algorithm, std::string kid, std::unique_ptr<evp_pkey_st, FreePublicKey> key);
+    VerifyKey(std::string kid, std::unique_ptr<evp_mac_ctx_st, FreeMac> mac);
+
+    [[nodiscard]] Algorithm algorithm() const { return algorithm_; }
+    [[nodiscard]] const std::string& kid() const { return kid_; }  // empty if the key has none
+
+    // Whether the signature (raw bytes) is this key's over the data. The caller has compared the algorithms.
+    [[nodiscard]] bool matches(std::string_view data, std::string_view signature) const;
+
+  private:
+    Algorithm algorithm_;
+    std::string kid_;
+    std::unique_ptr<evp_pkey_st, FreePublicKey> key_;  // null for HS256
+    std::unique_ptr<evp_mac_ctx_st, FreeMac>
+        mac_;  // keyed template, duplicated for each use; null but for HS256
+};
+
+class KeySet {
+  public:
+    // A JWKS, a JWK, a PEM public key, certificate or private key, or an HMAC secret of at least 32 bytes.
+    // Error: "PATH: what is wrong; what to do".
+    static Result<KeySet> load(const std::string& path);
+
+    [[nodiscard]] std::span<const VerifyKey> keys() const { return keys_; }
+    // Whether any key has a kid: then a token's kid must name one of them.
+    [[nodiscard]] bool has_kids() const;
+
+  private:
+    explicit KeySet(std::vector<VerifyKey> keys) : keys_(std::move(keys)) {}
+
+    std::vector<VerifyKey> keys_;
+};
+
+}  // namespace wayleave

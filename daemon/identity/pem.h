@@ -1,0 +1,30 @@
+// PEM text to an OpenSSL key. Private header of daemon/identity.
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <memory>
+#include <string_view>
+
+#include "daemon/identity/algorithm.h"
+#include "dsl/result.h"
+
+namespace wayleave {
+
+struct FreePkey {
+    void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
+};
+using Pkey = std::unique_ptr<EVP_PKEY, FreePkey>;
+
+struct PemKey {
+    Pkey key;
+    bool is_private = false;
+};
+
+// The one key of the text. Of a chain of certificates the first counts. Error: what is wrong; what to do.
+Result<PemKey> parse_pem(std::string_view text);
+
+// RSA of at least 2048 bits, P-256, Ed25519; anything else is an error.
+Result<Algorithm> algorithm_of(const EVP_PKEY* key);
+
+}  // namespace wayleave

@@ -1,0 +1,23 @@
+// Making tokens and keys, for `wayleave token`: operators try a policy with them. The daemon itself signs
+// nothing. Blocking I/O; thread: any.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "daemon/identity/algorithm.h"
+#include "dsl/result.h"
+
+namespace wayleave {
+
+// A compact JWS over the claims, which must be a JSON object. The key file is an HMAC secret, a private JWK
+// or JWKS, or a private PEM key. `kid` picks the key of a JWKS (empty: the first that can sign) and is
+// written into the header. Error: "PATH: what is wrong; what to do".
+Result<std::string> sign_token(const std::string& key_path, std::string_view claims_json,
+                               std::string_view kid);
+
+// The text of a JWKS with one new private key of kid "1", newline at the end. Secret: the caller writes it
+// with mode 600.
+Result<std::string> generate_key(Algorithm algorithm);
+
+}  // namespace wayleave

@@ -1,0 +1,169 @@
+#include "daemon/identity/verify.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "daemon/identity/base64url.h"
+
+namespace wayleave {
+
+namespace {
+
+constexpr size_t max_header_members = 16;
+
+struct Envelope {
+    std::string_view header, payload, signature;  // as base64url
+    std::string_view signed_part;                 // header.payload, what the signature is over
+};
+
+struct Header {
+    Algorithm algorithm = Algorithm::HS256;
+    std::optional<std::string> kid;
+};
+
+std::optional<Envelope> split(std::string_view token) {
+    const size_t first = token.find('.');
+    if (first == std::string_view::npos) return std::nullopt;
+    const size_t second = token.find('.', first + 1);
+    if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
+        return std::nullopt;
+    }
+    return Envelope{token.substr(0, first), token.substr(first + 1, second - first - 1),
+                    token.substr(second + 1), token.substr(0, second)};
+}
+
+// Each of these lets the sender choose the key, the rules of parsing, or how much memory a token takes.
+bool is_refused_member(std::string_view name) {
+    constexpr std::array<std::string_view, 8> refused = {"crit", "b64", "zip", "jwk",
+                                                         "jku",  "x5u", "x5c", "enc"};
+    return std::find(refused.begin(), refused.end(), name) != refused.end();
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::optional<TokenError> check_members(const simdjson::dom::object& object) {
+    if (object.size() > max_header_members) return TokenError::malformed;
+    std::array<std::string_view, max_header_members> seen;
+    size_t count = 0;
+    for (const auto field : object) {
+        const auto end = seen.begin() + static_cast<std::ptrdiff_t>(count);
+        if (std::find(seen.begin(), end, field.key) != end) return TokenError::duplicate;
+        if (is_refused_member(field.key)) return TokenError::header;
+        seen.at(count++) = field.key;
+    }
+    return std::nullopt;
+}
+
+std::optional<TokenError> read_algorithm(const simdjson::dom::object& object,
+                                         std::span<const Algorithm> allowed, Header& header) {
+    std::string_view name;
+    if (object["alg"].get(name) != simdjson::SUCCESS) return TokenError::algorithm;
+    const auto algorithm = algorithm_from(name);
+    if (!algorithm || std::find(allowed.begin(), allowed.end(), *algorithm) == allowed.end()) {
+        return TokenError::algorithm;
+    }
+    header.algorithm = *algorithm;
+    return std::nullopt;
+}
+
+std::optional<TokenError> read_type(const simdjson::dom::object& object) {
+    const auto member = object["typ"];
+    if (member.error() == simdjson::NO_SUCH_FIELD) return std::nullopt;
+    std::string_view type;
+    if (member.get(type) != simdjson::SUCCESS) return TokenError::type;
+    if (!equal_ignoring_case(type, "JWT") && !equal_ignoring_case(type, "at+jwt")) return TokenError::type;
+    return std::nullopt;
+}
+
+std::optional<TokenError> read_kid(const simdjson::dom::object& object, Header& header) {
+    const auto member = object["kid"];
+    if (member.error() == simdjson::NO_SUCH_FIELD) return std::nullopt;
+    std::string_view kid;
+    if (member.get(kid) != simdjson::SUCCESS) return TokenError::malformed;
+    if (kid.empty() || kid.size() > max_kid_bytes) return TokenError::unknown_key;
+    header.kid = std::string(kid);
+    return std::nullopt;
+}
+
+Result<Header, TokenError> read_header(std::string_view segment, std::span<const Algorithm> allowed) {
+    const auto json = decode_base64url(segment);
+    if (!json) return failure(TokenError::malformed);
+    simdjson::dom::parser parser;
+    const simdjson::padded_string padded(*json);
+    simdjson::dom::object object;
+    if (parser.parse(padded).get(object) != simdjson::SUCCESS) return failure(TokenError::malformed);
+
+    Header header;
+    if (auto error = check_members(object)) return failure(*error);
+    if (auto error = read_type(object)) return failure(*error);
+    if (auto error = read_algorithm(object, allowed, header)) return failure(*error);
+    if (auto error = read_kid(object, header)) return failure(*error);
+    return header;
+}
+
+std::optional<TokenError> check_named(const KeySet& keys, const Header& header, std::string_view data,
+                                      std::string_view signature) {
+    for (const auto& key : keys.keys()) {
+        if (key.kid() != *header.kid) continue;  // kids are unique in a set
+        if (key.algorithm() != header.algorithm) return TokenError::algorithm;
+        if (!key.matches(data, signature)) return TokenError::signature;
+        return std::nullopt;
+    }
+    return TokenError::unknown_key;
+}
+
+std::optional<TokenError> check_any(const KeySet& keys, const Header& header, std::string_view data,
+                                    std::string_view signature) {
+    size_t tried = 0;
+    for (const auto& key : keys.keys()) {
+        if (key.algorithm() != header.algorithm) continue;
+        if (key.matches(data, signature)) return std::nullopt;
+        if (++tried == max_keys_tried) break;
+    }
+    return tried == 0 ? TokenError::algorithm : TokenError::signature;
+}
+
+}  // namespace
+
+std::string_view to_string(TokenError error) {
+    switch (error) {
+        case TokenError::too_long: return "The token is longer than 8192 bytes.";
+        case TokenError::malformed: return "The token is not a well-formed compact JWS.";
+        case TokenError::duplicate: return "The token's header has a member twice.";
+        case TokenError::header: return "The token's header has a member that is not accepted.";
+        case TokenError::type: return "The token's type is neither JWT nor at+jwt.";
+        case TokenError::algorithm: return "The token's algorithm is not allowed or not the key's.";
+        case TokenError::unknown_key: return "The token names a key that is not in the key set.";
+        case TokenError::signature: return "The token's signature does not match.";
+    }
+    return "The token is not valid.";
+}
+
+Result<std::string, TokenError> verify_signature(const KeySet& keys, std::span<const Algorithm> allowed,
+                                                 std::string_view compact_jws) {
+    if (compact_jws.size() > max_token_bytes) return failure(TokenError::too_long);
+    const auto envelope = split(compact_jws);
+    if (!envelope || envelope->header.empty() || envelope->payload.empty())
+        return failure(TokenError::malformed);
+    const auto header = read_header(envelope->header, allowed);
+    if (!header) return failure(header.error());
+    auto payload = decode_base64url(envelope->payload);
+    const auto signature = decode_base64url(envelope->signature);
+    if (!payload || !signature) return failure(TokenError::malformed);
+    if (signature->empty()) return failure(TokenError::signature);
+
+    const bool named = header->kid.has_value() && keys.has_kids();
+    const auto error = named ? check_named(keys, *header, envelope->signed_part, *signature)
+                             : check_any(keys, *header, envelope->signed_part, *signature);
+    if (error) return failure(*error);
+    return std::move(*payload);
+}
+
+}  // namespace wayleave

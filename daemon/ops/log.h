@@ -1,0 +1,63 @@
+// The log: structured lines, written by a thread of its own, so that a slow terminal or journal never blocks
+// a worker. The one global of the program. Lines that do not fit into the queue push out the oldest and are
+// counted. Thread: init_log() before other threads start; everything else from any thread. Nothing here
+// throws.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace wayleave {
+
+enum class Level { trace, debug, info, warn, error };
+enum class LogFormat { text, json, journald };
+
+struct LogField {
+    std::string_view key;  // snake_case, written by us
+    std::string value;     // anything; escaped before it is written
+};
+
+// journald if stderr is a stream of the journal, else text.
+[[nodiscard]] LogFormat default_log_format();
+
+// May be called again (after a fork, in tests); the earlier lines are written first.
+void init_log(Level level, LogFormat format);
+void set_log_level(Level level);  // at reload
+
+// `event` names the kind of line, in kebab-case. Up to warn, each event gets 10 lines a second; the next line
+// that passes says how many were suppressed. Before init_log() the line goes to stderr at once.
+void log_event(Level level, std::string_view event, std::string_view message,
+               std::initializer_list<LogField> fields = {});
+
+// Waits until everything logged so far is written, at most 2 s.
+void flush_log();
+
+// Lines lost since init_log() because the queue was full.
+[[nodiscard]] uint64_t log_dropped();
+
+// At most 10 lines a second for each event.
+class LogGate {
+  public:
+    using TimePoint = std::chrono::steady_clock::time_point;
+
+    // If it returns true, `suppressed` is the number of lines refused since the last one that passed.
+    [[nodiscard]] bool pass(std::string_view event, TimePoint now, uint64_t& suppressed);
+
+  private:
+    struct Window {
+        TimePoint start;
+        unsigned passed = 0;
+        uint64_t suppressed = 0;
+    };
+
+    std::mutex mutex_;
+    std::map<std::string, Window, std::less<>>
+        windows_;  // at most max_events; further events share one window
+};
+
+}  // namespace wayleave

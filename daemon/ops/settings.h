@@ -1,0 +1,65 @@
+// The daemon's settings: one plain value, read whole from a TOML file or not at all. The rows are in
+// settings_table.h. Blocking I/O in load_settings(): start-up, reload and the command line only.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "daemon/ops/log.h"
+#include "dsl/result.h"
+
+namespace wayleave {
+
+struct ListenerSettings {
+    std::string address;      // "127.0.0.1:8080", "[::1]:8080"
+    std::string certificate;  // PEM file; empty: no TLS. Both or neither
+    std::string key;
+
+    bool operator==(const ListenerSettings&) const = default;
+};
+
+// Where a value comes from, for `wayleave settings`.
+struct SettingOrigin {
+    std::string name;   // "limits.drain", "listen[0].address"
+    std::string value;  // as TOML; empty if unset and without a default
+    size_t line = 0;    // in Settings::file; 0 for a default
+};
+
+// Paths are absolute, or relative to the working directory if the path of the file was.
+struct Settings {
+    std::string file;
+    std::vector<ListenerSettings> listeners;  // at least one
+    size_t workers = 0;                       // threads, at least one
+    size_t max_connections = 0;               // 0: derive it from RLIMIT_NOFILE
+    std::string policy_directory;
+    std::string broker;  // "memory"
+    Level log_level = Level::info;
+    LogFormat log_format = LogFormat::text;
+    std::string control_socket;    // empty: none
+    std::string admin_address;     // empty: none
+    std::string static_directory;  // empty: none
+    size_t max_queue_bytes = 0;
+    size_t max_queue_messages = 0;
+    std::chrono::milliseconds handshake_timeout{};
+    std::chrono::milliseconds close_timeout{};
+    std::chrono::milliseconds drain{};
+    size_t accept_per_turn = 0;  // connections
+    size_t send_buffer = 0;      // bytes, SO_SNDBUF
+    std::vector<SettingOrigin> origins;
+
+    // The admin address can be reached from other machines: worth a warning.
+    [[nodiscard]] bool admin_is_public() const;
+};
+
+// All errors in one pass, each "file:line:col: error: what; remedy", the source line and a caret.
+Result<Settings, std::vector<std::string>> load_settings(const std::string& path);
+
+// Every row with its value and where it comes from, one a line; a valid TOML file.
+[[nodiscard]] std::string print_settings(const Settings& settings);
+
+// Names of the settings that differ but only take effect at the next start.
+[[nodiscard]] std::vector<std::string> restart_needed(const Settings& old, const Settings& now);
+
+}  // namespace wayleave

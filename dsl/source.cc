@@ -1,0 +1,48 @@
+#include "dsl/source.h"
+
+#include <algorithm>
+
+namespace wayleave::dsl {
+
+uint32_t Sources::add(std::string path, std::string text) {
+    auto file = std::make_unique<SourceFile>();
+    file->path = std::move(path);
+    file->text = std::move(text);
+    file->line_starts.push_back(0);
+    for (size_t i = 0; i < file->text.size(); ++i) {
+        if (file->text[i] == '\n') file->line_starts.push_back(static_cast<uint32_t>(i + 1));
+    }
+    files_.push_back(std::move(file));
+    return static_cast<uint32_t>(files_.size() - 1);
+}
+
+std::string_view Sources::text(Span span) const {
+    return std::string_view(files_[span.file]->text).substr(span.begin, span.end - span.begin);
+}
+
+std::string_view Sources::line(uint32_t file, uint32_t line) const {
+    const SourceFile& f = *files_[file];
+    if (line == 0 || line > f.line_starts.size()) return {};
+    const size_t begin = f.line_starts[line - 1];
+    size_t end = line < f.line_starts.size() ? f.line_starts[line] - 1 : f.text.size();
+    if (end > begin && f.text[end - 1] == '\r') --end;
+    return std::string_view(f.text).substr(begin, end - begin);
+}
+
+Position Sources::position(uint32_t file, uint32_t offset) const {
+    const SourceFile& f = *files_[file];
+    const auto after = std::upper_bound(f.line_starts.begin(), f.line_starts.end(), offset);
+    const auto index = static_cast<uint32_t>(after - f.line_starts.begin());
+    uint32_t column = 1;
+    for (uint32_t i = f.line_starts[index - 1]; i < offset && i < f.text.size(); ++i) {
+        if ((static_cast<unsigned char>(f.text[i]) & 0xC0) != 0x80) ++column;
+    }
+    return {index, column};
+}
+
+std::string Sources::place(Span span) const {
+    const Position at = position(span.file, span.begin);
+    return file(span.file).path + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+}
+
+}  // namespace wayleave::dsl
