@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "dsl/text.h"
+
 namespace wayleave::dsl {
 namespace {
 
@@ -23,17 +25,12 @@ std::string_view word(Severity severity) {
     return "error";
 }
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+bool continues(char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
 
 size_t characters(std::string_view text) {
     return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
-}
-
-// A terminal must not be steered by a policy file: tabs become blanks, control bytes a dot.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text) out += c == '\t' ? ' ' : (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) ? '.' : c;
-    return out;
 }
 
 // The line with its marks. `from` and `to` are byte offsets in the line.
@@ -68,6 +65,13 @@ std::string counted(size_t n, std::string_view noun) {
 
 Diagnostic& Diagnostics::add(Severity severity, std::string_view id, Span span, std::string message,
                              std::string label, std::string help) {
+    // A rule in `defaults` is checked once for each route: its mistake is told once.
+    for (const Diagnostic& known : all_) {
+        if (known.id == id && known.primary.span == span && known.message == message) {
+            return overflow_ = Diagnostic{id, severity,       std::move(message), {span, std::move(label)},
+                                          {}, std::move(help)};
+        }
+    }
     (severity == Severity::error ? errors_ : warnings_) += 1;
     Diagnostic diagnostic{id, severity, std::move(message), {span, std::move(label)}, {}, std::move(help)};
     if (all_.size() >= most) return overflow_ = std::move(diagnostic);
@@ -120,7 +124,12 @@ std::string render(const Diagnostic& diagnostic, const Sources& sources, bool co
     }
     if (!diagnostic.help.empty()) {
         out.append(paint.blue).append(gutter, ' ').append(" |").append(paint.reset).append("\n");
-        out.append(paint.bold).append("help").append(paint.reset).append(": ").append(diagnostic.help).append("\n");
+        out.append(paint.bold)
+            .append("help")
+            .append(paint.reset)
+            .append(": ")
+            .append(diagnostic.help)
+            .append("\n");
     }
     return out;
 }

@@ -47,7 +47,8 @@ bool append_utf8(std::string& out, uint32_t c) {
     } else if (c < 0x10000) {
         put(0xE0 | (c >> 12)), put(0x80 | ((c >> 6) & 0x3F)), put(0x80 | (c & 0x3F));
     } else {
-        put(0xF0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3F)), put(0x80 | ((c >> 6) & 0x3F)), put(0x80 | (c & 0x3F));
+        put(0xF0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3F)), put(0x80 | ((c >> 6) & 0x3F)),
+            put(0x80 | (c & 0x3F));
     }
     return true;
 }
@@ -58,7 +59,8 @@ bool glob_match(std::string_view pattern, std::string_view text) {
     const size_t last = pattern.rfind('*');
     const std::string_view head = pattern.substr(0, first);
     const std::string_view tail = pattern.substr(last + 1);
-    if (text.size() < head.size() + tail.size() || !text.starts_with(head) || !text.ends_with(tail)) return false;
+    if (text.size() < head.size() + tail.size() || !text.starts_with(head) || !text.ends_with(tail))
+        return false;
     text = text.substr(head.size(), text.size() - head.size() - tail.size());
     pattern = pattern.substr(first, last - first + 1);
     // Each literal piece between stars is taken at its first place: with `*` alone that is never wrong.
@@ -75,6 +77,27 @@ bool glob_match(std::string_view pattern, std::string_view text) {
     return true;
 }
 
-std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
+std::string printable(std::string_view text) {
+    std::string out;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+        if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080..U+009F steer terminals too
+            out += '.';
+            ++i;
+        } else {
+            out += byte == '\t' ? ' ' : byte < 0x20 || byte == 0x7F ? '.' : text[i];
+        }
+    }
+    return out;
+}
+
+std::string quoted(std::string_view text) {
+    constexpr size_t most = 120;
+    if (text.size() <= most) return "`" + printable(text) + "`";
+    size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    return "`" + printable(text.substr(0, end)) + "…`";
+}
 
 }  // namespace wayleave::dsl

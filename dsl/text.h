@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,15 @@ bool append_utf8(std::string& out, uint32_t code_point);
 // Whole-string glob with `*` for any run of characters; linear in the sum of the lengths.
 bool glob_match(std::string_view pattern, std::string_view text);
 
-std::string quoted(std::string_view text);  // `text`, for messages
+// Lets a hash table of strings be asked with a view.
+struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
+// Each control character replaced by one visible character: a terminal must not be steered by a policy file.
+std::string printable(std::string_view text);
+
+std::string quoted(std::string_view text);  // `text`, for messages; printable and not too long
 
 }  // namespace wayleave::dsl

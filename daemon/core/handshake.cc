@@ -142,24 +142,30 @@ std::string switching_protocols(std::string_view accept, std::string_view protoc
     return out.append("\r\n");
 }
 
-std::string http_response(int status, std::string_view content_type, std::string_view body,
-                          std::string_view extra_headers, bool keep_alive) {
+std::string http_response_head(int status, std::string_view content_type, size_t length,
+                               std::string_view extra_headers, bool keep_alive) {
     const bool has_body = status != 204;  // RFC 9110 8.6: not even a Content-Length
     std::string out;
-    out.reserve(256 + extra_headers.size() + body.size());
+    out.reserve(256 + extra_headers.size());
     out.append("HTTP/1.1 ")
         .append(std::to_string(status))
         .append(" ")
         .append(reason_phrase(status))
         .append("\r\n");
     if (has_body && !content_type.empty()) out.append("Content-Type: ").append(content_type).append("\r\n");
-    if (has_body) out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
+    if (has_body) out.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
     if (status == 426) out.append("Upgrade: websocket\r\n");
     out.append("Connection: ")
         .append(status == 426 ? "upgrade, " : "")
         .append(keep_alive ? "keep-alive" : "close");
     out.append("\r\nCache-Control: no-store\r\n").append(extra_headers).append("\r\n");
-    if (has_body) out.append(body);
+    return out;
+}
+
+std::string http_response(int status, std::string_view content_type, std::string_view body,
+                          std::string_view extra_headers, bool keep_alive) {
+    std::string out = http_response_head(status, content_type, body.size(), extra_headers, keep_alive);
+    if (status != 204) out.append(body);
     return out;
 }
 

@@ -43,4 +43,8 @@ struct HandshakeRefusal {
 [[nodiscard]] std::string http_response(int status, std::string_view content_type, std::string_view body,
                                         std::string_view extra_headers, bool keep_alive);
 
+// Only its head, for a body of `length` bytes that is sent from elsewhere, or not at all (HEAD).
+[[nodiscard]] std::string http_response_head(int status, std::string_view content_type, size_t length,
+                                             std::string_view extra_headers, bool keep_alive);
+
 }  // namespace wayleave

@@ -133,7 +133,7 @@ bool WebSocketDecoder::check_first_byte(const WebSocketLimits& limits, WsError& 
         message_opcode_ = opcode();
         fragments_ = 0;
     }
-    if (fragments_ == limits.max_fragments) {
+    if (fragments_ >= limits.max_fragments) {
         error = {1008, "too many fragments in one message"};
         return false;
     }

@@ -1,0 +1,34 @@
+// The broker inside one process: workers hear of each other's publications through their inboxes. Keeps no message.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/broker.h"
+
+namespace wayleave {
+
+class MemoryBroker final : public Broker {
+  public:
+    MemoryBroker();
+    ~MemoryBroker() override;
+    MemoryBroker(const MemoryBroker&) = delete;
+    MemoryBroker& operator=(const MemoryBroker&) = delete;
+
+    [[nodiscard]] uint32_t add_worker(Inbox& inbox) override;
+    void subscribe(uint32_t worker, std::string_view channel) override;
+    void unsubscribe(uint32_t worker, std::string_view channel) override;
+    void publish(const Publication& publication) override;
+
+  private:
+    struct Stripe;
+
+    [[nodiscard]] Stripe& stripe_of(std::string_view channel) const;
+
+    std::vector<Inbox*> inboxes_;  // by worker; fixed before the threads start
+    std::unique_ptr<Stripe[]> stripes_;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,17 @@
+// The subcommands. Each add_…() describes one to CLI11; when it is chosen, it runs and sets the exit code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace wayleave {
+
+void add_serve(CLI::App& app, int& exit_code);
+void add_lint(CLI::App& app, int& exit_code);
+void add_reload(CLI::App& app, int& exit_code);
+void add_status(CLI::App& app, int& exit_code);
+void add_settings(CLI::App& app, int& exit_code);
+void add_token(CLI::App& app, int& exit_code);
+void add_version(CLI::App& app, int& exit_code);
+
+}  // namespace wayleave

@@ -1,0 +1,33 @@
+// wayleave: one program, one subcommand for each thing it does.
+#include <sysexits.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "daemon/cli/commands.h"
+
+int main(int argc, char** argv) {
+    CLI::App app{"Configuration-driven WebSocket daemon.", "wayleave"};
+    app.set_version_flag("--version", "wayleave " WAYLEAVE_VERSION);
+    app.require_subcommand(1);
+
+    int exit_code = EX_OK;
+    wayleave::add_serve(app, exit_code);
+    wayleave::add_lint(app, exit_code);
+    wayleave::add_reload(app, exit_code);
+    wayleave::add_status(app, exit_code);
+    wayleave::add_settings(app, exit_code);
+    wayleave::add_token(app, exit_code);
+    wayleave::add_version(app, exit_code);
+    app.footer("Each command has a --help of its own. See wayleave(8), wayleave.toml(5) and wayleave.route(5).");
+
+    try {
+        app.parse(argc, argv);
+        return exit_code;
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? EX_OK : EX_USAGE;  // --help and --version come this way, too
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "wayleave: a bug, please report it: %s\n", error.what());
+        return EX_SOFTWARE;
+    }
+}

@@ -1,0 +1,48 @@
+#include <sysexits.h>
+
+#include <memory>
+
+#include "daemon/cli/commands.h"
+#include "daemon/cli/terminal.h"
+#include "daemon/ops/log.h"
+#include "daemon/ops/runtime_loader.h"
+#include "daemon/ops/server.h"
+
+namespace wayleave {
+
+namespace {
+
+// Whatever is wrong before the daemon is up is said on standard error as it is for a person, not as log lines.
+int serve(const std::string& config) {
+    block_signals();
+    const auto settings = settings_or_complain(config);
+    if (!settings) return settings.error();
+    const LoadedRuntime loaded = load_runtime(*settings, 1);
+    if (!loaded.runtime) {
+        write_text(stderr, loaded.render(colour_wanted(stderr)));
+        return EX_CONFIG;
+    }
+    init_log(settings->log_level, settings->log_format);
+    log_bugs();
+    auto server = Server::start(*settings, loaded, WAYLEAVE_VERSION);
+    if (!server) {
+        flush_log();
+        complain(server.error().text);
+        return server.error().exit_code;
+    }
+    const int exit_code = (*server)->run();
+    flush_log();
+    return exit_code;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, int& exit_code) {
+    auto* command = app.add_subcommand("serve", "Run the daemon in the foreground.");
+    auto config = std::make_shared<std::string>(default_config);
+    command->add_option("-c,--config", *config, "Settings file")->type_name("FILE")->capture_default_str();
+    command->footer("SIGHUP reloads; SIGTERM and SIGINT end in good order, a second one at once.");
+    command->callback([config, &exit_code] { exit_code = serve(*config); });
+}
+
+}  // namespace wayleave

@@ -1,0 +1,36 @@
+#include "daemon/cli/terminal.h"
+
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace wayleave {
+
+bool colour_wanted(FILE* stream) {
+    const char* refused = std::getenv("NO_COLOR");
+    const char* terminal = std::getenv("TERM");
+    if (refused != nullptr && *refused != '\0') return false;
+    return isatty(fileno(stream)) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
+}
+
+void write_text(FILE* stream, std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stream);
+}
+
+void complain(std::string_view text) {
+    write_text(stderr, "wayleave: ");
+    write_text(stderr, text);
+    write_text(stderr, "\n");
+}
+
+Result<Settings, int> settings_or_complain(const std::string& path) {
+    auto settings = load_settings(path);
+    if (settings) return std::move(*settings);
+    for (const std::string& error : settings.error()) write_text(stderr, error + "\n");
+    if (access(path.c_str(), R_OK) == 0) return failure(EX_CONFIG);
+    return failure(errno == EACCES ? EX_NOPERM : EX_NOINPUT);
+}
+
+}  // namespace wayleave

@@ -1,0 +1,48 @@
+// The door: may this handshake come in, and as whom? Pure but for the limits that it draws from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "daemon/core/gateway.h"
+#include "daemon/core/handshake.h"
+#include "daemon/core/http_head.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/rejection.h"
+#include "daemon/core/runtime.h"
+#include "dsl/evaluate.h"
+#include "dsl/facts.h"
+
+namespace wayleave {
+
+struct Admitted {
+    const dsl::Route* route = nullptr;
+    dsl::Facts facts;
+    dsl::AtomBits answers;             // to the questions that are settled for this connection
+    std::string user;                  // may be empty
+    std::string protocol;              // to be answered; may be empty
+    int64_t expires_ms = 0;            // wall time; 0: never
+    std::vector<std::string> entered;  // keys of `limit connections`: the session gives them back
+};
+
+struct TurnedAway {
+    const dsl::Route* route = nullptr;  // null: no address matched
+    Rejection rejection;
+};
+
+using Admission = std::variant<Admitted, TurnedAway>;
+
+[[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
+                              const Upgrade& upgrade, uint64_t connection, Now now);
+
+// The key under which a limit counts a request.
+[[nodiscard]] std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request);
+
+// Draws from a limit of a rate. Nothing, or why not.
+[[nodiscard]] std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,
+                                            const dsl::Request& request, LimitTable& limits, Now now);
+
+}  // namespace wayleave

@@ -1,0 +1,166 @@
+#include "daemon/core/client_message.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "daemon/core/json_value.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t most_members = 256;
+constexpr size_t longest_type = 128;
+constexpr size_t longest_id = 130;
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+// task.update: words of letters, digits, _ and -, joined by dots; the daemon's begin with $.
+bool is_type(std::string_view text) {
+    if (text.starts_with('$')) text.remove_prefix(1);
+    return !text.empty() && text.size() <= longest_type && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-' || c == ':' || c == '/';
+    });
+}
+
+std::string_view value_of(std::string_view member) {
+    // The key is a JSON string: its end is the first quote that no backslash escapes.
+    size_t at = 1;
+    while (member[at] != '"') at += member[at] == '\\' ? 2 : 1;
+    const size_t colon = member.find(':', at);
+    return trimmed(member.substr(colon + 1));
+}
+
+// The members of an object's text, in order: `"key": value` each.
+std::vector<std::string_view> split_members(std::string_view object) {
+    std::vector<std::string_view> out;
+    object = trimmed(object);
+    object = object.substr(1, object.size() - 2);
+    size_t depth = 0;
+    size_t start = 0;
+    for (size_t i = 0; i < object.size(); ++i) {
+        const char c = object[i];
+        if (c == '"') {
+            for (++i; object[i] != '"'; ++i) i += object[i] == '\\' ? 1 : 0;
+        } else if (c == '{' || c == '[') {
+            ++depth;
+        } else if (c == '}' || c == ']') {
+            --depth;
+        } else if (c == ',' && depth == 0) {
+            out.push_back(trimmed(object.substr(start, i - start)));
+            start = i + 1;
+        }
+    }
+    const std::string_view last = trimmed(object.substr(start));
+    if (!last.empty()) out.push_back(last);
+    return out;
+}
+
+}  // namespace
+
+std::vector<MessageParser::Member> members_of(simdjson::dom::object object, std::string_view text) {
+    const std::vector<std::string_view> raw = split_members(text);
+    std::vector<MessageParser::Member> members;
+    members.reserve(raw.size());
+    for (const auto field : object) members.push_back({field.key, raw[members.size()], field.value});
+    return members;
+}
+
+bool has_duplicates(const std::vector<MessageParser::Member>& members) {
+    std::vector<std::string_view> keys;
+    keys.reserve(members.size());
+    for (const MessageParser::Member& member : members) keys.push_back(member.key);
+    std::sort(keys.begin(), keys.end());
+    return std::adjacent_find(keys.begin(), keys.end()) != keys.end();
+}
+
+const MessageParser::Member* MessageParser::Message::find(std::string_view key) const {
+    const auto it = std::find_if(members.begin(), members.end(), [&](const Member& member) { return member.key == key; });
+    return it == members.end() ? nullptr : &*it;
+}
+
+Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std::string_view text) {
+    using namespace std::string_view_literals;
+    message_.type = message_.id = {};
+    message_.members.clear();
+    // simdjson reads past the end: it gets a copy with room behind it, in a buffer that is kept.
+    buffer_.resize(text.size() + simdjson::SIMDJSON_PADDING);
+    std::memcpy(buffer_.data(), text.data(), text.size());
+    simdjson::dom::element root;
+    if (parser_.parse(buffer_.data(), text.size(), false).get(root) != simdjson::SUCCESS) return failure("not JSON"sv);
+    if (root.get(message_.object) != simdjson::SUCCESS) return failure("not a JSON object"sv);
+    if (message_.object.size() > most_members) return failure("more than 256 members"sv);
+
+    message_.members = members_of(message_.object, text);
+    if (const Member* id = message_.find("$id")) {
+        const std::string_view raw = value_of(id->raw);
+        if ((id->value.is_string() || id->value.is_int64()) && raw.size() <= longest_id) message_.id = raw;
+        else return failure("`$id` is a short string or an integer"sv);
+    }
+    if (has_duplicates(message_.members)) return failure("a member stands twice"sv);
+    const Member* type = message_.find("type");
+    if (!type) return failure("no `type`"sv);
+    if (type->value.get(message_.type) != simdjson::SUCCESS || !is_type(message_.type)) {
+        return failure("`type` is a string of letters, digits and ._-:/, at most 128"sv);
+    }
+    if (message_.type.starts_with('$')) return &message_;
+    for (const Member& member : message_.members) {
+        if (member.key.starts_with('$') && member.key != "$id") return failure("members that begin with `$` are the server's"sv);
+    }
+    return &message_;
+}
+
+Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block, const MessageParser::Message& message) {
+    std::vector<dsl::Value> values;
+    values.reserve(block.fields.size());
+    for (const dsl::FieldDecl& field : block.fields) {
+        bool ambiguous = false;
+        const auto member = json_member(message.object, field.member, ambiguous);
+        if (ambiguous) return failure("the field " + field.name + " stands twice");
+        if (!member) {
+            if (field.required) return failure("the field " + field.name + " is missing");
+            values.push_back(field.otherwise);
+            continue;
+        }
+        auto value = json_value(*member, field.type);
+        if (!value) return failure("the field " + field.name + " is no " + to_string(field.type));
+        const bool listed = field.in.empty() || std::any_of(field.in.begin(), field.in.end(), [&](const dsl::Scalar& known) {
+            return dsl::to_value(known) == *value;
+        });
+        if (!listed) return failure("the field " + field.name + " has a value that is not in its set");
+        values.push_back(std::move(*value));
+    }
+    if (!block.strict) return values;
+    for (const MessageParser::Member& member : message.members) {
+        const bool known = member.key == "type" || member.key == "$id" ||
+                           std::any_of(block.fields.begin(), block.fields.end(), [&](const dsl::FieldDecl& field) {
+                               return field.member.front() == member.key;
+                           });
+        if (!known) return failure("a member that is not a field of this message");
+    }
+    return values;
+}
+
+std::string publication_text(std::string_view channel, std::string_view id, int64_t wall_ms,
+                             const std::vector<MessageParser::Member>& members) {
+    std::string out = "{\"$\":{\"channel\":";
+    append_json(out, channel);
+    out += ",\"id\":";
+    append_json(out, id);
+    out += ",\"at\":" + std::to_string(wall_ms) + "}";
+    for (const MessageParser::Member& member : members) {
+        if (member.key == "$id") continue;
+        out += ',';
+        out += member.raw;
+    }
+    out += '}';
+    return out;
+}
+
+}  // namespace wayleave

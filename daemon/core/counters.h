@@ -1,0 +1,72 @@
+// What one worker counts. Written by its thread alone, read by the metrics page: relaxed atomics.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+namespace wayleave {
+
+class Counter {
+  public:
+    void add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+    [[nodiscard]] uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+  private:
+    std::atomic<uint64_t> value_{0};
+};
+
+// A gauge that is set by its worker.
+class Gauge {
+  public:
+    void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+    [[nodiscard]] uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+  private:
+    std::atomic<uint64_t> value_{0};
+};
+
+enum class Reason : uint8_t {
+    unauthenticated,
+    forbidden,
+    limited,
+    banned,
+    bad_message,
+    unknown_message,
+    too_big,
+    slow,
+    expired,
+    unavailable,
+    policy_changed,
+    bad_request,  // what the codec or the handshake refuses; not named in the language
+    unknown_route,
+    idle,
+    count_,
+};
+
+[[nodiscard]] std::string_view to_string(Reason reason);
+
+struct Counters {
+    Gauge connections;        // WebSockets that are open
+    Gauge sockets;            // all, also those whose handshake is not complete
+    Gauge subscriptions;
+    Gauge channels;
+    Counter handshakes;       // answered 101
+    Counter http_requests;    // answered with anything else
+    Counter messages_in;
+    Counter bytes_in;
+    Counter publications;     // accepted from this worker's clients
+    Counter deliveries;       // frames queued to subscribers
+    Counter bytes_out;
+    Counter writes;           // the edge counts: calls of the transport's write
+    Counter accepted;         // the edge counts: sockets accepted
+    Counter accept_failures;  // the edge counts: descriptors exhausted and the like
+    Counter accept_refused;   // the edge counts: closed at once because max_connections was reached
+    Counter loop_turns;       // the edge counts; a watchdog sees that it moves
+    std::array<Counter, static_cast<size_t>(Reason::count_)> refused;
+
+    void refuse(Reason reason) { refused[static_cast<size_t>(reason)].add(); }
+};
+
+}  // namespace wayleave

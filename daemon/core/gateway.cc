@@ -1,0 +1,364 @@
+#include "daemon/core/gateway.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "daemon/core/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t rebinds_a_tick = 2000;
+constexpr int64_t tick_ms = 100;
+constexpr size_t most_bindings = 4096;
+// Where a route has no idle_timeout, an incomplete message still may not stand open for ever.
+constexpr int64_t assembly_timeout_ms = 60'000;
+
+uint64_t random_seed() {
+    uint64_t seed = 0;
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed) != 1) {
+        throw std::runtime_error("OpenSSL has no random numbers");
+    }
+    return seed;
+}
+
+uint64_t pack(ConnectionId id) { return uint64_t{id.generation} << 32 | id.index; }
+ConnectionId unpack(uint64_t item) { return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)}; }
+
+std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
+    std::string key(route.name);
+    key += '\0';
+    key.append(reinterpret_cast<const char*>(answers.data()), answers.size() * sizeof answers[0]);
+    return key;
+}
+
+}  // namespace
+
+Gateway::Impl::Impl(uint32_t worker, Broker& broker_in, LimitTable& limits_in, Counters& counters_in,
+                    const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime)
+    : broker(broker_in),
+      limits(limits_in),
+      counters(counters_in),
+      worker_(worker),
+      settings_(settings),
+      runtime_(std::move(runtime)),
+      hub_(worker, broker_in),
+      numbers_(random_seed()) {}
+
+// --- life-cycle ---
+
+Session* Gateway::Impl::find(ConnectionId id) {
+    if (id.index >= slots_.size()) return nullptr;
+    Slot& slot = slots_[id.index];
+    return slot.generation == id.generation ? slot.session.get() : nullptr;
+}
+
+ConnectionId Gateway::Impl::opened(const Peer& peer, Now now) {
+    if (free_.empty()) {
+        free_.push_back(static_cast<uint32_t>(slots_.size()));
+        slots_.emplace_back();
+    }
+    const uint32_t index = free_.back();
+    free_.pop_back();
+    Slot& slot = slots_[index];
+    ++slot.generation;
+    slot.session = std::make_unique<Session>();
+    Session& session = *slot.session;
+    session.id = {index, slot.generation};
+    session.peer = peer;
+    session.number = std::max<uint64_t>(1, numbers_());
+    session.opened_ms = session.last_heard_ms = now.steady_ms;
+    ++sockets;
+    set_gauges();
+    reschedule(session, now);
+    return session.id;
+}
+
+void Gateway::Impl::closed(ConnectionId id) {
+    Session* session = find(id);
+    if (!session) return;
+    hub_.leave_all(*session);
+    for (const std::string& key : session->entered) limits.leave(key);
+    if (session->binding) counters.connections.set(counters.connections.get() - 1);
+    slots_[id.index].session.reset();
+    free_.push_back(id.index);
+    --sockets;
+    set_gauges();
+}
+
+void Gateway::Impl::received(ConnectionId id, std::span<char> bytes, Now now) {
+    Session* session = find(id);
+    if (!session || session->last_bytes || session->abort_listed) return;
+    counters.bytes_in.add(bytes.size());
+    if (session->state == Session::State::head) {
+        read_head(*session, {bytes.data(), bytes.size()}, now);
+    } else {
+        read_frames(*session, bytes, now);
+    }
+}
+
+void Gateway::Impl::delivered(std::span<const Publication> publications, Now now) {
+    for (const Publication& publication : publications) {
+        const Channel* channel = hub_.find(*publication.channel);
+        if (!channel) continue;
+        // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
+        for (size_t i = channel->subscribers.size(); i-- > 0;) {
+            Session& session = *channel->subscribers[i];
+            if (session.number == publication.except) continue;
+            const bool last_channel = channel->subscribers.size() == 1;
+            counters.deliveries.add();
+            send(session, publication.native, now);
+            if (last_channel) break;  // the channel may be gone with its last subscriber
+        }
+    }
+}
+
+void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
+    runtime_ = std::move(runtime);
+    bindings_.clear();
+    next_rebind_ = 0;
+}
+
+std::shared_ptr<const Binding> Gateway::Impl::bind(const dsl::Route& route, const dsl::AtomBits& answers) {
+    std::string key = binding_key(route, answers);
+    if (const auto it = bindings_.find(key); it != bindings_.end()) return it->second;
+    // Connections hold what they use, so that forgetting costs only the sharing.
+    if (bindings_.size() >= most_bindings) bindings_.clear();
+    auto binding = std::make_shared<const Binding>(Binding{runtime_, &route, dsl::fold(route.program, answers)});
+    bindings_.emplace(std::move(key), binding);
+    return binding;
+}
+
+// The connection's facts under the policy in force. False if it ended: its route is gone, or asks what it never said.
+bool Gateway::Impl::rebind(Session& session, Now now) {
+    if (session.binding->runtime == runtime_) return true;
+    const dsl::Route* route = runtime_->policy->route(session.facts.shape->route);
+    if (!route || !dsl::rebind(session.facts, route->shape)) {
+        close_for(session, {Reason::policy_changed, route ? "the policy asks for facts that this connection never gave" : "this route is gone", {}, {}, 0}, now);
+        return false;
+    }
+    dsl::Request request;
+    request.facts = &session.facts;
+    request.connection = session.number;
+    session.binding = bind(*route, dsl::early_answers(route->program, request));
+    return true;
+}
+
+void Gateway::Impl::rebind_some(Now now) {
+    for (size_t done = 0; done < rebinds_a_tick && next_rebind_ < slots_.size(); ++next_rebind_) {
+        Session* session = slots_[next_rebind_].session.get();
+        if (!session || session->state != Session::State::open) continue;
+        ++done;
+        (void)rebind(*session, now);
+    }
+}
+
+void Gateway::Impl::drain(Now now) {
+    if (draining) return;
+    draining = true;
+    next_drain_ = 0;
+    const auto ticks = static_cast<size_t>(std::max<int64_t>(1, settings_.drain_ms / tick_ms));
+    drain_step_ = sockets < 100 ? sockets : sockets / ticks + 1;
+    drain_some(now);
+}
+
+void Gateway::Impl::drain_some(Now now) {
+    for (size_t done = 0; done < drain_step_ && next_drain_ < slots_.size(); ++next_drain_) {
+        Session* session = slots_[next_drain_].session.get();
+        if (!session || session->state == Session::State::closing) continue;
+        ++done;
+        if (session->state == Session::State::head) {
+            send_last(*session, problem_response(503, "unavailable", {Reason::unavailable, "the server is stopping", {}, {}, 0}, false, ""));
+        } else {
+            const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, settings_.drain_ms));
+            close(*session, 1001, "drain", "the server is stopping", static_cast<int64_t>(numbers_() % spread), now);
+        }
+    }
+}
+
+// --- deadlines ---
+
+void Gateway::Impl::tick(Now now) {
+    wheel_.advance(now.steady_ms, [&](uint64_t item) {
+        Session* session = find(unpack(item));
+        // An entry that an earlier one has replaced finds a later wake_ms, and is nothing.
+        if (session && session->wake_ms <= now.steady_ms) wake(*session, now);
+    });
+    if (next_rebind_ < slots_.size()) rebind_some(now);
+    if (draining) drain_some(now);
+    if (worker_ == 0) limits.forget_idle(now.steady_ms);
+    set_gauges();
+}
+
+void Gateway::Impl::schedule(Session& session, int64_t when_ms, Now now) {
+    // The wheel reaches 100 s; what lies beyond is asked for again then.
+    const int64_t at = std::min(when_ms, now.steady_ms + 90'000);
+    if (session.wake_ms <= at) return;
+    session.wake_ms = at;
+    wheel_.add(pack(session.id), at, now.steady_ms);
+}
+
+void Gateway::Impl::reschedule(Session& session, Now now) { schedule(session, next_wake(session, now), now); }
+
+int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
+    if (session.close_by_ms != Session::never_ms) return session.close_by_ms;
+    if (session.state == Session::State::head) return session.opened_ms + settings_.handshake_timeout_ms;
+    const dsl::Route& route = *session.binding->route;
+    int64_t when = Session::never_ms;
+    if (route.idle_timeout_ms > 0) when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
+    if (route.ping_every_ms > 0) when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
+    if (session.message_since_ms > 0) {
+        when = std::min(when, session.message_since_ms + (route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms));
+    }
+    if (session.expires_ms > 0) when = std::min(when, now.steady_ms + session.expires_ms - now.wall_ms);
+    return when;
+}
+
+void Gateway::Impl::wake(Session& session, Now now) {
+    session.wake_ms = Session::never_ms;
+    if (session.abort_listed) return;
+    if (session.close_by_ms <= now.steady_ms) return abort(session);
+    if (session.state == Session::State::open) {
+        wake_open(session, now);
+    } else if (session.state == Session::State::head && session.opened_ms + settings_.handshake_timeout_ms <= now.steady_ms) {
+        // Nothing came, or our answer is not taken.
+        if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty()) return abort(session);
+        counters.refuse(Reason::idle);
+        send_last(session, problem_response(408, "idle", {Reason::idle, "the request was not complete in time", {}, {}, 0}, false, ""));
+        session.close_by_ms = now.steady_ms + settings_.close_timeout_ms;
+    }
+    if (!session.abort_listed) reschedule(session, now);
+}
+
+void Gateway::Impl::wake_open(Session& session, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    const int64_t idle = route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms;
+    if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
+        return close_for(session, {Reason::expired, "the token has expired", {}, {}, 0}, now);
+    }
+    if (session.message_since_ms > 0 && session.message_since_ms + idle <= now.steady_ms) {
+        return close_for(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
+    }
+    if (route.idle_timeout_ms > 0 && session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
+        return close_for(session, {Reason::idle, "nothing was heard", {}, {}, 0}, now);
+    }
+    const int64_t quiet_since = std::max(session.last_heard_ms, session.last_ping_ms);
+    if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
+        session.last_ping_ms = now.steady_ms;
+        static const Frame ping = std::make_shared<const std::string>(encode_frame(Opcode::ping, ""));
+        send(session, ping, now);
+    }
+}
+
+void Gateway::Impl::set_gauges() {
+    counters.sockets.set(sockets);
+    counters.channels.set(hub_.channels());
+    counters.subscriptions.set(hub_.subscriptions());
+}
+
+// --- output ---
+
+void Gateway::Impl::list_flush(Session& session) {
+    if (session.flush_listed) return;
+    session.flush_listed = true;
+    actions.flush.push_back(session.id);
+}
+
+void Gateway::Impl::abort(Session& session) {
+    if (session.abort_listed) return;
+    session.abort_listed = true;
+    actions.abort.push_back(session.id);
+}
+
+void Gateway::Impl::send(Session& session, Frame frame, Now now) {
+    if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
+    const bool full = session.queue.bytes() + frame->size() > settings_.max_queue_bytes ||
+                      session.queue.frames() >= settings_.max_queue_messages;
+    if (full) return close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+    session.queue.push(std::move(frame));
+    list_flush(session);
+}
+
+void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
+    send(session, std::make_shared<const std::string>(encode_frame(Opcode::text, text)), now);
+}
+
+void Gateway::Impl::send_last(Session& session, std::string bytes) {
+    session.queue.push(std::make_shared<const std::string>(std::move(bytes)));
+    session.last_bytes = true;
+    list_flush(session);
+}
+
+void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reason, std::string_view because,
+                          int64_t reconnect_ms, Now now) {
+    if (session.state != Session::State::open) return;
+    session.state = Session::State::closing;
+    session.close_by_ms = now.steady_ms + settings_.close_timeout_ms;
+    hub_.leave_all(session);
+    // What did not fit is dropped, so that the last words do.
+    if (session.queue.bytes() > settings_.max_queue_bytes / 2) session.queue.drop_unsent();
+    std::string last;
+    if (session.binding->route->dialect == dsl::Dialect::native) {
+        last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
+    }
+    last += close_frame(code, because.empty() ? reason : because);
+    session.queue.push(std::make_shared<const std::string>(std::move(last)));
+    list_flush(session);
+    reschedule(session, now);
+}
+
+void Gateway::Impl::close_for(Session& session, const Rejection& rejection, Now now) {
+    counters.refuse(rejection.reason);
+    const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
+    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
+    const uint16_t code = outcome.kind == dsl::ast::Outcome::Kind::close ? outcome.code : default_close(rejection.reason);
+    const std::string_view name = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty()
+                                      ? std::string_view(outcome.name)
+                                      : to_string(rejection.reason);
+    const int64_t reconnect = is_final(code) ? -1 : static_cast<int64_t>(500 + numbers_() % 1500);
+    close(session, code, name, rejection.because, std::max(reconnect, rejection.retry_after_ms), now);
+}
+
+// --- the outer shell ---
+
+Gateway::Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
+                 const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime)
+    : impl_(std::make_unique<Impl>(worker, broker, limits, counters, settings, std::move(runtime))) {}
+
+Gateway::~Gateway() = default;
+
+ConnectionId Gateway::opened(const Peer& peer, Now now) { return impl_->opened(peer, now); }
+void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) { impl_->received(id, bytes, now); }
+void Gateway::closed(ConnectionId id, Now) { impl_->closed(id); }
+void Gateway::delivered(std::span<const Publication> publications, Now now) { impl_->delivered(publications, now); }
+void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) { impl_->replace(std::move(runtime)); }
+void Gateway::tick(Now now) { impl_->tick(now); }
+void Gateway::drain(Now now) { impl_->drain(now); }
+
+Actions& Gateway::actions() { return impl_->actions; }
+
+SendQueue* Gateway::output(ConnectionId id) {
+    Session* session = impl_->find(id);
+    if (!session) return nullptr;
+    session->flush_listed = false;
+    return &session->queue;
+}
+
+void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
+    Session* session = impl_->find(id);
+    if (!session) return;
+    impl_->counters.bytes_out.add(bytes);
+    if (session->state == Session::State::head) session->opened_ms = now.steady_ms;  // a file on a slow line moves on
+}
+
+bool Gateway::closing(ConnectionId id) const {
+    const Session* session = impl_->find(id);
+    return session && session->last_bytes;
+}
+
+size_t Gateway::sockets() const { return impl_->sockets; }
+bool Gateway::drained() const { return impl_->draining && impl_->sockets == 0; }
+
+}  // namespace wayleave

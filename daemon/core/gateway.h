@@ -1,0 +1,84 @@
+// The pure heart of one worker: told what happened and what time it is, it says what is to be done. It owns the
+// sessions, subscriptions and deadlines of its worker; it sees no socket, thread or clock. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "daemon/core/broker.h"
+#include "daemon/core/counters.h"
+#include "daemon/core/now.h"
+#include "daemon/core/runtime.h"
+#include "daemon/core/send_queue.h"
+#include "dsl/value.h"
+
+namespace wayleave {
+
+class LimitTable;
+
+// A connection's number at this worker. The generation tells a connection from its successor in the same slot, so
+// that a late event finds nobody instead of a stranger.
+struct ConnectionId {
+    uint32_t index = 0;
+    uint32_t generation = 0;
+
+    friend bool operator==(ConnectionId, ConnectionId) = default;
+};
+
+struct Peer {
+    dsl::Address ip;
+    bool tls = false;
+};
+
+struct GatewaySettings {
+    size_t max_queue_bytes = 1 << 20;
+    size_t max_queue_messages = 1024;
+    int64_t handshake_timeout_ms = 10'000;
+    int64_t close_timeout_ms = 5'000;
+    int64_t drain_ms = 30'000;
+};
+
+// What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end of its
+// loop turn and then clears them.
+struct Actions {
+    std::vector<ConnectionId> flush;  // has bytes to send: see output()
+    std::vector<ConnectionId> abort;  // close the transport now, whatever is queued
+};
+
+class Gateway {
+  public:
+    Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters, const GatewaySettings& settings,
+            std::shared_ptr<const Runtime> runtime);
+    ~Gateway();
+    Gateway(const Gateway&) = delete;
+    Gateway& operator=(const Gateway&) = delete;
+
+    // Events. After closed() the id is dead; every function ignores a dead id.
+    [[nodiscard]] ConnectionId opened(const Peer& peer, Now now);
+    void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
+    void closed(ConnectionId id, Now now);                           // the transport is gone
+    void delivered(std::span<const Publication> publications, Now now);
+    void replace(std::shared_ptr<const Runtime> runtime, Now now);
+    void tick(Now now);   // deadlines; at least every 100 ms
+    void drain(Now now);  // no new connections; $bye and close 1001, spread over drain_ms
+
+    [[nodiscard]] Actions& actions();
+
+    // The connection's queue, or null for a dead id. After writing, consume() and tell sent().
+    [[nodiscard]] SendQueue* output(ConnectionId id);
+    void sent(ConnectionId id, size_t bytes, Now now);
+    // All that is queued is the last of it: close the transport when it is written.
+    [[nodiscard]] bool closing(ConnectionId id) const;
+
+    [[nodiscard]] size_t sockets() const;  // also those whose handshake is not complete
+    [[nodiscard]] bool drained() const;    // drain() was called and no socket is left
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,120 @@
+// The gateway's inside, shared by gateway.cc (life-cycle, deadlines), gateway_http.cc (up to the upgrade) and
+// gateway_messages.cc (afterwards).
+#pragma once
+
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/admission.h"
+#include "daemon/core/client_message.h"
+#include "daemon/core/gateway.h"
+#include "daemon/core/hub.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/native.h"
+#include "daemon/core/rejection.h"
+#include "daemon/core/session.h"
+#include "daemon/core/timer_wheel.h"
+
+namespace wayleave {
+
+class Gateway::Impl {
+  public:
+    Impl(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters, const GatewaySettings& settings,
+         std::shared_ptr<const Runtime> runtime);
+
+    // --- gateway.cc ---
+    ConnectionId opened(const Peer& peer, Now now);
+    void received(ConnectionId id, std::span<char> bytes, Now now);
+    void closed(ConnectionId id);
+    void delivered(std::span<const Publication> publications, Now now);
+    void replace(std::shared_ptr<const Runtime> runtime);
+    void tick(Now now);
+    void drain(Now now);
+    [[nodiscard]] Session* find(ConnectionId id);
+
+    Actions actions;
+    Broker& broker;
+    LimitTable& limits;
+    Counters& counters;
+    size_t sockets = 0;
+    bool draining = false;
+
+  private:
+    struct Slot {
+        uint32_t generation = 0;
+        std::unique_ptr<Session> session;
+    };
+
+    void wake(Session& session, Now now);
+    void wake_open(Session& session, Now now);
+    [[nodiscard]] int64_t next_wake(const Session& session, Now now) const;
+    void schedule(Session& session, int64_t when_ms, Now now);
+    void reschedule(Session& session, Now now);
+    void drain_some(Now now);
+    void rebind_some(Now now);
+    [[nodiscard]] std::shared_ptr<const Binding> bind(const dsl::Route& route, const dsl::AtomBits& answers);
+    [[nodiscard]] bool rebind(Session& session, Now now);
+    void set_gauges();
+
+    // Output.
+    void send(Session& session, Frame frame, Now now);
+    void send_text(Session& session, std::string_view text, Now now);
+    void send_last(Session& session, std::string bytes);
+    void list_flush(Session& session);
+    void abort(Session& session);
+    // `$bye`, a close frame, and the wait for the peer's.
+    void close(Session& session, uint16_t code, std::string_view reason, std::string_view because, int64_t reconnect_ms,
+               Now now);
+    // Ends the session in the form that the route wants for that reason.
+    void close_for(Session& session, const Rejection& rejection, Now now);
+
+    // --- gateway_http.cc ---
+    void read_head(Session& session, std::string_view bytes, Now now);
+    [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
+    [[nodiscard]] bool answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal);
+    void turn_away(Session& session, const TurnedAway& turned);
+    void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
+    void join(Session& session, const Admitted& admitted, Now now);
+
+    // --- gateway_messages.cc ---
+    void read_frames(Session& session, std::span<char> bytes, Now now);
+    [[nodiscard]] bool handle(Session& session, const WsEvent& event, Now now);
+    void control(Session& session, Now now);
+    void message(Session& session, std::string_view payload, bool binary, Now now);
+    void native(Session& session, std::string_view payload, Now now);
+    void system_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
+    void application_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
+    void subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
+    void unsubscribe(Session& session, const MessageParser::Message& message, Now now);
+    void publish_by_name(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
+    void publish(Session& session, std::string_view channel, const std::vector<MessageParser::Member>& members,
+                 bool except_self, Now now);
+    [[nodiscard]] bool allowed(Session& session, dsl::RootId root, const dsl::Request& request, std::string_view re, Now now);
+    [[nodiscard]] bool within_limits(Session& session, const std::vector<dsl::Limit>& list, const dsl::Request& request,
+                                     std::string_view re, Now now);
+    void reject(Session& session, std::string_view re, const Rejection& rejection, Now now);
+    void confirm(Session& session, std::string_view re, Now now);
+
+    uint32_t worker_;
+    GatewaySettings settings_;
+    std::shared_ptr<const Runtime> runtime_;
+    Hub hub_;
+    TimerWheel wheel_;
+    std::vector<Slot> slots_;
+    std::vector<uint32_t> free_;
+    std::mt19937_64 numbers_;
+    MessageParser parser_;
+    std::string channel_;  // scratch
+    std::vector<std::string> channels_;
+    uint64_t publications_ = 0;
+    // Bindings of the policy in force, by route and answers.
+    StringMap<std::shared_ptr<const Binding>> bindings_;
+    uint32_t next_rebind_ = UINT32_MAX;  // slots from here on may still hold the old policy
+    uint32_t next_drain_ = 0;
+    size_t drain_step_ = 0;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,268 @@
+// What a client says after the upgrade.
+#include <algorithm>
+
+#include "daemon/core/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+// Pings, pongs and `$ping` are not messages to a policy's limits; a client still may not keep us busy with them.
+constexpr uint32_t controls_a_second = 200;
+
+const dsl::Program& program_of(const Session& session) { return session.binding->route->program; }
+
+// A member of a system message that is a text.
+std::string_view text_member(const MessageParser::Message& message, std::string_view key) {
+    std::string_view text;
+    const MessageParser::Member* member = message.find(key);
+    if (!member || member->value.get(text) != simdjson::SUCCESS) return {};
+    return text;
+}
+
+// `{ "epoch": "…", "offset": 7 }`
+bool is_position(const MessageParser::Member& since) {
+    simdjson::dom::object object;
+    std::string_view epoch;
+    int64_t offset = 0;
+    return since.value.get(object) == simdjson::SUCCESS && object["epoch"].get(epoch) == simdjson::SUCCESS &&
+           object["offset"].get(offset) == simdjson::SUCCESS && offset >= 0;
+}
+
+Rejection bad_message(std::string because) { return {Reason::bad_message, std::move(because), {}, {}, 0}; }
+
+}  // namespace
+
+void Gateway::Impl::read_frames(Session& session, std::span<char> bytes, Now now) {
+    session.last_heard_ms = now.steady_ms;
+    for (;;) {
+        const dsl::Route& route = *session.binding->route;
+        const WsEvent event = session.decoder.next(bytes, {route.max_message, route.max_fragments});
+        if (!handle(session, event, now)) break;
+    }
+    const bool incomplete = session.decoder.mid_message() && session.state == Session::State::open;
+    if (!incomplete) {
+        session.message_since_ms = 0;
+    } else if (session.message_since_ms == 0) {
+        session.message_since_ms = now.steady_ms;
+        reschedule(session, now);
+    }
+}
+
+// False when there is nothing more to read.
+bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
+    if (std::holds_alternative<WsNeedMore>(event) || session.abort_listed) return false;
+    if (const auto* close = std::get_if<WsClose>(&event)) {
+        if (session.state == Session::State::closing) {
+            session.last_bytes = true;  // both have said it
+            list_flush(session);
+        } else {
+            session.state = Session::State::closing;
+            hub_.leave_all(session);
+            send_last(session, close_frame(close->code, ""));
+            session.close_by_ms = now.steady_ms + settings_.close_timeout_ms;
+            reschedule(session, now);
+        }
+        return false;
+    }
+    if (session.state != Session::State::open) return true;  // on our way out: nothing that is said now counts
+    if (const auto* error = std::get_if<WsError>(&event)) {
+        const Reason reason = error->code == 1009 ? Reason::too_big : Reason::bad_request;
+        Rejection rejection{reason, std::string(error->reason), {}, {}, 0};
+        if (reason == Reason::too_big) {
+            close_for(session, rejection, now);
+        } else {
+            counters.refuse(reason);
+            close(session, error->code, to_string(reason), error->reason, -1, now);
+        }
+        return false;
+    }
+    if (const auto* ping = std::get_if<WsPing>(&event)) {
+        control(session, now);
+        send(session, std::make_shared<const std::string>(encode_frame(Opcode::pong, ping->payload)), now);
+    } else if (std::holds_alternative<WsPong>(event)) {
+        control(session, now);
+    } else if (const auto* text = std::get_if<WsMessage>(&event)) {
+        session.message_since_ms = 0;
+        message(session, text->payload, text->binary, now);
+    }
+    return true;
+}
+
+void Gateway::Impl::control(Session& session, Now now) {
+    if (now.steady_ms - session.controls_since_ms >= 1000) {
+        session.controls_since_ms = now.steady_ms;
+        session.controls = 0;
+    }
+    if (++session.controls != controls_a_second) return;
+    counters.refuse(Reason::limited);
+    close(session, 1008, "limited", "too many pings", -1, now);
+}
+
+void Gateway::Impl::message(Session& session, std::string_view payload, bool binary, Now now) {
+    counters.messages_in.add();
+    if (!rebind(session, now)) return;
+    const dsl::Route& route = *session.binding->route;
+    if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, now);
+    dsl::Request request;
+    request.facts = &session.facts;
+    request.connection = session.number;
+    request.connection_age_ms = now.steady_ms - session.opened_ms;
+    request.message_size = static_cast<int64_t>(payload.size());
+    request.message_binary = binary;
+    if (!within_limits(session, route.limits, request, {}, now)) return;
+    if (route.dialect == dsl::Dialect::native) return reject(session, {}, bad_message("this dialect speaks JSON text, not binary"), now);
+    send(session, std::make_shared<const std::string>(encode_frame(binary ? Opcode::binary : Opcode::text, payload)), now);
+}
+
+void Gateway::Impl::native(Session& session, std::string_view payload, Now now) {
+    const auto parsed = parser_.parse(payload);
+    const bool known = parsed.ok();
+    if (known && parsed.value()->type == "$ping") {
+        control(session, now);
+        return send_text(session, pong_text(parser_.id()), now);
+    }
+    dsl::Request request;
+    request.facts = &session.facts;
+    request.connection = session.number;
+    request.connection_age_ms = now.steady_ms - session.opened_ms;
+    request.subscriptions = static_cast<int64_t>(session.subscriptions.size());
+    request.message_size = static_cast<int64_t>(payload.size());
+    if (known) request.message_type = parsed.value()->type;
+    // Before anything is decided, and also for what cannot be understood: refused messages count.
+    if (!within_limits(session, session.binding->route->limits, request, parser_.id(), now)) return;
+    if (!known) return reject(session, parser_.id(), bad_message(std::string(parsed.error())), now);
+    if (request.message_type.starts_with('$')) return system_message(session, *parsed.value(), request, now);
+    application_message(session, *parsed.value(), request, now);
+}
+
+void Gateway::Impl::system_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+    if (message.type == "$subscribe") return subscribe(session, message, request, now);
+    if (message.type == "$unsubscribe") return unsubscribe(session, message, now);
+    if (message.type == "$publish") return publish_by_name(session, message, request, now);
+    reject(session, message.id, {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0}, now);
+}
+
+void Gateway::Impl::application_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    const dsl::Message* block = route.message(message.type);
+    if (!block) return reject(session, message.id, {Reason::unknown_message, "no route names this type of message", {}, {}, 0}, now);
+    const auto fields = read_fields(*block, message);
+    if (!fields) return reject(session, message.id, {Reason::bad_message, fields.error(), block->place, {}, 0}, now);
+    request.fields = *fields;
+    if (!within_limits(session, block->limits, request, message.id, now)) return;
+    if (!allowed(session, block->decision, request, message.id, now)) return;
+
+    // All channels are known to be good before anything is published.
+    const auto& residual = session.binding->residual;
+    channels_.clear();
+    std::vector<const dsl::Publish*> chosen;
+    for (const dsl::Publish& publish : block->publish) {
+        if (dsl::decide(route.program, residual.nodes, residual.roots[publish.condition], request) == dsl::never) continue;
+        if (!dsl::build_channel(route.program, publish.channel, request, channel_)) {
+            return reject(session, message.id, {Reason::bad_message, "a field cannot be part of a channel's name", block->place, {}, 0}, now);
+        }
+        channels_.push_back(channel_);
+        chosen.push_back(&publish);
+    }
+    for (size_t i = 0; i < chosen.size(); ++i) publish(session, channels_[i], message.members, chosen[i]->except_self, now);
+    confirm(session, message.id, now);
+}
+
+void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    const MessageParser::Member* since = message.find("since");
+    if (since && !is_position(*since)) return reject(session, message.id, bad_message("`since` is { epoch, offset }"), now);
+    request.channel = &*channel;
+    if (!allowed(session, session.binding->route->subscribe, request, message.id, now)) return;
+    const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
+    const bool again = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                                   [&](const Subscription& known) { return known.channel->name == channel->text; });
+    if (full && !again) {
+        return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
+    }
+    hub_.subscribe(session, channel->text);
+    send_text(session, subscription_text("$subscribed", message.id, channel->text, since != nullptr), now);
+}
+
+void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
+    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!hub_.unsubscribe(session, channel->text)) {
+        return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
+    }
+    send_text(session, subscription_text("$unsubscribed", message.id, channel->text, false), now);
+}
+
+void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    for (const std::string_view later : {"key", "dedup"}) {
+        if (message.find(later)) return reject(session, message.id, bad_message("`" + std::string(later) + "` is not supported yet"), now);
+    }
+    const MessageParser::Member* data = message.find("data");
+    simdjson::dom::object object;
+    if (!data || data->value.get(object) != simdjson::SUCCESS) {
+        return reject(session, message.id, bad_message("`data` is a JSON object"), now);
+    }
+    const auto members = members_of(object, data->raw.substr(data->raw.find('{', data->key.size())));
+    for (const MessageParser::Member& member : members) {
+        if (member.key.starts_with('$')) return reject(session, message.id, bad_message("members that begin with `$` are the server's"), now);
+    }
+    if (has_duplicates(members)) return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
+    request.message_size = static_cast<int64_t>(data->raw.size());
+    request.channel = &*channel;
+    if (!allowed(session, session.binding->route->publish, request, message.id, now)) return;
+    publish(session, channel->text, members, false, now);
+    confirm(session, message.id, now);
+}
+
+void Gateway::Impl::publish(Session& session, std::string_view channel, const std::vector<MessageParser::Member>& members,
+                            bool except_self, Now now) {
+    counters.publications.add();
+    const std::string id = std::to_string(worker_) + "-" + std::to_string(++publications_);
+    Publication publication;
+    publication.channel = std::make_shared<const std::string>(channel);
+    publication.native = std::make_shared<const std::string>(
+        encode_frame(Opcode::text, publication_text(channel, id, now.wall_ms, members)));
+    publication.except = except_self ? session.number : 0;
+    broker.publish(publication);
+}
+
+bool Gateway::Impl::allowed(Session& session, dsl::RootId root, const dsl::Request& request, std::string_view re, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    const auto& residual = session.binding->residual;
+    const dsl::NodeId verdict = dsl::decide(program_of(session), residual.nodes, residual.roots[root], request);
+    const size_t rule = verdict & ~dsl::verdict_bit;
+    if (rule >= 2 && route.rules[rule - 2].allow) return true;
+    reject(session, re, rejected_by(route, verdict), now);
+    return false;
+}
+
+bool Gateway::Impl::within_limits(Session& session, const std::vector<dsl::Limit>& list, const dsl::Request& request,
+                                  std::string_view re, Now now) {
+    for (const dsl::Limit& limit : list) {
+        if (limit.meter != dsl::ast::Meter::messages) continue;
+        if (const auto rejection = draw(program_of(session), limit, request, limits, now)) {
+            reject(session, re, *rejection, now);
+            return false;
+        }
+    }
+    return true;
+}
+
+void Gateway::Impl::reject(Session& session, std::string_view re, const Rejection& rejection, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::session);
+    if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, rejection, now);
+    counters.refuse(rejection.reason);
+    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;
+    if (route.dialect != dsl::Dialect::native) return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because, -1, now);
+    send_text(session, error_text(re, outcome.name.empty() ? to_string(rejection.reason) : std::string_view(outcome.name), rejection, route.detail), now);
+}
+
+void Gateway::Impl::confirm(Session& session, std::string_view re, Now now) {
+    if (!re.empty()) send_text(session, ok_text(re), now);
+}
+
+}  // namespace wayleave

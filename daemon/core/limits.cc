@@ -1,0 +1,106 @@
+#include "daemon/core/limits.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <string>
+
+#include "daemon/core/string_map.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t stripes = 64;
+
+struct Entry {
+    int64_t full_again_us = 0;  // GCRA's theoretical arrival time, in microseconds of steady time
+    int64_t inside = 0;
+};
+
+// The rule itself (ITU-T I.371, virtual scheduling): an event passes if it is not more than `slack` early.
+LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms) {
+    const int64_t now_us = now_ms * 1000;
+    const int64_t step = std::max<int64_t>(1, period_ms * 1000 / std::max<int64_t>(1, count));
+    const int64_t slack = step * (std::max<int64_t>(1, burst) - 1);
+    const int64_t expected = std::max(entry.full_again_us, now_us);
+    if (expected - now_us > slack) return {false, (expected - now_us - slack + 999) / 1000};
+    entry.full_again_us = expected + step;
+    return {};
+}
+
+}  // namespace
+
+struct alignas(64) LimitTable::Stripe {
+    std::mutex mutex;
+    StringMap<Entry> entries;
+    Entry overflow;
+    std::atomic<size_t> size{0};
+    std::atomic<uint64_t> overflows{0};
+
+    // With the mutex held.
+    Entry& entry(std::string_view key, size_t most) {
+        if (const auto it = entries.find(key); it != entries.end()) return it->second;
+        if (entries.size() >= most) {
+            overflows.fetch_add(1, std::memory_order_relaxed);
+            return overflow;
+        }
+        Entry& fresh = entries[std::string(key)];
+        size.store(entries.size(), std::memory_order_relaxed);
+        return fresh;
+    }
+};
+
+LimitTable::LimitTable(size_t max_keys)
+    : stripes_(std::make_unique<Stripe[]>(stripes)), max_keys_per_stripe_(std::max<size_t>(1, max_keys / stripes)) {}
+
+LimitTable::~LimitTable() = default;
+
+LimitTable::Stripe& LimitTable::stripe_of(std::string_view key) const {
+    return stripes_[SeededHash{}(key) % stripes];
+}
+
+LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms) {
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    return pass(stripe.entry(key, max_keys_per_stripe_), count, period_ms, burst, now_ms);
+}
+
+bool LimitTable::enter(std::string_view key, int64_t most) {
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    Entry& entry = stripe.entry(key, max_keys_per_stripe_);
+    // The overflow bucket is never entered: who would leave it? Refusing is the safe side.
+    if (&entry == &stripe.overflow || entry.inside >= most) return false;
+    ++entry.inside;
+    return true;
+}
+
+void LimitTable::leave(std::string_view key) {
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    const auto it = stripe.entries.find(key);
+    if (it != stripe.entries.end() && it->second.inside > 0) --it->second.inside;
+}
+
+void LimitTable::forget_idle(int64_t now_ms) {
+    Stripe& stripe = stripes_[next_to_clean_++ % stripes];
+    const std::lock_guard lock(stripe.mutex);
+    absl::erase_if(stripe.entries, [&](const auto& item) {
+        return item.second.inside == 0 && item.second.full_again_us <= now_ms * 1000;
+    });
+    stripe.size.store(stripe.entries.size(), std::memory_order_relaxed);
+}
+
+size_t LimitTable::keys() const {
+    size_t sum = 0;
+    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].size.load(std::memory_order_relaxed);
+    return sum;
+}
+
+uint64_t LimitTable::overflows() const {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].overflows.load(std::memory_order_relaxed);
+    return sum;
+}
+
+}  // namespace wayleave

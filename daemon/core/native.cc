@@ -1,0 +1,94 @@
+#include "daemon/core/native.h"
+
+#include "daemon/core/json_value.h"
+
+namespace wayleave {
+namespace {
+
+constexpr int64_t reconnect_min_ms = 500;
+constexpr int64_t reconnect_max_ms = 30'000;
+
+void append_re(std::string& out, std::string_view re) {
+    if (!re.empty()) out.append(",\"re\":").append(re);
+}
+
+}  // namespace
+
+std::string session_text(uint64_t number) {
+    static constexpr char hex[] = "0123456789abcdef";
+    std::string out(16, '0');
+    for (size_t i = 16; i-- > 0; number >>= 4) out[i] = hex[number & 15];
+    return out;
+}
+
+std::string hello_text(const Hello& hello) {
+    std::string out = "{\"type\":\"$hello\",\"session\":\"" + session_text(hello.session) + "\",\"user\":";
+    if (hello.user.empty()) {
+        out += "null";
+    } else {
+        append_json(out, hello.user);
+    }
+    out += ",\"ping_every\":" + std::to_string(hello.ping_every_ms);
+    out += ",\"max_message\":" + std::to_string(hello.max_message);
+    out += ",\"channels\":[";
+    for (size_t i = 0; i < hello.channels.size(); ++i) {
+        out += i == 0 ? "{\"channel\":" : ",{\"channel\":";
+        append_json(out, hello.channels[i]);
+        out += '}';
+    }
+    out += "],\"reconnect\":{\"min\":" + std::to_string(reconnect_min_ms) + ",\"max\":" + std::to_string(reconnect_max_ms) + "}}";
+    return out;
+}
+
+std::string ok_text(std::string_view re) {
+    std::string out = "{\"type\":\"$ok\"";
+    append_re(out, re);
+    return out += '}';
+}
+
+std::string pong_text(std::string_view re) {
+    std::string out = "{\"type\":\"$pong\"";
+    append_re(out, re);
+    return out += '}';
+}
+
+std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection, bool detail) {
+    std::string out = "{\"type\":\"$error\"";
+    append_re(out, re);
+    out += ",\"error\":";
+    append_json(out, error);
+    if (!rejection.because.empty()) {
+        out += ",\"because\":";
+        append_json(out, rejection.because);
+    }
+    if (detail && !rejection.rule.empty()) {
+        out += ",\"rule\":";
+        append_json(out, rejection.rule);
+    }
+    if (rejection.retry_after_ms > 0) out += ",\"retry_after\":" + std::to_string(rejection.retry_after_ms);
+    return out += '}';
+}
+
+std::string subscription_text(std::string_view word, std::string_view re, std::string_view channel, bool since) {
+    std::string out = "{\"type\":";
+    append_json(out, word);
+    append_re(out, re);
+    out += ",\"channel\":";
+    append_json(out, channel);
+    if (since) out += ",\"recovered\":false";
+    return out += '}';
+}
+
+std::string bye_text(uint16_t code, std::string_view reason, std::string_view because, int64_t reconnect_ms) {
+    std::string out = "{\"type\":\"$bye\",\"code\":" + std::to_string(code) + ",\"reason\":";
+    append_json(out, reason);
+    if (!because.empty()) {
+        out += ",\"because\":";
+        append_json(out, because);
+    }
+    out += ",\"reconnect\":";
+    out += reconnect_ms < 0 ? "false" : "{\"after_ms\":" + std::to_string(reconnect_ms) + "}";
+    return out += '}';
+}
+
+}  // namespace wayleave

@@ -1,0 +1,72 @@
+// One client's connection as the gateway keeps it. Most are idle, so it is small: what is needed only for a while is on
+// the heap for that while. Private to daemon/core/gateway*.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/core/gateway.h"
+#include "daemon/core/send_queue.h"
+#include "daemon/core/websocket.h"
+#include "dsl/evaluate.h"
+#include "dsl/facts.h"
+
+namespace wayleave {
+
+struct Channel;
+
+// A route of the policy that is in force, and what is left of its conditions for connections that answered alike.
+// Shared by them; keeps the policy alive. Never kept beyond a reload: see Gateway::replace.
+struct Binding {
+    std::shared_ptr<const Runtime> runtime;
+    const dsl::Route* route = nullptr;
+    dsl::Residual residual;
+};
+
+// A place in a channel's list of subscribers.
+struct Subscription {
+    Channel* channel = nullptr;
+    uint32_t position = 0;
+};
+
+struct Handshaking {
+    std::string bytes;   // of the head, as far as it arrived
+    size_t scanned = 0;  // see parse_head
+};
+
+struct Session {
+    enum class State : uint8_t { head, open, closing };
+
+    static constexpr int64_t never_ms = INT64_MAX;
+
+    ConnectionId id;
+    State state = State::head;
+    bool flush_listed = false;
+    bool abort_listed = false;
+    bool last_bytes = false;   // what is queued is the last of it
+    bool joined_drain = false;
+    Peer peer;
+    uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
+    std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
+    SendQueue queue;
+    WebSocketDecoder decoder;
+    std::shared_ptr<const Binding> binding;  // null until the handshake is complete
+    dsl::Facts facts;
+    std::vector<Subscription> subscriptions;
+    std::vector<std::string> entered;  // keys of `limit connections`
+
+    // Steady time.
+    int64_t opened_ms = 0;         // accepted, later upgraded
+    int64_t last_heard_ms = 0;
+    int64_t last_ping_ms = 0;
+    int64_t message_since_ms = 0;  // an incomplete message began; 0: none
+    int64_t close_by_ms = never_ms;
+    int64_t wake_ms = never_ms;    // the wheel's entry that counts
+    int64_t controls_since_ms = 0;
+    uint32_t controls = 0;         // pings and the like within a second
+    int64_t expires_ms = 0;        // wall time; 0: never
+};
+
+}  // namespace wayleave

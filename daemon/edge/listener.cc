@@ -1,0 +1,131 @@
+#include "daemon/edge/listener.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "daemon/core/handshake.h"
+
+namespace wayleave {
+
+namespace {
+
+constexpr int64_t first_delay_ms = 10;
+constexpr int64_t longest_delay_ms = 1000;
+
+// The connection under way failed, not the listener: accept(2) names these for TCP.
+bool concerns_one_peer(int error) {
+    switch (error) {
+        case EINTR:
+        case ECONNABORTED:
+        case EPROTO:
+        case ENOPROTOOPT:
+        case ENETDOWN:
+        case ENETUNREACH:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ENONET:
+        case EOPNOTSUPP:
+        case EPERM: return true;  // a firewall's word
+        default: return false;
+    }
+}
+
+// Best effort. What has arrived is read first, because closing a socket with unread bytes resets the connection and
+// may take our answer with it. In the middle of a TLS handshake there is nothing to say.
+void refuse(const FileDescriptor& socket, bool tls) {
+    if (tls) return;
+    static const std::string answer = http_response(503, "text/plain; charset=utf-8", "too many connections\n",
+                                                    "Retry-After: 5\r\n", false);
+    std::array<char, 2048> unread;  // NOLINT: never looked at
+    (void)recv(socket.get(), unread.data(), unread.size(), MSG_DONTWAIT);
+    (void)send(socket.get(), answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(socket.get(), SHUT_WR);
+}
+
+int open_nothing() {
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+}  // namespace
+
+Reserve::Reserve() : fd_(open_nothing()) {}
+
+void Reserve::refuse_one(const FileDescriptor& listener, bool tls) {
+    if (!fd_.open()) {  // another thread was quicker the last time
+        fd_ = FileDescriptor(open_nothing());
+        return;
+    }
+    fd_.close();
+    {
+        const FileDescriptor socket(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (socket.open()) refuse(socket, tls);
+    }
+    fd_ = FileDescriptor(open_nothing());
+}
+
+Listener::Listener(const Parts& parts, FileDescriptor socket, bool tls, size_t per_turn, Accepted accepted)
+    : parts_(parts),
+      socket_(std::move(socket)),
+      tls_(tls),
+      per_turn_(per_turn),
+      accepted_(std::move(accepted)),
+      io_(parts.loop, socket_.get(), [this](int) { readable(); }),
+      timer_(parts.loop, [this] { resume(); }),
+      delay_ms_(first_delay_ms) {
+    io_.watch(EV_READ);
+}
+
+// A bounded number, so that a flood of connections cannot starve those that are open; epoll tells of the rest again.
+void Listener::readable() {
+    for (size_t i = 0; i < per_turn_; ++i) {
+        sockaddr_storage from{};
+        socklen_t size = sizeof from;
+        FileDescriptor socket(accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size,
+                                      SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!socket.open()) {
+            const int error = errno;
+            if (error == EAGAIN) return;
+            if (concerns_one_peer(error)) continue;
+            return back_off(error);
+        }
+        delay_ms_ = first_delay_ms;
+        if (!parts_.door.enter()) {
+            parts_.counters.accept_refused.add();
+            refuse(socket, tls_);
+            if (parts_.door.may_report(parts_.now.steady_ms)) {
+                parts_.report({EdgeSeverity::warning, "connections-full",
+                               "refused a connection: " + std::to_string(parts_.door.most()) +
+                                   " are open; raise max_connections or the limit on open files"});
+            }
+            continue;
+        }
+        parts_.counters.accepted.add();
+        accepted_(std::move(socket), {address_of(from), tls_});
+    }
+}
+
+// The queue of connections stays in the kernel; without the pause epoll would tell of it again at once, for ever.
+void Listener::back_off(int error) {
+    parts_.counters.accept_failures.add();
+    if (parts_.door.may_report(parts_.now.steady_ms)) {
+        parts_.report({EdgeSeverity::warning, "accept-failed",
+                       std::string("cannot accept connections: ") + std::strerror(error) +
+                           "; trying again, raise the limit on open files if it stays"});
+    }
+    if (error == EMFILE || error == ENFILE) parts_.reserve.refuse_one(socket_, tls_);
+    io_.watch(0);
+    timer_.after(delay_ms_);
+    delay_ms_ = std::min(delay_ms_ * 2, longest_delay_ms);
+}
+
+void Listener::resume() {
+    io_.watch(EV_READ);
+}
+
+}  // namespace wayleave

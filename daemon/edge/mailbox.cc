@@ -1,0 +1,43 @@
+#include "daemon/edge/mailbox.h"
+
+#include <utility>
+
+namespace wayleave {
+
+namespace {
+
+thread_local const Mailbox* own_mailbox = nullptr;
+
+}  // namespace
+
+void Mailbox::owned_by_this_thread() {
+    own_mailbox = this;
+}
+
+void Mailbox::push(const Publication& publication) {
+    bool was_empty = false;
+    {
+        const std::lock_guard lock(mutex_);
+        was_empty = publications_.empty() && commands_.empty();
+        publications_.push_back(publication);
+    }
+    // One wake for many: who finds the box empty sends it, and who empties it takes all.
+    if (was_empty && own_mailbox != this) wake();
+}
+
+void Mailbox::post(Command command) {
+    {
+        const std::lock_guard lock(mutex_);
+        commands_.push_back(std::move(command));
+    }
+    wake();
+}
+
+bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands) {
+    const std::lock_guard lock(mutex_);
+    publications.swap(publications_);
+    commands.swap(commands_);
+    return !publications.empty() || !commands.empty();
+}
+
+}  // namespace wayleave

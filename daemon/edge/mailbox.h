@@ -1,0 +1,45 @@
+// What other threads have for a worker: publications from the broker and commands from the main thread.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "daemon/core/broker.h"
+#include "daemon/core/runtime.h"
+#include "daemon/edge/loop.h"
+
+namespace wayleave {
+
+struct ReplaceRuntime {
+    std::shared_ptr<const Runtime> runtime;
+};
+struct DrainWorker {};
+struct StopWorker {};
+using Command = std::variant<ReplaceRuntime, DrainWorker, StopWorker>;
+
+class Mailbox final : public Inbox {
+  public:
+    explicit Mailbox(Loop& loop) : wakeup_(loop, [] {}) {}  // to have woken is all: the turn's end empties the box
+
+    // The thread that empties it. What it pushes itself wakes nobody, since it looks again before it sleeps.
+    void owned_by_this_thread();
+
+    void push(const Publication& publication) override;  // any thread
+    void post(Command command);                          // any thread
+
+    // Moves what has arrived into the vectors, which should be empty and lend their capacity. False: there was nothing.
+    [[nodiscard]] bool take(std::vector<Publication>& publications, std::vector<Command>& commands);
+
+    void wake() { wakeup_.send(); }
+
+  private:
+    Wakeup wakeup_;
+    std::mutex mutex_;
+    std::vector<Publication> publications_;
+    std::vector<Command> commands_;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,160 @@
+#include "daemon/edge/socket.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace wayleave {
+
+namespace {
+
+constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
+
+// A peer that vanished without a word is noticed after about two minutes when the route sends no pings, and after
+// 30 s when bytes for it wait.
+constexpr int keep_idle_s = 60;
+constexpr int keep_interval_s = 15;
+constexpr int keep_probes = 4;
+constexpr unsigned user_timeout_ms = 30'000;
+
+struct SocketAddressBytes {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+};
+
+bool is_v6(const ListenAddress& address) {
+    return address.host.find(':') != std::string::npos;
+}
+
+SocketAddressBytes to_bytes(const ListenAddress& address) {
+    SocketAddressBytes bytes;
+    if (is_v6(address)) {
+        sockaddr_in6 v6{};
+        v6.sin6_family = AF_INET6;
+        v6.sin6_port = htons(address.port);
+        inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr);
+        std::memcpy(&bytes.storage, &v6, sizeof v6);
+        bytes.size = sizeof v6;
+    } else {
+        sockaddr_in v4{};
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(address.port);
+        inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr);
+        std::memcpy(&bytes.storage, &v4, sizeof v4);
+        bytes.size = sizeof v4;
+    }
+    return bytes;
+}
+
+std::string_view remedy(int code) {
+    switch (code) {
+        case EADDRINUSE: return "stop the other program (ss -ltnp shows it) or choose another port";
+        case EADDRNOTAVAIL: return "no interface of this machine has that address";
+        case EACCES: return "ports below 1024 need CAP_NET_BIND_SERVICE, or choose a higher one";
+        case EMFILE:
+        case ENFILE: return "raise the limit on open files";
+        case EAFNOSUPPORT: return "the kernel has no IPv6; use an IPv4 address";
+        default: return "check the address";
+    }
+}
+
+Failure<ListenError> error_at(const ListenAddress& address, int code) {
+    std::string text = address.text() + ": " + std::strerror(code) + "; ";
+    return failure(ListenError{code, text.append(remedy(code))});
+}
+
+bool set(const FileDescriptor& socket, int level, int option, int value) {
+    return setsockopt(socket.get(), level, option, &value, sizeof value) == 0;
+}
+
+Result<FileDescriptor, ListenError> bound_socket(const ListenAddress& address, bool share) {
+    FileDescriptor fd(socket(is_v6(address) ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd.open()) return error_at(address, errno);
+    // V6ONLY: what is bound is what is written. "[::]" does not take 0.0.0.0 as well.
+    const SocketAddressBytes bytes = to_bytes(address);
+    if (!set(fd, SOL_SOCKET, SO_REUSEADDR, 1) || (share && !set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
+        (is_v6(address) && !set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
+        bind(fd.get(), reinterpret_cast<const sockaddr*>(&bytes.storage), bytes.size) != 0) {
+        return error_at(address, errno);
+    }
+    return fd;
+}
+
+}  // namespace
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+    if (this == &other) return *this;
+    close();
+    fd_ = other.release();
+    return *this;
+}
+
+int FileDescriptor::release() {
+    return std::exchange(fd_, -1);
+}
+
+void FileDescriptor::close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+std::string ListenAddress::text() const {
+    const std::string number = std::to_string(port);
+    return is_v6(*this) ? "[" + host + "]:" + number : host + ":" + number;
+}
+
+Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address, const ListenOptions& options) {
+    auto bound = bound_socket(address, options.share);
+    if (!bound) return bound;
+    const FileDescriptor& fd = *bound;
+    constexpr size_t most = 1U << 30U;
+    const bool set_up =
+        set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+        set(fd, IPPROTO_TCP, TCP_KEEPIDLE, keep_idle_s) && set(fd, IPPROTO_TCP, TCP_KEEPINTVL, keep_interval_s) &&
+        set(fd, IPPROTO_TCP, TCP_KEEPCNT, keep_probes) &&
+        set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(user_timeout_ms)) &&
+        (options.send_buffer == 0 ||
+         set(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(std::min(options.send_buffer, most))));
+    if (!set_up || listen(fd.get(), backlog) != 0) return error_at(address, errno);
+    return bound;
+}
+
+Result<Nothing, ListenError> check_unused(const ListenAddress& address) {
+    if (address.port == 0) return Nothing{};
+    const auto probe = bound_socket(address, false);
+    if (!probe) return failure(probe.error());
+    return Nothing{};
+}
+
+uint16_t port_of(const FileDescriptor& socket) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
+    // Both families have the port at the same place.
+    sockaddr_in v4{};
+    std::memcpy(&v4, &storage, sizeof v4);
+    return ntohs(v4.sin_port);
+}
+
+dsl::Address address_of(const sockaddr_storage& peer) {
+    dsl::Address address;
+    if (peer.ss_family == AF_INET6) {
+        sockaddr_in6 v6{};
+        std::memcpy(&v6, &peer, sizeof v6);
+        std::memcpy(address.bytes.data(), &v6.sin6_addr, address.bytes.size());
+    } else if (peer.ss_family == AF_INET) {
+        sockaddr_in v4{};
+        std::memcpy(&v4, &peer, sizeof v4);
+        address.bytes[10] = address.bytes[11] = 0xff;
+        std::memcpy(&address.bytes[12], &v4.sin_addr, 4);
+    }
+    return address;
+}
+
+}  // namespace wayleave

@@ -1,0 +1,64 @@
+// Descriptors that close themselves, and listening sockets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "dsl/result.h"
+#include "dsl/value.h"
+
+struct sockaddr_storage;
+
+namespace wayleave {
+
+class FileDescriptor {
+  public:
+    FileDescriptor() = default;
+    explicit FileDescriptor(int fd) : fd_(fd) {}
+    FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
+    FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+    FileDescriptor(const FileDescriptor&) = delete;
+    FileDescriptor& operator=(const FileDescriptor&) = delete;
+    ~FileDescriptor() { close(); }
+
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] bool open() const { return fd_ >= 0; }
+    [[nodiscard]] int release();  // the caller closes it
+    void close();
+
+  private:
+    int fd_ = -1;
+};
+
+struct ListenAddress {
+    std::string host;  // IPv4 or IPv6, numeric
+    uint16_t port = 0;
+
+    [[nodiscard]] std::string text() const;  // "127.0.0.1:8080", "[::1]:8080"
+};
+
+struct ListenOptions {
+    size_t send_buffer = 0;  // SO_SNDBUF of the connections, 0: the system's
+    bool share = false;      // several sockets of this process on one port (SO_REUSEPORT)
+};
+
+struct ListenError {
+    int code = 0;      // errno
+    std::string text;  // "ADDRESS: reason; remedy"
+};
+
+// Listens, non-blocking. Connections inherit TCP_NODELAY, SO_SNDBUF and the keep-alive from the listener, which saves
+// three system calls for each.
+[[nodiscard]] Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address, const ListenOptions& options);
+
+// Whether another socket, of whatever process, listens there. With SO_REUSEPORT a second daemon of the same user
+// would otherwise silently take half of the first one's connections.
+[[nodiscard]] Result<Nothing, ListenError> check_unused(const ListenAddress& address);
+
+// The port that the kernel chose for port 0.
+[[nodiscard]] uint16_t port_of(const FileDescriptor& socket);
+
+[[nodiscard]] dsl::Address address_of(const sockaddr_storage& peer);
+
+}  // namespace wayleave

@@ -1,0 +1,70 @@
+// One worker: a thread with its own loop, gateway, listeners and transports. It shares with others what it is given:
+// the broker, the limits, the door and the runtime.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/core/broker.h"
+#include "daemon/core/counters.h"
+#include "daemon/core/gateway.h"
+#include "daemon/edge/door.h"
+#include "daemon/edge/report.h"
+#include "daemon/edge/socket.h"
+#include "daemon/edge/transport.h"
+#include "dsl/result.h"
+
+namespace wayleave {
+
+struct WorkerListener {
+    FileDescriptor socket;  // listening, non-blocking; this worker's own
+    bool tls = false;
+    TlsFiles files;
+};
+
+struct WorkerSettings {
+    GatewaySettings gateway;
+    size_t accept_per_turn = 64;
+};
+
+class Worker {
+  public:
+    struct Parts {  // borrowed, and used by all workers
+        Broker& broker;
+        LimitTable& limits;
+        Door& door;
+        const EdgeReport& report;
+    };
+
+    // On the main thread, before any worker starts. Error: what is wrong; remedy.
+    static Result<std::unique_ptr<Worker>> create(const Parts& parts, const WorkerSettings& settings,
+                                                  std::vector<WorkerListener> listeners,
+                                                  std::shared_ptr<const Runtime> runtime);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // Threads inherit the signal mask: the caller blocks what the main thread handles.
+    void start();
+
+    // Any thread, also before start(); done at the worker's next turn.
+    void replace(std::shared_ptr<const Runtime> runtime);
+    void drain();  // closes the listeners, then the connections in good order
+    void stop();   // ends the thread; what is open is closed
+    // Waits for the thread to end. All workers are joined before the first is destroyed: they write to each other's
+    // mailboxes to the last.
+    void join();
+
+    [[nodiscard]] const Counters& counters() const;
+    [[nodiscard]] bool drained() const;  // drain() is done: no socket is left
+
+  private:
+    class Impl;
+    explicit Worker(std::unique_ptr<Impl> impl);
+
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,198 @@
+#include "daemon/ops/http_server.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "daemon/core/handshake.h"
+#include "daemon/core/http_head.h"
+
+namespace wayleave {
+
+namespace {
+
+constexpr size_t max_connections = 64;
+constexpr size_t max_body = 65536;
+constexpr int64_t deadline_ms = 10'000;
+constexpr int backlog = 64;
+
+std::string to_text(const OpsAnswer& answer) {
+    return http_response(answer.status, answer.content_type, answer.body, answer.extra_headers, false);
+}
+
+std::string refusal(int status, std::string_view reason) {
+    return to_text({status, "text/plain; charset=utf-8", std::string(reason) + "\n"});
+}
+
+}  // namespace
+
+class HttpServer::Connection {
+  public:
+    Connection(HttpServer& server, FileDescriptor socket)
+        : server_(server),
+          socket_(std::move(socket)),
+          io_(server.loop_, socket_.get(), [this](int events) { ready(events); }),
+          deadline_(server.loop_, [this] { server_.finished(*this); }) {
+        io_.watch(EV_READ);
+        deadline_.after(deadline_ms);
+    }
+
+    void stop() {
+        io_.watch(0);
+        deadline_.stop();
+        socket_.close();
+    }
+
+  private:
+    void ready(int events) {
+        const bool open = (events & EV_WRITE) != 0 ? write_some() : read_some();
+        if (!open) server_.finished(*this);
+    }
+
+    // These return false when the connection is done with.
+    bool read_some() {
+        std::array<char, 4096> block;  // NOLINT: recv() fills it
+        const ssize_t count = recv(socket_.get(), block.data(), block.size(), 0);
+        if (count < 0) return errno == EAGAIN || errno == EINTR;
+        if (count == 0) return false;
+        in_.append(block.data(), static_cast<size_t>(count));
+        out_ = answer();
+        if (out_.empty()) return true;
+        io_.watch(EV_WRITE);
+        return write_some();
+    }
+
+    bool write_some() {
+        const auto rest = std::string_view(out_).substr(written_);
+        const ssize_t count = send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (count < 0) return errno == EAGAIN || errno == EINTR;
+        written_ += static_cast<size_t>(count);
+        if (written_ < out_.size()) return true;
+        shutdown(socket_.get(), SHUT_WR);
+        return false;
+    }
+
+    // Empty: the request is not complete.
+    std::string answer() {
+        if (expected_ == 0) {
+            const auto parsed = parse_head(in_, {}, scanned_);
+            if (std::holds_alternative<NeedMore>(parsed)) return {};
+            if (const auto* refused = std::get_if<HeadRefusal>(&parsed)) return refusal(refused->status, refused->reason);
+            const auto& head = std::get<HttpHead>(parsed);
+            method_ = head.method;
+            path_ = head.path;
+            const uint64_t body = head.content_length.value_or(0);
+            if (body > max_body) return refusal(413, "the body is too large");
+            head_size_ = head.size;
+            expected_ = head.size + static_cast<size_t>(body);
+        }
+        if (in_.size() < expected_) return {};
+        const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
+        return to_text(server_.handler_({method_, path_, body}));
+    }
+
+    HttpServer& server_;
+    FileDescriptor socket_;
+    std::string in_;
+    std::string out_;
+    std::string method_;
+    std::string path_;
+    size_t scanned_ = 0;
+    size_t head_size_ = 0;
+    size_t expected_ = 0;  // bytes of the whole request; 0 while its head is not complete
+    size_t written_ = 0;
+    IoWatcher io_;
+    Timer deadline_;
+};
+
+HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler)
+    : loop_(loop),
+      socket_(std::move(listening)),
+      handler_(std::move(handler)),
+      io_(loop, socket_.get(), [this](int) { accept_some(); }),
+      sweeper_(loop, [this] {
+          finished_.clear();
+          io_.watch(EV_READ);
+      }) {
+    io_.watch(EV_READ);
+}
+
+HttpServer::~HttpServer() = default;
+
+void HttpServer::accept_some() {
+    while (connections_.size() < max_connections) {
+        FileDescriptor socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (!socket.open()) {
+            if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+            break;
+        }
+        connections_.push_back(std::make_unique<Connection>(*this, std::move(socket)));
+    }
+    // Full, or no descriptor left: wait in the kernel's queue. The sweeper looks again, at the latest in a second.
+    io_.watch(0);
+    sweeper_.after(1000);
+}
+
+// Called in the connection's own callback, so it is freed later.
+void HttpServer::finished(Connection& connection) {
+    connection.stop();
+    const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                    [&](const auto& owned) { return owned.get() == &connection; });
+    if (found == connections_.end()) return;
+    finished_.push_back(std::move(*found));
+    connections_.erase(found);
+    sweeper_.after(0);
+}
+
+Result<UnixListener, ListenError> UnixListener::open(const std::string& path) {
+    const auto error = [&](int code, std::string_view remedy) {
+        std::string text = path + ": " + std::strerror(code) + "; ";
+        return failure(ListenError{code, text.append(remedy)});
+    };
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) return error(ENAMETOOLONG, "choose a shorter path");
+    std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
+    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+
+    std::error_code made;
+    const auto parent = std::filesystem::path(path).parent_path();
+    if (!parent.empty()) std::filesystem::create_directories(parent, made);
+    if (made) return error(made.value(), "its directory cannot be made; check control.socket");
+
+    struct stat info {};
+    if (lstat(path.c_str(), &info) == 0) {
+        if (!S_ISSOCK(info.st_mode)) return error(EEXIST, "it is no socket; remove it or choose another control.socket");
+        const FileDescriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        const int connected = connect(probe.get(), generic, sizeof address);
+        if (connected == 0 || errno == EAGAIN) {
+            return error(EADDRINUSE, "another daemon answers there; stop it or choose another control.socket");
+        }
+        if (errno != ECONNREFUSED) return error(errno, "check who owns it");
+        unlink(path.c_str());  // a dead daemon's
+    }
+    FileDescriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    // The mode that the file will have, set before there is one: at no moment can others connect.
+    if (!fd.open() || fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 || bind(fd.get(), generic, sizeof address) != 0 ||
+        listen(fd.get(), backlog) != 0) {
+        return error(errno, "check control.socket and who may write to its directory");
+    }
+    return UnixListener(path, std::move(fd));
+}
+
+UnixListener::UnixListener(UnixListener&& other) noexcept
+    : path_(std::exchange(other.path_, {})), socket_(std::move(other.socket_)) {}
+
+UnixListener::~UnixListener() {
+    if (!path_.empty()) unlink(path_.c_str());
+}
+
+}  // namespace wayleave

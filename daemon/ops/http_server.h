@@ -1,0 +1,74 @@
+// A small HTTP/1.1 server on the main thread's loop, for the admin address and the control socket: one request a
+// connection, a bounded number of them, and a deadline for each. Its clients are the operator's.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/edge/loop.h"
+#include "daemon/edge/socket.h"
+#include "dsl/result.h"
+
+namespace wayleave {
+
+struct OpsRequest {
+    std::string_view method;
+    std::string_view path;  // decoded
+    std::string_view body;
+};
+
+struct OpsAnswer {
+    int status = 200;
+    std::string content_type;
+    std::string body;
+    std::string extra_headers = {};  // complete lines
+};
+
+class HttpServer {
+  public:
+    using Handler = std::function<OpsAnswer(const OpsRequest& request)>;
+
+    HttpServer(Loop& loop, FileDescriptor listening, Handler handler);
+    ~HttpServer();
+    HttpServer(const HttpServer&) = delete;
+    HttpServer& operator=(const HttpServer&) = delete;
+
+  private:
+    class Connection;
+
+    void accept_some();
+    void finished(Connection& connection);
+
+    Loop& loop_;
+    FileDescriptor socket_;
+    Handler handler_;
+    std::list<std::unique_ptr<Connection>> connections_;
+    std::vector<std::unique_ptr<Connection>> finished_;  // freed outside of their own callbacks
+    IoWatcher io_;
+    Timer sweeper_;
+};
+
+// A listening Unix socket that removes its file when it goes.
+class UnixListener {
+  public:
+    // Makes the directory if it is missing. The file is the owner's alone (0600). A file that a dead daemon left
+    // behind is replaced; where one answers, this is an error, with errno in `code`.
+    [[nodiscard]] static Result<UnixListener, ListenError> open(const std::string& path);
+    UnixListener(UnixListener&& other) noexcept;
+    UnixListener& operator=(UnixListener&&) = delete;
+    ~UnixListener();
+
+    [[nodiscard]] FileDescriptor take_socket() { return std::move(socket_); }
+
+  private:
+    UnixListener(std::string path, FileDescriptor socket) : path_(std::move(path)), socket_(std::move(socket)) {}
+
+    std::string path_;
+    FileDescriptor socket_;
+};
+
+}  // namespace wayleave

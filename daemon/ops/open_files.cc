@@ -1,0 +1,49 @@
+#include "daemon/ops/open_files.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace wayleave {
+
+namespace {
+
+constexpr rlim_t spare = 64;           // log, control socket, admin address, reload, key files
+constexpr rlim_t each_worker = 8;      // epoll, wake-ups, the reserve descriptor
+constexpr rlim_t each_listener = 1;    // of each worker
+// lws makes tables of 16 bytes for every descriptor that there may be, in each worker, and some systems have limits of
+// a milliard.
+constexpr rlim_t most_useful = 1U << 20U;
+
+}  // namespace
+
+Result<size_t> fit_open_files(const Settings& settings) {
+    const rlim_t reserve = spare + settings.workers * (each_worker + each_listener * settings.listeners.size());
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return failure(fmt::format("the limit on open files cannot be read: {}", std::strerror(errno)));
+    }
+    const rlim_t wanted = settings.max_connections > 0 ? settings.max_connections + reserve : most_useful;
+    if (limit.rlim_cur < wanted || limit.rlim_cur > most_useful) {
+        limit.rlim_cur = std::min(wanted, limit.rlim_max);
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            return failure(fmt::format("the limit on open files cannot be set to {}: {}", limit.rlim_cur,
+                                       std::strerror(errno)));
+        }
+    }
+    if (settings.max_connections == 0) {
+        // Even where the limit is tiny, something is served.
+        return static_cast<size_t>(limit.rlim_cur - std::min(reserve, limit.rlim_cur / 2));
+    }
+    if (limit.rlim_cur < wanted) {
+        return failure(fmt::format("max_connections = {} needs {} open files, and the limit is {}; lower it, or raise "
+                                   "the limit (LimitNOFILE= of the unit, ulimit -Hn)",
+                                   settings.max_connections, wanted, limit.rlim_cur));
+    }
+    return settings.max_connections;
+}
+
+}  // namespace wayleave

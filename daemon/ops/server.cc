@@ -1,0 +1,501 @@
+#include "daemon/ops/server.h"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <list>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "daemon/broker/memory.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/now.h"
+#include "daemon/edge/door.h"
+#include "daemon/edge/loop.h"
+#include "daemon/edge/worker.h"
+#include "daemon/ops/admin.h"
+#include "daemon/ops/control.h"
+#include "daemon/ops/http_server.h"
+#include "daemon/ops/log.h"
+#include "daemon/ops/notify.h"
+#include "daemon/ops/open_files.h"
+#include "daemon/ops/settings_value.h"
+#include "daemon/ops/snapshot.h"
+#include "dsl/policy.h"
+
+namespace wayleave {
+
+namespace {
+
+constexpr int64_t drain_check_ms = 100;
+constexpr int64_t second_ms = 1000;
+constexpr int64_t extend_ms = 5000;
+constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
+
+void log_edge_event(const EdgeEvent& event) {
+    const Level level = event.severity == EdgeSeverity::error     ? Level::error
+                        : event.severity == EdgeSeverity::warning ? Level::warn
+                                                                  : Level::info;
+    log_event(level, event.name, event.message);
+}
+
+// Text for a person keeps its lines, so that a caret stands below what it points at.
+void log_lines(std::string_view event, std::string_view text) {
+    while (!text.empty()) {
+        const size_t end = text.find('\n');
+        const auto line = text.substr(0, end);
+        if (!line.empty()) log_event(Level::error, event, line);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+}
+
+std::string sentence_of(const dsl::Diagnostic& diagnostic) {
+    std::string text = fmt::format("{}: {}", diagnostic.id, diagnostic.message);
+    if (!diagnostic.help.empty()) text += "; " + diagnostic.help;
+    return text;
+}
+
+void log_warnings(const LoadedRuntime& loaded) {
+    for (const auto& diagnostic : loaded.diagnostics.all()) {
+        if (diagnostic.severity != dsl::Severity::warning) continue;
+        log_event(Level::warn, "policy-warning", sentence_of(diagnostic),
+                  {{"place", loaded.sources.place(diagnostic.primary.span)}});
+    }
+    for (const std::string& warning : loaded.warnings) log_event(Level::warn, "policy-warning", warning);
+}
+
+void log_refusal(const LoadedRuntime& loaded, LogFormat format) {
+    if (format != LogFormat::json) return log_lines("reload-diagnostic", loaded.render(false));
+    for (const auto& diagnostic : loaded.diagnostics.all()) {  // for programs: one object each
+        log_event(Level::error, "reload-diagnostic", sentence_of(diagnostic),
+                  {{"place", loaded.sources.place(diagnostic.primary.span)}});
+    }
+    for (const std::string& problem : loaded.problems) log_event(Level::error, "reload-diagnostic", problem);
+}
+
+GatewaySettings gateway_settings(const Settings& settings) {
+    return {.max_queue_bytes = settings.max_queue_bytes,
+            .max_queue_messages = settings.max_queue_messages,
+            .handshake_timeout_ms = settings.handshake_timeout.count(),
+            .close_timeout_ms = settings.close_timeout.count(),
+            .drain_ms = settings.drain.count()};
+}
+
+Failure<StartError> refuse(int exit_code, std::string text) {
+    return failure(StartError{exit_code, std::move(text)});
+}
+
+int exit_code_of(const ListenError& error) {
+    switch (error.code) {
+        case EADDRINUSE:
+        case EADDRNOTAVAIL: return EX_UNAVAILABLE;
+        case EACCES:
+        case EPERM: return EX_NOPERM;
+        case ENOENT:
+        case EEXIST:
+        case ENAMETOOLONG: return EX_CONFIG;
+        default: return EX_OSERR;
+    }
+}
+
+Failure<StartError> refuse(const ListenError& error) {
+    return refuse(exit_code_of(error), error.text);
+}
+
+// Settings that a gateway is made with. A reload does not reach them yet.
+std::vector<std::string> changed_in_gateways(const Settings& old, const Settings& now) {
+    std::vector<std::string> names;
+    if (old.max_queue_bytes != now.max_queue_bytes) names.emplace_back("limits.max_queue_bytes");
+    if (old.max_queue_messages != now.max_queue_messages) names.emplace_back("limits.max_queue_messages");
+    if (old.handshake_timeout != now.handshake_timeout) names.emplace_back("limits.handshake_timeout");
+    if (old.close_timeout != now.close_timeout) names.emplace_back("limits.close_timeout");
+    if (old.drain != now.drain) names.emplace_back("limits.drain");
+    return names;
+}
+
+ListenAddress listen_address(const std::string& text) {
+    const auto address = parse_socket_address(text).value();  // the settings were checked
+    return {address.host, address.port};
+}
+
+}  // namespace
+
+class Server::Impl {
+  public:
+    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded, std::string version)
+        : settings_(settings),
+          started_(settings),
+          version_(std::move(version)),
+          runtime_(loaded.runtime),
+          loaded_wall_ms_(start_.wall_ms),
+          door_(max_connections) {}
+    ~Impl() { stop_workers(); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
+    Result<Nothing, StartError> open();
+    int run();
+
+  private:
+    // How a worker's loop was seen last.
+    struct Pulse {
+        uint64_t turns = 0;
+        int64_t since_ms = 0;
+        bool stalled = false;
+    };
+
+    Result<Nothing, StartError> open_workers();
+    Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
+    Result<Nothing, StartError> open_control();
+    Result<Nothing, StartError> open_admin();
+    void watch();
+    void stop_workers();
+
+    ReloadReport reload();
+    ReloadReport try_reload();
+    void hang_up() { (void)reload(); }
+    void terminate(const char* signal);
+    void drain_progress();
+    void every_second();
+    void check_pulses();
+    void feed_watchdog();
+    [[nodiscard]] Snapshot snapshot() const;
+
+    Settings settings_;       // in force; what needs a restart is as it was at the start
+    const Settings started_;
+    const std::string version_;
+    const Now start_ = read_clocks();
+    std::shared_ptr<const Runtime> runtime_;
+    uint64_t generation_ = 1;
+    int64_t loaded_wall_ms_;
+    uint64_t reloads_done_ = 0;
+    uint64_t reloads_refused_ = 0;
+    bool last_reload_refused_ = false;
+
+    // In the order of birth; each uses those above it.
+    const EdgeReport report_ = log_edge_event;
+    MemoryBroker broker_;
+    LimitTable limits_;
+    Door door_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<Pulse> pulses_;
+    std::vector<std::string> listeners_;  // as they are bound
+
+    Loop loop_;
+    std::optional<UnixListener> control_file_;
+    std::optional<HttpServer> control_;
+    std::optional<HttpServer> admin_;
+    std::list<SignalWatcher> signals_;
+    std::optional<Timer> second_;
+    std::optional<Timer> watchdog_;
+    std::optional<Timer> drain_timer_;
+    int64_t drain_until_ms_ = 0;
+    int64_t extended_ms_ = 0;
+    bool draining_ = false;
+    int exit_code_ = EX_OK;
+};
+
+Result<Nothing, StartError> Server::Impl::open() {
+    // The control socket first: it tells best that another daemon runs on the same settings.
+    if (auto opened = open_control(); !opened) return opened;
+    if (auto opened = open_admin(); !opened) return opened;
+    if (auto opened = open_workers(); !opened) return opened;
+    for (const auto& worker : workers_) worker->start();
+    watch();  // after them: the signals are unblocked in this thread alone
+    for (const std::string& listener : listeners_) {
+        log_event(Level::info, "listening", "listening on " + listener, {{"address", listener}});
+    }
+    return Nothing{};
+}
+
+Result<Nothing, StartError> Server::Impl::open_control() {
+    if (settings_.control_socket.empty()) return Nothing{};
+    auto listener = UnixListener::open(settings_.control_socket);
+    if (!listener) return refuse(listener.error());
+    control_file_.emplace(std::move(*listener));
+    control_.emplace(loop_, control_file_->take_socket(), [this](const OpsRequest& request) {
+        return answer_control(request, {[this] { return reload(); }, [this] { return snapshot(); }});
+    });
+    return Nothing{};
+}
+
+Result<Nothing, StartError> Server::Impl::open_admin() {
+    if (settings_.admin_address.empty()) return Nothing{};
+    auto socket = listen_on(listen_address(settings_.admin_address), {});
+    if (!socket) return refuse(socket.error());
+    ListenAddress bound = listen_address(settings_.admin_address);
+    bound.port = port_of(*socket);
+    admin_.emplace(loop_, std::move(*socket),
+                   [this](const OpsRequest& request) { return answer_admin(request, snapshot()); });
+    log_event(Level::info, "admin-listening", "health and metrics on " + bound.text(), {{"address", bound.text()}});
+    if (settings_.admin_is_public()) {
+        log_event(Level::warn, "admin-public", "the admin address can be reached from other machines; it has no login",
+                  {{"address", bound.text()}});
+    }
+    return Nothing{};
+}
+
+// One socket for each worker and address. Port 0 is chosen by the kernel for the first worker and is then the others'.
+Result<Nothing, StartError> Server::Impl::open_listeners(std::vector<std::vector<WorkerListener>>& of_workers) {
+    for (const ListenerSettings& listener : settings_.listeners) {  // before any of ours is bound
+        if (auto unused = check_unused(listen_address(listener.address)); !unused) return refuse(unused.error());
+    }
+    for (const ListenerSettings& listener : settings_.listeners) {
+        ListenAddress address = listen_address(listener.address);
+        const bool tls = !listener.certificate.empty();
+        for (auto& listeners : of_workers) {
+            auto socket = listen_on(address, {.send_buffer = settings_.send_buffer, .share = true});
+            if (!socket) return refuse(socket.error());
+            address.port = port_of(*socket);
+            listeners.push_back({std::move(*socket), tls, {listener.certificate, listener.key}});
+        }
+        listeners_.push_back((tls ? "https://" : "http://") + address.text());
+    }
+    return Nothing{};
+}
+
+Result<Nothing, StartError> Server::Impl::open_workers() {
+    std::vector<std::vector<WorkerListener>> listeners(settings_.workers);
+    if (auto opened = open_listeners(listeners); !opened) return opened;
+    const WorkerSettings settings{gateway_settings(settings_), settings_.accept_per_turn};
+    for (auto& sockets : listeners) {
+        auto worker = Worker::create({broker_, limits_, door_, report_}, settings, std::move(sockets), runtime_);
+        if (!worker) return refuse(EX_CONFIG, worker.error());
+        workers_.push_back(std::move(*worker));
+    }
+    pulses_.assign(workers_.size(), Pulse{0, start_.steady_ms, false});
+    return Nothing{};
+}
+
+void Server::Impl::watch() {
+    signals_.emplace_back(loop_, SIGHUP, [this] { hang_up(); });
+    signals_.emplace_back(loop_, SIGTERM, [this] { terminate("SIGTERM"); });
+    signals_.emplace_back(loop_, SIGINT, [this] { terminate("SIGINT"); });
+    signals_.emplace_back(loop_, SIGUSR1, [] {});  // kept for later; not a way to die
+    second_.emplace(loop_, [this] { every_second(); });
+    second_->every(second_ms);
+    drain_timer_.emplace(loop_, [this] { drain_progress(); });
+    watchdog_.emplace(loop_, [this] { feed_watchdog(); });
+    if (const int64_t interval = watchdog_interval_ms(); interval > 0) watchdog_->every(interval);
+}
+
+int Server::Impl::run() {
+    log_event(Level::info, "started", "ready",
+              {{"version", version_}, {"workers", std::to_string(workers_.size())},
+               {"max_connections", std::to_string(door_.most())},
+               {"routes", std::to_string(runtime_->policy->routes.size())}});
+    notify_ready(status_line(snapshot()));
+    loop_.run();
+    stop_workers();
+    log_event(Level::info, "stopped", "stopped");
+    return exit_code_;
+}
+
+void Server::Impl::stop_workers() {
+    for (const auto& worker : workers_) worker->stop();
+    for (const auto& worker : workers_) worker->join();
+}
+
+// --- reload ---
+
+// Signals that arrive meanwhile are one more reload afterwards: libev keeps a flag, not a count.
+ReloadReport Server::Impl::reload() {
+    if (draining_) return {false, "the daemon is stopping\n", {}};
+    notify_reloading();
+    ReloadReport report = try_reload();
+    last_reload_refused_ = !report.done;
+    (report.done ? reloads_done_ : reloads_refused_) += 1;
+    notify_ready(status_line(snapshot()));
+    return report;
+}
+
+ReloadReport Server::Impl::try_reload() {
+    auto settings = load_settings(started_.file);
+    if (!settings) {
+        std::string text;
+        for (const std::string& error : settings.error()) text += error + "\n";
+        log_event(Level::error, "reload-refused", "the reload was refused, and the earlier configuration is in force",
+                  {{"errors", std::to_string(settings.error().size())}});
+        log_lines("reload-diagnostic", text);
+        return {false, std::move(text), {}};
+    }
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1);
+    if (!loaded.runtime) {
+        log_event(Level::error, "reload-refused", "the reload was refused, and the earlier configuration is in force",
+                  {{"errors", std::to_string(loaded.errors())}});
+        log_refusal(loaded, settings_.log_format);
+        return {false, loaded.render(false), {}};
+    }
+    runtime_ = loaded.runtime;
+    generation_ = runtime_->generation;
+    loaded_wall_ms_ = read_clocks().wall_ms;
+    settings_ = std::move(*settings);
+    for (const auto& worker : workers_) worker->replace(runtime_);
+    set_log_level(settings_.log_level);
+    log_event(Level::info, "reloaded", "the new configuration is in force",
+              {{"generation", std::to_string(generation_)},
+               {"files", std::to_string(runtime_->policy->files)},
+               {"routes", std::to_string(runtime_->policy->routes.size())}});
+    log_warnings(loaded);
+    ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_)};
+    for (std::string& name : changed_in_gateways(started_, settings_)) report.restart.push_back(std::move(name));
+    for (const std::string& name : report.restart) {
+        log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
+                  {{"setting", name}});
+    }
+    return report;
+}
+
+// --- stopping ---
+
+void Server::Impl::terminate(const char* signal) {
+    if (draining_) {
+        log_event(Level::warn, "stopped", std::string(signal) + " again: ending at once");
+        flush_log();
+        control_file_.reset();
+        _exit(EX_OK);
+    }
+    draining_ = true;
+    log_event(Level::info, "stopping", std::string("stopping on ") + signal,
+              {{"sockets", std::to_string(door_.inside())}});
+    notify_stopping(status_line(snapshot()));
+    for (const auto& worker : workers_) worker->drain();
+    const int64_t patience = settings_.drain.count() + settings_.close_timeout.count() + drain_grace_ms;
+    drain_until_ms_ = read_clocks().steady_ms + patience;
+    drain_timer_->every(drain_check_ms);
+}
+
+void Server::Impl::drain_progress() {
+    const int64_t now_ms = read_clocks().steady_ms;
+    const bool done = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
+    if (!done && now_ms < drain_until_ms_) {
+        if (now_ms - extended_ms_ < second_ms) return;
+        extended_ms_ = now_ms;
+        return notify_extend_timeout(extend_ms);
+    }
+    if (!done) {
+        log_event(Level::warn, "drain-incomplete", "connections are left and are cut off",
+                  {{"sockets", std::to_string(door_.inside())}});
+    }
+    loop_.stop();
+}
+
+// --- health ---
+
+void Server::Impl::every_second() {
+    check_pulses();
+    notify_status(status_line(snapshot()));
+}
+
+void Server::Impl::check_pulses() {
+    const int64_t now_ms = read_clocks().steady_ms;
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        Pulse& pulse = pulses_[i];
+        const uint64_t turns = workers_[i]->counters().loop_turns.get();
+        if (turns != pulse.turns) {
+            if (pulse.stalled) {
+                log_event(Level::warn, "worker-resumed", "a worker's loop turns again",
+                          {{"worker", std::to_string(i)}, {"stalled_ms", std::to_string(now_ms - pulse.since_ms)}});
+            }
+            pulse = {turns, now_ms, false};
+        } else if (!pulse.stalled && now_ms - pulse.since_ms >= second_ms) {
+            pulse.stalled = true;
+            log_event(Level::error, "worker-stalled", "a worker's loop does not turn; its clients wait",
+                      {{"worker", std::to_string(i)}});
+        }
+    }
+}
+
+// Not fed while a worker stands still: then the service manager ends the process and starts a new one.
+void Server::Impl::feed_watchdog() {
+    check_pulses();
+    const bool stalled = std::any_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    if (!stalled) notify_watchdog();
+}
+
+Snapshot Server::Impl::snapshot() const {
+    const Now now = read_clocks();
+    Snapshot shot;
+    shot.version = version_;
+    shot.wall_ms = now.wall_ms;
+    shot.started_wall_ms = start_.wall_ms;
+    shot.uptime_ms = now.steady_ms - start_.steady_ms;
+    shot.draining = draining_;
+    shot.healthy = std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    shot.listeners = listeners_;
+    for (const auto& worker : workers_) {
+        shot.totals.add(worker->counters());
+        shot.loop_turns.push_back(worker->counters().loop_turns.get());
+    }
+    shot.max_connections = door_.most();
+    shot.limit_keys = limits_.keys();
+    shot.limit_overflows = limits_.overflows();
+    shot.log_dropped = log_dropped();
+    shot.policy_directory = settings_.policy_directory;
+    shot.generation = generation_;
+    shot.loaded_wall_ms = loaded_wall_ms_;
+    shot.policy_files = runtime_->policy->files;
+    for (const auto& route : runtime_->policy->routes) shot.routes.push_back(route->name);
+    shot.tokens = runtime_->policy->tokens.size();
+    shot.static_files = runtime_->files.size();
+    shot.reloads_done = reloads_done_;
+    shot.reloads_refused = reloads_refused_;
+    shot.last_reload_refused = last_reload_refused_;
+    return shot;
+}
+
+// --- the outer shell ---
+
+void block_signals() {
+    sigset_t handled;
+    sigemptyset(&handled);
+    for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) sigaddset(&handled, signal);
+    pthread_sigmask(SIG_BLOCK, &handled, nullptr);
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+void log_bugs() {
+    std::set_terminate([] {
+        std::string what = "std::terminate() was called";
+        if (const auto current = std::current_exception()) {
+            try {
+                std::rethrow_exception(current);
+            } catch (const std::exception& exception) {
+                what = exception.what();
+            } catch (...) {
+                what = "an exception of an unknown kind";
+            }
+        }
+        log_event(Level::error, "bug", "a bug in wayleave, please report it: " + what);
+        flush_log();
+        std::abort();
+    });
+}
+
+Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings, const LoadedRuntime& loaded,
+                                                          std::string version) {
+    const auto max_connections = fit_open_files(settings);
+    if (!max_connections) return refuse(EX_CONFIG, max_connections.error());
+    log_warnings(loaded);
+    auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, std::move(version));
+    if (auto opened = impl->open(); !opened) return failure(opened.error());
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+int Server::run() {
+    return impl_->run();
+}
+
+}  // namespace wayleave

@@ -1,0 +1,200 @@
+#include "daemon/ops/snapshot.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <prometheus/text_serializer.h>
+
+#include <ctime>
+#include <sstream>
+
+#include "daemon/ops/json.h"
+
+namespace wayleave {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+class Families {
+  public:
+    void counter(const char* name, const char* help, uint64_t value) { add(name, help, MetricType::Counter, value); }
+    void gauge(const char* name, const char* help, double value) {
+        family(name, help, MetricType::Gauge).metric.push_back(metric(MetricType::Gauge, value));
+    }
+    MetricFamily& family(const char* name, const char* help, MetricType type) {
+        families_.push_back({name, help, type, {}});
+        return families_.back();
+    }
+    static ClientMetric metric(MetricType type, double value, std::vector<ClientMetric::Label> labels = {}) {
+        ClientMetric metric;
+        metric.label = std::move(labels);
+        (type == MetricType::Gauge ? metric.gauge.value : metric.counter.value) = value;
+        return metric;
+    }
+    [[nodiscard]] std::string text() const {
+        std::ostringstream out;
+        prometheus::TextSerializer().Serialize(out, families_);
+        return out.str();
+    }
+
+  private:
+    void add(const char* name, const char* help, MetricType type, uint64_t value) {
+        family(name, help, type).metric.push_back(metric(type, static_cast<double>(value)));
+    }
+
+    std::vector<MetricFamily> families_;
+};
+
+void add_traffic(Families& families, const Totals& totals) {
+    families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.", totals.handshakes);
+    families.counter("wayleave_http_requests_total", "Requests that were answered with anything else.",
+                     totals.http_requests);
+    families.counter("wayleave_messages_received_total", "Messages from clients.", totals.messages_in);
+    families.counter("wayleave_received_bytes_total", "Bytes from clients.", totals.bytes_in);
+    families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
+    families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.", totals.deliveries);
+    families.counter("wayleave_sent_bytes_total", "Bytes to clients.", totals.bytes_out);
+    families.counter("wayleave_writes_total", "Writes to sockets; deliveries by writes tells how well they join.",
+                     totals.writes);
+}
+
+void add_door(Families& families, const Snapshot& snapshot) {
+    const Totals& totals = snapshot.totals;
+    families.gauge("wayleave_connections", "WebSockets that are open.", static_cast<double>(totals.connections));
+    families.gauge("wayleave_sockets", "Sockets that are open, also those before their handshake.",
+                   static_cast<double>(totals.sockets));
+    families.gauge("wayleave_max_connections", "How many sockets there may be.",
+                   static_cast<double>(snapshot.max_connections));
+    families.gauge("wayleave_subscriptions", "Subscriptions of connections to channels.",
+                   static_cast<double>(totals.subscriptions));
+    families.gauge("wayleave_channels", "Channels with subscribers, counted by each worker.",
+                   static_cast<double>(totals.channels));
+    families.counter("wayleave_accepted_total", "Sockets accepted.", totals.accepted);
+    families.counter("wayleave_accept_failures_total", "Times that accepting failed, as when descriptors run out.",
+                     totals.accept_failures);
+    families.counter("wayleave_accept_refused_total", "Sockets closed at once because max_connections was reached.",
+                     totals.accept_refused);
+    auto& refused = families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
+    for (size_t i = 0; i < totals.refused.size(); ++i) {
+        refused.metric.push_back(
+            Families::metric(MetricType::Counter, static_cast<double>(totals.refused[i]),
+                             {{"reason", std::string(to_string(static_cast<Reason>(i)))}}));
+    }
+}
+
+void add_daemon(Families& families, const Snapshot& snapshot) {
+    families.family("wayleave_build_info", "The version that runs.", MetricType::Gauge)
+        .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"version", snapshot.version}}));
+    families.gauge("wayleave_start_time_seconds", "When the daemon started, since 1970.",
+                   static_cast<double>(snapshot.started_wall_ms) / 1000.0);
+    families.gauge("wayleave_draining", "1 while the daemon is stopping.", snapshot.draining ? 1.0 : 0.0);
+    auto& turns = families.family("wayleave_loop_turns_total", "Turns of each worker's event loop.", MetricType::Counter);
+    for (size_t i = 0; i < snapshot.loop_turns.size(); ++i) {
+        turns.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(snapshot.loop_turns[i]),
+                                                {{"worker", std::to_string(i)}}));
+    }
+    families.gauge("wayleave_policy_generation", "Counts the policies that were loaded.",
+                   static_cast<double>(snapshot.generation));
+    families.gauge("wayleave_policy_loaded_time_seconds", "When the policy in force was loaded, since 1970.",
+                   static_cast<double>(snapshot.loaded_wall_ms) / 1000.0);
+    auto& reloads = families.family("wayleave_reloads_total", "Reloads, by result.", MetricType::Counter);
+    reloads.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(snapshot.reloads_done),
+                                              {{"result", "done"}}));
+    reloads.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(snapshot.reloads_refused),
+                                              {{"result", "refused"}}));
+    families.gauge("wayleave_limit_keys", "Keys that limits are counted for.", static_cast<double>(snapshot.limit_keys));
+    families.counter("wayleave_limit_overflows_total", "Times that a new key found the table of limits full.",
+                     snapshot.limit_overflows);
+    families.counter("wayleave_log_dropped_total", "Log lines lost because the queue was full.", snapshot.log_dropped);
+}
+
+std::string time_json(int64_t wall_ms) {
+    const auto seconds = static_cast<std::time_t>(wall_ms / 1000);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    return fmt::format("\"{:%Y-%m-%dT%H:%M:%SZ}\"", parts);
+}
+
+std::string list_json(const std::vector<std::string>& texts) {
+    std::string out = "[";
+    for (const std::string& text : texts) {
+        if (out.size() > 1) out += ',';
+        out += json_string(text);
+    }
+    return out + "]";
+}
+
+std::string refusals_json(const Totals& totals) {
+    std::string out = "{";
+    for (size_t i = 0; i < totals.refused.size(); ++i) {
+        if (out.size() > 1) out += ',';
+        out += fmt::format("{}:{}", json_string(to_string(static_cast<Reason>(i))), totals.refused[i]);
+    }
+    return out + "}";
+}
+
+}  // namespace
+
+void Totals::add(const Counters& counters) {
+    connections += counters.connections.get();
+    sockets += counters.sockets.get();
+    subscriptions += counters.subscriptions.get();
+    channels += counters.channels.get();
+    handshakes += counters.handshakes.get();
+    http_requests += counters.http_requests.get();
+    messages_in += counters.messages_in.get();
+    bytes_in += counters.bytes_in.get();
+    publications += counters.publications.get();
+    deliveries += counters.deliveries.get();
+    bytes_out += counters.bytes_out.get();
+    writes += counters.writes.get();
+    accepted += counters.accepted.get();
+    accept_failures += counters.accept_failures.get();
+    accept_refused += counters.accept_refused.get();
+    for (size_t i = 0; i < refused.size(); ++i) refused[i] += counters.refused[i].get();
+}
+
+std::string metrics_page(const Snapshot& snapshot) {
+    Families families;
+    add_daemon(families, snapshot);
+    add_door(families, snapshot);
+    add_traffic(families, snapshot.totals);
+    return families.text();
+}
+
+std::string status_json(const Snapshot& snapshot) {
+    const Totals& totals = snapshot.totals;
+    std::string out = fmt::format(
+        R"({{"version":{},"state":"{}","started":{},"uptime_seconds":{},"workers":{},"listeners":{},)",
+        json_string(snapshot.version), snapshot.draining ? "draining" : (snapshot.healthy ? "running" : "stalled"),
+        time_json(snapshot.started_wall_ms), snapshot.uptime_ms / 1000, snapshot.loop_turns.size(),
+        list_json(snapshot.listeners));
+    out += fmt::format(
+        R"("connections":{},"sockets":{},"max_connections":{},"subscriptions":{},"channels":{},)", totals.connections,
+        totals.sockets, snapshot.max_connections, totals.subscriptions, totals.channels);
+    out += fmt::format(
+        R"("policy":{{"generation":{},"loaded":{},"directory":{},"files":{},"routes":{},"tokens":{},"static_files":{},)",
+        snapshot.generation, time_json(snapshot.loaded_wall_ms), json_string(snapshot.policy_directory),
+        snapshot.policy_files, list_json(snapshot.routes), snapshot.tokens, snapshot.static_files);
+    out += fmt::format(R"("reloads":{},"reloads_refused":{},"last_reload_refused":{}}},)", snapshot.reloads_done,
+                       snapshot.reloads_refused, snapshot.last_reload_refused);
+    out += fmt::format(
+        R"("counters":{{"handshakes":{},"http_requests":{},"messages_received":{},"received_bytes":{},)",
+        totals.handshakes, totals.http_requests, totals.messages_in, totals.bytes_in);
+    out += fmt::format(R"("publications":{},"deliveries":{},"sent_bytes":{},"writes":{},)", totals.publications,
+                       totals.deliveries, totals.bytes_out, totals.writes);
+    out += fmt::format(R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_overflows":{},"log_dropped":{}}},)",
+                       totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_overflows,
+                       snapshot.log_dropped);
+    return out + fmt::format(R"("refusals":{}}})", refusals_json(totals)) + "\n";
+}
+
+std::string status_line(const Snapshot& snapshot) {
+    return fmt::format("{} connections, policy generation {}{}{}", snapshot.totals.connections, snapshot.generation,
+                       snapshot.last_reload_refused ? ", the last reload was refused" : "",
+                       snapshot.draining ? ", stopping" : "");
+}
+
+}  // namespace wayleave

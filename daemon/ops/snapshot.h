@@ -1,0 +1,70 @@
+// The daemon at one moment, as metrics and status show it. A value; the page functions are pure.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/core/counters.h"
+
+namespace wayleave {
+
+// The counters of all workers, added up.
+struct Totals {
+    uint64_t connections = 0;
+    uint64_t sockets = 0;
+    uint64_t subscriptions = 0;
+    uint64_t channels = 0;
+    uint64_t handshakes = 0;
+    uint64_t http_requests = 0;
+    uint64_t messages_in = 0;
+    uint64_t bytes_in = 0;
+    uint64_t publications = 0;
+    uint64_t deliveries = 0;
+    uint64_t bytes_out = 0;
+    uint64_t writes = 0;
+    uint64_t accepted = 0;
+    uint64_t accept_failures = 0;
+    uint64_t accept_refused = 0;
+    std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};
+
+    void add(const Counters& counters);
+};
+
+struct Snapshot {
+    std::string version;
+    int64_t wall_ms = 0;
+    int64_t started_wall_ms = 0;
+    int64_t uptime_ms = 0;
+    bool draining = false;
+    bool healthy = true;  // every worker's loop turns
+    std::vector<std::string> listeners;
+    std::vector<uint64_t> loop_turns;  // by worker
+    Totals totals;
+    size_t max_connections = 0;
+    size_t limit_keys = 0;
+    uint64_t limit_overflows = 0;
+    uint64_t log_dropped = 0;
+
+    std::string policy_directory;
+    uint64_t generation = 0;
+    int64_t loaded_wall_ms = 0;
+    size_t policy_files = 0;
+    std::vector<std::string> routes;
+    size_t tokens = 0;
+    size_t static_files = 0;
+    uint64_t reloads_done = 0;
+    uint64_t reloads_refused = 0;
+    bool last_reload_refused = false;
+};
+
+// The metrics page, in Prometheus's text format.
+[[nodiscard]] std::string metrics_page(const Snapshot& snapshot);
+// `wayleave status`: one JSON object.
+[[nodiscard]] std::string status_json(const Snapshot& snapshot);
+// One line for `systemctl status`.
+[[nodiscard]] std::string status_line(const Snapshot& snapshot);
+
+}  // namespace wayleave

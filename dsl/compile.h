@@ -1,0 +1,18 @@
+// Text to policy: parse, resolve, check, compile. The one way in for the daemon, lint and the tests.
+#pragma once
+
+#include <memory>
+
+#include "dsl/check_expr.h"
+#include "dsl/diagnostic.h"
+#include "dsl/policy.h"
+#include "dsl/source.h"
+
+namespace wayleave::dsl {
+
+// Null if there is any error; all that were found are in `diagnostics`. Pure but for `files`, which reads the lists that
+// the policy names.
+[[nodiscard]] std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& files,
+                                                    Diagnostics& diagnostics);
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,112 @@
+// Compiles one route. Private to dsl/compile*.cc.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dsl/compile_parts.h"
+
+namespace wayleave::dsl {
+
+class RouteCompiler {
+  public:
+    RouteCompiler(CompileContext& context, const Policy& policy, const ast::Route& route);
+
+    [[nodiscard]] std::unique_ptr<Route> compile(std::vector<AddressPattern>& addresses);
+
+  private:
+    // A body that reaches this route, with the definitions that are seen in it.
+    struct Part {
+        enum class From : uint8_t { defaults, use, own };
+
+        From from;
+        const std::vector<ast::Member>* members;
+        std::unique_ptr<Lets> lets;
+    };
+    // A rule as far as one decision is concerned.
+    struct Candidate {
+        const ast::Rule* rule;
+        Condition condition;
+        Stage stage;
+    };
+    struct Chosen {
+        const ast::Setting* setting;
+        Part::From from;
+    };
+
+    // --- compile_route.cc: what the route is ---
+    void gather_parts();
+    void add_part(Part::From from, const std::vector<ast::Member>& members);
+    void add_uses(const std::vector<ast::Member>& members);
+    void gather_lets(Part& part);
+    void check_members(const Part& part);
+    void gather_settings();
+    void choose(const Part& part, const ast::Setting& setting);
+    void apply_settings();
+    void apply(const ast::Setting& setting, const SettingRow& row);
+    void apply_auth(const ast::Setting& setting);
+    void apply_auth_name(const ast::Expr& expr);
+    void apply_origins(const ast::Setting& setting);
+    void apply_origin_expr(const ast::Expr& expr, bool alone);
+    void add_origin(const std::string& text, Span span);
+    void apply_dialect(const ast::Setting& setting);
+    void check_door();
+    void compile_addresses(std::vector<AddressPattern>& addresses);
+    void declare_facts();
+    void declare_inputs(FactShape& shape);
+    void declare_claims(FactShape& shape);
+    void declare(FactShape& shape, std::string name, Type type, Stage stage, const Fallback& fallback, Span span);
+    void gather_errors();
+    void add_error(const ast::Setting& setting);
+
+    // --- compile_rules.cc: what it permits ---
+    void compile_decisions();
+    [[nodiscard]] RootId decision(ast::Action action, const Context& context);
+    [[nodiscard]] RootId link_decision(std::vector<Candidate> denies, std::vector<Candidate> allows);
+    void add_candidate(const ast::Rule& rule, const Names& names, const Context& context,
+                       std::vector<Candidate>& denies, std::vector<Candidate>& allows);
+    [[nodiscard]] Condition rule_condition(const ast::Tail& tail, const Names& names, const Context& context);
+    [[nodiscard]] Condition on_condition(const ast::ChannelPattern& pattern, const ast::Tail& tail, Names names,
+                                         const Context& context);
+    [[nodiscard]] Pattern channel_pattern(const ast::ChannelPattern& pattern, const Names& names,
+                                          const Context& context, bool is_template, Names* captures);
+    [[nodiscard]] PatternSegment channel_segment(const ast::Segment& segment, const Names& names,
+                                                 const Context& context, bool is_template);
+    [[nodiscard]] NodeId rule_verdict(const ast::Rule& rule);
+    void check_then(const ast::Rule& rule);
+    [[nodiscard]] Stage stage_of(const Condition& condition) const;
+    [[nodiscard]] RootId optional_condition(const std::optional<ast::Expr>& condition, const Names& names,
+                                            const Context& context);
+    void compile_joins();
+    void compile_limits();
+    [[nodiscard]] std::optional<Limit> limit(const ast::Limit& limit, const Names& names, const std::string& scope);
+    [[nodiscard]] bool limit_value(const ast::Limit& limit, const Names& names, const Context& context, Limit& out);
+
+    // --- compile_message.cc ---
+    void compile_messages();
+    void compile_message(const ast::Message& message, const Names& names);
+    void compile_field(const ast::Field& field, const Lets& lets, Message& out, Names& names);
+    void compile_publish(const ast::PublishTo& publish, const Names& names, Message& out);
+    void register_types(const ast::Message& message, uint32_t number);
+
+    [[nodiscard]] Names names_for(const Part& part) const;
+
+    CompileContext& context_;
+    Diagnostics& diagnostics_;
+    const Policy& policy_;
+    const ast::Route& ast_;
+    std::unique_ptr<Route> route_;
+    std::vector<Part> parts_;
+    std::map<std::string_view, Chosen> chosen_;
+    std::vector<CaptureName> captures_;
+    Names names_;  // without lets, which differ by part
+    ProgramBuilder builder_;
+    std::map<const ast::Rule*, NodeId> verdicts_;
+    bool public_ = false;
+    bool has_auth_ = false;
+    std::map<std::string_view, Span> types_;
+};
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,153 @@
+#include <algorithm>
+#include <array>
+
+#include "dsl/compile_parts.h"
+#include "dsl/near_name.h"
+#include "dsl/text.h"
+
+namespace wayleave::dsl {
+namespace {
+
+constexpr std::array<std::string_view, 4> algorithms{"HS256", "RS256", "ES256", "EdDSA"};
+
+void unknown_setting(Diagnostics& diagnostics, const ast::Setting& setting, Place place) {
+    std::vector<std::string_view> names;
+    for (const SettingRow& row : setting_rows()) {
+        if (row.place == place) names.push_back(row.name);
+    }
+    const std::string_view near = near_name(setting.name.text, names);
+    diagnostics.error("E008", setting.name.span, "there is no setting " + quoted(setting.name.text) + " here", {},
+                      near.empty() ? "" : "did you mean " + quoted(near) + "?");
+}
+
+void check_algorithms(const std::vector<std::string>& names, Span span, Diagnostics& diagnostics) {
+    for (const std::string& name : names) {
+        if (std::find(algorithms.begin(), algorithms.end(), name) != algorithms.end()) continue;
+        diagnostics.error("E016", span, quoted(name) + " is not an algorithm that is accepted", {},
+                          "HS256, RS256, ES256 and EdDSA are");
+    }
+}
+
+// A token's settings, one by one.
+class TokenSettings {
+  public:
+    TokenSettings(CompileContext& context, TokenDecl& token) : context_(context), token_(token), reader_(context, context.lets) {}
+
+    void read(const ast::Setting& setting) {
+        Diagnostics& diagnostics = context_.diagnostics;
+        const SettingRow* row = setting_row(Place::token, setting.name.text);
+        if (!row) return unknown_setting(diagnostics, setting, Place::token);
+        if (row->sentence.empty()) return not_supported(diagnostics, setting.name.span, row->name);
+        if (!seen_.emplace(row->name, setting.name.span).second) {
+            auto& diagnostic = diagnostics.error("E020", setting.name.span, quoted(row->name) + " is set twice");
+            diagnostic.secondary.push_back({seen_.at(row->name), "first here"});
+            return;
+        }
+        if (row->name == "keys") return keys(setting);
+        if (row->name == "issuer") token_.issuer = reader_.text(setting).value_or("");
+        if (row->name == "audience") token_.audience = reader_.text(setting).value_or("");
+        if (row->name == "user") token_.user = reader_.text(setting).value_or("");
+        if (row->name == "algorithms") {
+            token_.algorithms_span = span_of(setting.value);
+            token_.algorithms = reader_.texts(setting).value_or(std::vector<std::string>{});
+            check_algorithms(token_.algorithms, token_.algorithms_span, diagnostics);
+        }
+    }
+    [[nodiscard]] bool has(std::string_view name) const { return seen_.contains(name); }
+
+  private:
+    void keys(const ast::Setting& setting) {
+        if (const auto* call = std::get_if<ast::BackendCall>(&setting.value)) {
+            return not_supported(context_.diagnostics, call->span, "keys = " + std::string(call->backend.text) + " \"…\"");
+        }
+        const auto* file = std::get_if<ast::FileValue>(&setting.value);
+        if (!file) {
+            context_.diagnostics.error("E003", span_of(setting.value), "`keys` is a file", {},
+                                       "write `keys = file \"keys/app.jwks\"`");
+            return;
+        }
+        token_.keys_path = resolve_path(context_.sources, file->span, file->path.text);
+        token_.keys_span = file->span;
+    }
+
+    CompileContext& context_;
+    TokenDecl& token_;
+    ValueReader reader_;
+    std::map<std::string_view, Span> seen_;
+};
+
+void compile_claims(CompileContext& context, const ast::Token& token, TokenDecl& out) {
+    for (const ast::Claim& claim : token.claims) {
+        const bool twice = std::any_of(out.claims.begin(), out.claims.end(),
+                                       [&](const ClaimDecl& known) { return known.name == claim.name.text; });
+        if (twice) {
+            context.diagnostics.error("E005", claim.name.span, "the claim " + quoted(claim.name.text) + " is declared twice");
+            continue;
+        }
+        if (!readable_type(claim.type, "a claim", false, context.diagnostics)) continue;
+        const auto fallback = compile_absent(context, context.lets, claim.absent, claim.type.type);
+        if (!fallback) continue;
+        out.claims.push_back({std::string(claim.name.text), member_path(claim.name, claim.as), claim.type.type,
+                              fallback->required, fallback->otherwise, claim.secret});
+    }
+}
+
+void find_user(const ast::Token& token, bool named, TokenDecl& out, Diagnostics& diagnostics) {
+    const std::string wanted = named ? out.user : "sub";
+    const auto it = std::find_if(out.claims.begin(), out.claims.end(),
+                                 [&](const ClaimDecl& claim) { return claim.name == wanted; });
+    const bool text = it != out.claims.end() && it->type == Type{Kind::string, Shape::one};
+    out.user = text ? wanted : "";
+    if (named && !text) {
+        diagnostics.error("E002", token.name.span, "`user` names " + quoted(wanted) + ", which is no claim of type string");
+    }
+}
+
+}  // namespace
+
+std::optional<TokenSource> compile_source(const ast::Source& source, Diagnostics& diagnostics) {
+    using From = ast::Source::Kind;
+    if (source.kind == From::message) return not_supported(diagnostics, source.span, "from message"), std::nullopt;
+    if (source.kind == From::certificate) return not_supported(diagnostics, source.span, "from certificate"), std::nullopt;
+    if (source.name.text.empty()) {
+        diagnostics.error("E003", source.name.span, "the name is empty");
+        return std::nullopt;
+    }
+    std::string name = source.name.text;
+    if (source.kind == From::header) {
+        std::transform(name.begin(), name.end(), name.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    }
+    return TokenSource{source.kind, std::move(name)};
+}
+
+TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
+    TokenDecl out;
+    out.name = std::string(token.name.text);
+    out.span = token.name.span;
+    TokenSettings settings(context, out);
+    for (const ast::Setting& setting : token.settings) settings.read(setting);
+    for (const ast::Source& source : token.from) {
+        if (auto made = compile_source(source, context.diagnostics)) out.from.push_back(std::move(*made));
+        if (source.kind == ast::Source::Kind::query) {
+            context.diagnostics.warning("W304", source.span, "a token in a URL ends in logs and histories", {},
+                                        "prefer a header, a cookie or a subprotocol");
+        }
+    }
+    compile_claims(context, token, out);
+    find_user(token, settings.has("user"), out, context.diagnostics);
+    // Without `keys` every token would be refused, or worse; `check` is refused by name already.
+    const bool checked = std::any_of(token.settings.begin(), token.settings.end(),
+                                     [](const ast::Setting& setting) { return setting.name.text == "check"; });
+    if (!settings.has("keys") && !checked) {
+        context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " has no `keys`", {},
+                                  "write `keys = file \"keys/app.jwks\"`");
+    }
+    if (token.from.empty()) {
+        context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " says not where it is looked for", {},
+                                  "write `from header \"Authorization\"`, or cookie, query, subprotocol");
+    }
+    return out;
+}
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,267 @@
+#include "dsl/evaluate.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "dsl/text.h"
+
+namespace wayleave::dsl {
+namespace {
+
+using Set = const std::vector<Scalar>*;
+
+ValueView view(const Value& value) {
+    return std::visit(
+        [](const auto& held) -> ValueView {
+            using T = std::decay_t<decltype(held)>;
+            if constexpr (std::is_same_v<T, std::string>) {
+                return std::string_view(held);
+            } else if constexpr (std::is_same_v<T, std::vector<Scalar>>) {
+                return &held;
+            } else {
+                return held;
+            }
+        },
+        value.held);
+}
+
+Net subnet_of(const Address& ip) { return canonical({ip, static_cast<uint8_t>(ip.is_v4() ? 96 + 24 : 56)}); }
+
+ValueView attribute(const Operand& operand, const Request& request) {
+    const Facts& facts = *request.facts;
+    switch (operand.attribute) {
+        case Attribute::ip: return facts.ip;
+        case Attribute::subnet: return subnet_of(facts.ip);
+        case Attribute::host: return std::string_view(facts.host);
+        case Attribute::path: return std::string_view(facts.path);
+        case Attribute::origin: return std::string_view(facts.origin);
+        case Attribute::subprotocol: return std::string_view(facts.subprotocol);
+        case Attribute::tls: return facts.tls;
+        case Attribute::fact: return view(facts.values[operand.slot]);
+        case Attribute::connection: return static_cast<int64_t>(request.connection);
+        case Attribute::connection_age: return request.connection_age_ms;
+        case Attribute::connection_subscriptions: return request.subscriptions;
+        case Attribute::channel: return request.channel ? request.channel->text : std::string_view();
+        case Attribute::channel_segment:
+            // A segment past the end happens only beside a channel_is that fails: both answers are then unused.
+            return request.channel && operand.slot < request.channel->count
+                       ? request.channel->segments[operand.slot]
+                       : std::string_view();
+        case Attribute::message_type: return request.message_type;
+        case Attribute::message_size: return request.message_size;
+        case Attribute::message_binary: return request.message_binary;
+        case Attribute::field: return view(request.fields[operand.slot]);
+    }
+    return false;
+}
+
+template <class T>
+const T* as(const Scalar& scalar) {
+    return std::get_if<T>(&scalar);
+}
+
+bool same(const ValueView& value, const Scalar& scalar) {
+    return std::visit(
+        [&](const auto& held) {
+            using T = std::decay_t<decltype(held)>;
+            if constexpr (std::is_same_v<T, std::string>) {
+                const auto* text = std::get_if<std::string_view>(&value);
+                return text && *text == held;
+            } else {
+                const auto* other = std::get_if<T>(&value);
+                return other && *other == held;
+            }
+        },
+        scalar);
+}
+
+// Sets are sorted; `list of` fields are not and are short.
+bool has_element(const ValueView& value, Set set, bool sorted) {
+    if (const auto* text = std::get_if<std::string_view>(&value); text && sorted) {
+        const auto at = std::lower_bound(set->begin(), set->end(), *text, [](const Scalar& a, std::string_view b) {
+            return std::string_view(*as<std::string>(a)) < b;
+        });
+        return at != set->end() && *as<std::string>(*at) == *text;
+    }
+    return std::any_of(set->begin(), set->end(), [&](const Scalar& scalar) { return same(value, scalar); });
+}
+
+bool in_nets(const Address& ip, Set nets) {
+    // Sorted by address and disjoint: the last that begins at or before the ip is the only candidate.
+    const auto after = std::upper_bound(nets->begin(), nets->end(), ip, [](const Address& a, const Scalar& b) {
+        return a < as<Net>(b)->address;
+    });
+    return after != nets->begin() && as<Net>(*std::prev(after))->contains(ip);
+}
+
+bool overlapping(Set a, Set b) {
+    return std::any_of(a->begin(), a->end(), [&](const Scalar& scalar) {
+        return std::find(b->begin(), b->end(), scalar) != b->end();
+    });
+}
+
+bool in_order(const ValueView& a, const ValueView& b, bool or_equal) {
+    if (const auto* x = std::get_if<int64_t>(&a)) {
+        const auto y = std::get<int64_t>(b);
+        return *x < y || (or_equal && *x == y);
+    }
+    if (const auto* x = std::get_if<double>(&a)) {
+        const auto y = std::get<double>(b);
+        return *x < y || (or_equal && *x == y);
+    }
+    return false;
+}
+
+// An insert's text: strings as they are, numbers in decimal.
+std::string_view as_text(const ValueView& value, char (&digits)[24]) {
+    if (const auto* text = std::get_if<std::string_view>(&value)) return *text;
+    if (const auto* number = std::get_if<int64_t>(&value)) {
+        const auto end = std::to_chars(digits, digits + sizeof digits, *number).ptr;
+        return {digits, static_cast<size_t>(end - digits)};
+    }
+    return {};
+}
+
+constexpr size_t remembered_atoms = 512;
+
+}  // namespace
+
+ValueView fetch(const Program& program, const Operand& operand, const Request& request) {
+    switch (operand.from) {
+        case Operand::From::constant: return view(program.constants[operand.index]);
+        case Operand::From::attribute: return attribute(operand, request);
+        case Operand::From::lookup: break;
+    }
+    const Lookup& lookup = program.lookups[operand.index];
+    const ValueView key = fetch(program, lookup.key, request);
+    for (const auto& [known, value] : lookup.entries) {
+        if (same(key, known)) return view(value);
+    }
+    return view(lookup.otherwise);
+}
+
+bool matches(const Program& program, const Pattern& pattern, const ChannelName& channel, const Request& request) {
+    char digits[24];
+    for (size_t i = 0; i < pattern.size(); ++i) {
+        const PatternSegment& segment = pattern[i];
+        if (i >= channel.count) return false;
+        switch (segment.kind) {
+            case PatternSegment::Kind::rest: return true;
+            case PatternSegment::Kind::any: break;
+            case PatternSegment::Kind::text:
+                if (channel.segments[i] != segment.text) return false;
+                break;
+            case PatternSegment::Kind::capture:
+                if (!accepts(segment.type, channel.segments[i])) return false;
+                break;
+            case PatternSegment::Kind::insert: {
+                const std::string_view text = as_text(fetch(program, segment.insert, request), digits);
+                if (!is_channel_segment(text) || channel.segments[i] != text) return false;
+                break;
+            }
+        }
+    }
+    return channel.count == pattern.size();
+}
+
+bool build_channel(const Program& program, const Pattern& pattern, const Request& request, std::string& out) {
+    char digits[24];
+    out.clear();
+    for (const PatternSegment& segment : pattern) {
+        if (!out.empty()) out += '/';
+        if (segment.kind == PatternSegment::Kind::text) {
+            out += segment.text;
+            continue;
+        }
+        const std::string_view text = as_text(fetch(program, segment.insert, request), digits);
+        if (!is_channel_segment(text)) return false;
+        out += text;
+    }
+    return out.size() <= max_channel_bytes;
+}
+
+bool holds(const Program& program, const Atom& atom, const Request& request) {
+    if (atom.test == Test::channel_is) {
+        return request.channel && matches(program, program.patterns[atom.left.index], *request.channel, request);
+    }
+    const ValueView left = fetch(program, atom.left, request);
+    if (atom.test == Test::is_true) return std::get<bool>(left);
+    const ValueView right = fetch(program, atom.right, request);
+    switch (atom.test) {
+        case Test::equal: return left == right;
+        case Test::less: return in_order(left, right, false);
+        case Test::less_equal: return in_order(left, right, true);
+        case Test::element: return has_element(left, std::get<Set>(right), atom.right.attribute != Attribute::field);
+        case Test::in_net: return std::get<Net>(right).contains(std::get<Address>(left));
+        case Test::in_nets: return in_nets(std::get<Address>(left), std::get<Set>(right));
+        case Test::net_in_net: {
+            const Net& inner = std::get<Net>(left);
+            const Net& outer = std::get<Net>(right);
+            return inner.bits >= outer.bits && outer.contains(inner.address);
+        }
+        case Test::like: return glob_match(std::get<std::string_view>(right), std::get<std::string_view>(left));
+        case Test::overlaps: return overlapping(std::get<Set>(left), std::get<Set>(right));
+        case Test::is_true:
+        case Test::channel_is: break;
+    }
+    return false;
+}
+
+NodeId decide(const Program& program, std::span<const Node> nodes, NodeId root, const Request& request) {
+    // An atom that several rules share is asked once.
+    uint64_t asked[remembered_atoms / 64];
+    uint64_t answers[remembered_atoms / 64];
+    const size_t words = std::min(program.atoms.size(), remembered_atoms) / 64 + 1;
+    std::fill_n(asked, std::min(words, std::size(asked)), 0);
+    std::fill_n(answers, std::min(words, std::size(answers)), 0);
+    while ((root & verdict_bit) == 0) {
+        const Node& node = nodes[root];
+        const size_t word = node.atom / 64;
+        const uint64_t bit = uint64_t{1} << (node.atom % 64);
+        bool yes = false;
+        if (node.atom < remembered_atoms && (asked[word] & bit) != 0) {
+            yes = (answers[word] & bit) != 0;
+        } else {
+            yes = holds(program, program.atoms[node.atom], request);
+            if (node.atom < remembered_atoms) {
+                asked[word] |= bit;
+                answers[word] = yes ? answers[word] | bit : answers[word] & ~bit;
+            }
+        }
+        root = yes ? node.yes : node.no;
+    }
+    return root;
+}
+
+AtomBits early_answers(const Program& program, const Request& request) {
+    AtomBits bits((program.atoms.size() + 63) / 64);
+    for (size_t i = 0; i < program.atoms.size(); ++i) {
+        const Atom& atom = program.atoms[i];
+        if (atom.stage <= Stage::identity && holds(program, atom, request)) bits[i / 64] |= uint64_t{1} << (i % 64);
+    }
+    return bits;
+}
+
+Residual fold(const Program& program, const AtomBits& answers) {
+    // Nodes are in the order of their making: a node's targets come before it. One pass is enough.
+    Residual out;
+    std::vector<NodeId> moved(program.nodes.size());
+    const auto where = [&](NodeId id) { return (id & verdict_bit) != 0 ? id : moved[id]; };
+    for (size_t i = 0; i < program.nodes.size(); ++i) {
+        const Node& node = program.nodes[i];
+        const NodeId yes = where(node.yes);
+        const NodeId no = where(node.no);
+        if (program.atoms[node.atom].stage <= Stage::identity) {
+            moved[i] = (answers[node.atom / 64] >> (node.atom % 64) & 1) != 0 ? yes : no;
+        } else if (yes == no) {
+            moved[i] = yes;
+        } else {
+            moved[i] = static_cast<NodeId>(out.nodes.size());
+            out.nodes.push_back({node.atom, yes, no});
+        }
+    }
+    for (const NodeId root : program.roots) out.roots.push_back(where(root));
+    return out;
+}
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,47 @@
+// What is known about one connection for as long as it lives. It belongs to the connection, not to a policy: a reload
+// replaces the policy under it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dsl/value.h"
+
+namespace wayleave::dsl {
+
+// Names and types of a route's own facts (captures, inputs, claims), in the order of Facts::values. Shared by the
+// route's connections and outlives the policy that made it.
+struct FactShape {
+    struct Fact {
+        std::string name;  // "tenant"; "user.sub"
+        Type type;
+        Value otherwise;       // taken if a later policy declares a fact that the connection never had
+        bool required = true;  // no `otherwise`
+
+        friend bool operator==(const Fact&, const Fact&) = default;
+    };
+    std::string route;
+    std::vector<Fact> facts;
+
+    friend bool operator==(const FactShape&, const FactShape&) = default;
+};
+
+struct Facts {
+    Address ip;
+    bool tls = false;
+    std::string host;
+    std::string path;
+    std::string origin;
+    std::string subprotocol;
+    std::shared_ptr<const FactShape> shape;
+    std::vector<Value> values;
+};
+
+// The values of `facts` in the order of another shape, found by name and type. False if one is missing that has no
+// `else`: such a connection cannot be judged by the new policy.
+[[nodiscard]] bool rebind(Facts& facts, const std::shared_ptr<const FactShape>& shape);
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,114 @@
+#include "dsl/pattern.h"
+
+#include <algorithm>
+
+namespace wayleave::dsl {
+namespace {
+
+bool digit(char c) { return c >= '0' && c <= '9'; }
+bool lower(char c) { return c >= 'a' && c <= 'z'; }
+bool hex_digit(char c) { return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+template <class Predicate>
+bool all(std::string_view text, Predicate predicate) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), predicate);
+}
+
+bool is_uuid(std::string_view s) {
+    if (s.size() != 36) return false;
+    for (size_t i = 0; i < s.size(); ++i) {
+        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? s[i] != '-' : !hex_digit(s[i])) return false;
+    }
+    return true;
+}
+
+struct CaptureRow {
+    CaptureType type;
+    std::string_view name;
+    std::string_view example;
+};
+constexpr std::array<CaptureRow, 5> captures{{
+    {CaptureType::date, "date", "2027-06-30"},
+    {CaptureType::uuid, "uuid", "123e4567-e89b-12d3-a456-426614174000"},
+    {CaptureType::integer, "int", "7"},
+    {CaptureType::hex, "hex", "beef"},
+    {CaptureType::slug, "slug", "a-b"},
+}};
+
+}  // namespace
+
+std::optional<CaptureType> capture_type(std::string_view name) {
+    for (const CaptureRow& row : captures) {
+        if (row.name == name) return row.type;
+    }
+    return std::nullopt;
+}
+
+bool accepts(CaptureType type, std::string_view segment) {
+    switch (type) {
+        case CaptureType::date: return parse_date(segment).has_value();
+        case CaptureType::uuid: return is_uuid(segment);
+        case CaptureType::integer: return all(segment, digit) && parse_integer(segment).has_value();
+        case CaptureType::hex: return all(segment, hex_digit);
+        case CaptureType::slug:
+            return all(segment, [](char c) { return lower(c) || digit(c) || c == '-' || c == '_'; });
+        case CaptureType::any: return !segment.empty();
+    }
+    return false;
+}
+
+Type value_type(CaptureType type) {
+    if (type == CaptureType::integer) return {Kind::integer, Shape::one};
+    if (type == CaptureType::date) return {Kind::date, Shape::one};
+    return {Kind::string, Shape::one};
+}
+
+Value capture_value(CaptureType type, std::string_view segment) {
+    if (type == CaptureType::integer) return parse_integer(segment).value_or(0);
+    if (type == CaptureType::date) return parse_date(segment).value_or(0);
+    return std::string(segment);
+}
+
+std::string_view example_of(CaptureType type) {
+    for (const CaptureRow& row : captures) {
+        if (row.type == type) return row.example;
+    }
+    return "x";
+}
+
+bool within(CaptureType a, CaptureType b) {
+    if (a == b || b == CaptureType::any) return true;
+    if (b == CaptureType::hex) return a == CaptureType::integer;
+    if (b == CaptureType::slug) return a == CaptureType::integer || a == CaptureType::date;
+    return false;
+}
+
+bool overlap(CaptureType a, CaptureType b) {
+    if (within(a, b) || within(b, a)) return true;
+    const auto one_of = [&](CaptureType x, CaptureType y) { return (a == x && b == y) || (a == y && b == x); };
+    return one_of(CaptureType::slug, CaptureType::hex) || one_of(CaptureType::slug, CaptureType::uuid);
+}
+
+bool is_channel_segment(std::string_view segment) {
+    if (segment.empty() || segment == "." || segment == ".." || segment.front() == ':') return false;
+    return std::all_of(segment.begin(), segment.end(), [](char c) {
+        return lower(c) || digit(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-' || c == '~' ||
+               c == '@' || c == ':';
+    });
+}
+
+std::optional<ChannelName> split_channel(std::string_view text) {
+    if (text.empty() || text.size() > max_channel_bytes) return std::nullopt;
+    ChannelName name{text, {}, 0};
+    for (;;) {
+        const size_t slash = text.find('/');
+        const std::string_view segment = text.substr(0, slash);
+        if (name.count == max_channel_segments || !is_channel_segment(segment)) return std::nullopt;
+        name.segments[name.count++] = segment;
+        if (slash == std::string_view::npos) return name;
+        text.remove_prefix(slash + 1);
+    }
+}
+
+}  // namespace wayleave::dsl

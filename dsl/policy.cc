@@ -1,0 +1,51 @@
+#include "dsl/policy.h"
+
+#include <algorithm>
+
+namespace wayleave::dsl {
+namespace {
+
+constexpr std::array<std::string_view, refusals> refusal_names{
+    "unauthenticated", "forbidden", "limited", "banned", "bad_message", "unknown_message",
+    "too_big", "slow", "expired", "unavailable", "policy_changed",
+};
+
+}  // namespace
+
+std::string_view to_string(Refusal refusal) { return refusal_names[static_cast<size_t>(refusal)]; }
+
+std::optional<Refusal> refusal_from(std::string_view name) {
+    const auto it = std::find(refusal_names.begin(), refusal_names.end(), name);
+    if (it == refusal_names.end()) return std::nullopt;
+    return static_cast<Refusal>(it - refusal_names.begin());
+}
+
+bool Origins::allow(std::string_view origin, bool present) const {
+    if (any) return true;
+    if (!present) return absent;
+    if (std::find(exact.begin(), exact.end(), origin) != exact.end()) return true;
+    return std::any_of(subdomains.begin(), subdomains.end(), [&](const auto& pattern) {
+        const auto& [before, after] = pattern;
+        if (origin.size() <= before.size() + after.size()) return false;
+        if (!origin.starts_with(before) || !origin.ends_with(after)) return false;
+        const std::string_view middle = origin.substr(before.size(), origin.size() - before.size() - after.size());
+        return std::all_of(middle.begin(), middle.end(), [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+        });
+    });
+}
+
+const Message* Route::message(std::string_view type) const {
+    if (const auto it = exact_types.find(type); it != exact_types.end()) return &messages[it->second];
+    for (const auto& [prefix, number] : type_prefixes) {
+        if (type.size() > prefix.size() && type.starts_with(prefix)) return &messages[number];
+    }
+    return nullptr;
+}
+
+const Route* Policy::route(std::string_view name) const {
+    const auto it = by_name.find(name);
+    return it == by_name.end() ? nullptr : routes[it->second].get();
+}
+
+}  // namespace wayleave::dsl

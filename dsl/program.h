@@ -1,0 +1,119 @@
+// The compiled conditions of one route: atoms (the questions), shared by all rules, and jumps between them. A value
+// without behaviour; evaluate.h runs it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "dsl/pattern.h"
+#include "dsl/value.h"
+
+namespace wayleave::dsl {
+
+// When a value becomes known. A condition may read what is known at its rule's stage or before.
+enum class Stage : uint8_t { constant, arrival, identity, channel, message };
+
+enum class Attribute : uint8_t {
+    ip,
+    subnet,  // /24 of IPv4, /56 of IPv6
+    host,
+    path,
+    origin,
+    subprotocol,
+    tls,
+    fact,             // slot: index in Facts::values
+    connection,       // its number, as a limit's key
+    connection_age,
+    connection_subscriptions,
+    channel,
+    channel_segment,  // slot: which segment
+    message_type,
+    message_size,
+    message_binary,
+    field,            // slot: index in Request::fields
+};
+
+struct Operand {
+    enum class From : uint8_t { constant, attribute, lookup };
+
+    From from = From::constant;
+    Attribute attribute = Attribute::ip;
+    uint16_t slot = 0;   // of an attribute
+    uint32_t index = 0;  // in Program::constants or Program::lookups
+
+    friend auto operator<=>(const Operand&, const Operand&) = default;
+};
+
+// NAME[key] else otherwise
+struct Lookup {
+    Operand key;
+    std::vector<std::pair<Scalar, Value>> entries;  // sorted by key
+    Value otherwise;
+};
+
+enum class Test : uint8_t {
+    is_true,        // left
+    equal,
+    less,
+    less_equal,
+    element,        // left is in the set right
+    in_net,         // the ip left is in the net right
+    in_nets,        // the ip left is in the constant right: nets, merged and sorted
+    net_in_net,     // the net left lies within the net right
+    like,           // left matches the glob right
+    overlaps,       // the sets have an element in common
+    channel_is,     // the channel matches the pattern left.index
+};
+
+struct Atom {
+    Test test = Test::is_true;
+    Operand left;
+    Operand right;
+    Stage stage = Stage::arrival;
+
+    friend auto operator<=>(const Atom&, const Atom&) = default;
+};
+
+// A pattern of channels, and the template of one: an insert takes a value of the connection or the message.
+struct PatternSegment {
+    enum class Kind : uint8_t { text, capture, insert, any, rest };
+
+    Kind kind = Kind::text;
+    CaptureType type = CaptureType::any;  // of a capture
+    std::string text;
+    Operand insert;
+
+    friend auto operator<=>(const PatternSegment&, const PatternSegment&) = default;
+};
+using Pattern = std::vector<PatternSegment>;
+
+// A node is a jump, `atoms[atom] ? yes : no`, or with the top bit set a verdict.
+using NodeId = uint32_t;
+constexpr NodeId verdict_bit = 0x8000'0000;
+constexpr NodeId never = verdict_bit | 0;   // false; as a decision: no rule allows it
+constexpr NodeId always = verdict_bit | 1;  // true
+constexpr NodeId verdict(size_t rule) { return verdict_bit | static_cast<NodeId>(rule + 2); }
+
+struct Node {
+    uint32_t atom = 0;
+    NodeId yes = never;
+    NodeId no = never;
+
+    friend bool operator==(const Node&, const Node&) = default;
+};
+
+using RootId = uint32_t;  // index in Program::roots
+
+struct Program {
+    std::vector<Value> constants;
+    std::vector<Lookup> lookups;
+    std::vector<Pattern> patterns;
+    std::vector<Atom> atoms;
+    std::vector<Node> nodes;
+    std::vector<NodeId> roots;
+};
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,51 @@
+// Builds a Program: the same constant, pattern, atom or node is stored once, however many rules ask for it.
+#pragma once
+
+#include <map>
+#include <tuple>
+#include <vector>
+
+#include "dsl/program.h"
+
+namespace wayleave::dsl {
+
+// A checked condition: every name resolved, every type right.
+struct Condition {
+    enum class Kind : uint8_t { constant, atom, negation, all_of, any_of };
+
+    Kind kind = Kind::constant;
+    bool value = true;   // of a constant
+    uint32_t atom = 0;
+    std::vector<Condition> args;
+
+    static Condition constant(bool value) { return {Kind::constant, value, 0, {}}; }
+    static Condition test(uint32_t atom) { return {Kind::atom, true, atom, {}}; }
+    static Condition negation(Condition inner);
+    static Condition all_of(std::vector<Condition> args);
+    static Condition any_of(std::vector<Condition> args);
+};
+
+class ProgramBuilder {
+  public:
+    [[nodiscard]] Operand constant(const Value& value);
+    [[nodiscard]] Operand lookup(Lookup lookup);
+    [[nodiscard]] uint32_t pattern(const Pattern& pattern);
+    [[nodiscard]] uint32_t atom(const Atom& atom);
+    [[nodiscard]] NodeId node(uint32_t atom, NodeId yes, NodeId no);
+    // Jumps that lead to `yes` where the condition holds and to `no` where it does not.
+    [[nodiscard]] NodeId link(const Condition& condition, NodeId yes, NodeId no);
+    [[nodiscard]] RootId root(NodeId node);
+    [[nodiscard]] RootId root(const Condition& condition) { return root(link(condition, always, never)); }
+
+    [[nodiscard]] const Program& program() const { return program_; }
+    [[nodiscard]] Program take() { return std::move(program_); }
+
+  private:
+    Program program_;
+    std::map<decltype(Value::held), uint32_t> constants_;
+    std::map<Pattern, uint32_t> patterns_;
+    std::map<Atom, uint32_t> atoms_;
+    std::map<std::tuple<uint32_t, NodeId, NodeId>, NodeId> nodes_;
+};
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,47 @@
+// The settings of the language, `name = value`: one row each. The checks and the manual's list come from here.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace wayleave::dsl {
+
+// Where a setting may stand.
+enum class Place : uint8_t {
+    body,     // route, policy, defaults
+    token,
+    message,
+};
+
+enum class SettingForm : uint8_t {
+    names,     // of tokens, or `none`
+    origins,   // a set of texts, `any`, with `none` among them
+    texts,     // a set of texts, or one
+    text,
+    word,      // a text out of a few
+    size,
+    integer,
+    time,
+    boolean,
+    keys,      // file "…"
+    other,     // not executed yet: the form is not looked at
+};
+
+struct SettingRow {
+    std::string_view name;
+    Place place = Place::body;
+    SettingForm form = SettingForm::other;
+    std::string_view default_text;
+    int64_t min = 0;
+    int64_t max = 0;
+    std::string_view sentence;  // empty: not supported yet
+};
+
+[[nodiscard]] std::span<const SettingRow> setting_rows();
+[[nodiscard]] const SettingRow* setting_row(Place place, std::string_view name);
+
+// The words that begin something, for the manual's test and for "did you mean".
+[[nodiscard]] std::span<const std::string_view> keywords();
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,52 @@
+# bash completion for wayleave
+_wayleave() {
+    local cur prev command="" word
+    cur=${COMP_WORDS[COMP_CWORD]}
+    prev=${COMP_WORDS[COMP_CWORD - 1]}
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case $word in
+            -*) ;;
+            *)
+                command=$word
+                break
+                ;;
+        esac
+    done
+    case $prev in
+        -c | --config)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        -s | --socket | --key | --out)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --new-key)
+            mapfile -t COMPREPLY < <(compgen -W "HS256 RS256 ES256 EdDSA" -- "$cur")
+            return
+            ;;
+        --format)
+            local formats="text"
+            [[ $command == status ]] && formats="text json"
+            mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
+            return
+            ;;
+    esac
+    local words
+    case $command in
+        "") words="serve lint reload status settings token version --help --version" ;;
+        serve | settings) words="--config --help" ;;
+        lint) words="--config --format --help" ;;
+        reload) words="--config --socket --help" ;;
+        status) words="--config --socket --format --help" ;;
+        token) words="--key --kid --issuer --audience --subject --expires --claim --claim-json --new-key --out --help" ;;
+        *) words="--help" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    if [[ $command == lint && $cur != -* ]]; then
+        local paths
+        mapfile -t paths < <(compgen -f -- "$cur")
+        COMPREPLY+=("${paths[@]}")
+    fi
+}
+complete -o filenames -F _wayleave wayleave

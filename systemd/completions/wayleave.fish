@@ -1,0 +1,26 @@
+# fish completion for wayleave
+set -l commands serve lint reload status settings token version
+complete -c wayleave -f
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a serve -d "Run the daemon in the foreground"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a lint -d "Check settings, policy files and keys"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a reload -d "Have the daemon read its files again"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a status -d "Ask the daemon how it is"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a settings -d "Print the effective settings"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a token -d "Make a signed token or a key"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a version -d "Print versions"
+complete -c wayleave -l help -d "Help"
+complete -c wayleave -n "__fish_seen_subcommand_from serve lint reload status settings" -s c -l config -r -F -d "Settings file"
+complete -c wayleave -n "__fish_seen_subcommand_from reload status" -s s -l socket -r -F -d "Control socket"
+complete -c wayleave -n "__fish_seen_subcommand_from lint" -l format -x -a text -d "Form of the output"
+complete -c wayleave -n "__fish_seen_subcommand_from lint" -F
+complete -c wayleave -n "__fish_seen_subcommand_from status" -l format -x -a "text json" -d "Form of the output"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l key -r -F -d "Private key"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l kid -x -d "Which key of a JWKS"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l issuer -x -d "Claim iss"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l audience -x -d "Claim aud"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l subject -x -d "Claim sub"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l expires -x -d "Time until exp"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l claim -x -d "NAME=TEXT"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l claim-json -x -d "NAME=JSON"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l new-key -x -a "HS256 RS256 ES256 EdDSA" -d "Make a key"
+complete -c wayleave -n "__fish_seen_subcommand_from token" -l out -r -F -d "File for the key"

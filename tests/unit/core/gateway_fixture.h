@@ -1,0 +1,150 @@
+// A gateway with a policy in text, a broker that delivers at once, and clients made of bytes: no socket, no clock.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/core/gateway.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/websocket.h"
+#include "dsl/compile.h"
+#include "dsl/load.h"
+
+namespace wayleave::test {
+
+inline std::shared_ptr<const dsl::Policy> policy_from(const std::string& text) {
+    dsl::Sources sources;
+    dsl::Diagnostics diagnostics;
+    dsl::load_text("test.route", text, sources, diagnostics);
+    auto policy = dsl::compile(sources, [](const std::string&) { return failure("no files here"); }, diagnostics);
+    INFO(dsl::render(diagnostics, sources, false));
+    REQUIRE(policy);
+    return policy;
+}
+
+// Takes a token's text for its claims: `{"sub":"alice"}`; "bad" is a wrong signature.
+class OpenVerifier final : public TokenVerifier {
+  public:
+    Result<std::string, std::string_view> verify(size_t, std::string_view compact) const override {
+        if (compact == "bad") return failure(std::string_view("the signature is wrong"));
+        const auto it = tokens.find(compact);
+        return it == tokens.end() ? std::string(compact) : it->second;
+    }
+    std::map<std::string, std::string, std::less<>> tokens;
+};
+
+class LocalBroker final : public Broker {
+  public:
+    uint32_t add_worker(Inbox&) override { return 0; }
+    void subscribe(uint32_t, std::string_view channel) override { ++channels[std::string(channel)]; }
+    void unsubscribe(uint32_t, std::string_view channel) override { channels.erase(std::string(channel)); }
+    void publish(const Publication& publication) override { pending.push_back(publication); }
+
+    std::map<std::string, int> channels;
+    std::vector<Publication> pending;
+};
+
+inline std::string masked(Opcode opcode, std::string payload, bool final = true) {
+    std::string out;
+    out += static_cast<char>((final ? 0x80 : 0) | static_cast<int>(opcode));
+    if (payload.size() < 126) {
+        out += static_cast<char>(0x80 | payload.size());
+    } else {
+        out += static_cast<char>(0x80 | 126);
+        out += static_cast<char>(payload.size() >> 8);
+        out += static_cast<char>(payload.size() & 0xff);
+    }
+    const char key[4] = {1, 2, 3, 4};
+    out.append(key, 4);
+    for (size_t i = 0; i < payload.size(); ++i) out += static_cast<char>(payload[i] ^ key[i % 4]);
+    return out;
+}
+
+struct World {
+    explicit World(const std::string& policy, GatewaySettings settings = {}) {
+        runtime->policy = policy_from(policy);
+        runtime->verifier = verifier;
+        gateway = std::make_unique<Gateway>(0, broker, limits, counters, settings, runtime);
+    }
+
+    ConnectionId connect(const std::string& path = "/chat", const std::string& headers = "", const std::string& ip = "10.0.0.1") {
+        const ConnectionId id = gateway->opened({*dsl::parse_address(ip), false}, now);
+        feed(id, "GET " + path + " HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" + headers + "\r\n");
+        return id;
+    }
+    void feed(ConnectionId id, std::string bytes) {
+        gateway->received(id, bytes, now);
+        turn();
+    }
+    void say(ConnectionId id, const std::string& text) { feed(id, masked(Opcode::text, text)); }
+    void turn() {
+        while (!broker.pending.empty()) {
+            const auto batch = std::move(broker.pending);
+            broker.pending.clear();
+            gateway->delivered(batch, now);
+        }
+    }
+    void later(int64_t ms) {
+        now.steady_ms += ms;
+        now.wall_ms += ms;
+        gateway->tick(now);
+        turn();
+    }
+    // All bytes that wait for the client; it reads them.
+    std::string read(ConnectionId id) {
+        SendQueue* queue = gateway->output(id);
+        if (!queue) return "";
+        std::vector<char> scratch;
+        std::string out;
+        while (!queue->empty()) {
+            const std::string_view piece = queue->gather(scratch, 65536);
+            out += piece;
+            queue->consume(piece.size());
+        }
+        return out;
+    }
+    // The payloads of the server's frames, a close as "close CODE REASON".
+    std::vector<std::string> frames(ConnectionId id) {
+        std::string bytes = read(id);
+        if (bytes.starts_with("HTTP/1.1 101")) bytes.erase(0, bytes.find("\r\n\r\n") + 4);
+        std::vector<std::string> out;
+        while (bytes.size() >= 2) {
+            size_t size = static_cast<unsigned char>(bytes[1]);
+            size_t head = 2;
+            if (size == 126) {
+                size = static_cast<size_t>(static_cast<unsigned char>(bytes[2])) << 8 | static_cast<unsigned char>(bytes[3]);
+                head = 4;
+            }
+            std::string payload = bytes.substr(head, size);
+            const int opcode = bytes[0] & 15;
+            if (opcode == 8) {
+                const int code = static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
+                payload = "close " + std::to_string(code) + " " + payload.substr(2);
+            }
+            if (opcode == 9) payload = "ping";
+            out.push_back(payload);
+            bytes.erase(0, head + size);
+        }
+        return out;
+    }
+    std::string last(ConnectionId id) {
+        const auto all = frames(id);
+        return all.empty() ? "" : all.back();
+    }
+    void gone(ConnectionId id) { gateway->closed(id, now); }
+
+    std::shared_ptr<Runtime> runtime = std::make_shared<Runtime>();
+    std::shared_ptr<OpenVerifier> verifier = std::make_shared<OpenVerifier>();
+    LocalBroker broker;
+    LimitTable limits;
+    Counters counters;
+    Now now{1'000'000, 1'700'000'000'000};
+    std::unique_ptr<Gateway> gateway;
+};
+
+}  // namespace wayleave::test

@@ -1,0 +1,317 @@
+#include "tests/unit/core/gateway_fixture.h"
+
+using namespace wayleave;
+using namespace wayleave::test;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+const std::string chat = R"(
+token session {
+    keys = file "keys.jwks"
+    from query "token"
+    claim sub   : string required
+    claim plan  : string else "free"
+    claim roles : set of string else {}
+}
+let plan_rate = { "free": 2/s, "team": 20/s }
+route chat /chat {
+    auth    = session
+    origins = { "https://app.example.com", none }
+    max_message = 1kb
+    allow connect
+    deny  connect if user.sub == "mallory" because "mallory is not welcome"
+    join user/{user.sub}
+    allow subscribe on room/:room if room != "secret"
+    deny  subscribe on room/staff if not ("staff" in user.roles) because "only staff"
+    allow publish on room/*
+    limit connections to 2 per user.sub
+    limit messages to plan_rate[user.plan] else 1/s per user.sub because "slower, please"
+    message chat.say {
+        field room : string required
+        field text : string required
+        allow
+        deny if text like "*spam*" because "no spam"
+        publish to room/{room}
+    }
+    message typing { allow  publish to room/hall except self }
+}
+)";
+
+std::string as(const std::string& user, const std::string& more = "") {
+    return "/chat?token=%7B%22sub%22:%22" + user + "%22" + more + "%7D";
+}
+const std::string team = ",%22plan%22:%22team%22";
+
+}  // namespace
+
+TEST_CASE("a client is greeted and joined") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice"));
+    const std::string bytes = world.read(alice);
+    CHECK_THAT(bytes, StartsWith("HTTP/1.1 101 Switching Protocols\r\n"));
+    CHECK_THAT(bytes, Contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    CHECK_THAT(bytes, Contains(R"("type":"$hello")"));
+    CHECK_THAT(bytes, Contains(R"("user":"alice")"));
+    CHECK_THAT(bytes, Contains(R"("channels":[{"channel":"user/alice"}])"));
+    CHECK(world.counters.connections.get() == 1);
+}
+
+TEST_CASE("who may not come in is told why") {
+    World world(chat);
+    const auto status = [&](const std::string& path, const std::string& headers = "") {
+        const ConnectionId id = world.connect(path, headers);
+        const std::string answer = world.read(id);
+        CHECK(world.gateway->closing(id));
+        return answer;
+    };
+    CHECK_THAT(status("/chat"), StartsWith("HTTP/1.1 401 ") && Contains("no token was sent") && Contains("WWW-Authenticate"));
+    CHECK_THAT(status("/chat?token=bad"), StartsWith("HTTP/1.1 401 ") && Contains("the signature is wrong"));
+    CHECK_THAT(status("/chat?token=%7B%7D"), StartsWith("HTTP/1.1 401 ") && Contains("the token has no claim sub"));
+    CHECK_THAT(status("/chat?token=%7B%22sub%22:7%7D"), StartsWith("HTTP/1.1 401 ") && Contains("claim sub is no string"));
+    CHECK_THAT(status(as("mallory")), StartsWith("HTTP/1.1 403 ") && Contains("mallory is not welcome"));
+    CHECK_THAT(status(as("alice", ",%22exp%22:1600000000")), StartsWith("HTTP/1.1 401 ") && Contains("expired"));
+    CHECK_THAT(status("/nowhere"), StartsWith("HTTP/1.1 404 "));
+    CHECK_THAT(status(as("alice"), "Origin: https://evil.example\r\n"), StartsWith("HTTP/1.1 403 ") && Contains("origin"));
+    CHECK(world.counters.connections.get() == 0);
+    const ConnectionId good = world.connect(as("alice"), "Origin: https://app.example.com\r\n");
+    CHECK_THAT(world.read(good), StartsWith("HTTP/1.1 101 "));
+}
+
+TEST_CASE("plain requests and broken ones have an answer") {
+    World world(chat);
+    auto body = std::make_shared<const std::string>("<p>hello</p>");
+    world.runtime->files.emplace("/", StaticFile{"text/html", body});
+    const auto ask = [&](const std::string& bytes) {
+        const ConnectionId id = world.gateway->opened({}, world.now);
+        world.feed(id, bytes);
+        return world.read(id);
+    };
+    CHECK_THAT(ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 200 ") && Contains("<p>hello</p>"));
+    const std::string two = ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK_THAT(two, StartsWith("HTTP/1.1 200 ") && !Contains("<p>") && Contains("HTTP/1.1 404 "));
+    CHECK_THAT(ask("GET /chat HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 426 "));
+    CHECK_THAT(ask("GET /chat HTTP/1.1\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+    CHECK_THAT(ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"), StartsWith("HTTP/1.1 40"));
+}
+
+TEST_CASE("a message goes to the channel that its block names, once, to all") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice", team));
+    const ConnectionId bob = world.connect(as("bob", team));
+    world.say(alice, R"({"type":"$subscribe","channel":"room/hall","$id":1})");
+    CHECK(world.last(alice) == R"({"type":"$subscribed","re":1,"channel":"room/hall"})");
+    world.say(bob, R"({"type":"$subscribe","channel":"room/hall"})");
+    (void)world.read(bob);
+    world.say(alice, R"({ "type" : "chat.say" , "$id":"c1", "room":"hall", "text":"h\u00e4 \"x\", {y}", "extra":[1,{"a":2}] })");
+    const auto answer = world.frames(alice);
+    REQUIRE(answer.size() == 2);
+    CHECK(answer[0] == R"({"type":"$ok","re":"c1"})");
+    const std::string delivered = R"({"$":{"channel":"room/hall","id":"0-1","at":1700000000000},"type" : "chat.say","room":"hall","text":"h\u00e4 \"x\", {y}","extra":[1,{"a":2}]})";
+    CHECK(answer[1] == delivered);
+    CHECK(world.last(bob) == delivered);
+
+    world.say(bob, R"({"type":"typing"})");
+    CHECK(world.frames(bob).empty());  // except self, and no $id
+    CHECK_THAT(world.last(alice), Contains("typing"));
+}
+
+TEST_CASE("what the policy refuses is refused with its reason") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice", team));
+    (void)world.read(alice);
+    const auto answer = [&](const std::string& text) {
+        world.say(alice, text);
+        return world.last(alice);
+    };
+    CHECK(answer(R"({"type":"chat.say","$id":"a","room":"hall","text":"buy spam now"})") ==
+          R"({"type":"$error","re":"a","error":"forbidden","because":"no spam"})");
+    CHECK_THAT(answer(R"({"type":"chat.say","room":"hall"})"), Contains("bad_message") && Contains("field text is missing"));
+    CHECK_THAT(answer(R"({"type":"chat.say","room":7,"text":"x"})"), Contains("field room is no string"));
+    CHECK_THAT(answer(R"({"type":"chat.say","room":"a/b","text":"x"})"), Contains("cannot be part of a channel"));
+    CHECK_THAT(answer(R"({"type":"chat.shout"})"), Contains("unknown_message"));
+    CHECK_THAT(answer(R"({"type":"$wipe"})"), Contains("unknown_message"));
+    CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/secret"})"), Contains("forbidden") && Contains("no rule allows this"));
+    CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/staff"})"), Contains("only staff"));
+    CHECK_THAT(answer(R"({"type":"$subscribe","channel":"user/bob"})"), Contains("forbidden"));
+    CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/*"})"), Contains("bad_message"));
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1,"a":2}})"), Contains("bad_message"));
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"$":1}})"), Contains("bad_message"));
+    world.later(2000);
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"elsewhere","data":{}})"), Contains("forbidden"));
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"dedup":"x"})"), Contains("not supported yet"));
+    CHECK(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"$id":5})") == R"({"type":"$ok","re":5})");
+}
+
+TEST_CASE("what is no message of ours is named") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice", team));
+    (void)world.read(alice);
+    for (const std::string text : {"hello", "[1]", "{}", R"({"type":7})", R"({"type":"a","type":"b"})", R"({"type":"a","ty\u0070e":"b"})",
+                                   R"({"type":"chat.say","$":{}})", R"({"type":"a b"})", R"({"type":"typing","$id":{}})"}) {
+        INFO(text);
+        world.say(alice, text);
+        CHECK_THAT(world.last(alice), Contains(R"("error":"bad_message")"));
+    }
+    world.feed(alice, masked(Opcode::binary, "x"));
+    CHECK_THAT(world.last(alice), Contains("not binary"));
+}
+
+TEST_CASE("limits") {
+    World world(chat);
+    const ConnectionId first = world.connect(as("alice"));
+    const ConnectionId second = world.connect(as("alice"));
+    CHECK_THAT(world.read(second), StartsWith("HTTP/1.1 101 "));
+    const ConnectionId third = world.connect(as("alice"));
+    CHECK_THAT(world.read(third), StartsWith("HTTP/1.1 429 ") && Contains("too many connections"));
+    CHECK_THAT(world.read(world.connect(as("bob"))), StartsWith("HTTP/1.1 101 "));
+    (void)world.read(first);
+    const std::string typing = R"({"type":"typing","$id":1})";
+    world.say(first, typing);
+    world.say(first, typing);
+    CHECK(world.frames(first).size() == 2);
+    world.say(first, typing);
+    CHECK(world.last(first) == R"({"type":"$error","re":1,"error":"limited","because":"slower, please","retry_after":500})");
+    world.later(600);
+    world.say(first, typing);
+    CHECK_THAT(world.last(first), Contains("$ok"));
+    world.gone(second);
+    CHECK_THAT(world.read(world.connect(as("alice"))), StartsWith("HTTP/1.1 101 "));
+}
+
+TEST_CASE("the codec's errors close with its codes") {
+    World world(chat);
+    const auto closes = [&](const std::string& bytes) {
+        const ConnectionId id = world.connect(as("u" + std::to_string(bytes.size())));
+        (void)world.read(id);
+        world.feed(id, bytes);
+        return world.last(id);
+    };
+    CHECK_THAT(closes(masked(Opcode::text, std::string(1025, 'x'))), StartsWith("close 1009"));
+    CHECK_THAT(closes(masked(Opcode::text, "\xff")), StartsWith("close 1007"));
+    CHECK_THAT(closes(std::string("\x81\x01x", 3)), StartsWith("close 1002"));
+    CHECK_THAT(closes(masked(Opcode::close, std::string("\x03\xe8", 2))), StartsWith("close 1000"));
+}
+
+TEST_CASE("quiet clients are asked, dead ones closed") {
+    World world("route e /chat { auth = none idle_timeout = 60s ping_every = 20s allow connect dialect = \"echo\" }");
+    const ConnectionId id = world.connect();
+    (void)world.read(id);
+    for (int i = 0; i < 199; ++i) world.later(100);
+    CHECK(world.read(id).empty());
+    for (int i = 0; i < 3; ++i) world.later(100);
+    CHECK(world.last(id) == "ping");
+    for (int i = 0; i < 405; ++i) world.later(100);
+    CHECK_THAT(world.last(id), StartsWith("close 1001"));
+    for (int i = 0; i < 60; ++i) world.later(100);
+    CHECK(world.gateway->actions().abort == std::vector<ConnectionId>{id});
+
+    const ConnectionId chatty = world.connect();
+    (void)world.read(chatty);
+    for (int i = 0; i < 1000; ++i) {
+        world.later(100);
+        if (i % 100 == 0) world.feed(chatty, masked(Opcode::text, "x"));
+    }
+    for (const std::string& frame : world.frames(chatty)) CHECK(frame == "x");
+}
+
+TEST_CASE("a handshake has a deadline") {
+    World world(chat);
+    const ConnectionId silent = world.gateway->opened({}, world.now);
+    const ConnectionId drips = world.gateway->opened({}, world.now);
+    world.feed(drips, "GET / HT");
+    for (int i = 0; i < 102; ++i) world.later(100);
+    CHECK(world.gateway->actions().abort == std::vector<ConnectionId>{silent});
+    CHECK_THAT(world.read(drips), StartsWith("HTTP/1.1 408 "));
+}
+
+TEST_CASE("a session ends with its token") {
+    World world(chat);
+    const ConnectionId id = world.connect(as("alice", ",%22exp%22:1700000005"));
+    (void)world.read(id);
+    for (int i = 0; i < 49; ++i) world.later(100);
+    CHECK(world.read(id).empty());
+    for (int i = 0; i < 3; ++i) world.later(100);
+    CHECK_THAT(world.last(id), StartsWith("close 4401") && Contains("expired"));
+}
+
+TEST_CASE("a slow reader is closed and holds nobody up") {
+    World world(chat, {.max_queue_bytes = 4000, .max_queue_messages = 100});
+    const ConnectionId slow = world.connect(as("slow", team));
+    const ConnectionId fast = world.connect(as("fast", team));
+    for (const ConnectionId id : {slow, fast}) world.say(id, R"({"type":"$subscribe","channel":"room/hall"})");
+    (void)world.read(slow);
+    for (int i = 0; i < 30; ++i) {
+        world.later(100);
+        world.say(fast, R"({"type":"chat.say","room":"hall","text":")" + std::string(200, 'x') + R"("})");
+        CHECK(world.frames(fast).size() >= 1);
+    }
+    CHECK_THAT(world.last(slow), StartsWith("close 4408"));
+    CHECK(world.counters.refused[static_cast<size_t>(Reason::slow)].get() == 1);
+}
+
+TEST_CASE("a reload takes effect and drops nobody whose route is still there") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice", team));
+    (void)world.read(alice);
+    std::string edited = chat;
+    edited.replace(edited.find("*spam*"), 6, "*ham*");
+    auto next = std::make_shared<Runtime>(*world.runtime);
+    next->policy = policy_from(edited);
+    world.gateway->replace(next, world.now);
+    world.later(100);
+    CHECK(world.read(alice).empty());
+    world.say(alice, R"({"type":"chat.say","room":"hall","text":"ham","$id":1})");
+    CHECK_THAT(world.last(alice), Contains("forbidden"));
+    world.say(alice, R"({"type":"chat.say","room":"hall","text":"spam","$id":2})");
+    CHECK_THAT(world.last(alice), Contains("$ok"));
+
+    auto without = std::make_shared<Runtime>(*world.runtime);
+    without->policy = policy_from("route other /other { auth = none allow connect }");
+    world.gateway->replace(without, world.now);
+    world.later(100);
+    CHECK_THAT(world.last(alice), StartsWith("close 4403"));
+}
+
+TEST_CASE("a drain says goodbye and lets nobody in") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice"));
+    (void)world.read(alice);
+    world.gateway->drain(world.now);
+    const auto frames = world.frames(alice);
+    REQUIRE(frames.size() == 2);
+    CHECK_THAT(frames[0], Contains("$bye") && Contains("1001") && Contains("after_ms"));
+    CHECK_THAT(frames[1], StartsWith("close 1001"));
+    CHECK_FALSE(world.gateway->drained());
+    world.feed(alice, masked(Opcode::close, std::string("\x03\xe9", 2)));
+    CHECK(world.gateway->closing(alice));
+    world.gone(alice);
+    CHECK(world.gateway->drained());
+    CHECK_THAT(world.read(world.connect(as("bob"))), StartsWith("HTTP/1.1 503 "));
+}
+
+TEST_CASE("the broker hears of the first subscriber and of the last") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice", team));
+    CHECK(world.broker.channels == std::map<std::string, int>{{"user/alice", 1}});
+    const ConnectionId again = world.connect(as("alice", team));
+    world.gone(alice);
+    CHECK(world.broker.channels.size() == 1);
+    world.say(again, R"({"type":"$unsubscribe","channel":"user/alice","$id":1})");
+    CHECK(world.broker.channels.empty());
+    world.say(again, R"({"type":"$unsubscribe","channel":"user/alice","$id":2})");
+    CHECK_THAT(world.last(again), Contains("bad_message"));
+}
+
+TEST_CASE("a dead id is nobody") {
+    World world(chat);
+    const ConnectionId alice = world.connect(as("alice"));
+    world.gone(alice);
+    const ConnectionId bob = world.connect(as("bob"));
+    CHECK(bob.index == alice.index);
+    world.feed(alice, masked(Opcode::text, R"({"type":"typing"})"));
+    CHECK(world.gateway->output(alice) == nullptr);
+    world.gone(alice);
+    CHECK(world.gateway->sockets() == 1);
+}

@@ -1,0 +1,251 @@
+#include "dsl/compile.h"
+
+#include <catch2/catch.hpp>
+
+#include "dsl/load.h"
+
+using namespace wayleave;
+using namespace wayleave::dsl;
+
+namespace {
+
+struct Compiled {
+    Sources sources;
+    Diagnostics diagnostics;
+    std::shared_ptr<const Policy> policy;
+
+    explicit Compiled(const std::string& text) {
+        load_text("p.route", text, sources, diagnostics);
+        policy = compile(
+            sources,
+            [](const std::string& path) -> Result<std::string> {
+                if (path == "nets") return std::string("10.0.0.0/8   # ours\n\n192.168.1.1\n");
+                if (path == "broken") return std::string("10.0.0.0/8\nhello\n");
+                return failure("No such file or directory");
+            },
+            diagnostics);
+    }
+    // "E002 7:12 there is no `usr`", one a line
+    std::string summary() {
+        diagnostics.sort();
+        std::string out;
+        for (const Diagnostic& d : diagnostics.all()) {
+            const Position at = sources.position(d.primary.span.file, d.primary.span.begin);
+            out += std::string(d.id) + " " + std::to_string(at.line) + ":" + std::to_string(at.column) + " " +
+                   d.message + "\n";
+        }
+        return out;
+    }
+};
+
+const std::string token =
+    R"(token session { keys = file "k" from cookie "t" claim sub : string required claim n : int else 0 claim roles : set of string else {} }
+)";
+
+// The members stand on line 4.
+std::string in_route(const std::string& members) {
+    return token + "route r /r/:room/:id(int) {\nauth = session origins = { none }\n" + members + "\n}\n";
+}
+
+struct Case {
+    std::string text;
+    std::string expected;
+};
+
+}  // namespace
+
+TEST_CASE("good policies compile without a word") {
+    for (const std::string members : {
+             "allow connect",
+             "allow connect if user.sub == \"a\" and (user.n < 3 or not tls)",
+             "allow connect if ip in 10.0.0.0/8 or ip in { 10.0.0.1, 192.168.0.0/16 } or subnet in { "
+             "10.0.0.0/8 }",
+             "allow connect if ip in blocked let blocked = file \"nets\" of net",
+             "let staff = { \"a\", \"b\" } allow connect if staff overlaps user.roles and \"x\" in "
+             "user.roles",
+             "let grown = user.n > 17 allow connect if grown and room like \"a*\"",
+             "let m = { \"a\": 1, \"b\": 2 } allow connect if m[user.sub] else 0 == 1",
+             "allow subscribe on room/:x, other/{user.sub}/** if connection.age > 3s",
+             "allow publish on room/* if message.size < 1kb",
+             "limit messages to 3/s per connection, user.sub burst 10 limit connects to 5/m per subnet limit "
+             "connections to 2 per user.sub",
+             "message a.b, c.* { field x : int in { 1, 2 } required field y : list of string else {} strict "
+             "= true allow if x == 1 publish to room/{x} if user.n > 1 }",
+             "deny message if user.n == 3 message a { allow }",
+             "input env : string from query \"env\" else \"prod\" allow connect if env == \"prod\"",
+             "errors { forbidden = error \"no\" limited = close 4429 unauthenticated = status 404 slow = "
+             "drop }",
+             "join user/{user.sub}, room/{room}/{id} if user.n > 0",
+             "max_message = 4kb idle_timeout = 10s ping_every = 5s max_fragments = 5 detail = true "
+             "subprotocols = { \"x\" }",
+             "allow connect if user.sub in { room, \"x\" }",
+         }) {
+        Compiled made(in_route(members));
+        INFO(members);
+        CHECK(made.summary().empty());
+        CHECK(made.policy);
+    }
+}
+
+TEST_CASE("each mistake has its place and its words") {
+    const std::vector<Case> cases{
+        {"allow connect if usr.sub == \"a\"", "E002 4:18 there is no `usr.sub`\n"},
+        {"allow connect if user.sbu == \"a\"", "E002 4:18 there is no `user.sbu`\n"},
+        {"allow connect if channel == \"a\"", "E004 4:18 `channel` is not known at connect\n"},
+        {"allow connect if message.size > 3b", "E004 4:18 `message.size` is not known at connect\n"},
+        {"allow subscribe on a if message.size > 3b", "E004 4:25 `message.size` is not known at subscribe\n"},
+        {"allow publish on a if message.size > 30s", "E003 4:36 `>` cannot compare these two\n"},
+        {"allow connect if user.n == \"3\"", "E003 4:25 `==` cannot compare these two\n"},
+        {"allow connect if user.sub", "E003 4:18 a condition is needed here, but this is a string\n"},
+        {"allow connect if user.sub < \"b\"", "E003 4:27 `<` cannot compare these two\n"},
+        {"allow connect if ip == 10.0.0.0/8", "E003 4:21 `==` cannot compare these two\n"},
+        {"allow connect if user.sub in \"abc\"", "E003 4:27 `in` cannot compare these two\n"},
+        {"allow connect if user.roles == \"a\"", "E003 4:29 `==` cannot compare these two\n"},
+        {"let a = b let b = a allow connect if a == 1", "E010 4:5 `a` is defined by itself\n"},
+        {"let ip = 3", ""},  // replaced below
+        {"auth = session", "E020 4:1 `auth` is set twice\n"},
+        {"max_mesage = 4kb", "E008 4:1 there is no setting `max_mesage`\n"},
+        {"max_message = 4s", "E003 4:15 `max_message` is a size, such as 64kb\n"},
+        {"max_message = 1mb idle_timeout = 100d", "E003 4:34 `idle_timeout` is from 0s to 86400s\n"},
+        {"max_lifetime = 4s", "E025 4:1 `max_lifetime` is not supported yet\n"},
+        {"stream a to b \"/x\"", "E025 4:1 `stream` is not supported yet\n"},
+        {"ban ip for 3s after 3 refusals per 1s", "E025 4:1 `ban` is not supported yet\n"},
+        {"notify app \"/x\" on connect", "E025 4:1 `notify` is not supported yet\n"},
+        {"alias /x", "E025 4:1 `alias` is not supported yet\n"},
+        {"proxy to app \"/x\"", "E025 4:1 `proxy` is not supported yet\n"},
+        {"allow presence on a", "E025 4:7 `presence` is not supported yet\n"},
+        {"allow disconnect", "E001 4:7 `disconnect` belongs to an `api`\n"},
+        {"message a { allow forward to app \"/x\" }", "E025 4:19 `forward` is not supported yet\n"},
+        {"message a { allow reply b }", "E025 4:19 `reply` is not supported yet\n"},
+        {"message a { allow publish to x priority urgent }", "E025 4:41 `priority` is not supported yet\n"},
+        {"limit bytes to 3kb/s per ip", "E025 4:7 `limit bytes` is not supported yet\n"},
+        {"limit messages to 3 per ip", "E003 4:19 this is limited to a rate, such as 20/s\n"},
+        {"limit connections to 3/s per ip", "E003 4:22 connections are limited to a number\n"},
+        {"limit connections to 0 per ip", "E003 4:22 a limit lets at least one pass\n"},
+        {"limit messages to 3/s per user.roles",
+         "E003 4:27 a limit counts per single value, this is a set of string\n"},
+        {"limit connects to 3/s per connection", "E004 4:27 `connection` is not known at a handshake\n"},
+        {"deny publish on a then status 403",
+         "E019 4:24 the handshake is over: there is no status to send\n"},
+        {"deny connect then close 4000", "E019 4:19 there is no connection yet that could be closed\n"},
+        {"allow connect then drop", "E019 4:20 `then` says how to refuse, and this rule allows\n"},
+        {"deny connect then status 700", "E014 4:19 a refusal's status is from 400 to 599\n"},
+        {"deny publish on a then close 1005",
+         "E014 4:24 a close code is 1000-1003, 1007-1014 or 3000-4999\n"},
+        {"message a { publish to b }", "E023 4:9 no `allow` lets this message pass\n"},
+        {"message a { allow } message a { allow }", "E005 4:29 the message `a` is described twice\n"},
+        {"message a { field x : rate required allow }", "E003 4:23 a field cannot be a rate\n"},
+        {"message a { field x : int else \"a\" allow }",
+         "E003 4:32 the value after `else` is a string, not a int\n"},
+        {"message a { field channel : string required allow }",
+         "E005 4:19 `channel` means something else already\n"},
+        {"message a { field room : string required allow }",
+         "E005 4:19 `room` means something else already\n"},
+        {"message a { field x : string in { 1 } required allow }",
+         "E003 4:33 the values of `x` are a set of string\n"},
+        {"message a { allow publish to room/{y} }", "E002 4:36 there is no `y`\n"},
+        {"message a { allow publish to room/* }",
+         "E001 4:35 one channel is named here, so it has no wildcard\n"},
+        {"message a { allow publish to room/{user.roles} }",
+         "E003 4:35 a segment is a string or an int, this is a set of string\n"},
+        {"join room/:x", "E001 4:11 one channel is named here, so it has no wildcard\n"},
+        {"join room/{channel}", "E004 4:12 `channel` is not known at connect\n"},
+        {"allow subscribe on room/:room", "E005 4:25 `room` means something else already\n"},
+        {"allow subscribe on room/:x(foo)", "E002 4:28 a capture cannot be `foo`\n"},
+        {"use nothing", "E002 4:5 there is no policy `nothing`\n"},
+        {"errors { forbiden = drop }", "E008 4:10 there is no reason `forbiden`\n"},
+        {"errors { forbidden = 3 }", "E003 4:22 this is no outcome\n"},
+        {"dialect = \"smoke\"", "E003 4:11 there is no dialect `smoke`\n"},
+        {"dialect = \"echo\" message a { allow }",
+         "E024 2:7 an echo route sends everything back: it has no messages and no channels\n"},
+        {"let x = file \"nowhere\" of net allow connect if ip in x",
+         "E013 4:14 cannot read nowhere: No such file or directory\n"},
+        {"let x = file \"broken\" of net allow connect if ip in x",
+         "E013 4:14 broken:2: this line is no net\n"},
+        {"let m = { \"a\": 1, \"a\": 2 } allow connect if m[user.sub] else 0 == 1",
+         "E005 4:9 the key \"a\" stands twice\n"},
+        {"let m = { \"a\": 1 } allow connect if m[user.n] else 0 == 1",
+         "E003 4:39 the keys of `m` are of type string, this is a int\n"},
+        {"allow connect if user.sub like \"abc\"", "W111 4:32 a `like` without `*` is an equality\n"},
+        {"input sub : string from message \"x\" required", "E025 4:25 `from message` is not supported yet\n"},
+    };
+    for (const Case& c : cases) {
+        if (c.expected.empty()) continue;
+        INFO(c.text);
+        CHECK(Compiled(in_route(c.text)).summary() == c.expected);
+    }
+}
+
+TEST_CASE("mistakes of whole files") {
+    const std::vector<Case> cases{
+        {"route r /r { allow connect }", "E011 1:7 the route `r` has no `auth`\n"},
+        {token + "route r /r { auth = session }", "E021 2:7 the route `r` has no `origins`\n"},
+        {token + "route r /r { auth = { session, none } origins = { none } }",
+         "E003 2:32 `none` beside a token would let everybody in\n"},
+        {token + "route r /r { auth = sesion origins = { none } }",
+         "W101 1:7 no route uses the token `session`\nE002 2:21 there is no token `sesion`\n"},
+        {"route r /r { auth = none } route r /s { auth = none }",
+         "E005 1:34 the route `r` is defined twice\n"},
+        {"route a /a/:x { auth = none } route b /:y/b { auth = none }",
+         "E006 1:39 both addresses match `/a/b`, and neither is narrower\n"},
+        {"route a /a/:x { auth = none } route b /a/* { auth = none }",
+         "E006 1:39 this address is taken already\n"},
+        {"route a /a/:x, /b { auth = none }", "E007 1:16 every address of a route catches the same names\n"},
+        {"policy p { use q } policy q { }",
+         "W101 1:8 no route uses the policy `p`\nE001 1:12 policies do not use policies\nW101 1:27 no route "
+         "uses the policy `q`\n"},
+        {"policy p { max_message = 1kb } policy q { max_message = 2kb } route r /r { auth = none use p, q }",
+         "E009 1:43 `max_message` is set to two values\n"},
+        {"let a = a", "E010 1:5 `a` is defined by itself\n"},
+        {"backend app { url = \"http://a\" }", "E025 1:9 `backend` is not supported yet\n"},
+        {"channel a/* { history = 3 }", "E025 1:9 `channel` is not supported yet\n"},
+        {"api a /a { auth = none }", "E025 1:5 `api` is not supported yet\n"},
+        {"token t { from cookie \"c\" }",
+         "E022 1:7 the token `t` has no `keys`\nW101 1:7 no route uses the token `t`\n"},
+        {"token t { keys = file \"k\" }",
+         "E022 1:7 the token `t` says not where it is looked for\nW101 1:7 no route uses the token `t`\n"},
+        {"token t { keys = file \"k\" algorithms = { \"none\" } from cookie \"c\" } route r /r { auth = t "
+         "origins = any }",
+         "E016 1:40 `none` is not an algorithm that is accepted\nE015 1:101 `origins = any` with a token "
+         "from a cookie lets every page act for its visitors\n"},
+        {"defaults { deny connect if user.sub == \"a\" } route r /r { auth = none } route s /s { auth = none "
+         "}",
+         "E002 1:28 there is no `user.sub`\n"},
+    };
+    for (const Case& c : cases) {
+        INFO(c.text);
+        CHECK(Compiled(c.text).summary() == c.expected);
+    }
+}
+
+TEST_CASE("claims that differ between tokens cannot be read") {
+    const std::string two =
+        R"(token a { keys = file "k" from cookie "a" claim x : int required claim y : string required }
+token b { keys = file "k" from cookie "b" claim x : string required }
+route r /r { auth = { a, b } origins = { none } allow connect if )";
+    CHECK(Compiled(two + "user.x == 1 }").summary() ==
+          "E018 3:66 `user.x` is not the same in all tokens of this route\n");
+    CHECK(Compiled(two + "user.y == \"\" }").summary() ==
+          "E018 3:66 `user.y` is not the same in all tokens of this route\n");
+}
+
+TEST_CASE("own settings beat used ones, and those beat defaults") {
+    Compiled made(R"(defaults { max_message = 1kb ping_every = 1s idle_timeout = 11s }
+policy p { ping_every = 2s idle_timeout = 12s }
+route r /r { auth = none use p idle_timeout = 13s })");
+    REQUIRE(made.policy);
+    const Route& route = *made.policy->routes[0];
+    CHECK(route.max_message == 1024);
+    CHECK(route.ping_every_ms == 2000);
+    CHECK(route.idle_timeout_ms == 13000);
+}
+
+TEST_CASE("a limit's identity is what it counts") {
+    const auto identity = [](const std::string& limit) {
+        return Compiled("route r /r { auth = none " + limit + " }").policy->routes[0]->limits[0].identity;
+    };
+    CHECK(identity("limit messages to 3/s per ip") ==
+          identity("allow connect limit messages to 4/s per ip burst 9"));
+    CHECK(identity("limit messages to 3/s per ip") != identity("limit messages to 3/s per subnet"));
+    CHECK(identity("limit messages to 3/s per ip") != identity("limit connects to 3/s per ip"));
+}

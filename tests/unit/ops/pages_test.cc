@@ -1,0 +1,118 @@
+// What the admin address and the control socket answer.
+#include <catch2/catch.hpp>
+#include <simdjson.h>
+#include <string>
+
+#include "daemon/ops/admin.h"
+#include "daemon/ops/control.h"
+#include "daemon/ops/snapshot.h"
+
+using namespace wayleave;
+
+namespace {
+
+Snapshot example() {
+    Snapshot shot;
+    shot.version = "1.2.3";
+    shot.started_wall_ms = 1'700'000'000'000;
+    shot.uptime_ms = 61'000;
+    shot.listeners = {"http://127.0.0.1:8080"};
+    shot.loop_turns = {7, 8};
+    Counters counters;
+    counters.connections.set(3);
+    counters.messages_in.add(41);
+    counters.refuse(Reason::limited);
+    shot.totals.add(counters);
+    shot.totals.add(counters);
+    shot.max_connections = 100;
+    shot.generation = 2;
+    shot.routes = {"chat", "say \"hi\""};
+    shot.reloads_done = 1;
+    return shot;
+}
+
+std::string_view member(simdjson::dom::parser& parser, const std::string& json, const char* name) {
+    std::string_view text;
+    simdjson::dom::element document;
+    REQUIRE(parser.parse(json).get(document) == simdjson::SUCCESS);
+    REQUIRE(document[name].get(text) == simdjson::SUCCESS);
+    return text;
+}
+
+}  // namespace
+
+TEST_CASE("metrics add the workers up", "[ops]") {
+    const auto answer = answer_admin({"GET", "/metrics", ""}, example());
+    CHECK(answer.status == 200);
+    CHECK(answer.content_type == "text/plain; version=0.0.4; charset=utf-8");
+    for (const char* line : {"wayleave_connections 6\n", "wayleave_messages_received_total 82\n",
+                             "wayleave_refusals_total{reason=\"limited\"} 2\n",
+                             "wayleave_loop_turns_total{worker=\"1\"} 8\n", "wayleave_max_connections 100\n",
+                             "wayleave_build_info{version=\"1.2.3\"} 1\n", "wayleave_policy_generation 2\n"}) {
+        CHECK_THAT(answer.body, Catch::Contains(line));
+    }
+}
+
+TEST_CASE("health and readiness", "[ops]") {
+    Snapshot shot = example();
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 200);
+    shot.draining = true;
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 503);
+    shot.healthy = false;
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 503);
+    CHECK(answer_admin({"POST", "/healthz", ""}, shot).status == 405);
+    CHECK(answer_admin({"GET", "/reload", ""}, shot).status == 404);
+}
+
+TEST_CASE("status is JSON", "[ops]") {
+    const ControlActions actions{[] { return ReloadReport{}; }, example};
+    const auto answer = answer_control({"GET", "/status", ""}, actions);
+    CHECK(answer.status == 200);
+    simdjson::dom::parser parser;
+    simdjson::dom::element document;
+    REQUIRE(parser.parse(answer.body).get(document) == simdjson::SUCCESS);
+    CHECK(std::string_view(document["version"]) == "1.2.3");
+    CHECK(std::string_view(document["started"]) == "2023-11-14T22:13:20Z");
+    CHECK(uint64_t(document["connections"]) == 6);
+    CHECK(std::string_view(document["policy"]["routes"].at(1)) == "say \"hi\"");
+    CHECK(uint64_t(document["refusals"]["limited"]) == 2);
+}
+
+TEST_CASE("a reload that was done", "[ops]") {
+    const ControlActions actions{[] { return ReloadReport{true, "a warning\n", {"workers"}}; }, example};
+    const auto answer = answer_control({"POST", "/reload", ""}, actions);
+    CHECK(answer.status == 200);
+    simdjson::dom::parser parser;
+    CHECK(member(parser, answer.body, "diagnostics") == "a warning\n");
+    simdjson::dom::element document;
+    REQUIRE(parser.parse(answer.body).get(document) == simdjson::SUCCESS);
+    CHECK(std::string_view(document["restart_needed"].at(0)) == "workers");
+}
+
+TEST_CASE("a reload that was refused is a problem document", "[ops]") {
+    const ControlActions actions{[] { return ReloadReport{false, "error[E001]: \"x\"\n   ^\n", {}}; }, example};
+    const auto answer = answer_control({"POST", "/reload", ""}, actions);
+    CHECK(answer.status == 422);
+    CHECK(answer.content_type == "application/problem+json");
+    simdjson::dom::parser parser;
+    CHECK(member(parser, answer.body, "diagnostics") == "error[E001]: \"x\"\n   ^\n");
+}
+
+TEST_CASE("the control socket knows two requests", "[ops]") {
+    const ControlActions actions{[] { return ReloadReport{}; }, example};
+    CHECK(answer_control({"GET", "/", ""}, actions).status == 404);
+    const auto wrong = answer_control({"GET", "/reload", ""}, actions);
+    CHECK(wrong.status == 405);
+    CHECK(wrong.extra_headers == "Allow: POST\r\n");
+    CHECK(answer_control({"POST", "/status", ""}, actions).extra_headers == "Allow: GET\r\n");
+}
+
+TEST_CASE("the line for the service manager", "[ops]") {
+    Snapshot shot = example();
+    CHECK(status_line(shot) == "6 connections, policy generation 2");
+    shot.last_reload_refused = true;
+    shot.draining = true;
+    CHECK(status_line(shot) == "6 connections, policy generation 2, the last reload was refused, stopping");
+}
