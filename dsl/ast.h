@@ -1,5 +1,5 @@
-// What the parser found, as the user wrote it: the tree of grammar.md with a place for everything. Names are not
-// resolved and types are not checked here. Views point into the Sources that were parsed.
+// What the parser found, as the user wrote it: the tree of grammar.md with a place for everything. Names are
+// not resolved and types are not checked here. Views point into the Sources that were parsed.
 #pragma once
 
 #include <memory>
@@ -359,11 +359,11 @@ struct As {
 };
 
 struct Expect {
-    Name verdict;                      // allow, deny, limit
-    Name action;                       // an Action's word
-    Text target;                       // channel, address or message type
-    std::vector<TestMember> members;   // of a message
-    std::optional<Text> at;            // an api's address
+    Name verdict;                     // allow, deny, limit
+    Name action;                      // an Action's word
+    Text target;                      // channel, address or message type
+    std::vector<TestMember> members;  // of a message
+    std::optional<Text> at;           // an api's address
     std::optional<Literal> times;
     std::optional<Text> because;
     Span span;

@@ -39,9 +39,13 @@ bool ordered(Kind kind) {
            kind == Kind::date;
 }
 
-bool is_set(Type type) { return type.shape == Shape::set || type.shape == Shape::list; }
+bool is_set(Type type) {
+    return type.shape == Shape::set || type.shape == Shape::list;
+}
 
-Condition broken() { return Condition::constant(false); }
+Condition broken() {
+    return Condition::constant(false);
+}
 
 Scalar to_scalar(const Value& value) {
     return std::visit(
@@ -79,7 +83,8 @@ std::vector<std::string_view> lines_of(std::string_view text) {
         std::string_view line = text.substr(0, end);
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
         line = line.substr(0, line.find('#'));
-        while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+        while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t'))
+            line.remove_suffix(1);
         while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
         out.push_back(line);
     }
@@ -141,7 +146,8 @@ Condition ExprChecker::truth(const Expr& expr, const Context& context) {
     const auto typed = operand(expr, context);
     if (!typed) return broken();
     if (typed->type != Type{Kind::boolean, Shape::one}) {
-        diagnostics_.error("E003", expr.span, "a condition is needed here, but this is a " + to_string(typed->type), {},
+        diagnostics_.error("E003", expr.span,
+                           "a condition is needed here, but this is a " + to_string(typed->type), {},
                            "compare it with something");
         return broken();
     }
@@ -164,8 +170,9 @@ Condition ExprChecker::compare(const Expr& expr, const Context& context) {
 }
 
 Condition ExprChecker::mismatch(const Expr& expr, const Typed& left, const Typed& right, std::string help) {
-    auto& diagnostic = diagnostics_.error(
-        "E003", expr.op_span, "`" + std::string(symbol(expr.op)) + "` cannot compare these two", {}, std::move(help));
+    auto& diagnostic = diagnostics_.error("E003", expr.op_span,
+                                          "`" + std::string(symbol(expr.op)) + "` cannot compare these two",
+                                          {}, std::move(help));
     diagnostic.secondary.push_back({left.span, "this is a " + to_string(left.type)});
     diagnostic.secondary.push_back({right.span, "this is a " + to_string(right.type)});
     return broken();
@@ -181,7 +188,8 @@ Condition ExprChecker::equality(const Expr& expr, const Typed& left, const Typed
 
 Condition ExprChecker::order(const Expr& expr, const Typed& left, const Typed& right) {
     if (left.type != right.type || left.type.shape != Shape::one || !ordered(left.type.kind)) {
-        return mismatch(expr, left, right, "only numbers, sizes, times and dates have an order, each with its like");
+        return mismatch(expr, left, right,
+                        "only numbers, sizes, times and dates have an order, each with its like");
     }
     switch (expr.op) {
         case CompareOp::lt: return atom(Test::less, left, right);
@@ -191,7 +199,8 @@ Condition ExprChecker::order(const Expr& expr, const Typed& left, const Typed& r
     }
 }
 
-Condition ExprChecker::membership(const Expr& expr, const Typed& left, const Typed& right, const Context& context) {
+Condition ExprChecker::membership(const Expr& expr, const Typed& left, const Typed& right,
+                                  const Context& context) {
     if (right.mixed) {  // { owner, "admin" }: each by itself
         std::vector<Condition> any;
         for (const Expr& element : right.elements) {
@@ -203,11 +212,14 @@ Condition ExprChecker::membership(const Expr& expr, const Typed& left, const Typ
         }
         return Condition::any_of(std::move(any));
     }
-    const bool addresses = left.type == Type{Kind::ip, Shape::one} || left.type == Type{Kind::net, Shape::one};
+    const bool addresses =
+        left.type == Type{Kind::ip, Shape::one} || left.type == Type{Kind::net, Shape::one};
     const bool nets_right = right.type.kind == Kind::net || right.type.kind == Kind::ip;
-    if (addresses && nets_right && (is_set(right.type) || right.type.kind == Kind::net)) return nets(left, right);
+    if (addresses && nets_right && (is_set(right.type) || right.type.kind == Kind::net))
+        return nets(left, right);
     if (left.type.shape != Shape::one || !is_set(right.type) || left.type.kind != right.type.kind) {
-        if (right.value && is_set(right.type) && std::get<std::vector<Scalar>>(right.value->held).empty()) return broken();
+        if (right.value && is_set(right.type) && std::get<std::vector<Scalar>>(right.value->held).empty())
+            return broken();
         return mismatch(expr, left, right, "the right side is a set of what stands on the left");
     }
     return atom(Test::element, left, right);
@@ -252,7 +264,8 @@ Condition ExprChecker::overlaps(const Expr& expr, const Typed& left, const Typed
             diagnostics_.error("E003", side->span, "a set beside `overlaps` holds constants only");
             return broken();
         }
-        if (side->value && is_set(side->type) && std::get<std::vector<Scalar>>(side->value->held).empty()) return broken();
+        if (side->value && is_set(side->type) && std::get<std::vector<Scalar>>(side->value->held).empty())
+            return broken();
     }
     if (!is_set(left.type) || !is_set(right.type) || left.type.kind != right.type.kind) {
         return mismatch(expr, left, right, "`overlaps` compares two sets; for one element use `in`");
@@ -307,9 +320,10 @@ std::optional<Typed> ExprChecker::literal(const ast::Literal& literal) {
 std::optional<Typed> ExprChecker::path(const ast::Path& path, const Context& context) {
     const std::string name = path.text();
     if (const Symbol* symbol = names_.find(name)) {
-        // connection.* is read as the connection stands at that moment: at a channel's action or at a message.
+        // connection.* is read as the connection stands at that moment: at a channel's action or at a
+        // message.
         const bool either = name.starts_with("connection.");
-        const bool known = either ? context.channel || context.message
+        const bool known = either                             ? context.channel || context.message
                            : symbol->stage == Stage::channel  ? context.channel
                            : symbol->stage == Stage::message  ? context.message
                            : symbol->stage == Stage::identity ? context.identity
@@ -340,15 +354,14 @@ std::optional<Typed> ExprChecker::unknown(const ast::Path& path) {
     if (const auto it = names_.reasons.find(name); it != names_.reasons.end()) {
         label = it->second;
     } else if (name.starts_with("user.")) {
-        label = names_.claims_of.empty() ? "this route has no token: `auth = none`"
-                                         : names_.claims_of;
+        label = names_.claims_of.empty() ? "this route has no token: `auth = none`" : names_.claims_of;
     }
     const bool differs = names_.reasons.contains(name);
     const std::string_view near = differs ? std::string_view() : near_name(name, known);
     diagnostics_.error(differs ? "E018" : "E002", path.span,
-                       differs ? quoted(name) + " is not the same in all tokens of this route" : "there is no " + quoted(name),
-                       std::move(label),
-                       near.empty() ? "" : "did you mean " + quoted(near) + "?");
+                       differs ? quoted(name) + " is not the same in all tokens of this route"
+                               : "there is no " + quoted(name),
+                       std::move(label), near.empty() ? "" : "did you mean " + quoted(near) + "?");
     return std::nullopt;
 }
 
@@ -373,7 +386,8 @@ std::optional<Typed> ExprChecker::let_operand(const ast::Let& let, Span use, con
         return std::nullopt;
     }
     if (is_condition(*expr)) {
-        auto& diagnostic = diagnostics_.error("E003", use, quoted(let.name.text) + " is a condition, not a value");
+        auto& diagnostic =
+            diagnostics_.error("E003", use, quoted(let.name.text) + " is a condition, not a value");
         diagnostic.secondary.push_back({let.name.span, "defined here"});
         return std::nullopt;
     }
@@ -399,9 +413,10 @@ std::optional<Typed> ExprChecker::file_set(const ast::FileValue& file) {
         if (line.empty()) continue;
         const auto scalar = read_scalar(kind, line);
         if (!scalar) {
-            diagnostics_.error("E013", file.path.span,
-                               path + ":" + std::to_string(number) + ": this line is no " + to_string(Type{kind}), {},
-                               "one value a line; `#` begins a comment");
+            diagnostics_.error(
+                "E013", file.path.span,
+                path + ":" + std::to_string(number) + ": this line is no " + to_string(Type{kind}), {},
+                "one value a line; `#` begins a comment");
             return std::nullopt;
         }
         elements.push_back(*scalar);
@@ -419,9 +434,10 @@ bool ExprChecker::add_element(std::vector<Scalar>& elements, Type& type, const T
     const bool addresses = (element.type.kind == Kind::ip || element.type.kind == Kind::net) &&
                            (type.kind == Kind::ip || type.kind == Kind::net);
     if (element.type.shape != Shape::one || (!first && !addresses && element.type.kind != type.kind)) {
-        diagnostics_.error("E003", element.span,
-                           first ? "a set holds single values" : "this is a " + to_string(element.type) +
-                                                                     " in a set of " + to_string(Type{type.kind}));
+        diagnostics_.error(
+            "E003", element.span,
+            first ? "a set holds single values"
+                  : "this is a " + to_string(element.type) + " in a set of " + to_string(Type{type.kind}));
         return false;
     }
     if (first) type = {element.type.kind, Shape::set};
@@ -478,7 +494,8 @@ std::optional<Typed> ExprChecker::map(const Expr& expr, const Context&) {
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     for (size_t i = 1; i < typed.entries.size(); ++i) {
         if (typed.entries[i].first != typed.entries[i - 1].first) continue;
-        diagnostics_.error("E005", expr.span, "the key " + print(to_value(typed.entries[i].first)) + " stands twice");
+        diagnostics_.error("E005", expr.span,
+                           "the key " + print(to_value(typed.entries[i].first)) + " stands twice");
         return std::nullopt;
     }
     return typed;

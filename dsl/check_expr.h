@@ -1,4 +1,5 @@
-// From an expression as it was written to a condition that can be run: names resolved, types and stages checked.
+// From an expression as it was written to a condition that can be run: names resolved, types and stages
+// checked.
 #pragma once
 
 #include <functional>
@@ -24,9 +25,9 @@ struct Typed {
     Operand operand;
     Type type;
     Stage stage = Stage::constant;
-    std::optional<Value> value;          // of a constant
-    std::vector<ast::Expr> elements;     // of a set that holds more than constants
-    bool mixed = false;                  // `elements` is what counts
+    std::optional<Value> value;                     // of a constant
+    std::vector<ast::Expr> elements;                // of a set that holds more than constants
+    bool mixed = false;                             // `elements` is what counts
     std::vector<std::pair<Scalar, Value>> entries;  // of a map
     Type value_type;                                // of a map's values
     Span span;
@@ -51,7 +52,8 @@ class ExprChecker {
     Condition compare(const ast::Expr& expr, const Context& context);
     Condition equality(const ast::Expr& expr, const Typed& left, const Typed& right);
     Condition order(const ast::Expr& expr, const Typed& left, const Typed& right);
-    Condition membership(const ast::Expr& expr, const Typed& left, const Typed& right, const Context& context);
+    Condition membership(const ast::Expr& expr, const Typed& left, const Typed& right,
+                         const Context& context);
     Condition nets(const Typed& left, const Typed& right);
     Condition like(const ast::Expr& expr, const Typed& left, const Typed& right);
     Condition overlaps(const ast::Expr& expr, const Typed& left, const Typed& right);

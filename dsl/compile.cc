@@ -10,7 +10,8 @@ namespace {
 class Compiler {
   public:
     Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics)
-        : context_{sources, files, diagnostics, Lets(), {}, {}, {}, {}}, policy_(std::make_unique<Policy>()) {}
+        : context_{sources, files, diagnostics, Lets(), {}, {}, {}, {}},
+          policy_(std::make_unique<Policy>()) {}
 
     std::unique_ptr<Policy> compile(const ast::File& file) {
         for (const ast::Item& item : file.items) {
@@ -32,7 +33,8 @@ class Compiler {
 
     void collect(const ast::Let& let) {
         if (builtin(let.name.text) != nullptr) {
-            context_.diagnostics.error("E005", let.name.span, quoted(let.name.text) + " means something else already");
+            context_.diagnostics.error("E005", let.name.span,
+                                       quoted(let.name.text) + " means something else already");
         } else if (const ast::Let* known = context_.lets.add(let)) {
             twice("name", let.name, known->name.span);
         } else {
@@ -40,7 +42,8 @@ class Compiler {
         }
     }
     void collect(const ast::Token& token) {
-        const auto [it, fresh] = context_.token_numbers.try_emplace(token.name.text, static_cast<uint32_t>(tokens_.size()));
+        const auto [it, fresh] =
+            context_.token_numbers.try_emplace(token.name.text, static_cast<uint32_t>(tokens_.size()));
         if (!fresh) return twice("token", token.name, tokens_[it->second]->name.span);
         tokens_.push_back(&token);
     }
@@ -55,8 +58,12 @@ class Compiler {
     }
     void collect(const ast::Defaults& defaults) { context_.defaults.push_back(&defaults); }
     void collect(const ast::Route& route) { routes_.push_back(&route); }
-    void collect(const ast::Backend& backend) { not_supported(context_.diagnostics, backend.name.span, "backend"); }
-    void collect(const ast::Channel& channel) { not_supported(context_.diagnostics, channel.pattern.span, "channel"); }
+    void collect(const ast::Backend& backend) {
+        not_supported(context_.diagnostics, backend.name.span, "backend");
+    }
+    void collect(const ast::Channel& channel) {
+        not_supported(context_.diagnostics, channel.pattern.span, "channel");
+    }
     void collect(const ast::Api& api) { not_supported(context_.diagnostics, api.name.span, "api"); }
     void collect(const ast::Test&) {}  // parsed; running them is `wayleave test`, which does not exist yet
 
@@ -66,17 +73,19 @@ class Compiler {
         const ast::Let* at = &let;
         while (at) {
             if (!seen.insert(at).second) {
-                context_.diagnostics.error("E010", let.name.span, quoted(let.name.text) + " is defined by itself");
+                context_.diagnostics.error("E010", let.name.span,
+                                           quoted(let.name.text) + " is defined by itself");
                 return;
             }
             const auto* expr = std::get_if<ast::Expr>(&at->value);
-            at = expr && expr->kind == ast::Expr::Kind::path ? context_.lets.find(expr->path.text()) : nullptr;
+            at =
+                expr && expr->kind == ast::Expr::Kind::path ? context_.lets.find(expr->path.text()) : nullptr;
         }
     }
 
     void add_route(const ast::Route& route) {
-        const auto [it, fresh] =
-            policy_->by_name.try_emplace(std::string(route.name.text), static_cast<uint32_t>(policy_->routes.size()));
+        const auto [it, fresh] = policy_->by_name.try_emplace(std::string(route.name.text),
+                                                              static_cast<uint32_t>(policy_->routes.size()));
         if (!fresh) return twice("route", route.name, compiled_[it->second]->name.span);
         std::vector<AddressPattern> addresses;
         policy_->routes.push_back(compile_route(context_, *policy_, route, addresses));
@@ -96,11 +105,13 @@ class Compiler {
     void warn_unused() {
         for (const ast::Token* token : tokens_) {
             if (context_.used.contains(token->name.text)) continue;
-            context_.diagnostics.warning("W101", token->name.span, "no route uses the token " + quoted(token->name.text));
+            context_.diagnostics.warning("W101", token->name.span,
+                                         "no route uses the token " + quoted(token->name.text));
         }
         for (const auto& [name, policy] : context_.policies) {
             if (context_.used.contains(name)) continue;
-            context_.diagnostics.warning("W101", policy->name.span, "no route uses the policy " + quoted(name),
+            context_.diagnostics.warning("W101", policy->name.span,
+                                         "no route uses the policy " + quoted(name),
                                          "its rules are not checked");
         }
     }
@@ -116,8 +127,10 @@ class Compiler {
 
 }  // namespace
 
-std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& files, Diagnostics& diagnostics) {
+std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& files,
+                                      Diagnostics& diagnostics) {
     const ast::File file = parse(sources, diagnostics);
+    if (diagnostics.errors() > 0) return nullptr;  // the tree has holes where the mistakes were
     auto policy = Compiler(sources, files, diagnostics).compile(file);
     policy->files = sources.size();
     if (diagnostics.errors() > 0) return nullptr;

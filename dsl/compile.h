@@ -10,8 +10,8 @@
 
 namespace wayleave::dsl {
 
-// Null if there is any error; all that were found are in `diagnostics`. Pure but for `files`, which reads the lists that
-// the policy names.
+// Null if there is any error; all that were found are in `diagnostics`. Pure but for `files`, which reads the
+// lists that the policy names.
 [[nodiscard]] std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& files,
                                                     Diagnostics& diagnostics);
 

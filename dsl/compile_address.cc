@@ -18,7 +18,8 @@ class AddressBuilder {
             case any: return AddressSegment{AddressSegment::Kind::capture, {}};
             case rest: return AddressSegment{AddressSegment::Kind::rest, {}};
             case insert:
-                diagnostics_.error("E001", segment.span, "an address has no `{…}`", {}, "`:name` catches a segment");
+                diagnostics_.error("E001", segment.span, "an address has no `{…}`", {},
+                                   "`:name` catches a segment");
                 return std::nullopt;
             case capture: break;
         }
@@ -31,24 +32,28 @@ class AddressBuilder {
         if (segment.narrow) {
             const auto type = capture_type(segment.narrow->text);
             if (!type) {
-                diagnostics_.error("E002", segment.narrow->span, "a capture cannot be " + quoted(segment.narrow->text), {},
+                diagnostics_.error("E002", segment.narrow->span,
+                                   "a capture cannot be " + quoted(segment.narrow->text), {},
                                    "int, slug, uuid, hex and date are the types of captures");
                 return std::nullopt;
             }
             out.type = *type;
         }
         if (std::find(mine_.begin(), mine_.end(), segment.capture.text) != mine_.end()) {
-            diagnostics_.error("E005", segment.span, "the capture " + quoted(segment.capture.text) + " stands twice");
+            diagnostics_.error("E005", segment.span,
+                               "the capture " + quoted(segment.capture.text) + " stands twice");
             return std::nullopt;
         }
         mine_.push_back(segment.capture.text);
-        const auto it = std::find_if(captures_.begin(), captures_.end(),
-                                     [&](const CaptureName& known) { return known.name == segment.capture.text; });
+        const auto it = std::find_if(captures_.begin(), captures_.end(), [&](const CaptureName& known) {
+            return known.name == segment.capture.text;
+        });
         out.slot = static_cast<int>(it - captures_.begin());
         if (it == captures_.end()) {
             captures_.push_back({segment.capture.text, out.type, segment.capture.span});
         } else if (value_type(it->type) != value_type(out.type)) {
-            auto& diagnostic = diagnostics_.error("E003", segment.span, "the capture is of another type than in the other address");
+            auto& diagnostic = diagnostics_.error("E003", segment.span,
+                                                  "the capture is of another type than in the other address");
             diagnostic.secondary.push_back({it->span, "the other one"});
         }
         return out;
@@ -61,7 +66,8 @@ class AddressBuilder {
 
 }  // namespace
 
-AddressPattern compile_address(const ast::Url& url, std::vector<CaptureName>& captures, Diagnostics& diagnostics) {
+AddressPattern compile_address(const ast::Url& url, std::vector<CaptureName>& captures,
+                               Diagnostics& diagnostics) {
     AddressPattern out;
     AddressBuilder builder(captures, diagnostics);
     for (const ast::Segment& label : url.host) {
@@ -78,7 +84,8 @@ AddressPattern compile_address(const ast::Url& url, std::vector<CaptureName>& ca
     if (out.path.size() > max_path_segments || out.host.size() > max_path_segments) {
         diagnostics.error("E001", url.span, "an address has at most 32 segments");
     }
-    if (captures.size() > max_captures) diagnostics.error("E001", url.span, "an address has at most 16 captures");
+    if (captures.size() > max_captures)
+        diagnostics.error("E001", url.span, "an address has at most 16 captures");
     return out;
 }
 

@@ -33,7 +33,8 @@ void RouteCompiler::compile_messages() {
             Names names = names_;
             Lets lets(part.lets.get());
             each<ast::Let>(message->members, [&](const ast::Let& let) {
-                if (lets.add(let)) diagnostics_.error("E005", let.name.span, quoted(let.name.text) + " is defined twice");
+                if (lets.add(let))
+                    diagnostics_.error("E005", let.name.span, quoted(let.name.text) + " is defined twice");
             });
             names.lets = &lets;
             compile_message(*message, names);
@@ -42,7 +43,8 @@ void RouteCompiler::compile_messages() {
     std::sort(route_->type_prefixes.begin(), route_->type_prefixes.end(),
               [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
     if (route_->dialect == Dialect::echo && (!route_->messages.empty() || !route_->joins.empty())) {
-        diagnostics_.error("E024", ast_.name.span, "an echo route sends everything back: it has no messages and no channels");
+        diagnostics_.error("E024", ast_.name.span,
+                           "an echo route sends everything back: it has no messages and no channels");
     }
 }
 
@@ -50,12 +52,16 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
     Names names = outer;
     Message out;
     out.place = context_.sources.place(message.span);
-    each<ast::Field>(message.members, [&](const ast::Field& field) { compile_field(field, *names.lets, out, names); });
-    each<ast::Forward>(message.members, [&](const ast::Forward& f) { not_supported(diagnostics_, f.span, "forward"); });
-    each<ast::Reply>(message.members, [&](const ast::Reply& reply) { not_supported(diagnostics_, reply.span, "reply"); });
+    each<ast::Field>(message.members,
+                     [&](const ast::Field& field) { compile_field(field, *names.lets, out, names); });
+    each<ast::Forward>(message.members,
+                       [&](const ast::Forward& f) { not_supported(diagnostics_, f.span, "forward"); });
+    each<ast::Reply>(message.members,
+                     [&](const ast::Reply& reply) { not_supported(diagnostics_, reply.span, "reply"); });
     each<ast::Setting>(message.members, [&](const ast::Setting& setting) {
         if (setting.name.text != "strict") {
-            diagnostics_.error("E008", setting.name.span, "there is no setting " + quoted(setting.name.text) + " in a message", {},
+            diagnostics_.error("E008", setting.name.span,
+                               "there is no setting " + quoted(setting.name.text) + " in a message", {},
                                "`strict` is the only one");
             return;
         }
@@ -77,9 +83,10 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
         const Names route_names = names_for(part);
         for (const ast::Member& member : *part.members) {
             const auto* rule = std::get_if<ast::Rule>(&member);
-            const bool mine = rule && std::any_of(rule->actions.begin(), rule->actions.end(), [](const ast::ActionName& name) {
-                return name.action == ast::Action::message;
-            });
+            const bool mine = rule && std::any_of(rule->actions.begin(), rule->actions.end(),
+                                                  [](const ast::ActionName& name) {
+                                                      return name.action == ast::Action::message;
+                                                  });
             if (mine) add_candidate(*rule, route_names, at_message, denies, allows);
         }
     }
@@ -87,14 +94,16 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
         return allow.condition.kind != Condition::Kind::constant || allow.condition.value;
     });
     if (never_allowed) {
-        diagnostics_.error("E023", message.types.front().span, "no `allow` lets this message pass", {},
-                           "write `allow` in the block, or leave the block out: what is not named is refused");
+        diagnostics_.error(
+            "E023", message.types.front().span, "no `allow` lets this message pass", {},
+            "write `allow` in the block, or leave the block out: what is not named is refused");
     }
     out.decision = link_decision(std::move(denies), std::move(allows));
     each<ast::Limit>(message.members, [&](const ast::Limit& ast) {
         if (auto made = limit(ast, names, joined(message.types))) out.limits.push_back(std::move(*made));
     });
-    each<ast::PublishTo>(message.members, [&](const ast::PublishTo& publish) { compile_publish(publish, names, out); });
+    each<ast::PublishTo>(message.members,
+                         [&](const ast::PublishTo& publish) { compile_publish(publish, names, out); });
     register_types(message, static_cast<uint32_t>(route_->messages.size()));
     route_->messages.push_back(std::move(out));
 }
@@ -109,19 +118,24 @@ void RouteCompiler::compile_field(const ast::Field& field, const Lets& lets, Mes
                            "write `field my_" + name + " : … as \"" + name + "\"`");
         return;
     }
-    FieldDecl decl{name, member_path(field.name, field.as), field.type.type, fallback->required, fallback->otherwise, {}};
+    FieldDecl decl{
+        name, member_path(field.name, field.as), field.type.type, fallback->required, fallback->otherwise,
+        {}};
     if (field.in) {
         ValueReader reader(context_, lets);
         const auto typed = reader.constant(*field.in);
         if (!typed) return;
         if (typed->type != Type{field.type.type.kind, Shape::set} || field.type.type.shape != Shape::one) {
-            diagnostics_.error("E003", field.in->span, "the values of " + quoted(name) + " are a set of " + to_string(field.type.type));
+            diagnostics_.error(
+                "E003", field.in->span,
+                "the values of " + quoted(name) + " are a set of " + to_string(field.type.type));
             return;
         }
         decl.in = std::get<std::vector<Scalar>>(typed->value->held);
         if (decl.in.empty()) diagnostics_.error("E003", field.in->span, "no value is in an empty set");
     }
-    const Operand operand{Operand::From::attribute, Attribute::field, static_cast<uint16_t>(out.fields.size()), 0};
+    const Operand operand{Operand::From::attribute, Attribute::field,
+                          static_cast<uint16_t>(out.fields.size()), 0};
     names.symbols.emplace(name, Symbol{operand, field.type.type, Stage::message});
     out.fields.push_back(std::move(decl));
 }
@@ -130,7 +144,8 @@ void RouteCompiler::compile_publish(const ast::PublishTo& publish, const Names& 
     if (publish.priority) not_supported(diagnostics_, publish.priority->span, "priority");
     const RootId condition = optional_condition(publish.condition, names, at_message);
     for (const ast::ChannelPattern& channel : publish.channels) {
-        out.publish.push_back({channel_pattern(channel, names, at_message, true, nullptr), publish.except_self, condition});
+        out.publish.push_back(
+            {channel_pattern(channel, names, at_message, true, nullptr), publish.except_self, condition});
     }
 }
 
@@ -138,7 +153,8 @@ void RouteCompiler::register_types(const ast::Message& message, uint32_t number)
     for (const ast::MessageType& type : message.types) {
         const auto [it, fresh] = types_.try_emplace(type.text, type.span);
         if (!fresh) {
-            auto& diagnostic = diagnostics_.error("E005", type.span, "the message " + quoted(type.text) + " is described twice");
+            auto& diagnostic = diagnostics_.error("E005", type.span,
+                                                  "the message " + quoted(type.text) + " is described twice");
             diagnostic.secondary.push_back({it->second, "first here"});
         } else if (type.text == "*") {
             route_->type_prefixes.emplace_back("", number);

@@ -22,7 +22,7 @@ struct CompileContext {
     const Sources& sources;
     const FileReader& files;
     Diagnostics& diagnostics;
-    Lets lets;                                         // file-wide
+    Lets lets;  // file-wide
     std::map<std::string_view, const ast::Policy*> policies;
     std::vector<const ast::Defaults*> defaults;
     std::map<std::string_view, uint32_t> token_numbers;  // in Policy::tokens
@@ -87,6 +87,7 @@ struct CaptureName {
 
 // --- compile_route.cc ---
 [[nodiscard]] std::unique_ptr<Route> compile_route(CompileContext& context, const Policy& policy,
-                                                   const ast::Route& route, std::vector<AddressPattern>& addresses);
+                                                   const ast::Route& route,
+                                                   std::vector<AddressPattern>& addresses);
 
 }  // namespace wayleave::dsl

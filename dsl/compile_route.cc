@@ -17,7 +17,7 @@ void each(const std::vector<ast::Member>& members, const auto& visit) {
 
 std::string_view word(const ast::Expr& expr) {
     return expr.kind == ast::Expr::Kind::path && expr.path.parts.size() == 1 ? expr.path.parts.front().text
-                                                                              : std::string_view();
+                                                                             : std::string_view();
 }
 
 // scheme://host[:port], lower case: what a browser sends (RFC 6454 6.2).
@@ -88,8 +88,9 @@ void RouteCompiler::add_uses(const std::vector<ast::Member>& members) {
                 continue;
             }
             context_.used.insert(it->first);
-            const bool again = std::any_of(parts_.begin(), parts_.end(),
-                                           [&](const Part& part) { return part.members == &it->second->members; });
+            const bool again = std::any_of(parts_.begin(), parts_.end(), [&](const Part& part) {
+                return part.members == &it->second->members;
+            });
             if (!again) add_part(Part::From::use, it->second->members);
         }
     });
@@ -98,7 +99,8 @@ void RouteCompiler::add_uses(const std::vector<ast::Member>& members) {
 void RouteCompiler::gather_lets(Part& part) {
     each<ast::Let>(*part.members, [&](const ast::Let& let) {
         if (const ast::Let* known = part.lets->add(let)) {
-            auto& diagnostic = diagnostics_.error("E005", let.name.span, quoted(let.name.text) + " is defined twice");
+            auto& diagnostic =
+                diagnostics_.error("E005", let.name.span, quoted(let.name.text) + " is defined twice");
             diagnostic.secondary.push_back({known->name.span, "first here"});
         }
     });
@@ -107,10 +109,14 @@ void RouteCompiler::gather_lets(Part& part) {
 void RouteCompiler::check_members(const Part& part) {
     for (const ast::Member& member : *part.members) {
         if (const auto* ban = std::get_if<ast::Ban>(&member)) not_supported(diagnostics_, ban->span, "ban");
-        if (const auto* stream = std::get_if<ast::Stream>(&member)) not_supported(diagnostics_, stream->span, "stream");
-        if (const auto* alias = std::get_if<ast::Alias>(&member)) not_supported(diagnostics_, alias->span, "alias");
-        if (const auto* notify = std::get_if<ast::Notify>(&member)) not_supported(diagnostics_, notify->span, "notify");
-        if (const auto* proxy = std::get_if<ast::Proxy>(&member)) not_supported(diagnostics_, proxy->span, "proxy");
+        if (const auto* stream = std::get_if<ast::Stream>(&member))
+            not_supported(diagnostics_, stream->span, "stream");
+        if (const auto* alias = std::get_if<ast::Alias>(&member))
+            not_supported(diagnostics_, alias->span, "alias");
+        if (const auto* notify = std::get_if<ast::Notify>(&member))
+            not_supported(diagnostics_, notify->span, "notify");
+        if (const auto* proxy = std::get_if<ast::Proxy>(&member))
+            not_supported(diagnostics_, proxy->span, "proxy");
         const auto* rule = std::get_if<ast::Rule>(&member);
         for (const ast::ActionName& action : rule ? rule->actions : std::vector<ast::ActionName>{}) {
             if (action.action == ast::Action::disconnect) {
@@ -142,8 +148,9 @@ void RouteCompiler::choose(const Part& part, const ast::Setting& setting) {
     const Sources& sources = context_.sources;
     const bool own = part.from == Part::From::own;
     if (!own && sources.text(span_of(known.setting->value)) == sources.text(span_of(setting.value))) return;
-    auto& diagnostic = diagnostics_.error(own ? "E020" : "E009", setting.name.span,
-                                          quoted(setting.name.text) + (own ? " is set twice" : " is set to two values"));
+    auto& diagnostic =
+        diagnostics_.error(own ? "E020" : "E009", setting.name.span,
+                           quoted(setting.name.text) + (own ? " is set twice" : " is set to two values"));
     diagnostic.secondary.push_back({known.setting->name.span, "also here"});
     if (!own) diagnostic.help = "set it in the route itself: that decides";
 }
@@ -211,7 +218,8 @@ void RouteCompiler::apply_auth_name(const ast::Expr& expr) {
     const auto it = context_.token_numbers.find(name);
     if (it != context_.token_numbers.end()) {
         context_.used.insert(it->first);
-        const bool again = std::find(route_->auth.begin(), route_->auth.end(), it->second) != route_->auth.end();
+        const bool again =
+            std::find(route_->auth.begin(), route_->auth.end(), it->second) != route_->auth.end();
         if (!again) route_->auth.push_back(it->second);
         return;
     }
@@ -252,9 +260,11 @@ void RouteCompiler::apply_origin_expr(const ast::Expr& expr, bool alone) {
     ValueReader reader(context_, context_.lets);
     const auto typed = reader.constant(expr);
     if (!typed) return;
-    if (typed->type == Type{Kind::string, Shape::one}) return add_origin(std::get<std::string>(typed->value->held), expr.span);
+    if (typed->type == Type{Kind::string, Shape::one})
+        return add_origin(std::get<std::string>(typed->value->held), expr.span);
     if (typed->type != Type{Kind::string, Shape::set}) {
-        diagnostics_.error("E003", expr.span, "an origin is a text in quotes", {}, "such as \"https://app.example.com\"");
+        diagnostics_.error("E003", expr.span, "an origin is a text in quotes", {},
+                           "such as \"https://app.example.com\"");
         return;
     }
     for (const Scalar& scalar : std::get<std::vector<Scalar>>(typed->value->held)) {
@@ -296,8 +306,8 @@ void RouteCompiler::apply_dialect(const ast::Setting& setting) {
 void RouteCompiler::check_door() {
     const bool origins = chosen_.contains("origins");
     if (!has_auth_) {
-        diagnostics_.error("E011", ast_.name.span, "the route " + quoted(ast_.name.text) + " has no `auth`", {},
-                           "name a token, or write `auth = none` to mean that it is public");
+        diagnostics_.error("E011", ast_.name.span, "the route " + quoted(ast_.name.text) + " has no `auth`",
+                           {}, "name a token, or write `auth = none` to mean that it is public");
         return;
     }
     if (public_ && !origins) {
@@ -305,7 +315,8 @@ void RouteCompiler::check_door() {
         route_->origins.absent = true;
     }
     if (!public_ && !origins) {
-        diagnostics_.error("E021", ast_.name.span, "the route " + quoted(ast_.name.text) + " has no `origins`",
+        diagnostics_.error("E021", ast_.name.span,
+                           "the route " + quoted(ast_.name.text) + " has no `origins`",
                            "any page on the web could use its visitors' connections",
                            "write `origins = { \"https://app.example.com\" }`");
     }
@@ -314,8 +325,10 @@ void RouteCompiler::check_door() {
     for (const uint32_t number : route_->auth) {
         for (const TokenSource& source : policy_.tokens[number].from) {
             if (source.kind != ast::Source::Kind::cookie) continue;
-            diagnostics_.error("E015", span, "`origins = any` with a token from a cookie lets every page act for its visitors",
-                               {}, "list the origins of your own pages");
+            diagnostics_.error(
+                "E015", span,
+                "`origins = any` with a token from a cookie lets every page act for its visitors", {},
+                "list the origins of your own pages");
             return;
         }
     }
@@ -333,15 +346,18 @@ void RouteCompiler::compile_addresses(std::vector<AddressPattern>& addresses) {
         for (const AddressSegment& s : addresses.back().host) mine += s.slot >= 0 ? 1 : 0;
         for (const AddressSegment& s : addresses.back().path) mine += s.slot >= 0 ? 1 : 0;
         if (!first && (captures_.size() != before || mine != before)) {
-            auto& diagnostic = diagnostics_.error("E007", url.span, "every address of a route catches the same names");
+            auto& diagnostic =
+                diagnostics_.error("E007", url.span, "every address of a route catches the same names");
             diagnostic.secondary.push_back({ast_.urls.front().span, "the first address"});
         }
     }
 }
 
-void RouteCompiler::declare(FactShape& shape, std::string name, Type type, Stage stage, const Fallback& fallback, Span span) {
+void RouteCompiler::declare(FactShape& shape, std::string name, Type type, Stage stage,
+                            const Fallback& fallback, Span span) {
     if (builtin(name) != nullptr || names_.symbols.contains(name)) {
-        diagnostics_.error("E005", span, quoted(name) + " means something else already", {}, "choose another name");
+        diagnostics_.error("E005", span, quoted(name) + " means something else already", {},
+                           "choose another name");
         return;
     }
     Operand operand{Operand::From::attribute, Attribute::fact, static_cast<uint16_t>(shape.facts.size()), 0};
@@ -353,7 +369,8 @@ void RouteCompiler::declare_facts() {
     auto shape = std::make_shared<FactShape>();
     shape->route = route_->name;
     for (const CaptureName& capture : captures_) {
-        declare(*shape, std::string(capture.name), value_type(capture.type), Stage::arrival, {}, capture.span);
+        declare(*shape, std::string(capture.name), value_type(capture.type), Stage::arrival, {},
+                capture.span);
     }
     route_->captures = shape->facts.size();
     declare_inputs(*shape);
@@ -369,7 +386,8 @@ void RouteCompiler::declare_inputs(FactShape& shape) {
             if (!source || !readable_type(input.type, "an input", true, diagnostics_)) return;
             const auto fallback = compile_absent(context_, *part.lets, input.absent, input.type.type);
             if (!fallback) return;
-            declare(shape, std::string(input.name.text), input.type.type, Stage::arrival, *fallback, input.name.span);
+            declare(shape, std::string(input.name.text), input.type.type, Stage::arrival, *fallback,
+                    input.name.span);
             route_->inputs.push_back({std::string(input.name.text), std::move(*source), input.type.type,
                                       fallback->required, fallback->otherwise});
         });
@@ -393,19 +411,23 @@ void RouteCompiler::declare_claims(FactShape& shape) {
             std::vector<uint32_t> numbers;
             for (const uint32_t number : route_->auth) {
                 const TokenDecl& token = policy_.tokens[number];
-                const auto it = std::find_if(token.claims.begin(), token.claims.end(),
-                                             [&](const ClaimDecl& other) { return other.name == claim.name; });
+                const auto it =
+                    std::find_if(token.claims.begin(), token.claims.end(),
+                                 [&](const ClaimDecl& other) { return other.name == claim.name; });
                 if (it == token.claims.end()) {
-                    names_.reasons.emplace(name, quoted(token.name) + " does not declare this claim, and `auth` names it too");
+                    names_.reasons.emplace(
+                        name, quoted(token.name) + " does not declare this claim, and `auth` names it too");
                 } else if (it->type != claim.type) {
-                    names_.reasons.emplace(name, "a " + to_string(claim.type) + " in " + quoted(policy_.tokens[first].name) +
-                                                     " and a " + to_string(it->type) + " in " + quoted(token.name));
+                    names_.reasons.emplace(name, "a " + to_string(claim.type) + " in " +
+                                                     quoted(policy_.tokens[first].name) + " and a " +
+                                                     to_string(it->type) + " in " + quoted(token.name));
                 } else {
                     numbers.push_back(static_cast<uint32_t>(it - token.claims.begin()));
                 }
             }
             if (names_.reasons.contains(name)) continue;
-            declare(shape, name, claim.type, Stage::identity, {claim.required, claim.otherwise}, ast_.name.span);
+            declare(shape, name, claim.type, Stage::identity, {claim.required, claim.otherwise},
+                    ast_.name.span);
             for (size_t i = 0; i < numbers.size(); ++i) route_->claims[i].push_back(numbers[i]);
         }
     }
@@ -442,7 +464,8 @@ void RouteCompiler::add_error(const ast::Setting& setting) {
     const auto outcome = compile_outcome(*given, diagnostics_);
     if (!outcome) return;
     for (const Phase phase : {Phase::handshake, Phase::session}) {
-        if (possible(*outcome, phase)) route_->errors[static_cast<size_t>(*refusal)][static_cast<size_t>(phase)] = *outcome;
+        if (possible(*outcome, phase))
+            route_->errors[static_cast<size_t>(*refusal)][static_cast<size_t>(phase)] = *outcome;
     }
 }
 

@@ -57,7 +57,8 @@ class RouteCompiler {
     void declare_facts();
     void declare_inputs(FactShape& shape);
     void declare_claims(FactShape& shape);
-    void declare(FactShape& shape, std::string name, Type type, Stage stage, const Fallback& fallback, Span span);
+    void declare(FactShape& shape, std::string name, Type type, Stage stage, const Fallback& fallback,
+                 Span span);
     void gather_errors();
     void add_error(const ast::Setting& setting);
 
@@ -68,8 +69,8 @@ class RouteCompiler {
     void add_candidate(const ast::Rule& rule, const Names& names, const Context& context,
                        std::vector<Candidate>& denies, std::vector<Candidate>& allows);
     [[nodiscard]] Condition rule_condition(const ast::Tail& tail, const Names& names, const Context& context);
-    [[nodiscard]] Condition on_condition(const ast::ChannelPattern& pattern, const ast::Tail& tail, Names names,
-                                         const Context& context);
+    [[nodiscard]] Condition on_condition(const ast::ChannelPattern& pattern, const ast::Tail& tail,
+                                         Names names, const Context& context);
     [[nodiscard]] Pattern channel_pattern(const ast::ChannelPattern& pattern, const Names& names,
                                           const Context& context, bool is_template, Names* captures);
     [[nodiscard]] PatternSegment channel_segment(const ast::Segment& segment, const Names& names,
@@ -81,8 +82,10 @@ class RouteCompiler {
                                             const Context& context);
     void compile_joins();
     void compile_limits();
-    [[nodiscard]] std::optional<Limit> limit(const ast::Limit& limit, const Names& names, const std::string& scope);
-    [[nodiscard]] bool limit_value(const ast::Limit& limit, const Names& names, const Context& context, Limit& out);
+    [[nodiscard]] std::optional<Limit> limit(const ast::Limit& limit, const Names& names,
+                                             const std::string& scope);
+    [[nodiscard]] bool limit_value(const ast::Limit& limit, const Names& names, const Context& context,
+                                   Limit& out);
 
     // --- compile_message.cc ---
     void compile_messages();

@@ -106,7 +106,8 @@ Condition RouteCompiler::rule_condition(const ast::Tail& tail, const Names& name
     }
     // Each pattern has captures of its own, so the condition is checked beside each.
     std::vector<Condition> any;
-    for (const ast::ChannelPattern& pattern : tail.on) any.push_back(on_condition(pattern, tail, names, context));
+    for (const ast::ChannelPattern& pattern : tail.on)
+        any.push_back(on_condition(pattern, tail, names, context));
     return Condition::any_of(std::move(any));
 }
 
@@ -127,8 +128,8 @@ Condition RouteCompiler::on_condition(const ast::ChannelPattern& pattern, const 
     return Condition::all_of(std::move(both));
 }
 
-Pattern RouteCompiler::channel_pattern(const ast::ChannelPattern& pattern, const Names& names, const Context& context,
-                                       bool is_template, Names* captures) {
+Pattern RouteCompiler::channel_pattern(const ast::ChannelPattern& pattern, const Names& names,
+                                       const Context& context, bool is_template, Names* captures) {
     Pattern out;
     if (pattern.segments.size() > max_channel_segments) {
         diagnostics_.error("E001", pattern.span, "a channel has at most 16 segments");
@@ -141,26 +142,30 @@ Pattern RouteCompiler::channel_pattern(const ast::ChannelPattern& pattern, const
         }
         out.push_back(channel_segment(segment, names, context, is_template));
         if (segment.kind != ast::Segment::Kind::capture || !captures) continue;
-        const Operand operand{Operand::From::attribute, Attribute::channel_segment, static_cast<uint16_t>(out.size() - 1), 0};
+        const Operand operand{Operand::From::attribute, Attribute::channel_segment,
+                              static_cast<uint16_t>(out.size() - 1), 0};
         const Symbol symbol{operand, {Kind::string, Shape::one}, Stage::channel};
-        const bool taken = builtin(segment.capture.text) != nullptr || names.symbols.contains(segment.capture.text);
+        const bool taken =
+            builtin(segment.capture.text) != nullptr || names.symbols.contains(segment.capture.text);
         if (taken || !added.symbols.emplace(segment.capture.text, symbol).second) {
-            diagnostics_.error("E005", segment.span, quoted(segment.capture.text) + " means something else already",
-                               {}, "choose another name for the capture");
+            diagnostics_.error("E005", segment.span,
+                               quoted(segment.capture.text) + " means something else already", {},
+                               "choose another name for the capture");
         }
     }
     if (captures) captures->symbols.merge(added.symbols);
     return out;
 }
 
-PatternSegment RouteCompiler::channel_segment(const ast::Segment& segment, const Names& names, const Context& context,
-                                              bool is_template) {
+PatternSegment RouteCompiler::channel_segment(const ast::Segment& segment, const Names& names,
+                                              const Context& context, bool is_template) {
     PatternSegment out;
     switch (segment.kind) {
         case ast::Segment::Kind::text:
             out.text = std::string(segment.text);
             if (!is_channel_segment(segment.text)) {
-                diagnostics_.error("E001", segment.span, quoted(segment.text) + " cannot be a segment of a channel");
+                diagnostics_.error("E001", segment.span,
+                                   quoted(segment.text) + " cannot be a segment of a channel");
             }
             return out;
         case ast::Segment::Kind::any: out.kind = PatternSegment::Kind::any; break;
@@ -170,7 +175,8 @@ PatternSegment RouteCompiler::channel_segment(const ast::Segment& segment, const
             const auto type = segment.narrow ? capture_type(segment.narrow->text) : CaptureType::any;
             out.type = type.value_or(CaptureType::any);
             if (!type) {
-                diagnostics_.error("E002", segment.narrow->span, "a capture cannot be " + quoted(segment.narrow->text), {},
+                diagnostics_.error("E002", segment.narrow->span,
+                                   "a capture cannot be " + quoted(segment.narrow->text), {},
                                    "int, slug, uuid, hex and date are the types of captures");
             }
             break;
@@ -183,8 +189,10 @@ PatternSegment RouteCompiler::channel_segment(const ast::Segment& segment, const
             const auto typed = checker.path(segment.insert, without_channel);
             if (!typed) return out;
             out.insert = typed->operand;
-            if (typed->type != Type{Kind::string, Shape::one} && typed->type != Type{Kind::integer, Shape::one}) {
-                diagnostics_.error("E003", segment.span, "a segment is a string or an int, this is a " + to_string(typed->type));
+            if (typed->type != Type{Kind::string, Shape::one} &&
+                typed->type != Type{Kind::integer, Shape::one}) {
+                diagnostics_.error("E003", segment.span,
+                                   "a segment is a string or an int, this is a " + to_string(typed->type));
             }
             return out;
         }
@@ -219,12 +227,12 @@ void RouteCompiler::check_then(const ast::Rule& rule) {
                          concerns(rule, ast::Action::publish) || concerns(rule, ast::Action::message);
     const auto kind = rule.tail.then->kind;
     if (kind == ast::Outcome::Kind::status && !handshake) {
-        diagnostics_.error("E019", rule.tail.then->span, "the handshake is over: there is no status to send", {},
-                           "write `close N` or `error \"name\"`");
+        diagnostics_.error("E019", rule.tail.then->span, "the handshake is over: there is no status to send",
+                           {}, "write `close N` or `error \"name\"`");
     }
     if (kind == ast::Outcome::Kind::close && !session) {
-        diagnostics_.error("E019", rule.tail.then->span, "there is no connection yet that could be closed", {},
-                           "write `status N`");
+        diagnostics_.error("E019", rule.tail.then->span, "there is no connection yet that could be closed",
+                           {}, "write `status N`");
     }
 }
 
@@ -251,7 +259,8 @@ void RouteCompiler::compile_joins() {
         each<ast::Join>(*part.members, [&](const ast::Join& join) {
             const RootId condition = optional_condition(join.condition, names, at_connect);
             for (const ast::ChannelPattern& channel : join.channels) {
-                route_->joins.push_back({channel_pattern(channel, names, at_connect, true, nullptr), condition});
+                route_->joins.push_back(
+                    {channel_pattern(channel, names, at_connect, true, nullptr), condition});
             }
         });
     }
@@ -268,7 +277,8 @@ void RouteCompiler::compile_limits() {
     }
 }
 
-std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& names, const std::string& scope) {
+std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& names,
+                                          const std::string& scope) {
     if (limit.meter == ast::Meter::subscriptions || limit.meter == ast::Meter::bytes) {
         not_supported(diagnostics_, limit.meter_span, "limit " + std::string(to_string(limit.meter)));
         return std::nullopt;
@@ -279,17 +289,22 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
     }
     if (limit.on_excess) not_supported(diagnostics_, limit.on_excess->span, "on excess");
     if (!limit.tail.on.empty()) {
-        diagnostics_.error("E001", limit.tail.on.front().span, "a limit has no `on`", {}, "use `if channel like \"…\"`");
+        diagnostics_.error("E001", limit.tail.on.front().span, "a limit has no `on`", {},
+                           "use `if channel like \"…\"`");
     }
     const bool messages = limit.meter == ast::Meter::messages;
-    const Context& context = messages ? at_message : limit.meter == ast::Meter::connects ? at_arrival : at_connect;
+    const Context& context = messages                              ? at_message
+                             : limit.meter == ast::Meter::connects ? at_arrival
+                                                                   : at_connect;
     Limit out;
     out.meter = limit.meter;
     out.stage = Stage::arrival;
     if (!limit_value(limit, names, context, out)) return std::nullopt;
     for (const ast::Path& path : limit.per) {
         if (path.text() == "connection") {
-            if (!messages) diagnostics_.error("E004", path.span, "`connection` is not known " + std::string(context.when));
+            if (!messages)
+                diagnostics_.error("E004", path.span,
+                                   "`connection` is not known " + std::string(context.when));
             out.per.push_back({Operand::From::attribute, Attribute::connection, 0, 0});
             continue;
         }
@@ -297,7 +312,8 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
         const auto typed = checker.path(path, context);
         if (!typed) continue;
         if (typed->type.shape != Shape::one) {
-            diagnostics_.error("E003", path.span, "a limit counts per single value, this is a " + to_string(typed->type));
+            diagnostics_.error("E003", path.span,
+                               "a limit counts per single value, this is a " + to_string(typed->type));
         }
         out.per.push_back(typed->operand);
         out.stage = std::max(out.stage, typed->stage);
@@ -321,21 +337,24 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
     return out;
 }
 
-bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, const Context& context, Limit& out) {
+bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, const Context& context,
+                                Limit& out) {
     ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
     const auto typed = checker.operand(limit.to, context);
     if (!typed) return false;
     const bool count = limit.meter == ast::Meter::connections;
     if (typed->type != Type{count ? Kind::integer : Kind::rate, Shape::one}) {
-        diagnostics_.error("E003", limit.to.span,
-                           count ? "connections are limited to a number" : "this is limited to a rate, such as 20/s",
-                           "this is a " + to_string(typed->type));
+        diagnostics_.error(
+            "E003", limit.to.span,
+            count ? "connections are limited to a number" : "this is limited to a rate, such as 20/s",
+            "this is a " + to_string(typed->type));
         return false;
     }
     const auto* rate = typed->value ? std::get_if<Rate>(&typed->value->held) : nullptr;
     const auto* number = typed->value ? std::get_if<int64_t>(&typed->value->held) : nullptr;
     if ((rate && rate->bytes) || (rate && rate->count < 1) || (number && *number < 1)) {
-        diagnostics_.error("E003", limit.to.span, "a limit lets at least one pass", {}, "to refuse everything write `deny`");
+        diagnostics_.error("E003", limit.to.span, "a limit lets at least one pass", {},
+                           "to refuse everything write `deny`");
         return false;
     }
     out.to = typed->operand;
@@ -343,8 +362,9 @@ bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, con
     if (!limit.burst) return true;
     const bool whole = limit.burst->type == Type{Kind::integer, Shape::one};
     if (count || !whole || std::get<int64_t>(limit.burst->value.held) < 1) {
-        diagnostics_.error("E003", limit.burst->span,
-                           count ? "a number of connections has no burst" : "a burst is a number of at least 1");
+        diagnostics_.error(
+            "E003", limit.burst->span,
+            count ? "a number of connections has no burst" : "a burst is a number of at least 1");
         return false;
     }
     out.burst = std::get<int64_t>(limit.burst->value.held);

@@ -16,8 +16,8 @@ void unknown_setting(Diagnostics& diagnostics, const ast::Setting& setting, Plac
         if (row.place == place) names.push_back(row.name);
     }
     const std::string_view near = near_name(setting.name.text, names);
-    diagnostics.error("E008", setting.name.span, "there is no setting " + quoted(setting.name.text) + " here", {},
-                      near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    diagnostics.error("E008", setting.name.span, "there is no setting " + quoted(setting.name.text) + " here",
+                      {}, near.empty() ? "" : "did you mean " + quoted(near) + "?");
 }
 
 void check_algorithms(const std::vector<std::string>& names, Span span, Diagnostics& diagnostics) {
@@ -31,7 +31,8 @@ void check_algorithms(const std::vector<std::string>& names, Span span, Diagnost
 // A token's settings, one by one.
 class TokenSettings {
   public:
-    TokenSettings(CompileContext& context, TokenDecl& token) : context_(context), token_(token), reader_(context, context.lets) {}
+    TokenSettings(CompileContext& context, TokenDecl& token)
+        : context_(context), token_(token), reader_(context, context.lets) {}
 
     void read(const ast::Setting& setting) {
         Diagnostics& diagnostics = context_.diagnostics;
@@ -39,7 +40,8 @@ class TokenSettings {
         if (!row) return unknown_setting(diagnostics, setting, Place::token);
         if (row->sentence.empty()) return not_supported(diagnostics, setting.name.span, row->name);
         if (!seen_.emplace(row->name, setting.name.span).second) {
-            auto& diagnostic = diagnostics.error("E020", setting.name.span, quoted(row->name) + " is set twice");
+            auto& diagnostic =
+                diagnostics.error("E020", setting.name.span, quoted(row->name) + " is set twice");
             diagnostic.secondary.push_back({seen_.at(row->name), "first here"});
             return;
         }
@@ -58,7 +60,8 @@ class TokenSettings {
   private:
     void keys(const ast::Setting& setting) {
         if (const auto* call = std::get_if<ast::BackendCall>(&setting.value)) {
-            return not_supported(context_.diagnostics, call->span, "keys = " + std::string(call->backend.text) + " \"…\"");
+            return not_supported(context_.diagnostics, call->span,
+                                 "keys = " + std::string(call->backend.text) + " \"…\"");
         }
         const auto* file = std::get_if<ast::FileValue>(&setting.value);
         if (!file) {
@@ -81,14 +84,15 @@ void compile_claims(CompileContext& context, const ast::Token& token, TokenDecl&
         const bool twice = std::any_of(out.claims.begin(), out.claims.end(),
                                        [&](const ClaimDecl& known) { return known.name == claim.name.text; });
         if (twice) {
-            context.diagnostics.error("E005", claim.name.span, "the claim " + quoted(claim.name.text) + " is declared twice");
+            context.diagnostics.error("E005", claim.name.span,
+                                      "the claim " + quoted(claim.name.text) + " is declared twice");
             continue;
         }
         if (!readable_type(claim.type, "a claim", false, context.diagnostics)) continue;
         const auto fallback = compile_absent(context, context.lets, claim.absent, claim.type.type);
         if (!fallback) continue;
-        out.claims.push_back({std::string(claim.name.text), member_path(claim.name, claim.as), claim.type.type,
-                              fallback->required, fallback->otherwise, claim.secret});
+        out.claims.push_back({std::string(claim.name.text), member_path(claim.name, claim.as),
+                              claim.type.type, fallback->required, fallback->otherwise, claim.secret});
     }
 }
 
@@ -99,7 +103,8 @@ void find_user(const ast::Token& token, bool named, TokenDecl& out, Diagnostics&
     const bool text = it != out.claims.end() && it->type == Type{Kind::string, Shape::one};
     out.user = text ? wanted : "";
     if (named && !text) {
-        diagnostics.error("E002", token.name.span, "`user` names " + quoted(wanted) + ", which is no claim of type string");
+        diagnostics.error("E002", token.name.span,
+                          "`user` names " + quoted(wanted) + ", which is no claim of type string");
     }
 }
 
@@ -107,8 +112,10 @@ void find_user(const ast::Token& token, bool named, TokenDecl& out, Diagnostics&
 
 std::optional<TokenSource> compile_source(const ast::Source& source, Diagnostics& diagnostics) {
     using From = ast::Source::Kind;
-    if (source.kind == From::message) return not_supported(diagnostics, source.span, "from message"), std::nullopt;
-    if (source.kind == From::certificate) return not_supported(diagnostics, source.span, "from certificate"), std::nullopt;
+    if (source.kind == From::message)
+        return not_supported(diagnostics, source.span, "from message"), std::nullopt;
+    if (source.kind == From::certificate)
+        return not_supported(diagnostics, source.span, "from certificate"), std::nullopt;
     if (source.name.text.empty()) {
         diagnostics.error("E003", source.name.span, "the name is empty");
         return std::nullopt;
@@ -130,21 +137,23 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
     for (const ast::Source& source : token.from) {
         if (auto made = compile_source(source, context.diagnostics)) out.from.push_back(std::move(*made));
         if (source.kind == ast::Source::Kind::query) {
-            context.diagnostics.warning("W304", source.span, "a token in a URL ends in logs and histories", {},
-                                        "prefer a header, a cookie or a subprotocol");
+            context.diagnostics.warning("W304", source.span, "a token in a URL ends in logs and histories",
+                                        {}, "prefer a header, a cookie or a subprotocol");
         }
     }
     compile_claims(context, token, out);
     find_user(token, settings.has("user"), out, context.diagnostics);
     // Without `keys` every token would be refused, or worse; `check` is refused by name already.
-    const bool checked = std::any_of(token.settings.begin(), token.settings.end(),
-                                     [](const ast::Setting& setting) { return setting.name.text == "check"; });
+    const bool checked =
+        std::any_of(token.settings.begin(), token.settings.end(),
+                    [](const ast::Setting& setting) { return setting.name.text == "check"; });
     if (!settings.has("keys") && !checked) {
-        context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " has no `keys`", {},
-                                  "write `keys = file \"keys/app.jwks\"`");
+        context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " has no `keys`",
+                                  {}, "write `keys = file \"keys/app.jwks\"`");
     }
     if (token.from.empty()) {
-        context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " says not where it is looked for", {},
+        context.diagnostics.error("E022", token.name.span,
+                                  "the token " + quoted(out.name) + " says not where it is looked for", {},
                                   "write `from header \"Authorization\"`, or cookie, query, subprotocol");
     }
     return out;

@@ -22,7 +22,8 @@ std::string bound(int64_t value, SettingForm form) {
         if (value % 1024 == 0 && value > 0) return std::to_string(value >> 10) + "kb";
         return std::to_string(value) + "b";
     }
-    if (form == SettingForm::time) return value % 1000 == 0 ? std::to_string(value / 1000) + "s" : std::to_string(value) + "ms";
+    if (form == SettingForm::time)
+        return value % 1000 == 0 ? std::to_string(value / 1000) + "s" : std::to_string(value) + "ms";
     return std::to_string(value);
 }
 
@@ -33,14 +34,18 @@ void not_supported(Diagnostics& diagnostics, Span span, std::string_view what) {
                       "this version cannot do what it says, so it does not pretend to");
 }
 
-ValueReader::ValueReader(CompileContext& context, const Lets& lets) : context_(context) { names_.lets = &lets; }
+ValueReader::ValueReader(CompileContext& context, const Lets& lets) : context_(context) {
+    names_.lets = &lets;
+}
 
 std::optional<Typed> ValueReader::constant(const ast::Expr& expr) {
     ExprChecker checker(context_.sources, context_.files, names_, builder_, context_.diagnostics);
     return checker.constant(expr);
 }
 
-const ast::Expr* ValueReader::expression(const ast::Setting& setting) { return std::get_if<ast::Expr>(&setting.value); }
+const ast::Expr* ValueReader::expression(const ast::Setting& setting) {
+    return std::get_if<ast::Expr>(&setting.value);
+}
 
 void ValueReader::wrong(const ast::Setting& setting, std::string_view wanted) {
     context_.diagnostics.error("E003", span_of(setting.value),
@@ -50,7 +55,9 @@ void ValueReader::wrong(const ast::Setting& setting, std::string_view wanted) {
 std::optional<int64_t> ValueReader::number(const ast::Setting& setting, const SettingRow& row) {
     const bool size = row.form == SettingForm::size;
     const Kind kind = size ? Kind::size : row.form == SettingForm::time ? Kind::time : Kind::integer;
-    const std::string_view wanted = size ? "a size, such as 64kb" : kind == Kind::time ? "a time, such as 30s" : "a number";
+    const std::string_view wanted = size                 ? "a size, such as 64kb"
+                                    : kind == Kind::time ? "a time, such as 30s"
+                                                         : "a number";
     const ast::Expr* expr = expression(setting);
     if (!expr) return wrong(setting, wanted), std::nullopt;
     const auto typed = constant(*expr);
@@ -58,9 +65,9 @@ std::optional<int64_t> ValueReader::number(const ast::Setting& setting, const Se
     if (typed->type != Type{kind, Shape::one}) return wrong(setting, wanted), std::nullopt;
     const int64_t value = std::get<int64_t>(typed->value->held);
     if (value < row.min || value > row.max) {
-        context_.diagnostics.error("E003", expr->span,
-                                   quoted(row.name) + " is from " + bound(row.min, row.form) + " to " +
-                                       bound(row.max, row.form));
+        context_.diagnostics.error(
+            "E003", expr->span,
+            quoted(row.name) + " is from " + bound(row.min, row.form) + " to " + bound(row.max, row.form));
         return std::nullopt;
     }
     return value;
@@ -80,7 +87,8 @@ std::optional<std::string> ValueReader::text(const ast::Setting& setting) {
     if (!expr) return wrong(setting, "a text in quotes"), std::nullopt;
     const auto typed = constant(*expr);
     if (!typed) return std::nullopt;
-    if (typed->type != Type{Kind::string, Shape::one}) return wrong(setting, "a text in quotes"), std::nullopt;
+    if (typed->type != Type{Kind::string, Shape::one})
+        return wrong(setting, "a text in quotes"), std::nullopt;
     return std::get<std::string>(typed->value->held);
 }
 
@@ -92,7 +100,8 @@ std::optional<std::vector<std::string>> ValueReader::texts(const ast::Setting& s
     if (typed->type == Type{Kind::string, Shape::one}) return {{std::get<std::string>(typed->value->held)}};
     if (typed->type != Type{Kind::string, Shape::set}) return wrong(setting, "a set of texts"), std::nullopt;
     std::vector<std::string> out;
-    for (const Scalar& scalar : std::get<std::vector<Scalar>>(typed->value->held)) out.push_back(std::get<std::string>(scalar));
+    for (const Scalar& scalar : std::get<std::vector<Scalar>>(typed->value->held))
+        out.push_back(std::get<std::string>(scalar));
     return out;
 }
 
@@ -108,7 +117,8 @@ std::optional<Outcome> compile_outcome(const ast::Outcome& outcome, Diagnostics&
                           "RFC 6455 7.4 reserves the others", "an application's own codes are 4000-4999");
         return std::nullopt;
     }
-    if (outcome.kind == ast::Outcome::Kind::error && (outcome.name.text.empty() || outcome.name.text.size() > 64)) {
+    if (outcome.kind == ast::Outcome::Kind::error &&
+        (outcome.name.text.empty() || outcome.name.text.size() > 64)) {
         diagnostics.error("E014", outcome.span, "an error's name has 1 to 64 bytes");
         return std::nullopt;
     }
@@ -121,7 +131,8 @@ bool possible(const Outcome& outcome, Phase phase) {
     return true;
 }
 
-std::optional<Fallback> compile_absent(CompileContext& context, const Lets& lets, const ast::Absent& absent, Type type) {
+std::optional<Fallback> compile_absent(CompileContext& context, const Lets& lets, const ast::Absent& absent,
+                                       Type type) {
     if (absent.required || !absent.otherwise) return Fallback{};
     ValueReader reader(context, lets);
     const auto typed = reader.constant(*absent.otherwise);
@@ -131,22 +142,25 @@ std::optional<Fallback> compile_absent(CompileContext& context, const Lets& lets
     const bool empty = typed->type.shape == Shape::set && type.shape != Shape::one &&
                        std::get<std::vector<Scalar>>(typed->value->held).empty();
     if (given != type && !empty) {
-        context.diagnostics.error("E003", absent.otherwise->span,
-                                  "the value after `else` is a " + to_string(typed->type) + ", not a " + to_string(type));
+        context.diagnostics.error(
+            "E003", absent.otherwise->span,
+            "the value after `else` is a " + to_string(typed->type) + ", not a " + to_string(type));
         return std::nullopt;
     }
     return Fallback{false, *typed->value};
 }
 
-bool readable_type(const ast::TypeName& type, std::string_view what, bool from_text, Diagnostics& diagnostics) {
+bool readable_type(const ast::TypeName& type, std::string_view what, bool from_text,
+                   Diagnostics& diagnostics) {
     const Kind kind = type.type.kind;
     const bool many = type.type.shape != Shape::one;
-    const bool one = kind == Kind::boolean || kind == Kind::integer || kind == Kind::string || kind == Kind::ip ||
-                     kind == Kind::date || (kind == Kind::floating && !from_text);
+    const bool one = kind == Kind::boolean || kind == Kind::integer || kind == Kind::string ||
+                     kind == Kind::ip || kind == Kind::date || (kind == Kind::floating && !from_text);
     if (many ? !from_text && (kind == Kind::string || kind == Kind::integer) : one) return true;
-    diagnostics.error("E003", type.span, std::string(what) + " cannot be a " + to_string(type.type), {},
-                      from_text ? "bool, int, string, ip and date can be read from there"
-                                : "bool, int, float, string, ip, date, and sets and lists of string or int, can be");
+    diagnostics.error(
+        "E003", type.span, std::string(what) + " cannot be a " + to_string(type.type), {},
+        from_text ? "bool, int, string, ip and date can be read from there"
+                  : "bool, int, float, string, ip, date, and sets and lists of string or int, can be");
     return false;
 }
 

@@ -25,7 +25,9 @@ ValueView view(const Value& value) {
         value.held);
 }
 
-Net subnet_of(const Address& ip) { return canonical({ip, static_cast<uint8_t>(ip.is_v4() ? 96 + 24 : 56)}); }
+Net subnet_of(const Address& ip) {
+    return canonical({ip, static_cast<uint8_t>(ip.is_v4() ? 96 + 24 : 56)});
+}
 
 ValueView attribute(const Operand& operand, const Request& request) {
     const Facts& facts = *request.facts;
@@ -43,7 +45,8 @@ ValueView attribute(const Operand& operand, const Request& request) {
         case Attribute::connection_subscriptions: return request.subscriptions;
         case Attribute::channel: return request.channel ? request.channel->text : std::string_view();
         case Attribute::channel_segment:
-            // A segment past the end happens only beside a channel_is that fails: both answers are then unused.
+            // A segment past the end happens only beside a channel_is that fails: both answers are then
+            // unused.
             return request.channel && operand.slot < request.channel->count
                        ? request.channel->segments[operand.slot]
                        : std::string_view();
@@ -78,9 +81,9 @@ bool same(const ValueView& value, const Scalar& scalar) {
 // Sets are sorted; `list of` fields are not and are short.
 bool has_element(const ValueView& value, Set set, bool sorted) {
     if (const auto* text = std::get_if<std::string_view>(&value); text && sorted) {
-        const auto at = std::lower_bound(set->begin(), set->end(), *text, [](const Scalar& a, std::string_view b) {
-            return std::string_view(*as<std::string>(a)) < b;
-        });
+        const auto at = std::lower_bound(
+            set->begin(), set->end(), *text,
+            [](const Scalar& a, std::string_view b) { return std::string_view(*as<std::string>(a)) < b; });
         return at != set->end() && *as<std::string>(*at) == *text;
     }
     return std::any_of(set->begin(), set->end(), [&](const Scalar& scalar) { return same(value, scalar); });
@@ -88,9 +91,9 @@ bool has_element(const ValueView& value, Set set, bool sorted) {
 
 bool in_nets(const Address& ip, Set nets) {
     // Sorted by address and disjoint: the last that begins at or before the ip is the only candidate.
-    const auto after = std::upper_bound(nets->begin(), nets->end(), ip, [](const Address& a, const Scalar& b) {
-        return a < as<Net>(b)->address;
-    });
+    const auto after =
+        std::upper_bound(nets->begin(), nets->end(), ip,
+                         [](const Address& a, const Scalar& b) { return a < as<Net>(b)->address; });
     return after != nets->begin() && as<Net>(*std::prev(after))->contains(ip);
 }
 
@@ -140,7 +143,8 @@ ValueView fetch(const Program& program, const Operand& operand, const Request& r
     return view(lookup.otherwise);
 }
 
-bool matches(const Program& program, const Pattern& pattern, const ChannelName& channel, const Request& request) {
+bool matches(const Program& program, const Pattern& pattern, const ChannelName& channel,
+             const Request& request) {
     char digits[24];
     for (size_t i = 0; i < pattern.size(); ++i) {
         const PatternSegment& segment = pattern[i];
@@ -182,7 +186,8 @@ bool build_channel(const Program& program, const Pattern& pattern, const Request
 
 bool holds(const Program& program, const Atom& atom, const Request& request) {
     if (atom.test == Test::channel_is) {
-        return request.channel && matches(program, program.patterns[atom.left.index], *request.channel, request);
+        return request.channel &&
+               matches(program, program.patterns[atom.left.index], *request.channel, request);
     }
     const ValueView left = fetch(program, atom.left, request);
     if (atom.test == Test::is_true) return std::get<bool>(left);
@@ -191,7 +196,8 @@ bool holds(const Program& program, const Atom& atom, const Request& request) {
         case Test::equal: return left == right;
         case Test::less: return in_order(left, right, false);
         case Test::less_equal: return in_order(left, right, true);
-        case Test::element: return has_element(left, std::get<Set>(right), atom.right.attribute != Attribute::field);
+        case Test::element:
+            return has_element(left, std::get<Set>(right), atom.right.attribute != Attribute::field);
         case Test::in_net: return std::get<Net>(right).contains(std::get<Address>(left));
         case Test::in_nets: return in_nets(std::get<Address>(left), std::get<Set>(right));
         case Test::net_in_net: {
@@ -199,7 +205,8 @@ bool holds(const Program& program, const Atom& atom, const Request& request) {
             const Net& outer = std::get<Net>(right);
             return inner.bits >= outer.bits && outer.contains(inner.address);
         }
-        case Test::like: return glob_match(std::get<std::string_view>(right), std::get<std::string_view>(left));
+        case Test::like:
+            return glob_match(std::get<std::string_view>(right), std::get<std::string_view>(left));
         case Test::overlaps: return overlapping(std::get<Set>(left), std::get<Set>(right));
         case Test::is_true:
         case Test::channel_is: break;
@@ -237,7 +244,8 @@ AtomBits early_answers(const Program& program, const Request& request) {
     AtomBits bits((program.atoms.size() + 63) / 64);
     for (size_t i = 0; i < program.atoms.size(); ++i) {
         const Atom& atom = program.atoms[i];
-        if (atom.stage <= Stage::identity && holds(program, atom, request)) bits[i / 64] |= uint64_t{1} << (i % 64);
+        if (atom.stage <= Stage::identity && holds(program, atom, request))
+            bits[i / 64] |= uint64_t{1} << (i % 64);
     }
     return bits;
 }

@@ -1,4 +1,5 @@
-// Runs the conditions of a route: the one evaluator for the daemon, lint, explain and test. Pure; it allocates nothing.
+// Runs the conditions of a route: the one evaluator for the daemon, lint, explain and test. Pure; it
+// allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,9 @@ struct Request {
 using ValueView =
     std::variant<bool, int64_t, double, std::string_view, Address, Net, Rate, const std::vector<Scalar>*>;
 
-// The nodes that are left of a program when everything that cannot change for a connection is known, and the roots of
-// them. Conditions use the program's own atoms. Shared by all connections of a route that answered alike.
+// The nodes that are left of a program when everything that cannot change for a connection is known, and the
+// roots of them. Conditions use the program's own atoms. Shared by all connections of a route that answered
+// alike.
 struct Residual {
     std::vector<Node> nodes;
     std::vector<NodeId> roots;
@@ -46,7 +48,8 @@ using AtomBits = std::vector<uint64_t>;
 [[nodiscard]] Residual fold(const Program& program, const AtomBits& answers);
 
 // The verdict at the end: `never`, `always`, or verdict(rule).
-[[nodiscard]] NodeId decide(const Program& program, std::span<const Node> nodes, NodeId root, const Request& request);
+[[nodiscard]] NodeId decide(const Program& program, std::span<const Node> nodes, NodeId root,
+                            const Request& request);
 
 [[nodiscard]] bool holds(const Program& program, const Atom& atom, const Request& request);
 [[nodiscard]] ValueView fetch(const Program& program, const Operand& operand, const Request& request);

@@ -1,5 +1,5 @@
-// What is known about one connection for as long as it lives. It belongs to the connection, not to a policy: a reload
-// replaces the policy under it.
+// What is known about one connection for as long as it lives. It belongs to the connection, not to a policy:
+// a reload replaces the policy under it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace wayleave::dsl {
 
-// Names and types of a route's own facts (captures, inputs, claims), in the order of Facts::values. Shared by the
-// route's connections and outlives the policy that made it.
+// Names and types of a route's own facts (captures, inputs, claims), in the order of Facts::values. Shared by
+// the route's connections and outlives the policy that made it.
 struct FactShape {
     struct Fact {
         std::string name;  // "tenant"; "user.sub"
@@ -40,8 +40,8 @@ struct Facts {
     std::vector<Value> values;
 };
 
-// The values of `facts` in the order of another shape, found by name and type. False if one is missing that has no
-// `else`: such a connection cannot be judged by the new policy.
+// The values of `facts` in the order of another shape, found by name and type. False if one is missing that
+// has no `else`: such a connection cannot be judged by the new policy.
 [[nodiscard]] bool rebind(Facts& facts, const std::shared_ptr<const FactShape>& shape);
 
 }  // namespace wayleave::dsl

@@ -1,5 +1,6 @@
-// The grammar of the policy language, as in wayleave.route(5). Included by parse.cc and the grammar's tests alone.
-// Tokens eat the blanks behind them, never before. After the word that begins a statement everything is `need`ed.
+// The grammar of the policy language, as in wayleave.route(5). Included by parse.cc and the grammar's tests
+// alone. Tokens eat the blanks behind them, never before. After the word that begins a statement everything
+// is `need`ed.
 #pragma once
 
 #include "dsl/grammar_parts.h"

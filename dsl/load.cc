@@ -89,7 +89,8 @@ void load_text(std::string path, std::string text, Sources& sources, Diagnostics
     }
 }
 
-void load_policy(const std::string& path, Sources& sources, Diagnostics& diagnostics, const LoadLimits& limits) {
+void load_policy(const std::string& path, Sources& sources, Diagnostics& diagnostics,
+                 const LoadLimits& limits) {
     std::error_code error;
     std::vector<std::string> files{path};
     if (fs::is_directory(path, error)) {

@@ -13,10 +13,12 @@ struct LoadLimits {
     size_t total_bytes = 64u << 20;
 };
 
-// Adds `path` to the sources: a file, or a directory whose regular files named *.route are read in the order of
-// their names (subdirectories are not entered). Problems become diagnostics E013 (unreadable) and E001 (not text).
-// A directory without any *.route file is an error: an empty policy refuses everyone, which nobody means.
-void load_policy(const std::string& path, Sources& sources, Diagnostics& diagnostics, const LoadLimits& limits = {});
+// Adds `path` to the sources: a file, or a directory whose regular files named *.route are read in the order
+// of their names (subdirectories are not entered). Problems become diagnostics E013 (unreadable) and E001
+// (not text). A directory without any *.route file is an error: an empty policy refuses everyone, which
+// nobody means.
+void load_policy(const std::string& path, Sources& sources, Diagnostics& diagnostics,
+                 const LoadLimits& limits = {});
 
 // Adds text that is already in memory, with the same checks of its bytes.
 void load_text(std::string path, std::string text, Sources& sources, Diagnostics& diagnostics);

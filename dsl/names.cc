@@ -10,7 +10,9 @@ struct Builtin {
     Symbol symbol;
 };
 
-constexpr Operand read(Attribute attribute) { return {Operand::From::attribute, attribute, 0, 0}; }
+constexpr Operand read(Attribute attribute) {
+    return {Operand::From::attribute, attribute, 0, 0};
+}
 
 constexpr std::array<Builtin, 13> builtins{{
     {"ip", {read(Attribute::ip), {Kind::ip, Shape::one}, Stage::arrival}},

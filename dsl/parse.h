@@ -7,9 +7,10 @@
 
 namespace wayleave::dsl {
 
-// Parses every file of `sources`. Mistakes become diagnostics (E001), several in one pass: after one, parsing goes on
-// at the next statement. What could not be parsed is missing from the tree, so a policy with any error must not be
-// used. Nesting is bounded (64), whatever the input. Pure; views in the result point into `sources`.
+// Parses every file of `sources`. Mistakes become diagnostics (E001), several in one pass: after one, parsing
+// goes on at the next statement. What could not be parsed is missing from the tree, so a policy with any
+// error must not be used. Nesting is bounded (64), whatever the input. Pure; views in the result point into
+// `sources`.
 [[nodiscard]] ast::File parse(const Sources& sources, Diagnostics& diagnostics);
 
 }  // namespace wayleave::dsl

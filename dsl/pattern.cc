@@ -5,9 +5,15 @@
 namespace wayleave::dsl {
 namespace {
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool lower(char c) { return c >= 'a' && c <= 'z'; }
-bool hex_digit(char c) { return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool digit(char c) {
+    return c >= '0' && c <= '9';
+}
+bool lower(char c) {
+    return c >= 'a' && c <= 'z';
+}
+bool hex_digit(char c) {
+    return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 template <class Predicate>
 bool all(std::string_view text, Predicate predicate) {
@@ -86,15 +92,17 @@ bool within(CaptureType a, CaptureType b) {
 
 bool overlap(CaptureType a, CaptureType b) {
     if (within(a, b) || within(b, a)) return true;
-    const auto one_of = [&](CaptureType x, CaptureType y) { return (a == x && b == y) || (a == y && b == x); };
+    const auto one_of = [&](CaptureType x, CaptureType y) {
+        return (a == x && b == y) || (a == y && b == x);
+    };
     return one_of(CaptureType::slug, CaptureType::hex) || one_of(CaptureType::slug, CaptureType::uuid);
 }
 
 bool is_channel_segment(std::string_view segment) {
     if (segment.empty() || segment == "." || segment == ".." || segment.front() == ':') return false;
     return std::all_of(segment.begin(), segment.end(), [](char c) {
-        return lower(c) || digit(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-' || c == '~' ||
-               c == '@' || c == ':';
+        return lower(c) || digit(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-' ||
+               c == '~' || c == '@' || c == ':';
     });
 }
 

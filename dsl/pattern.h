@@ -14,7 +14,8 @@ namespace wayleave::dsl {
 constexpr size_t max_channel_bytes = 255;
 constexpr size_t max_channel_segments = 16;
 
-// What a capture accepts. The order is that of look-up: where two accept the same text, the earlier is narrower.
+// What a capture accepts. The order is that of look-up: where two accept the same text, the earlier is
+// narrower.
 enum class CaptureType : uint8_t { date, uuid, integer, hex, slug, any };
 
 [[nodiscard]] std::optional<CaptureType> capture_type(std::string_view name);  // "int", "slug", …

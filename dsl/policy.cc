@@ -6,13 +6,15 @@ namespace wayleave::dsl {
 namespace {
 
 constexpr std::array<std::string_view, refusals> refusal_names{
-    "unauthenticated", "forbidden", "limited", "banned", "bad_message", "unknown_message",
-    "too_big", "slow", "expired", "unavailable", "policy_changed",
+    "unauthenticated", "forbidden", "limited", "banned",      "bad_message",    "unknown_message",
+    "too_big",         "slow",      "expired", "unavailable", "policy_changed",
 };
 
 }  // namespace
 
-std::string_view to_string(Refusal refusal) { return refusal_names[static_cast<size_t>(refusal)]; }
+std::string_view to_string(Refusal refusal) {
+    return refusal_names[static_cast<size_t>(refusal)];
+}
 
 std::optional<Refusal> refusal_from(std::string_view name) {
     const auto it = std::find(refusal_names.begin(), refusal_names.end(), name);
@@ -28,7 +30,8 @@ bool Origins::allow(std::string_view origin, bool present) const {
         const auto& [before, after] = pattern;
         if (origin.size() <= before.size() + after.size()) return false;
         if (!origin.starts_with(before) || !origin.ends_with(after)) return false;
-        const std::string_view middle = origin.substr(before.size(), origin.size() - before.size() - after.size());
+        const std::string_view middle =
+            origin.substr(before.size(), origin.size() - before.size() - after.size());
         return std::all_of(middle.begin(), middle.end(), [](char c) {
             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
         });

@@ -1,5 +1,5 @@
-// A policy as the daemon runs it: immutable, built whole by compile(). A plain value that owns all it says; nothing in
-// it points into the sources.
+// A policy as the daemon runs it: immutable, built whole by compile(). A plain value that owns all it says;
+// nothing in it points into the sources.
 #pragma once
 
 #include <array>
@@ -116,7 +116,7 @@ struct Limit {
     ast::Meter meter = ast::Meter::messages;
     Stage stage = Stage::arrival;  // when all that it reads is known
     std::vector<Operand> per;
-    Operand to;                    // an int (connections) or a rate
+    Operand to;  // an int (connections) or a rate
     std::optional<int64_t> burst;
     RootId condition = 0;
     std::string because;
@@ -153,7 +153,7 @@ struct Route {
     std::string name;
     std::string place;
     std::shared_ptr<const FactShape> shape;
-    size_t captures = 0;  // facts [0, captures) are the address's captures
+    size_t captures = 0;            // facts [0, captures) are the address's captures
     std::vector<InputDecl> inputs;  // then the inputs
     size_t first_claim = 0;         // then the claims
     std::vector<uint32_t> auth;     // tokens, any of them; empty: public

@@ -1,5 +1,5 @@
-// The compiled conditions of one route: atoms (the questions), shared by all rules, and jumps between them. A value
-// without behaviour; evaluate.h runs it.
+// The compiled conditions of one route: atoms (the questions), shared by all rules, and jumps between them. A
+// value without behaviour; evaluate.h runs it.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ enum class Attribute : uint8_t {
     origin,
     subprotocol,
     tls,
-    fact,             // slot: index in Facts::values
-    connection,       // its number, as a limit's key
+    fact,        // slot: index in Facts::values
+    connection,  // its number, as a limit's key
     connection_age,
     connection_subscriptions,
     channel,
@@ -33,7 +33,7 @@ enum class Attribute : uint8_t {
     message_type,
     message_size,
     message_binary,
-    field,            // slot: index in Request::fields
+    field,  // slot: index in Request::fields
 };
 
 struct Operand {
@@ -55,17 +55,17 @@ struct Lookup {
 };
 
 enum class Test : uint8_t {
-    is_true,        // left
+    is_true,  // left
     equal,
     less,
     less_equal,
-    element,        // left is in the set right
-    in_net,         // the ip left is in the net right
-    in_nets,        // the ip left is in the constant right: nets, merged and sorted
-    net_in_net,     // the net left lies within the net right
-    like,           // left matches the glob right
-    overlaps,       // the sets have an element in common
-    channel_is,     // the channel matches the pattern left.index
+    element,     // left is in the set right
+    in_net,      // the ip left is in the net right
+    in_nets,     // the ip left is in the constant right: nets, merged and sorted
+    net_in_net,  // the net left lies within the net right
+    like,        // left matches the glob right
+    overlaps,    // the sets have an element in common
+    channel_is,  // the channel matches the pattern left.index
 };
 
 struct Atom {
@@ -95,7 +95,9 @@ using NodeId = uint32_t;
 constexpr NodeId verdict_bit = 0x8000'0000;
 constexpr NodeId never = verdict_bit | 0;   // false; as a decision: no rule allows it
 constexpr NodeId always = verdict_bit | 1;  // true
-constexpr NodeId verdict(size_t rule) { return verdict_bit | static_cast<NodeId>(rule + 2); }
+constexpr NodeId verdict(size_t rule) {
+    return verdict_bit | static_cast<NodeId>(rule + 2);
+}
 
 struct Node {
     uint32_t atom = 0;

@@ -36,8 +36,12 @@ Condition Condition::negation(Condition inner) {
     return {Kind::negation, true, 0, {std::move(inner)}};
 }
 
-Condition Condition::all_of(std::vector<Condition> args) { return joined(Kind::all_of, std::move(args)); }
-Condition Condition::any_of(std::vector<Condition> args) { return joined(Kind::any_of, std::move(args)); }
+Condition Condition::all_of(std::vector<Condition> args) {
+    return joined(Kind::all_of, std::move(args));
+}
+Condition Condition::any_of(std::vector<Condition> args) {
+    return joined(Kind::any_of, std::move(args));
+}
 
 Operand ProgramBuilder::constant(const Value& value) {
     Operand operand;
@@ -57,7 +61,9 @@ uint32_t ProgramBuilder::pattern(const Pattern& pattern) {
     return intern(patterns_, program_.patterns, pattern, pattern);
 }
 
-uint32_t ProgramBuilder::atom(const Atom& atom) { return intern(atoms_, program_.atoms, atom, atom); }
+uint32_t ProgramBuilder::atom(const Atom& atom) {
+    return intern(atoms_, program_.atoms, atom, atom);
+}
 
 NodeId ProgramBuilder::node(uint32_t atom, NodeId yes, NodeId no) {
     if (yes == no) return yes;
@@ -70,10 +76,12 @@ NodeId ProgramBuilder::link(const Condition& condition, NodeId yes, NodeId no) {
         case Condition::Kind::atom: return node(condition.atom, yes, no);
         case negation: return link(condition.args.front(), no, yes);
         case all_of:
-            for (auto it = condition.args.rbegin(); it != condition.args.rend(); ++it) yes = link(*it, yes, no);
+            for (auto it = condition.args.rbegin(); it != condition.args.rend(); ++it)
+                yes = link(*it, yes, no);
             return yes;
         case any_of:
-            for (auto it = condition.args.rbegin(); it != condition.args.rend(); ++it) no = link(*it, yes, no);
+            for (auto it = condition.args.rbegin(); it != condition.args.rend(); ++it)
+                no = link(*it, yes, no);
             return no;
     }
     return no;

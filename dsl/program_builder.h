@@ -14,7 +14,7 @@ struct Condition {
     enum class Kind : uint8_t { constant, atom, negation, all_of, any_of };
 
     Kind kind = Kind::constant;
-    bool value = true;   // of a constant
+    bool value = true;  // of a constant
     uint32_t atom = 0;
     std::vector<Condition> args;
 

@@ -18,7 +18,9 @@ Failure<std::decay_t<E>> failure(E&& error) {
     return {std::forward<E>(error)};
 }
 
-inline Failure<std::string> failure(const char* text) { return {text}; }
+inline Failure<std::string> failure(const char* text) {
+    return {text};
+}
 
 template <class T, class E = std::string>
 class [[nodiscard]] Result {
@@ -46,6 +48,8 @@ class [[nodiscard]] Result {
 
 struct Nothing {};
 using Status = Result<Nothing>;
-inline Status success() { return Nothing{}; }
+inline Status success() {
+    return Nothing{};
+}
 
 }  // namespace wayleave

@@ -121,7 +121,8 @@ struct Router::Tree {
     int32_t rest_end = nobody;                      // the address that has `**` here
 
     Tree& child(const AddressSegment& segment) {
-        auto& place = segment.kind == text ? texts[segment.text] : captures[static_cast<size_t>(segment.type)];
+        auto& place =
+            segment.kind == text ? texts[segment.text] : captures[static_cast<size_t>(segment.type)];
         if (!place) place = std::make_unique<Tree>();
         return *place;
     }
@@ -166,7 +167,8 @@ struct Router::Tree {
             return;
         }
         if (segment.kind == text) {
-            if (const auto it = texts.find(segment.text); it != texts.end()) it->second->overlapping(pattern, at + 1, visit);
+            if (const auto it = texts.find(segment.text); it != texts.end())
+                it->second->overlapping(pattern, at + 1, visit);
         } else {
             for (const auto& [name, tree] : texts) {
                 if (accepts(segment.type, name)) tree->overlapping(pattern, at + 1, visit);
@@ -174,7 +176,8 @@ struct Router::Tree {
         }
         for (size_t type = 0; type < captures.size(); ++type) {
             const AddressSegment other{capture, "", static_cast<CaptureType>(type), -1};
-            if (captures[type] && overlap(segment, other)) captures[type]->overlapping(pattern, at + 1, visit);
+            if (captures[type] && overlap(segment, other))
+                captures[type]->overlapping(pattern, at + 1, visit);
         }
     }
 };
@@ -195,15 +198,17 @@ Router::HostEntry& Router::entry(const Segments& host) {
         if (!any_host_) any_host_ = std::make_unique<HostEntry>();
         return *any_host_;
     }
-    const bool exact = std::all_of(host.begin(), host.end(), [](const AddressSegment& s) { return s.kind == text; });
+    const bool exact =
+        std::all_of(host.begin(), host.end(), [](const AddressSegment& s) { return s.kind == text; });
     if (!exact) {
         for (const auto& known : wild_hosts_) {
             if (same(known->labels, host)) return *known;
         }
         auto fresh = std::make_unique<HostEntry>();
         fresh->labels = host;
-        const auto at = std::upper_bound(wild_hosts_.begin(), wild_hosts_.end(), fresh,
-                                         [](const auto& a, const auto& b) { return width(a->labels) < width(b->labels); });
+        const auto at = std::upper_bound(
+            wild_hosts_.begin(), wild_hosts_.end(), fresh,
+            [](const auto& a, const auto& b) { return width(a->labels) < width(b->labels); });
         return **wild_hosts_.insert(at, std::move(fresh));
     }
     std::string name;

@@ -1,4 +1,5 @@
-// Finds the route of an address. Where several match, the narrowest wins; add() refuses two of which neither is.
+// Finds the route of an address. Where several match, the narrowest wins; add() refuses two of which neither
+// is.
 #pragma once
 
 #include <array>

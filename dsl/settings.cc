@@ -61,18 +61,13 @@ constexpr std::array rows{
         "Members that no field declares are refused."},
 };
 
-constexpr std::array<std::string_view, 58> words{
-    "allow", "and", "api", "as", "at", "ban", "because", "burst", "channel", "claim", "close", "connect",
-    "connections", "connects", "defaults", "deny", "drop", "else", "error", "errors", "except", "expect", "false",
-    "field", "file", "from", "if", "in", "input", "join", "let", "like", "limit", "message", "messages", "not", "of",
-    "on", "or", "overlaps", "per", "policy", "publish", "required", "route", "self", "set", "status", "subscribe",
-    "test", "then", "times", "to", "token", "true", "use", "cookie", "header",
-};
 // clang-format on
 
 }  // namespace
 
-std::span<const SettingRow> setting_rows() { return rows; }
+std::span<const SettingRow> setting_rows() {
+    return rows;
+}
 
 const SettingRow* setting_row(Place place, std::string_view name) {
     for (const SettingRow& row : rows) {
@@ -80,7 +75,5 @@ const SettingRow* setting_row(Place place, std::string_view name) {
     }
     return nullptr;
 }
-
-std::span<const std::string_view> keywords() { return words; }
 
 }  // namespace wayleave::dsl

@@ -1,4 +1,5 @@
-// The settings of the language, `name = value`: one row each. The checks and the manual's list come from here.
+// The settings of the language, `name = value`: one row each. The checks and the manual's list come from
+// here.
 #pragma once
 
 #include <cstdint>
@@ -9,23 +10,23 @@ namespace wayleave::dsl {
 
 // Where a setting may stand.
 enum class Place : uint8_t {
-    body,     // route, policy, defaults
+    body,  // route, policy, defaults
     token,
     message,
 };
 
 enum class SettingForm : uint8_t {
-    names,     // of tokens, or `none`
-    origins,   // a set of texts, `any`, with `none` among them
-    texts,     // a set of texts, or one
+    names,    // of tokens, or `none`
+    origins,  // a set of texts, `any`, with `none` among them
+    texts,    // a set of texts, or one
     text,
-    word,      // a text out of a few
+    word,  // a text out of a few
     size,
     integer,
     time,
     boolean,
-    keys,      // file "…"
-    other,     // not executed yet: the form is not looked at
+    keys,   // file "…"
+    other,  // not executed yet: the form is not looked at
 };
 
 struct SettingRow {
@@ -40,8 +41,5 @@ struct SettingRow {
 
 [[nodiscard]] std::span<const SettingRow> setting_rows();
 [[nodiscard]] const SettingRow* setting_row(Place place, std::string_view name);
-
-// The words that begin something, for the manual's test and for "did you mean".
-[[nodiscard]] std::span<const std::string_view> keywords();
 
 }  // namespace wayleave::dsl

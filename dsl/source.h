@@ -31,7 +31,8 @@ struct SourceFile {
     std::vector<uint32_t> line_starts;
 };
 
-// All files of one policy. Views into `text` stay valid for the lifetime of the object, also when files are added.
+// All files of one policy. Views into `text` stay valid for the lifetime of the object, also when files are
+// added.
 class Sources {
   public:
     uint32_t add(std::string path, std::string text);

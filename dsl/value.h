@@ -11,7 +11,8 @@
 
 namespace wayleave::dsl {
 
-// An IPv6 address; IPv4 is held as ::ffff:a.b.c.d, so that a dual-stack socket's peer equals its IPv4 spelling.
+// An IPv6 address; IPv4 is held as ::ffff:a.b.c.d, so that a dual-stack socket's peer equals its IPv4
+// spelling.
 struct Address {
     std::array<uint8_t, 16> bytes{};
 
@@ -52,8 +53,8 @@ struct Type {
 
 [[nodiscard]] std::string to_string(Type type);  // "set of string"
 
-// int, size (bytes), time (milliseconds) and date (days since 1970-01-01) share int64_t: the static type tells them
-// apart, and nothing is converted at run time.
+// int, size (bytes), time (milliseconds) and date (days since 1970-01-01) share int64_t: the static type
+// tells them apart, and nothing is converted at run time.
 using Scalar = std::variant<bool, int64_t, double, std::string, Address, Net, Rate>;
 
 // One value of a connection or of the policy. Sets and lists hold scalars of one kind; sets are sorted.
@@ -71,8 +72,8 @@ struct Value {
 
 // Textual forms, as in a policy. Empty when the text is not one.
 [[nodiscard]] std::optional<Address> parse_address(std::string_view text);
-[[nodiscard]] std::optional<Net> parse_net(std::string_view text);  // also where host bits are set
-[[nodiscard]] Net canonical(Net net);                               // host bits cleared
+[[nodiscard]] std::optional<Net> parse_net(std::string_view text);       // also where host bits are set
+[[nodiscard]] Net canonical(Net net);                                    // host bits cleared
 [[nodiscard]] std::optional<int64_t> parse_date(std::string_view text);  // days; checks the calendar
 [[nodiscard]] std::optional<int64_t> parse_integer(std::string_view text);
 

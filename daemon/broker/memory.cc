@@ -29,7 +29,8 @@ struct NameHash {
 // A cache line of its own, or the locks of neighbours would slow each other down.
 struct alignas(64) MemoryBroker::Stripe {
     std::mutex mutex;
-    absl::flat_hash_map<std::string, std::vector<uint32_t>, NameHash, std::equal_to<>> workers;  // by channel, no empty ones
+    absl::flat_hash_map<std::string, std::vector<uint32_t>, NameHash, std::equal_to<>>
+        workers;  // by channel, no empty ones
 };
 
 MemoryBroker::MemoryBroker() : stripes_(std::make_unique<Stripe[]>(size_t{1} << stripe_bits)) {}
@@ -63,8 +64,8 @@ void MemoryBroker::unsubscribe(uint32_t worker, std::string_view channel) {
     if (workers.empty()) stripe.workers.erase(found);
 }
 
-// Under the stripe's lock, so that two publications on a channel reach all inboxes in the same order. An inbox takes
-// its own lock inside this one and calls nobody: that is the whole order of locks.
+// Under the stripe's lock, so that two publications on a channel reach all inboxes in the same order. An
+// inbox takes its own lock inside this one and calls nobody: that is the whole order of locks.
 void MemoryBroker::publish(const Publication& publication) {
     Stripe& stripe = stripe_of(*publication.channel);
     const std::lock_guard lock(stripe.mutex);

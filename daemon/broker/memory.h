@@ -1,4 +1,5 @@
-// The broker inside one process: workers hear of each other's publications through their inboxes. Keeps no message.
+// The broker inside one process: workers hear of each other's publications through their inboxes. Keeps no
+// message.
 #pragma once
 
 #include <cstdint>

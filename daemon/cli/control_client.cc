@@ -31,7 +31,8 @@ Result<std::string, int> find_socket(const ControlAddress& address) {
     const auto settings = settings_or_complain(address.config);
     if (!settings) return failure(settings.error());
     if (!settings->control_socket.empty()) return settings->control_socket;
-    complain(address.config + ": control.socket is not set; set it and restart the daemon, or use systemctl reload");
+    complain(address.config +
+             ": control.socket is not set; set it and restart the daemon, or use systemctl reload");
     return failure(EX_CONFIG);
 }
 

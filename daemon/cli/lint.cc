@@ -24,7 +24,8 @@ struct LintOptions {
 int show(const LoadedRuntime& loaded) {
     const std::string text = loaded.render(colour_wanted(stdout));
     const size_t files = loaded.sources.size();
-    write_text(stdout, text.empty() ? fmt::format("{} {}, no errors\n", files, files == 1 ? "file" : "files") : text);
+    write_text(stdout,
+               text.empty() ? fmt::format("{} {}, no errors\n", files, files == 1 ? "file" : "files") : text);
     return loaded.errors() > 0 ? found_errors : EX_OK;
 }
 
@@ -39,9 +40,12 @@ int lint(const LintOptions& options) {
 }  // namespace
 
 void add_lint(CLI::App& app, int& exit_code) {
-    auto* command = app.add_subcommand("lint", "Check settings, policy files and keys, as serve and reload do.");
+    auto* command =
+        app.add_subcommand("lint", "Check settings, policy files and keys, as serve and reload do.");
     auto options = std::make_shared<LintOptions>();
-    command->add_option("-c,--config", options->config, "Settings file; without PATH it says where the policy is")
+    command
+        ->add_option("-c,--config", options->config,
+                     "Settings file; without PATH it says where the policy is")
         ->type_name("FILE");
     command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text"}))

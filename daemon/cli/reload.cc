@@ -21,8 +21,9 @@ int show_done(const simdjson::dom::element& document) {
         return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
     };
     write_text(stderr, text_of(document, "diagnostics"));
-    write_text(stdout, fmt::format("reloaded: generation {}, {}, {}\n", document["generation"].get_uint64().value(),
-                                   counted("files", "file"), counted("routes", "route")));
+    write_text(stdout,
+               fmt::format("reloaded: generation {}, {}, {}\n", document["generation"].get_uint64().value(),
+                           counted("files", "file"), counted("routes", "route")));
     for (const simdjson::dom::element name : document["restart_needed"].get_array()) {
         complain(std::string(std::string_view(name)) + " has changed and takes effect at the next start");
     }
@@ -47,11 +48,13 @@ int reload(const ControlAddress& address) {
 }  // namespace
 
 void add_reload(CLI::App& app, int& exit_code) {
-    auto* command = app.add_subcommand("reload", "Have the running daemon read its files again, and wait for the result.");
+    auto* command = app.add_subcommand(
+        "reload", "Have the running daemon read its files again, and wait for the result.");
     auto address = std::make_shared<ControlAddress>();
     add_control_options(*command, *address);
-    command->footer("Exit status: 0 the new configuration is in force, 69 no daemon answers,\n"
-                    "78 refused: the earlier configuration stays in force.");
+    command->footer(
+        "Exit status: 0 the new configuration is in force, 69 no daemon answers,\n"
+        "78 refused: the earlier configuration stays in force.");
     command->callback([address, &exit_code] { exit_code = reload(*address); });
 }
 

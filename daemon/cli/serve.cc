@@ -5,6 +5,7 @@
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/ops/log.h"
+#include "daemon/ops/process.h"
 #include "daemon/ops/runtime_loader.h"
 #include "daemon/ops/server.h"
 
@@ -12,7 +13,8 @@ namespace wayleave {
 
 namespace {
 
-// Whatever is wrong before the daemon is up is said on standard error as it is for a person, not as log lines.
+// Whatever is wrong before the daemon is up is said on standard error as it is for a person, not as log
+// lines.
 int serve(const std::string& config) {
     block_signals();
     const auto settings = settings_or_complain(config);

@@ -8,7 +8,8 @@
 namespace wayleave {
 
 void add_settings(CLI::App& app, int& exit_code) {
-    auto* command = app.add_subcommand("settings", "Print the effective settings, and where each comes from.");
+    auto* command =
+        app.add_subcommand("settings", "Print the effective settings, and where each comes from.");
     auto config = std::make_shared<std::string>(default_config);
     command->add_option("-c,--config", *config, "Settings file")->type_name("FILE")->capture_default_str();
     command->callback([config, &exit_code] {

@@ -23,7 +23,8 @@ std::string print_scalar(const simdjson::dom::element& value) {
 
 std::string print_list(const simdjson::dom::array& list) {
     std::string out;
-    for (const simdjson::dom::element element : list) out += (out.empty() ? "" : ", ") + print_scalar(element);
+    for (const simdjson::dom::element element : list)
+        out += (out.empty() ? "" : ", ") + print_scalar(element);
     return out;
 }
 

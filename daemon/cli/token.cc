@@ -65,7 +65,8 @@ class Claims {
         simdjson::dom::parser parser;
         simdjson::dom::element parsed;
         if (parser.parse(value).get(parsed) != simdjson::SUCCESS) {
-            return failure("the value of `" + pair + "` is not JSON; write a string with --claim, or with quotes");
+            return failure("the value of `" + pair +
+                           "` is not JSON; write a string with --claim, or with quotes");
         }
         return add(name, simdjson::minify(parsed));
     }
@@ -79,8 +80,9 @@ class Claims {
 Result<std::string> claims_of(const TokenOptions& options) {
     const auto lifetime = seconds_of(options.expires);
     if (!lifetime) return failure("--expires is no time; write it like 1h, 30s or -1h");
-    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                         std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto now =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
     Claims claims;
     Status good = success();
     const auto put = [&](const char* name, const std::string& json, bool wanted) {
@@ -144,10 +146,13 @@ int make_key(const TokenOptions& options) {
 }  // namespace
 
 void add_token(CLI::App& app, int& exit_code) {
-    auto* command = app.add_subcommand("token", "Make a signed token to try a policy with, or a key to sign with.");
+    auto* command =
+        app.add_subcommand("token", "Make a signed token to try a policy with, or a key to sign with.");
     auto options = std::make_shared<TokenOptions>();
     auto* sign_with = command->add_option_group("Token");
-    sign_with->add_option("--key", options->key, "Private JWK, JWKS or PEM, or an HMAC secret; it says the algorithm")
+    sign_with
+        ->add_option("--key", options->key,
+                     "Private JWK, JWKS or PEM, or an HMAC secret; it says the algorithm")
         ->type_name("FILE");
     sign_with->add_option("--kid", options->kid, "Which key of a JWKS; the first that can sign");
     sign_with->add_option("--issuer", options->issuer, "Claim iss");
@@ -166,7 +171,8 @@ void add_token(CLI::App& app, int& exit_code) {
     create->add_option("--new-key", options->new_key, "Algorithm of the key to make")
         ->type_name("ALG")
         ->check(CLI::IsMember({"HS256", "RS256", "ES256", "EdDSA"}));
-    create->add_option("--out", options->out, "File to write it to, with mode 0600; it must not exist")->type_name("FILE");
+    create->add_option("--out", options->out, "File to write it to, with mode 0600; it must not exist")
+        ->type_name("FILE");
     command->callback([options, &exit_code] {
         const bool signs = !options->key.empty() && options->new_key.empty() && options->out.empty();
         const bool makes = options->key.empty() && !options->new_key.empty() && !options->out.empty();

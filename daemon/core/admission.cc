@@ -19,29 +19,39 @@ constexpr std::string_view native_protocol = "wayleave.v1";
 std::string host_name(std::string_view host) {
     const size_t bracket = host.rfind(']');
     const size_t colon = host.rfind(':');
-    if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) host = host.substr(0, colon);
+    if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket))
+        host = host.substr(0, colon);
     std::string out(host);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return out;
 }
 
 // "Bearer TOKEN" (RFC 6750 2.1). Another scheme is no token for us.
 std::optional<std::string> bearer(std::string_view value) {
     const size_t space = value.find(' ');
-    if (space == std::string_view::npos || !same_ignoring_case(value.substr(0, space), "bearer")) return std::nullopt;
+    if (space == std::string_view::npos || !same_ignoring_case(value.substr(0, space), "bearer"))
+        return std::nullopt;
     return std::string(trim(value.substr(space + 1)));
 }
 
 // One handshake on its way through the door, step by step; each may turn it away.
 class Doorway {
   public:
-    Doorway(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head, const Upgrade& upgrade,
-            uint64_t connection, Now now)
-        : runtime_(runtime), limits_(limits), peer_(peer), head_(head), upgrade_(upgrade), connection_(connection), now_(now) {}
+    Doorway(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
+            const Upgrade& upgrade, uint64_t connection, Now now)
+        : runtime_(runtime),
+          limits_(limits),
+          peer_(peer),
+          head_(head),
+          upgrade_(upgrade),
+          connection_(connection),
+          now_(now) {}
 
     Admission pass() {
-        if (!find_route() || !check_origin() || !choose_protocol() || !read_facts() || !draw_connects(dsl::Stage::arrival) ||
-            !authenticate() || !draw_connects(dsl::Stage::identity) || !decide() || !enter_limits()) {
+        if (!find_route() || !check_origin() || !choose_protocol() || !read_facts() ||
+            !draw_connects(dsl::Stage::arrival) || !authenticate() || !draw_connects(dsl::Stage::identity) ||
+            !decide() || !enter_limits()) {
             for (const std::string& key : out_.entered) limits_.leave(key);
             return TurnedAway{out_.route, std::move(rejection_)};
         }
@@ -71,22 +81,26 @@ class Doorway {
 
     bool check_origin() {
         if (out_.route->origins.allow(upgrade_.origin, upgrade_.has_origin)) return true;
-        return turn_away(Reason::forbidden, upgrade_.has_origin ? "pages of this origin may not connect here"
-                                                                : "a client without Origin may not connect here");
+        return turn_away(Reason::forbidden, upgrade_.has_origin
+                                                ? "pages of this origin may not connect here"
+                                                : "a client without Origin may not connect here");
     }
 
     // The application's choice first, then what carries a token, then our own name.
     bool choose_protocol() {
         const auto offered = [&](std::string_view name) {
-            return std::find(upgrade_.protocols.begin(), upgrade_.protocols.end(), name) != upgrade_.protocols.end();
+            return std::find(upgrade_.protocols.begin(), upgrade_.protocols.end(), name) !=
+                   upgrade_.protocols.end();
         };
         for (const std::string_view name : upgrade_.protocols) {
             const auto& wanted = out_.route->subprotocols;
-            if (out_.protocol.empty() && std::find(wanted.begin(), wanted.end(), name) != wanted.end()) out_.protocol = name;
+            if (out_.protocol.empty() && std::find(wanted.begin(), wanted.end(), name) != wanted.end())
+                out_.protocol = name;
         }
         for (const uint32_t number : out_.route->auth) {
             for (const dsl::TokenSource& source : runtime_.policy->tokens[number].from) {
-                if (source.kind == From::subprotocol && out_.protocol.empty() && offered(source.name)) out_.protocol = source.name;
+                if (source.kind == From::subprotocol && out_.protocol.empty() && offered(source.name))
+                    out_.protocol = source.name;
             }
         }
         if (out_.protocol.empty() && offered(native_protocol)) out_.protocol = native_protocol;
@@ -109,7 +123,8 @@ class Doorway {
             case From::subprotocol: {
                 const auto& list = upgrade_.protocols;  // "name, TOKEN"
                 const auto it = std::find(list.begin(), list.end(), source.name);
-                return it != list.end() && it + 1 != list.end() ? std::optional(std::string(it[1])) : std::nullopt;
+                return it != list.end() && it + 1 != list.end() ? std::optional(std::string(it[1]))
+                                                                : std::nullopt;
             }
             default: return std::nullopt;
         }
@@ -118,14 +133,19 @@ class Doorway {
     bool read_facts() {
         auto& values = out_.facts.values;
         values.reserve(out_.route->shape->facts.size());
-        for (size_t i = 0; i < out_.route->captures; ++i) values.push_back(dsl::capture_value(match_.types[i], match_.captures[i]));
+        for (size_t i = 0; i < out_.route->captures; ++i)
+            values.push_back(dsl::capture_value(match_.types[i], match_.captures[i]));
         for (const dsl::InputDecl& input : out_.route->inputs) {
             const auto text = find(input.from);
             auto value = text ? text_value(*text, input.type) : std::nullopt;
-            if (!value && input.required) return turn_away(Reason::bad_message, "the input " + input.name + (text ? " is no " + to_string(input.type) : " is missing"));
+            if (!value && input.required)
+                return turn_away(
+                    Reason::bad_message,
+                    "the input " + input.name + (text ? " is no " + to_string(input.type) : " is missing"));
             values.push_back(value ? std::move(*value) : input.otherwise);
         }
-        // Claims are read by nothing before they are known; the slots are there so that a reader could not stray.
+        // Claims are read by nothing before they are known; the slots are there so that a reader could not
+        // stray.
         values.resize(out_.route->shape->facts.size());
         return true;
     }
@@ -190,7 +210,8 @@ class Doorway {
     bool decide() {
         const dsl::Program& program = out_.route->program;
         out_.answers = dsl::early_answers(program, request());
-        const dsl::NodeId verdict = dsl::decide(program, program.nodes, program.roots[out_.route->connect], request());
+        const dsl::NodeId verdict =
+            dsl::decide(program, program.nodes, program.roots[out_.route->connect], request());
         const size_t rule = verdict & ~dsl::verdict_bit;
         if (rule >= 2 && out_.route->rules[rule - 2].allow) return true;
         rejection_ = rejected_by(*out_.route, verdict);
@@ -201,14 +222,16 @@ class Doorway {
         const dsl::Program& program = out_.route->program;
         for (const dsl::Limit& limit : out_.route->limits) {
             if (limit.meter != Meter::connections) continue;
-            if (dsl::decide(program, program.nodes, program.roots[limit.condition], request()) == dsl::never) continue;
+            if (dsl::decide(program, program.nodes, program.roots[limit.condition], request()) == dsl::never)
+                continue;
             const auto most = std::get<int64_t>(dsl::fetch(program, limit.to, request()));
             std::string key = limit_key(program, limit, request());
             if (limits_.enter(key, most)) {
                 out_.entered.push_back(std::move(key));
                 continue;
             }
-            rejection_ = {Reason::limited, limit.because.empty() ? "too many connections" : limit.because, limit.place, limit.then, 0};
+            rejection_ = {Reason::limited, limit.because.empty() ? "too many connections" : limit.because,
+                          limit.place, limit.then, 0};
             return false;
         }
         return true;
@@ -230,7 +253,9 @@ void append_part(std::string& key, const dsl::ValueView& value) {
     std::visit(
         [&](const auto& held) {
             using T = std::decay_t<decltype(held)>;
-            const auto raw = [&](const auto& bytes) { key.append(reinterpret_cast<const char*>(&bytes), sizeof bytes); };
+            const auto raw = [&](const auto& bytes) {
+                key.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+            };
             if constexpr (std::is_same_v<T, std::string_view>) {
                 raw(held.size());  // so that "a","bc" is not "ab","c"
                 key += held;
@@ -262,15 +287,16 @@ std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, cons
     return key;
 }
 
-std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request,
-                              LimitTable& limits, Now now) {
-    if (dsl::decide(program, program.nodes, program.roots[limit.condition], request) == dsl::never) return std::nullopt;
+std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,
+                              const dsl::Request& request, LimitTable& limits, Now now) {
+    if (dsl::decide(program, program.nodes, program.roots[limit.condition], request) == dsl::never)
+        return std::nullopt;
     const auto rate = std::get<dsl::Rate>(dsl::fetch(program, limit.to, request));
     const LimitAnswer answer = limits.take(limit_key(program, limit, request), rate.count, rate.period_ms,
                                            limit.burst.value_or(rate.count), now.steady_ms);
     if (answer.pass) return std::nullopt;
-    return Rejection{Reason::limited, limit.because.empty() ? "too many in too short a time" : limit.because, limit.place,
-                     limit.then, answer.retry_after_ms};
+    return Rejection{Reason::limited, limit.because.empty() ? "too many in too short a time" : limit.because,
+                     limit.place, limit.then, answer.retry_after_ms};
 }
 
 }  // namespace wayleave

@@ -35,11 +35,12 @@ struct TurnedAway {
 
 using Admission = std::variant<Admitted, TurnedAway>;
 
-[[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
-                              const Upgrade& upgrade, uint64_t connection, Now now);
+[[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer,
+                              const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now);
 
 // The key under which a limit counts a request.
-[[nodiscard]] std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request);
+[[nodiscard]] std::string limit_key(const dsl::Program& program, const dsl::Limit& limit,
+                                    const dsl::Request& request);
 
 // Draws from a limit of a rate. Nothing, or why not.
 [[nodiscard]] std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,

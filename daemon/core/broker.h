@@ -1,4 +1,5 @@
-// What stands between workers: a publication on one reaches the subscribers of all. Implemented in daemon/broker.
+// What stands between workers: a publication on one reaches the subscribers of all. Implemented in
+// daemon/broker.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ using Frame = std::shared_ptr<const std::string>;
 // One publication on its way to subscribers. A value; cheap to copy.
 struct Publication {
     std::shared_ptr<const std::string> channel;
-    Frame native;            // a text frame of dialect `wayleave.v1`, headers included
-    uint64_t except = 0;     // the session that published and does not want it back; 0: nobody
+    Frame native;         // a text frame of dialect `wayleave.v1`, headers included
+    uint64_t except = 0;  // the session that published and does not want it back; 0: nobody
 };
 
 // A worker's letter box. push() may be called by any thread and wakes the worker; order per sender is kept.
@@ -30,15 +31,16 @@ class Broker {
   public:
     virtual ~Broker() = default;
 
-    // Before the threads start. The inbox must outlive the broker's last publication. Returns the worker's number.
+    // Before the threads start. The inbox must outlive the broker's last publication. Returns the worker's
+    // number.
     virtual uint32_t add_worker(Inbox& inbox) = 0;
 
     // A worker subscribes to a channel when its first connection does, and leaves with its last. Any thread.
     virtual void subscribe(uint32_t worker, std::string_view channel) = 0;
     virtual void unsubscribe(uint32_t worker, std::string_view channel) = 0;
 
-    // To the inbox of every worker that subscribed, the publisher's too. Two publications on a channel arrive in the
-    // same order everywhere. Any thread; never blocks on a peer.
+    // To the inbox of every worker that subscribed, the publisher's too. Two publications on a channel arrive
+    // in the same order everywhere. Any thread; never blocks on a peer.
     virtual void publish(const Publication& publication) = 0;
 };
 

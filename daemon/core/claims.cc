@@ -61,11 +61,13 @@ Status check_names(const dsl::TokenDecl& token, object payload) {
     bool ambiguous = false;
     if (!token.issuer.empty()) {
         const auto iss = json_member(payload, {"iss"}, ambiguous);
-        if (!iss || ambiguous || !is_text(*iss, token.issuer)) return failure("the token is from another issuer");
+        if (!iss || ambiguous || !is_text(*iss, token.issuer))
+            return failure("the token is from another issuer");
     }
     if (!token.audience.empty()) {
         const auto aud = json_member(payload, {"aud"}, ambiguous);
-        if (!aud || ambiguous || !has_audience(*aud, token.audience)) return failure("the token is for another audience");
+        if (!aud || ambiguous || !has_audience(*aud, token.audience))
+            return failure("the token is for another audience");
     }
     return success();
 }

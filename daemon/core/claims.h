@@ -1,5 +1,5 @@
-// What a verified token says, read as its `token` block declares it: time, issuer, audience, typed claims. Pure; the
-// signature was checked before (identity/verify.h).
+// What a verified token says, read as its `token` block declares it: time, issuer, audience, typed claims.
+// Pure; the signature was checked before (identity/verify.h).
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ struct Claims {
 };
 
 // The reason is a sentence for the client; it holds nothing of the token but the names of declared claims.
-[[nodiscard]] Result<Claims> read_claims(const dsl::TokenDecl& token, std::string_view payload, int64_t wall_ms);
+[[nodiscard]] Result<Claims> read_claims(const dsl::TokenDecl& token, std::string_view payload,
+                                         int64_t wall_ms);
 
 }  // namespace wayleave

@@ -12,7 +12,9 @@ constexpr size_t most_members = 256;
 constexpr size_t longest_type = 128;
 constexpr size_t longest_id = 130;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -24,8 +26,8 @@ std::string_view trimmed(std::string_view text) {
 bool is_type(std::string_view text) {
     if (text.starts_with('$')) text.remove_prefix(1);
     return !text.empty() && text.size() <= longest_type && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-               c == '-' || c == ':' || c == '/';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '_' || c == '-' || c == ':' || c == '/';
     });
 }
 
@@ -81,7 +83,8 @@ bool has_duplicates(const std::vector<MessageParser::Member>& members) {
 }
 
 const MessageParser::Member* MessageParser::Message::find(std::string_view key) const {
-    const auto it = std::find_if(members.begin(), members.end(), [&](const Member& member) { return member.key == key; });
+    const auto it =
+        std::find_if(members.begin(), members.end(), [&](const Member& member) { return member.key == key; });
     return it == members.end() ? nullptr : &*it;
 }
 
@@ -93,15 +96,18 @@ Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std
     buffer_.resize(text.size() + simdjson::SIMDJSON_PADDING);
     std::memcpy(buffer_.data(), text.data(), text.size());
     simdjson::dom::element root;
-    if (parser_.parse(buffer_.data(), text.size(), false).get(root) != simdjson::SUCCESS) return failure("not JSON"sv);
+    if (parser_.parse(buffer_.data(), text.size(), false).get(root) != simdjson::SUCCESS)
+        return failure("not JSON"sv);
     if (root.get(message_.object) != simdjson::SUCCESS) return failure("not a JSON object"sv);
     if (message_.object.size() > most_members) return failure("more than 256 members"sv);
 
     message_.members = members_of(message_.object, text);
     if (const Member* id = message_.find("$id")) {
         const std::string_view raw = value_of(id->raw);
-        if ((id->value.is_string() || id->value.is_int64()) && raw.size() <= longest_id) message_.id = raw;
-        else return failure("`$id` is a short string or an integer"sv);
+        if ((id->value.is_string() || id->value.is_int64()) && raw.size() <= longest_id)
+            message_.id = raw;
+        else
+            return failure("`$id` is a short string or an integer"sv);
     }
     if (has_duplicates(message_.members)) return failure("a member stands twice"sv);
     const Member* type = message_.find("type");
@@ -111,12 +117,14 @@ Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std
     }
     if (message_.type.starts_with('$')) return &message_;
     for (const Member& member : message_.members) {
-        if (member.key.starts_with('$') && member.key != "$id") return failure("members that begin with `$` are the server's"sv);
+        if (member.key.starts_with('$') && member.key != "$id")
+            return failure("members that begin with `$` are the server's"sv);
     }
     return &message_;
 }
 
-Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block, const MessageParser::Message& message) {
+Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
+                                            const MessageParser::Message& message) {
     std::vector<dsl::Value> values;
     values.reserve(block.fields.size());
     for (const dsl::FieldDecl& field : block.fields) {
@@ -130,18 +138,19 @@ Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block, const Mes
         }
         auto value = json_value(*member, field.type);
         if (!value) return failure("the field " + field.name + " is no " + to_string(field.type));
-        const bool listed = field.in.empty() || std::any_of(field.in.begin(), field.in.end(), [&](const dsl::Scalar& known) {
-            return dsl::to_value(known) == *value;
-        });
+        const bool listed =
+            field.in.empty() || std::any_of(field.in.begin(), field.in.end(), [&](const dsl::Scalar& known) {
+                return dsl::to_value(known) == *value;
+            });
         if (!listed) return failure("the field " + field.name + " has a value that is not in its set");
         values.push_back(std::move(*value));
     }
     if (!block.strict) return values;
     for (const MessageParser::Member& member : message.members) {
-        const bool known = member.key == "type" || member.key == "$id" ||
-                           std::any_of(block.fields.begin(), block.fields.end(), [&](const dsl::FieldDecl& field) {
-                               return field.member.front() == member.key;
-                           });
+        const bool known =
+            member.key == "type" || member.key == "$id" ||
+            std::any_of(block.fields.begin(), block.fields.end(),
+                        [&](const dsl::FieldDecl& field) { return field.member.front() == member.key; });
         if (!known) return failure("a member that is not a field of this message");
     }
     return values;

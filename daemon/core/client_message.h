@@ -1,5 +1,5 @@
-// A client's message of the native dialect: checked as JSON, its type and `$id` found, the declared fields read, and its
-// text made ready to be published. Pure.
+// A client's message of the native dialect: checked as JSON, its type and `$id` found, the declared fields
+// read, and its text made ready to be published. Pure.
 #pragma once
 
 #include <simdjson.h>
@@ -30,9 +30,9 @@ class MessageParser {
         [[nodiscard]] const Member* find(std::string_view key) const;
     };
 
-    // The reason, a static sentence, if it is not a JSON object with one `type` and no member twice. A type that does
-    // not begin with `$` has no member that does, but `$id`: those are the daemon's words. On failure `id()` may still
-    // be known.
+    // The reason, a static sentence, if it is not a JSON object with one `type` and no member twice. A type
+    // that does not begin with `$` has no member that does, but `$id`: those are the daemon's words. On
+    // failure `id()` may still be known.
     [[nodiscard]] Result<const Message*, std::string_view> parse(std::string_view text);
     [[nodiscard]] std::string_view id() const { return message_.id; }
 
@@ -46,12 +46,15 @@ class MessageParser {
 [[nodiscard]] Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
                                                           const MessageParser::Message& message);
 
-// What subscribers get: the members of a message without `$id`, and `"$"` with the channel, an id and the time.
+// What subscribers get: the members of a message without `$id`, and `"$"` with the channel, an id and the
+// time.
 [[nodiscard]] std::string publication_text(std::string_view channel, std::string_view id, int64_t wall_ms,
                                            const std::vector<MessageParser::Member>& members);
 
-// The members of an object beside their text. `text` is the object's own, from its brace, and known to be valid.
-[[nodiscard]] std::vector<MessageParser::Member> members_of(simdjson::dom::object object, std::string_view text);
+// The members of an object beside their text. `text` is the object's own, from its brace, and known to be
+// valid.
+[[nodiscard]] std::vector<MessageParser::Member> members_of(simdjson::dom::object object,
+                                                            std::string_view text);
 [[nodiscard]] bool has_duplicates(const std::vector<MessageParser::Member>& members);
 
 }  // namespace wayleave

@@ -10,7 +10,9 @@ namespace wayleave {
 
 class Counter {
   public:
-    void add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+    void add(uint64_t n = 1) {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
     [[nodiscard]] uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
   private:
@@ -48,16 +50,16 @@ enum class Reason : uint8_t {
 [[nodiscard]] std::string_view to_string(Reason reason);
 
 struct Counters {
-    Gauge connections;        // WebSockets that are open
-    Gauge sockets;            // all, also those whose handshake is not complete
+    Gauge connections;  // WebSockets that are open
+    Gauge sockets;      // all, also those whose handshake is not complete
     Gauge subscriptions;
     Gauge channels;
-    Counter handshakes;       // answered 101
-    Counter http_requests;    // answered with anything else
+    Counter handshakes;     // answered 101
+    Counter http_requests;  // answered with anything else
     Counter messages_in;
     Counter bytes_in;
-    Counter publications;     // accepted from this worker's clients
-    Counter deliveries;       // frames queued to subscribers
+    Counter publications;  // accepted from this worker's clients
+    Counter deliveries;    // frames queued to subscribers
     Counter bytes_out;
     Counter writes;           // the edge counts: calls of the transport's write
     Counter accepted;         // the edge counts: sockets accepted

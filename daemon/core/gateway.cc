@@ -24,8 +24,12 @@ uint64_t random_seed() {
     return seed;
 }
 
-uint64_t pack(ConnectionId id) { return uint64_t{id.generation} << 32 | id.index; }
-ConnectionId unpack(uint64_t item) { return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)}; }
+uint64_t pack(ConnectionId id) {
+    return uint64_t{id.generation} << 32 | id.index;
+}
+ConnectionId unpack(uint64_t item) {
+    return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)};
+}
 
 std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
     std::string key(route.name);
@@ -126,17 +130,25 @@ std::shared_ptr<const Binding> Gateway::Impl::bind(const dsl::Route& route, cons
     if (const auto it = bindings_.find(key); it != bindings_.end()) return it->second;
     // Connections hold what they use, so that forgetting costs only the sharing.
     if (bindings_.size() >= most_bindings) bindings_.clear();
-    auto binding = std::make_shared<const Binding>(Binding{runtime_, &route, dsl::fold(route.program, answers)});
+    auto binding =
+        std::make_shared<const Binding>(Binding{runtime_, &route, dsl::fold(route.program, answers)});
     bindings_.emplace(std::move(key), binding);
     return binding;
 }
 
-// The connection's facts under the policy in force. False if it ended: its route is gone, or asks what it never said.
+// The connection's facts under the policy in force. False if it ended: its route is gone, or asks what it
+// never said.
 bool Gateway::Impl::rebind(Session& session, Now now) {
     if (session.binding->runtime == runtime_) return true;
     const dsl::Route* route = runtime_->policy->route(session.facts.shape->route);
     if (!route || !dsl::rebind(session.facts, route->shape)) {
-        close_for(session, {Reason::policy_changed, route ? "the policy asks for facts that this connection never gave" : "this route is gone", {}, {}, 0}, now);
+        close_for(session,
+                  {Reason::policy_changed,
+                   route ? "the policy asks for facts that this connection never gave" : "this route is gone",
+                   {},
+                   {},
+                   0},
+                  now);
         return false;
     }
     dsl::Request request;
@@ -170,10 +182,13 @@ void Gateway::Impl::drain_some(Now now) {
         if (!session || session->state == Session::State::closing) continue;
         ++done;
         if (session->state == Session::State::head) {
-            send_last(*session, problem_response(503, "unavailable", {Reason::unavailable, "the server is stopping", {}, {}, 0}, false, ""));
+            send_last(*session, problem_response(503, "unavailable",
+                                                 {Reason::unavailable, "the server is stopping", {}, {}, 0},
+                                                 false, ""));
         } else {
             const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, settings_.drain_ms));
-            close(*session, 1001, "drain", "the server is stopping", static_cast<int64_t>(numbers_() % spread), now);
+            close(*session, 1001, "drain", "the server is stopping",
+                  static_cast<int64_t>(numbers_() % spread), now);
         }
     }
 }
@@ -200,7 +215,9 @@ void Gateway::Impl::schedule(Session& session, int64_t when_ms, Now now) {
     wheel_.add(pack(session.id), at, now.steady_ms);
 }
 
-void Gateway::Impl::reschedule(Session& session, Now now) { schedule(session, next_wake(session, now), now); }
+void Gateway::Impl::reschedule(Session& session, Now now) {
+    schedule(session, next_wake(session, now), now);
+}
 
 int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
     if (session.close_by_ms != Session::never_ms) return session.close_by_ms;
@@ -208,9 +225,11 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
     const dsl::Route& route = *session.binding->route;
     int64_t when = Session::never_ms;
     if (route.idle_timeout_ms > 0) when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
-    if (route.ping_every_ms > 0) when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
+    if (route.ping_every_ms > 0)
+        when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
     if (session.message_since_ms > 0) {
-        when = std::min(when, session.message_since_ms + (route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms));
+        when = std::min(when, session.message_since_ms +
+                                  (route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms));
     }
     if (session.expires_ms > 0) when = std::min(when, now.steady_ms + session.expires_ms - now.wall_ms);
     return when;
@@ -222,11 +241,15 @@ void Gateway::Impl::wake(Session& session, Now now) {
     if (session.close_by_ms <= now.steady_ms) return abort(session);
     if (session.state == Session::State::open) {
         wake_open(session, now);
-    } else if (session.state == Session::State::head && session.opened_ms + settings_.handshake_timeout_ms <= now.steady_ms) {
+    } else if (session.state == Session::State::head &&
+               session.opened_ms + settings_.handshake_timeout_ms <= now.steady_ms) {
         // Nothing came, or our answer is not taken.
-        if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty()) return abort(session);
+        if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty())
+            return abort(session);
         counters.refuse(Reason::idle);
-        send_last(session, problem_response(408, "idle", {Reason::idle, "the request was not complete in time", {}, {}, 0}, false, ""));
+        send_last(session, problem_response(408, "idle",
+                                            {Reason::idle, "the request was not complete in time", {}, {}, 0},
+                                            false, ""));
         session.close_by_ms = now.steady_ms + settings_.close_timeout_ms;
     }
     if (!session.abort_listed) reschedule(session, now);
@@ -276,7 +299,8 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now) {
     if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
     const bool full = session.queue.bytes() + frame->size() > settings_.max_queue_bytes ||
                       session.queue.frames() >= settings_.max_queue_messages;
-    if (full) return close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+    if (full)
+        return close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
     session.queue.push(std::move(frame));
     list_flush(session);
 }
@@ -313,7 +337,8 @@ void Gateway::Impl::close_for(Session& session, const Rejection& rejection, Now 
     counters.refuse(rejection.reason);
     const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
-    const uint16_t code = outcome.kind == dsl::ast::Outcome::Kind::close ? outcome.code : default_close(rejection.reason);
+    const uint16_t code =
+        outcome.kind == dsl::ast::Outcome::Kind::close ? outcome.code : default_close(rejection.reason);
     const std::string_view name = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty()
                                       ? std::string_view(outcome.name)
                                       : to_string(rejection.reason);
@@ -329,15 +354,31 @@ Gateway::Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& 
 
 Gateway::~Gateway() = default;
 
-ConnectionId Gateway::opened(const Peer& peer, Now now) { return impl_->opened(peer, now); }
-void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) { impl_->received(id, bytes, now); }
-void Gateway::closed(ConnectionId id, Now) { impl_->closed(id); }
-void Gateway::delivered(std::span<const Publication> publications, Now now) { impl_->delivered(publications, now); }
-void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) { impl_->replace(std::move(runtime)); }
-void Gateway::tick(Now now) { impl_->tick(now); }
-void Gateway::drain(Now now) { impl_->drain(now); }
+ConnectionId Gateway::opened(const Peer& peer, Now now) {
+    return impl_->opened(peer, now);
+}
+void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
+    impl_->received(id, bytes, now);
+}
+void Gateway::closed(ConnectionId id, Now) {
+    impl_->closed(id);
+}
+void Gateway::delivered(std::span<const Publication> publications, Now now) {
+    impl_->delivered(publications, now);
+}
+void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
+    impl_->replace(std::move(runtime));
+}
+void Gateway::tick(Now now) {
+    impl_->tick(now);
+}
+void Gateway::drain(Now now) {
+    impl_->drain(now);
+}
 
-Actions& Gateway::actions() { return impl_->actions; }
+Actions& Gateway::actions() {
+    return impl_->actions;
+}
 
 SendQueue* Gateway::output(ConnectionId id) {
     Session* session = impl_->find(id);
@@ -350,7 +391,8 @@ void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
     Session* session = impl_->find(id);
     if (!session) return;
     impl_->counters.bytes_out.add(bytes);
-    if (session->state == Session::State::head) session->opened_ms = now.steady_ms;  // a file on a slow line moves on
+    if (session->state == Session::State::head)
+        session->opened_ms = now.steady_ms;  // a file on a slow line moves on
 }
 
 bool Gateway::closing(ConnectionId id) const {
@@ -358,7 +400,11 @@ bool Gateway::closing(ConnectionId id) const {
     return session && session->last_bytes;
 }
 
-size_t Gateway::sockets() const { return impl_->sockets; }
-bool Gateway::drained() const { return impl_->draining && impl_->sockets == 0; }
+size_t Gateway::sockets() const {
+    return impl_->sockets;
+}
+bool Gateway::drained() const {
+    return impl_->draining && impl_->sockets == 0;
+}
 
 }  // namespace wayleave

@@ -1,5 +1,5 @@
-// The pure heart of one worker: told what happened and what time it is, it says what is to be done. It owns the
-// sessions, subscriptions and deadlines of its worker; it sees no socket, thread or clock. One thread.
+// The pure heart of one worker: told what happened and what time it is, it says what is to be done. It owns
+// the sessions, subscriptions and deadlines of its worker; it sees no socket, thread or clock. One thread.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ namespace wayleave {
 
 class LimitTable;
 
-// A connection's number at this worker. The generation tells a connection from its successor in the same slot, so
-// that a late event finds nobody instead of a stranger.
+// A connection's number at this worker. The generation tells a connection from its successor in the same
+// slot, so that a late event finds nobody instead of a stranger.
 struct ConnectionId {
     uint32_t index = 0;
     uint32_t generation = 0;
@@ -41,8 +41,8 @@ struct GatewaySettings {
     int64_t drain_ms = 30'000;
 };
 
-// What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end of its
-// loop turn and then clears them.
+// What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end
+// of its loop turn and then clears them.
 struct Actions {
     std::vector<ConnectionId> flush;  // has bytes to send: see output()
     std::vector<ConnectionId> abort;  // close the transport now, whatever is queued
@@ -50,8 +50,8 @@ struct Actions {
 
 class Gateway {
   public:
-    Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters, const GatewaySettings& settings,
-            std::shared_ptr<const Runtime> runtime);
+    Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
+            const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime);
     ~Gateway();
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;

@@ -4,9 +4,13 @@
 namespace wayleave {
 namespace {
 
-bool is_get(const HttpHead& head) { return head.method == "GET" || head.method == "HEAD"; }
+bool is_get(const HttpHead& head) {
+    return head.method == "GET" || head.method == "HEAD";
+}
 
-Frame framed(std::string bytes) { return std::make_shared<const std::string>(std::move(bytes)); }
+Frame framed(std::string bytes) {
+    return std::make_shared<const std::string>(std::move(bytes));
+}
 
 }  // namespace
 
@@ -18,8 +22,10 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
             counters.refuse(Reason::bad_request);
-            send_last(session, problem_response(refusal->status, "bad_request",
-                                                {Reason::bad_request, std::string(refusal->reason), {}, {}, 0}, false, ""));
+            send_last(
+                session,
+                problem_response(refusal->status, "bad_request",
+                                 {Reason::bad_request, std::string(refusal->reason), {}, {}, 0}, false, ""));
             return reschedule(session, now);
         }
         const HttpHead& head = std::get<HttpHead>(result);
@@ -29,7 +35,8 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
             buffer.erase(0, size);
             continue;
         }
-        // Bytes behind the head are frames already: a client need not wait for our answer to send them, though it should.
+        // Bytes behind the head are frames already: a client need not wait for our answer to send them,
+        // though it should.
         std::string rest = buffer.substr(size);
         session.handshaking.reset();
         if (!rest.empty()) read_frames(session, rest, now);
@@ -41,11 +48,14 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
 bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     if (draining) {
         counters.refuse(Reason::unavailable);
-        send_last(session, problem_response(503, "unavailable", {Reason::unavailable, "the server is stopping", {}, {}, 0}, false, ""));
+        send_last(session,
+                  problem_response(503, "unavailable",
+                                   {Reason::unavailable, "the server is stopping", {}, {}, 0}, false, ""));
         return false;
     }
     const auto checked = check_upgrade(head);
-    if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked)) return answer_request(session, head, *refusal);
+    if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked))
+        return answer_request(session, head, *refusal);
     const Upgrade& upgrade = std::get<Upgrade>(checked);
     Admission admission = admit(*runtime_, limits, session.peer, head, upgrade, session.number, now);
     if (const auto* turned = std::get_if<TurnedAway>(&admission)) {
@@ -60,11 +70,13 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
 bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal) {
     counters.http_requests.add();
     const bool body_follows = head.content_length.value_or(0) > 0;
-    const auto file = refusal.not_upgrade && is_get(head) ? runtime_->files.find(head.path) : runtime_->files.end();
+    const auto file =
+        refusal.not_upgrade && is_get(head) ? runtime_->files.find(head.path) : runtime_->files.end();
     if (file != runtime_->files.end()) {
         const bool keep = head.keep_alive && !body_follows;
-        session.queue.push(framed(http_response_head(200, file->second.content_type, file->second.body->size(),
-                                                     "X-Content-Type-Options: nosniff\r\n", keep)));
+        session.queue.push(
+            framed(http_response_head(200, file->second.content_type, file->second.body->size(),
+                                      "X-Content-Type-Options: nosniff\r\n", keep)));
         if (head.method == "GET") session.queue.push(file->second.body);
         session.last_bytes = !keep;
         session.opened_ms = session.last_heard_ms;  // the next request has a deadline of its own
@@ -83,8 +95,9 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     counters.refuse(status == 404 ? Reason::unknown_route : Reason::bad_request);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
     if (refusal.version_hint || status == 426) headers += "Sec-WebSocket-Version: 13\r\n";
-    send_last(session, problem_response(status, status == 404 ? "unknown_route" : "bad_request",
-                                        {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers));
+    send_last(session,
+              problem_response(status, status == 404 ? "unknown_route" : "bad_request",
+                               {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers));
     return false;
 }
 
@@ -94,9 +107,11 @@ void Gateway::Impl::turn_away(Session& session, const TurnedAway& turned) {
     const dsl::Outcome outcome = outcome_of(turned.route, rejection, dsl::Phase::handshake);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const bool named = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty();
-    const int status = outcome.kind == dsl::ast::Outcome::Kind::status ? outcome.code : default_status(rejection.reason);
-    send_last(session, problem_response(status, named ? std::string_view(outcome.name) : to_string(rejection.reason),
-                                        rejection, turned.route && turned.route->detail, ""));
+    const int status =
+        outcome.kind == dsl::ast::Outcome::Kind::status ? outcome.code : default_status(rejection.reason);
+    send_last(session,
+              problem_response(status, named ? std::string_view(outcome.name) : to_string(rejection.reason),
+                               rejection, turned.route && turned.route->detail, ""));
 }
 
 void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
@@ -122,9 +137,11 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
     const auto& residual = session.binding->residual;
     channels_.clear();
     for (const dsl::Join& join : route.joins) {
-        if (dsl::decide(route.program, residual.nodes, residual.roots[join.condition], request) == dsl::never) continue;
+        if (dsl::decide(route.program, residual.nodes, residual.roots[join.condition], request) == dsl::never)
+            continue;
         if (session.subscriptions.size() >= route.max_subscriptions) break;
-        // A value that cannot be a channel's segment joins nothing: there is nobody to tell, and nothing to deliver.
+        // A value that cannot be a channel's segment joins nothing: there is nobody to tell, and nothing to
+        // deliver.
         if (!dsl::build_channel(route.program, join.channel, request, channel_)) continue;
         if (hub_.subscribe(session, channel_)) channels_.push_back(channel_);
     }

@@ -22,8 +22,8 @@ namespace wayleave {
 
 class Gateway::Impl {
   public:
-    Impl(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters, const GatewaySettings& settings,
-         std::shared_ptr<const Runtime> runtime);
+    Impl(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
+         const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime);
 
     // --- gateway.cc ---
     ConnectionId opened(const Peer& peer, Now now);
@@ -66,15 +66,16 @@ class Gateway::Impl {
     void list_flush(Session& session);
     void abort(Session& session);
     // `$bye`, a close frame, and the wait for the peer's.
-    void close(Session& session, uint16_t code, std::string_view reason, std::string_view because, int64_t reconnect_ms,
-               Now now);
+    void close(Session& session, uint16_t code, std::string_view reason, std::string_view because,
+               int64_t reconnect_ms, Now now);
     // Ends the session in the form that the route wants for that reason.
     void close_for(Session& session, const Rejection& rejection, Now now);
 
     // --- gateway_http.cc ---
     void read_head(Session& session, std::string_view bytes, Now now);
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
-    [[nodiscard]] bool answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal);
+    [[nodiscard]] bool answer_request(Session& session, const HttpHead& head,
+                                      const HandshakeRefusal& refusal);
     void turn_away(Session& session, const TurnedAway& turned);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     void join(Session& session, const Admitted& admitted, Now now);
@@ -85,16 +86,20 @@ class Gateway::Impl {
     void control(Session& session, Now now);
     void message(Session& session, std::string_view payload, bool binary, Now now);
     void native(Session& session, std::string_view payload, Now now);
-    void system_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
-    void application_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
+    void system_message(Session& session, const MessageParser::Message& message, dsl::Request& request,
+                        Now now);
+    void application_message(Session& session, const MessageParser::Message& message, dsl::Request& request,
+                             Now now);
     void subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
     void unsubscribe(Session& session, const MessageParser::Message& message, Now now);
-    void publish_by_name(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
-    void publish(Session& session, std::string_view channel, const std::vector<MessageParser::Member>& members,
-                 bool except_self, Now now);
-    [[nodiscard]] bool allowed(Session& session, dsl::RootId root, const dsl::Request& request, std::string_view re, Now now);
-    [[nodiscard]] bool within_limits(Session& session, const std::vector<dsl::Limit>& list, const dsl::Request& request,
-                                     std::string_view re, Now now);
+    void publish_by_name(Session& session, const MessageParser::Message& message, dsl::Request& request,
+                         Now now);
+    void publish(Session& session, std::string_view channel,
+                 const std::vector<MessageParser::Member>& members, bool except_self, Now now);
+    [[nodiscard]] bool allowed(Session& session, dsl::RootId root, const dsl::Request& request,
+                               std::string_view re, Now now);
+    [[nodiscard]] bool within_limits(Session& session, const std::vector<dsl::Limit>& list,
+                                     const dsl::Request& request, std::string_view re, Now now);
     void reject(Session& session, std::string_view re, const Rejection& rejection, Now now);
     void confirm(Session& session, std::string_view re, Now now);
 

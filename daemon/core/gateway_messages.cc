@@ -6,10 +6,13 @@
 namespace wayleave {
 namespace {
 
-// Pings, pongs and `$ping` are not messages to a policy's limits; a client still may not keep us busy with them.
+// Pings, pongs and `$ping` are not messages to a policy's limits; a client still may not keep us busy with
+// them.
 constexpr uint32_t controls_a_second = 200;
 
-const dsl::Program& program_of(const Session& session) { return session.binding->route->program; }
+const dsl::Program& program_of(const Session& session) {
+    return session.binding->route->program;
+}
 
 // A member of a system message that is a text.
 std::string_view text_member(const MessageParser::Message& message, std::string_view key) {
@@ -28,7 +31,9 @@ bool is_position(const MessageParser::Member& since) {
            object["offset"].get(offset) == simdjson::SUCCESS && offset >= 0;
 }
 
-Rejection bad_message(std::string because) { return {Reason::bad_message, std::move(because), {}, {}, 0}; }
+Rejection bad_message(std::string because) {
+    return {Reason::bad_message, std::move(because), {}, {}, 0};
+}
 
 }  // namespace
 
@@ -64,7 +69,8 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
         }
         return false;
     }
-    if (session.state != Session::State::open) return true;  // on our way out: nothing that is said now counts
+    if (session.state != Session::State::open)
+        return true;  // on our way out: nothing that is said now counts
     if (const auto* error = std::get_if<WsError>(&event)) {
         const Reason reason = error->code == 1009 ? Reason::too_big : Reason::bad_request;
         Rejection rejection{reason, std::string(error->reason), {}, {}, 0};
@@ -110,8 +116,11 @@ void Gateway::Impl::message(Session& session, std::string_view payload, bool bin
     request.message_size = static_cast<int64_t>(payload.size());
     request.message_binary = binary;
     if (!within_limits(session, route.limits, request, {}, now)) return;
-    if (route.dialect == dsl::Dialect::native) return reject(session, {}, bad_message("this dialect speaks JSON text, not binary"), now);
-    send(session, std::make_shared<const std::string>(encode_frame(binary ? Opcode::binary : Opcode::text, payload)), now);
+    if (route.dialect == dsl::Dialect::native)
+        return reject(session, {}, bad_message("this dialect speaks JSON text, not binary"), now);
+    send(session,
+         std::make_shared<const std::string>(encode_frame(binary ? Opcode::binary : Opcode::text, payload)),
+         now);
 }
 
 void Gateway::Impl::native(Session& session, std::string_view payload, Now now) {
@@ -135,19 +144,25 @@ void Gateway::Impl::native(Session& session, std::string_view payload, Now now) 
     application_message(session, *parsed.value(), request, now);
 }
 
-void Gateway::Impl::system_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+void Gateway::Impl::system_message(Session& session, const MessageParser::Message& message,
+                                   dsl::Request& request, Now now) {
     if (message.type == "$subscribe") return subscribe(session, message, request, now);
     if (message.type == "$unsubscribe") return unsubscribe(session, message, now);
     if (message.type == "$publish") return publish_by_name(session, message, request, now);
-    reject(session, message.id, {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0}, now);
+    reject(session, message.id,
+           {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0}, now);
 }
 
-void Gateway::Impl::application_message(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+void Gateway::Impl::application_message(Session& session, const MessageParser::Message& message,
+                                        dsl::Request& request, Now now) {
     const dsl::Route& route = *session.binding->route;
     const dsl::Message* block = route.message(message.type);
-    if (!block) return reject(session, message.id, {Reason::unknown_message, "no route names this type of message", {}, {}, 0}, now);
+    if (!block)
+        return reject(session, message.id,
+                      {Reason::unknown_message, "no route names this type of message", {}, {}, 0}, now);
     const auto fields = read_fields(*block, message);
-    if (!fields) return reject(session, message.id, {Reason::bad_message, fields.error(), block->place, {}, 0}, now);
+    if (!fields)
+        return reject(session, message.id, {Reason::bad_message, fields.error(), block->place, {}, 0}, now);
     request.fields = *fields;
     if (!within_limits(session, block->limits, request, message.id, now)) return;
     if (!allowed(session, block->decision, request, message.id, now)) return;
@@ -157,27 +172,36 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
     channels_.clear();
     std::vector<const dsl::Publish*> chosen;
     for (const dsl::Publish& publish : block->publish) {
-        if (dsl::decide(route.program, residual.nodes, residual.roots[publish.condition], request) == dsl::never) continue;
+        if (dsl::decide(route.program, residual.nodes, residual.roots[publish.condition], request) ==
+            dsl::never)
+            continue;
         if (!dsl::build_channel(route.program, publish.channel, request, channel_)) {
-            return reject(session, message.id, {Reason::bad_message, "a field cannot be part of a channel's name", block->place, {}, 0}, now);
+            return reject(
+                session, message.id,
+                {Reason::bad_message, "a field cannot be part of a channel's name", block->place, {}, 0},
+                now);
         }
         channels_.push_back(channel_);
         chosen.push_back(&publish);
     }
-    for (size_t i = 0; i < chosen.size(); ++i) publish(session, channels_[i], message.members, chosen[i]->except_self, now);
+    for (size_t i = 0; i < chosen.size(); ++i)
+        publish(session, channels_[i], message.members, chosen[i]->except_self, now);
     confirm(session, message.id, now);
 }
 
-void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request,
+                              Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
     const MessageParser::Member* since = message.find("since");
-    if (since && !is_position(*since)) return reject(session, message.id, bad_message("`since` is { epoch, offset }"), now);
+    if (since && !is_position(*since))
+        return reject(session, message.id, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
     if (!allowed(session, session.binding->route->subscribe, request, message.id, now)) return;
     const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
-    const bool again = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                                   [&](const Subscription& known) { return known.channel->name == channel->text; });
+    const bool again =
+        std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                    [&](const Subscription& known) { return known.channel->name == channel->text; });
     if (full && !again) {
         return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
     }
@@ -194,11 +218,14 @@ void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& 
     send_text(session, subscription_text("$unsubscribed", message.id, channel->text, false), now);
 }
 
-void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now) {
+void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
+                                    dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
     for (const std::string_view later : {"key", "dedup"}) {
-        if (message.find(later)) return reject(session, message.id, bad_message("`" + std::string(later) + "` is not supported yet"), now);
+        if (message.find(later))
+            return reject(session, message.id,
+                          bad_message("`" + std::string(later) + "` is not supported yet"), now);
     }
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;
@@ -207,9 +234,12 @@ void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Messa
     }
     const auto members = members_of(object, data->raw.substr(data->raw.find('{', data->key.size())));
     for (const MessageParser::Member& member : members) {
-        if (member.key.starts_with('$')) return reject(session, message.id, bad_message("members that begin with `$` are the server's"), now);
+        if (member.key.starts_with('$'))
+            return reject(session, message.id, bad_message("members that begin with `$` are the server's"),
+                          now);
     }
-    if (has_duplicates(members)) return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
+    if (has_duplicates(members))
+        return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
     request.message_size = static_cast<int64_t>(data->raw.size());
     request.channel = &*channel;
     if (!allowed(session, session.binding->route->publish, request, message.id, now)) return;
@@ -217,8 +247,8 @@ void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Messa
     confirm(session, message.id, now);
 }
 
-void Gateway::Impl::publish(Session& session, std::string_view channel, const std::vector<MessageParser::Member>& members,
-                            bool except_self, Now now) {
+void Gateway::Impl::publish(Session& session, std::string_view channel,
+                            const std::vector<MessageParser::Member>& members, bool except_self, Now now) {
     counters.publications.add();
     const std::string id = std::to_string(worker_) + "-" + std::to_string(++publications_);
     Publication publication;
@@ -229,18 +259,20 @@ void Gateway::Impl::publish(Session& session, std::string_view channel, const st
     broker.publish(publication);
 }
 
-bool Gateway::Impl::allowed(Session& session, dsl::RootId root, const dsl::Request& request, std::string_view re, Now now) {
+bool Gateway::Impl::allowed(Session& session, dsl::RootId root, const dsl::Request& request,
+                            std::string_view re, Now now) {
     const dsl::Route& route = *session.binding->route;
     const auto& residual = session.binding->residual;
-    const dsl::NodeId verdict = dsl::decide(program_of(session), residual.nodes, residual.roots[root], request);
+    const dsl::NodeId verdict =
+        dsl::decide(program_of(session), residual.nodes, residual.roots[root], request);
     const size_t rule = verdict & ~dsl::verdict_bit;
     if (rule >= 2 && route.rules[rule - 2].allow) return true;
     reject(session, re, rejected_by(route, verdict), now);
     return false;
 }
 
-bool Gateway::Impl::within_limits(Session& session, const std::vector<dsl::Limit>& list, const dsl::Request& request,
-                                  std::string_view re, Now now) {
+bool Gateway::Impl::within_limits(Session& session, const std::vector<dsl::Limit>& list,
+                                  const dsl::Request& request, std::string_view re, Now now) {
     for (const dsl::Limit& limit : list) {
         if (limit.meter != dsl::ast::Meter::messages) continue;
         if (const auto rejection = draw(program_of(session), limit, request, limits, now)) {
@@ -257,8 +289,14 @@ void Gateway::Impl::reject(Session& session, std::string_view re, const Rejectio
     if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, rejection, now);
     counters.refuse(rejection.reason);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;
-    if (route.dialect != dsl::Dialect::native) return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because, -1, now);
-    send_text(session, error_text(re, outcome.name.empty() ? to_string(rejection.reason) : std::string_view(outcome.name), rejection, route.detail), now);
+    if (route.dialect != dsl::Dialect::native)
+        return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,
+                     -1, now);
+    send_text(
+        session,
+        error_text(re, outcome.name.empty() ? to_string(rejection.reason) : std::string_view(outcome.name),
+                   rejection, route.detail),
+        now);
 }
 
 void Gateway::Impl::confirm(Session& session, std::string_view re, Now now) {

@@ -1,5 +1,5 @@
-// Who at this worker listens to which channel. Owned by the gateway; one thread. The broker is told of the first
-// subscriber of a channel and of the last that leaves.
+// Who at this worker listens to which channel. Owned by the gateway; one thread. The broker is told of the
+// first subscriber of a channel and of the last that leaves.
 #pragma once
 
 #include <cstdint>

@@ -64,7 +64,8 @@ std::optional<Scalar> scalar(element item, Kind kind) {
 
 }  // namespace
 
-std::optional<element> json_member(simdjson::dom::object object, const std::vector<std::string>& path, bool& ambiguous) {
+std::optional<element> json_member(simdjson::dom::object object, const std::vector<std::string>& path,
+                                   bool& ambiguous) {
     std::optional<element> found;
     for (size_t i = 0; i < path.size(); ++i) {
         found.reset();

@@ -12,13 +12,14 @@
 
 namespace wayleave {
 
-// The member at the path, or nothing. `ambiguous` is set if a name on the way stands twice in its object: two readers
-// would understand two things.
+// The member at the path, or nothing. `ambiguous` is set if a name on the way stands twice in its object: two
+// readers would understand two things.
 [[nodiscard]] std::optional<simdjson::dom::element> json_member(simdjson::dom::object object,
-                                                               const std::vector<std::string>& path,
-                                                               bool& ambiguous);
+                                                                const std::vector<std::string>& path,
+                                                                bool& ambiguous);
 
-// The element as a value of that type, or nothing if it is of another: nothing is converted but the texts of ip and date.
+// The element as a value of that type, or nothing if it is of another: nothing is converted but the texts of
+// ip and date.
 [[nodiscard]] std::optional<dsl::Value> json_value(simdjson::dom::element element, dsl::Type type);
 
 // Text from a header or a query as a value of that type.

@@ -51,7 +51,8 @@ struct alignas(64) LimitTable::Stripe {
 };
 
 LimitTable::LimitTable(size_t max_keys)
-    : stripes_(std::make_unique<Stripe[]>(stripes)), max_keys_per_stripe_(std::max<size_t>(1, max_keys / stripes)) {}
+    : stripes_(std::make_unique<Stripe[]>(stripes)),
+      max_keys_per_stripe_(std::max<size_t>(1, max_keys / stripes)) {}
 
 LimitTable::~LimitTable() = default;
 
@@ -59,7 +60,8 @@ LimitTable::Stripe& LimitTable::stripe_of(std::string_view key) const {
     return stripes_[SeededHash{}(key) % stripes];
 }
 
-LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms) {
+LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
+                             int64_t now_ms) {
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
     return pass(stripe.entry(key, max_keys_per_stripe_), count, period_ms, burst, now_ms);

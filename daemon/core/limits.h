@@ -1,6 +1,7 @@
-// Counts what the policy limits, for all workers together: rates by GCRA (one 64-bit time a key) and numbers of things
-// at one time. A key says what is counted and for whom; it does not say how much is permitted, so that a reload never
-// hands out fresh tokens. Thread-safe; striped. Bounded: when full, new keys share one strict bucket and are counted.
+// Counts what the policy limits, for all workers together: rates by GCRA (one 64-bit time a key) and numbers
+// of things at one time. A key says what is counted and for whom; it does not say how much is permitted, so
+// that a reload never hands out fresh tokens. Thread-safe; striped. Bounded: when full, new keys share one
+// strict bucket and are counted.
 #pragma once
 
 #include <cstddef>

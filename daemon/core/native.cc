@@ -36,7 +36,8 @@ std::string hello_text(const Hello& hello) {
         append_json(out, hello.channels[i]);
         out += '}';
     }
-    out += "],\"reconnect\":{\"min\":" + std::to_string(reconnect_min_ms) + ",\"max\":" + std::to_string(reconnect_max_ms) + "}}";
+    out += "],\"reconnect\":{\"min\":" + std::to_string(reconnect_min_ms) +
+           ",\"max\":" + std::to_string(reconnect_max_ms) + "}}";
     return out;
 }
 
@@ -69,7 +70,8 @@ std::string error_text(std::string_view re, std::string_view error, const Reject
     return out += '}';
 }
 
-std::string subscription_text(std::string_view word, std::string_view re, std::string_view channel, bool since) {
+std::string subscription_text(std::string_view word, std::string_view re, std::string_view channel,
+                              bool since) {
     std::string out = "{\"type\":";
     append_json(out, word);
     append_re(out, re);

@@ -22,11 +22,15 @@ struct Hello {
 // `re` is JSON text: what the client sent as `$id`.
 [[nodiscard]] std::string ok_text(std::string_view re);
 [[nodiscard]] std::string pong_text(std::string_view re);
-[[nodiscard]] std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection, bool detail);
-// `$subscribed` or `$unsubscribed`. `since`: the client asked for what it missed, and there is no history to take it from.
-[[nodiscard]] std::string subscription_text(std::string_view word, std::string_view re, std::string_view channel, bool since);
+[[nodiscard]] std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection,
+                                     bool detail);
+// `$subscribed` or `$unsubscribed`. `since`: the client asked for what it missed, and there is no history to
+// take it from.
+[[nodiscard]] std::string subscription_text(std::string_view word, std::string_view re,
+                                            std::string_view channel, bool since);
 // A negative `reconnect_ms` says not to come back.
-[[nodiscard]] std::string bye_text(uint16_t code, std::string_view reason, std::string_view because, int64_t reconnect_ms);
+[[nodiscard]] std::string bye_text(uint16_t code, std::string_view reason, std::string_view because,
+                                   int64_t reconnect_ms);
 
 [[nodiscard]] std::string session_text(uint64_t number);  // 16 hexadecimal digits
 

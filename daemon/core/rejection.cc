@@ -10,8 +10,8 @@ namespace {
 
 struct ReasonRow {
     std::string_view name;
-    int status;       // in a handshake
-    uint16_t close;   // of a session; 0: a message is answered with `$error` and the session goes on
+    int status;      // in a handshake
+    uint16_t close;  // of a session; 0: a message is answered with `$error` and the session goes on
     uint16_t fallback_close;
 };
 
@@ -31,9 +31,12 @@ constexpr std::array<ReasonRow, static_cast<size_t>(Reason::count_)> rows{{
     {"unknown_route", 404, 4404, 4404},
     {"idle", 408, 1001, 1001},
 }};
-static_assert(static_cast<size_t>(dsl::Refusal::policy_changed) == static_cast<size_t>(Reason::policy_changed));
+static_assert(static_cast<size_t>(dsl::Refusal::policy_changed) ==
+              static_cast<size_t>(Reason::policy_changed));
 
-const ReasonRow& row(Reason reason) { return rows[static_cast<size_t>(reason)]; }
+const ReasonRow& row(Reason reason) {
+    return rows[static_cast<size_t>(reason)];
+}
 
 std::string_view title(int status) {
     switch (status) {
@@ -50,11 +53,19 @@ std::string_view title(int status) {
 
 }  // namespace
 
-std::string_view to_string(Reason reason) { return row(reason).name; }
-int default_status(Reason reason) { return row(reason).status; }
-uint16_t default_close(Reason reason) { return row(reason).fallback_close; }
+std::string_view to_string(Reason reason) {
+    return row(reason).name;
+}
+int default_status(Reason reason) {
+    return row(reason).status;
+}
+uint16_t default_close(Reason reason) {
+    return row(reason).fallback_close;
+}
 
-bool is_final(uint16_t code) { return code == 1002 || code == 1007 || code == 1009 || (code >= 4400 && code <= 4404); }
+bool is_final(uint16_t code) {
+    return code == 1002 || code == 1007 || code == 1009 || (code >= 4400 && code <= 4404);
+}
 
 Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
     Rejection rejection;

@@ -13,17 +13,17 @@ namespace wayleave {
 
 struct Rejection {
     Reason reason = Reason::forbidden;
-    std::string because;                // for the client; empty: only the reason
-    std::string rule;                   // "chat.route:12:5"; shown where the route has `detail = true`
-    std::optional<dsl::Outcome> then;   // the rule's own outcome
-    int64_t retry_after_ms = 0;         // 0: no hint
+    std::string because;               // for the client; empty: only the reason
+    std::string rule;                  // "chat.route:12:5"; shown where the route has `detail = true`
+    std::optional<dsl::Outcome> then;  // the rule's own outcome
+    int64_t retry_after_ms = 0;        // 0: no hint
 };
 
 // A rule's verdict as a rejection. `never` has no rule: nothing allows it.
 [[nodiscard]] Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict);
 
-// What is done about it: the rule's outcome if the phase can do it, else the route's `errors`, else the default.
-// An error's name is empty where nobody chose one. The table of defaults is in wayleave.route(5).
+// What is done about it: the rule's outcome if the phase can do it, else the route's `errors`, else the
+// default. An error's name is empty where nobody chose one. The table of defaults is in wayleave.route(5).
 [[nodiscard]] dsl::Outcome outcome_of(const dsl::Route* route, const Rejection& rejection, dsl::Phase phase);
 
 [[nodiscard]] int default_status(Reason reason);

@@ -1,5 +1,5 @@
-// What a reload replaces, in one piece: the policy, the keys that its tokens name and the static files. Immutable;
-// shared by the workers, swapped by pointer.
+// What a reload replaces, in one piece: the policy, the keys that its tokens name and the static files.
+// Immutable; shared by the workers, swapped by pointer.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace wayleave {
 class TokenVerifier {
   public:
     virtual ~TokenVerifier() = default;
-    // `token` is the index in Policy::tokens. Gives the payload, or a static sentence for the log. Thread-safe.
+    // `token` is the index in Policy::tokens. Gives the payload, or a static sentence for the log.
+    // Thread-safe.
     [[nodiscard]] virtual Result<std::string, std::string_view> verify(size_t token,
                                                                        std::string_view compact) const = 0;
 };
@@ -30,10 +31,10 @@ struct StaticFile {
 };
 
 struct Runtime {
-    std::shared_ptr<const dsl::Policy> policy;       // never null
-    std::shared_ptr<const TokenVerifier> verifier;   // never null
+    std::shared_ptr<const dsl::Policy> policy;             // never null
+    std::shared_ptr<const TokenVerifier> verifier;         // never null
     std::map<std::string, StaticFile, std::less<>> files;  // by decoded path, "/" among them
-    uint64_t generation = 0;                         // counts loads
+    uint64_t generation = 0;                               // counts loads
 };
 
 }  // namespace wayleave

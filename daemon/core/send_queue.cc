@@ -33,7 +33,8 @@ void SendQueue::consume(size_t n) {
     offset_ += n;
     while (offset_ >= frames_[first_]->size()) {
         offset_ -= frames_[first_]->size();
-        frames_[first_++].reset();  // the last reader of a shared frame frees it now, not when the queue is empty
+        frames_[first_++]
+            .reset();  // the last reader of a shared frame frees it now, not when the queue is empty
     }
     // Moving the rest to the front once half is written costs constant time a frame.
     if (first_ * 2 < frames_.size()) return;

@@ -1,4 +1,5 @@
-// The bytes that wait for one connection: references to shared frames, in order. Owned by its session; one thread.
+// The bytes that wait for one connection: references to shared frames, in order. Owned by its session; one
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,8 @@ class SendQueue {
     [[nodiscard]] size_t frames() const { return frames_.size() - first_; }
     [[nodiscard]] bool empty() const { return bytes_ == 0; }
 
-    // The next bytes to write, at most `most`. One frame's are given as they are; several are joined in `scratch`,
-    // which keeps its capacity. The view lives until the queue or `scratch` changes.
+    // The next bytes to write, at most `most`. One frame's are given as they are; several are joined in
+    // `scratch`, which keeps its capacity. The view lives until the queue or `scratch` changes.
     [[nodiscard]] std::string_view gather(std::vector<char>& scratch, size_t most) const;
 
     // The first `n` bytes are written.

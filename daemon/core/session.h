@@ -1,5 +1,5 @@
-// One client's connection as the gateway keeps it. Most are idle, so it is small: what is needed only for a while is on
-// the heap for that while. Private to daemon/core/gateway*.cc.
+// One client's connection as the gateway keeps it. Most are idle, so it is small: what is needed only for a
+// while is on the heap for that while. Private to daemon/core/gateway*.cc.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace wayleave {
 
 struct Channel;
 
-// A route of the policy that is in force, and what is left of its conditions for connections that answered alike.
-// Shared by them; keeps the policy alive. Never kept beyond a reload: see Gateway::replace.
+// A route of the policy that is in force, and what is left of its conditions for connections that answered
+// alike. Shared by them; keeps the policy alive. Never kept beyond a reload: see Gateway::replace.
 struct Binding {
     std::shared_ptr<const Runtime> runtime;
     const dsl::Route* route = nullptr;
@@ -45,7 +45,7 @@ struct Session {
     State state = State::head;
     bool flush_listed = false;
     bool abort_listed = false;
-    bool last_bytes = false;   // what is queued is the last of it
+    bool last_bytes = false;  // what is queued is the last of it
     bool joined_drain = false;
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
@@ -58,15 +58,15 @@ struct Session {
     std::vector<std::string> entered;  // keys of `limit connections`
 
     // Steady time.
-    int64_t opened_ms = 0;         // accepted, later upgraded
+    int64_t opened_ms = 0;  // accepted, later upgraded
     int64_t last_heard_ms = 0;
     int64_t last_ping_ms = 0;
     int64_t message_since_ms = 0;  // an incomplete message began; 0: none
     int64_t close_by_ms = never_ms;
-    int64_t wake_ms = never_ms;    // the wheel's entry that counts
+    int64_t wake_ms = never_ms;  // the wheel's entry that counts
     int64_t controls_since_ms = 0;
-    uint32_t controls = 0;         // pings and the like within a second
-    int64_t expires_ms = 0;        // wall time; 0: never
+    uint32_t controls = 0;   // pings and the like within a second
+    int64_t expires_ms = 0;  // wall time; 0: never
 };
 
 }  // namespace wayleave

@@ -1,5 +1,5 @@
-// One deadline for each connection, in slots of 100 ms. Setting a later deadline costs nothing: the old entry finds out
-// when its slot comes and moves itself. Owned by the gateway; one thread.
+// One deadline for each connection, in slots of 100 ms. Setting a later deadline costs nothing: the old entry
+// finds out when its slot comes and moves itself. Owned by the gateway; one thread.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@ class TimerWheel {
   public:
     static constexpr int64_t slot_ms = 100;
 
-    // Wakes `item` (the owner packs its id) at the tick at or after `when_ms`; at most 100 s ahead, where the owner asks again.
+    // Wakes `item` (the owner packs its id) at the tick at or after `when_ms`; at most 100 s ahead, where the
+    // owner asks again.
     void add(uint64_t item, int64_t when_ms, int64_t now_ms) {
         start(now_ms);
         const int64_t slot = std::min(when_ms, now_ms + (slots - 2) * slot_ms) / slot_ms + 1;

@@ -1,4 +1,5 @@
-// What the listeners of all workers share: how many sockets there may be, and how often trouble with accepting is told.
+// What the listeners of all workers share: how many sockets there may be, and how often trouble with
+// accepting is told.
 #pragma once
 
 #include <atomic>

@@ -36,12 +36,12 @@ bool concerns_one_peer(int error) {
     }
 }
 
-// Best effort. What has arrived is read first, because closing a socket with unread bytes resets the connection and
-// may take our answer with it. In the middle of a TLS handshake there is nothing to say.
+// Best effort. What has arrived is read first, because closing a socket with unread bytes resets the
+// connection and may take our answer with it. In the middle of a TLS handshake there is nothing to say.
 void refuse(const FileDescriptor& socket, bool tls) {
     if (tls) return;
-    static const std::string answer = http_response(503, "text/plain; charset=utf-8", "too many connections\n",
-                                                    "Retry-After: 5\r\n", false);
+    static const std::string answer = http_response(503, "text/plain; charset=utf-8",
+                                                    "too many connections\n", "Retry-After: 5\r\n", false);
     std::array<char, 2048> unread;  // NOLINT: never looked at
     (void)recv(socket.get(), unread.data(), unread.size(), MSG_DONTWAIT);
     (void)send(socket.get(), answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -81,13 +81,14 @@ Listener::Listener(const Parts& parts, FileDescriptor socket, bool tls, size_t p
     io_.watch(EV_READ);
 }
 
-// A bounded number, so that a flood of connections cannot starve those that are open; epoll tells of the rest again.
+// A bounded number, so that a flood of connections cannot starve those that are open; epoll tells of the rest
+// again.
 void Listener::readable() {
     for (size_t i = 0; i < per_turn_; ++i) {
         sockaddr_storage from{};
         socklen_t size = sizeof from;
-        FileDescriptor socket(accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size,
-                                      SOCK_NONBLOCK | SOCK_CLOEXEC));
+        FileDescriptor socket(
+            accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!socket.open()) {
             const int error = errno;
             if (error == EAGAIN) return;
@@ -110,7 +111,8 @@ void Listener::readable() {
     }
 }
 
-// The queue of connections stays in the kernel; without the pause epoll would tell of it again at once, for ever.
+// The queue of connections stays in the kernel; without the pause epoll would tell of it again at once, for
+// ever.
 void Listener::back_off(int error) {
     parts_.counters.accept_failures.add();
     if (parts_.door.may_report(parts_.now.steady_ms)) {

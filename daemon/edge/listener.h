@@ -1,8 +1,8 @@
 // Accepts connections on one listening socket of one worker.
 //
-// The socket is watched by our own ev_io and is not adopted by lws as a RAW_FILE: it must be paused while descriptors
-// are exhausted, lws's own listener spins there at 100 % CPU; it must outlive no context; and each adopted descriptor's
-// event would take the way through lws's tables and cost the loop an idle turn.
+// The socket is watched by our own ev_io and is not adopted by lws as a RAW_FILE: it must be paused while
+// descriptors are exhausted, lws's own listener spins there at 100 % CPU; it must outlive no context; and
+// each adopted descriptor's event would take the way through lws's tables and cost the loop an idle turn.
 #pragma once
 
 #include <functional>

@@ -10,7 +10,8 @@ namespace {
 
 constexpr double ms_per_second = 1000.0;
 
-// What libev calls; `data` is the watcher's callback. noexcept: what is thrown here is a bug, and ends the process.
+// What libev calls; `data` is the watcher's callback. noexcept: what is thrown here is a bug, and ends the
+// process.
 template <class Watcher>
 void call(struct ev_loop*, Watcher* watcher, int) noexcept {
     (*static_cast<std::function<void()>*>(watcher->data))();
@@ -24,7 +25,8 @@ void call_with_events(struct ev_loop*, ev_io* watcher, int events) noexcept {
 
 // epoll by name: libev would also take an inherited LIBEV_FLAGS, and io_uring is refused by sandboxes.
 Loop::Loop() : loop_(ev_loop_new(unsigned{EVBACKEND_EPOLL} | unsigned{EVFLAG_NOENV})) {
-    if (loop_ == nullptr) throw std::runtime_error("the kernel gives no epoll instance; check the limit on open files");
+    if (loop_ == nullptr)
+        throw std::runtime_error("the kernel gives no epoll instance; check the limit on open files");
 }
 
 Loop::~Loop() {
@@ -111,7 +113,8 @@ Turn::~Turn() {
     ev_check_stop(loop_.raw(), &check_);
 }
 
-SignalWatcher::SignalWatcher(Loop& loop, int signal, Callback callback) : loop_(loop), callback_(std::move(callback)) {
+SignalWatcher::SignalWatcher(Loop& loop, int signal, Callback callback)
+    : loop_(loop), callback_(std::move(callback)) {
     ev_signal_init(&watcher_, call<ev_signal>, signal);
     watcher_.data = &callback_;
     ev_signal_start(loop_.raw(), &watcher_);

@@ -1,5 +1,6 @@
-// An event loop and its watchers, over libev: each stops when it goes. One thread; only Wakeup::send() may be called
-// by others. Callbacks may not throw: std::terminate() is then the right end, with the stack of the throw intact.
+// An event loop and its watchers, over libev: each stops when it goes. One thread; only Wakeup::send() may be
+// called by others. Callbacks may not throw: std::terminate() is then the right end, with the stack of the
+// throw intact.
 #pragma once
 
 #include <ev.h>
@@ -16,7 +17,7 @@ class Loop {
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    void run();   // until stop() is called in a callback
+    void run();  // until stop() is called in a callback
     void stop();
     [[nodiscard]] struct ev_loop* raw() const { return loop_; }
 
@@ -61,8 +62,8 @@ class Timer {
     ev_timer watcher_{};
 };
 
-// Wakes the loop out of its sleep. send() may be called by any thread and from a signal handler; several sends before
-// the loop turns are one call back.
+// Wakes the loop out of its sleep. send() may be called by any thread and from a signal handler; several
+// sends before the loop turns are one call back.
 class Wakeup {
   public:
     using Callback = std::function<void()>;
@@ -80,7 +81,8 @@ class Wakeup {
     ev_async watcher_{};
 };
 
-// The two ends of a turn: `begins` is called when the loop has woken, before anything else; `ends` before it sleeps.
+// The two ends of a turn: `begins` is called when the loop has woken, before anything else; `ends` before it
+// sleeps.
 class Turn {
   public:
     using Callback = std::function<void()>;

@@ -3,8 +3,6 @@
 
 #include <memory>
 #include <mutex>
-#include <thread>
-#include <variant>
 #include <vector>
 
 #include "daemon/core/broker.h"
@@ -13,16 +11,17 @@
 
 namespace wayleave {
 
-struct ReplaceRuntime {
-    std::shared_ptr<const Runtime> runtime;
+struct Command {
+    enum class Kind { replace, drain, stop };
+
+    Kind kind = Kind::stop;
+    std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
 };
-struct DrainWorker {};
-struct StopWorker {};
-using Command = std::variant<ReplaceRuntime, DrainWorker, StopWorker>;
 
 class Mailbox final : public Inbox {
   public:
-    explicit Mailbox(Loop& loop) : wakeup_(loop, [] {}) {}  // to have woken is all: the turn's end empties the box
+    explicit Mailbox(Loop& loop)
+        : wakeup_(loop, [] {}) {}  // to have woken is all: the turn's end empties the box
 
     // The thread that empties it. What it pushes itself wakes nobody, since it looks again before it sleeps.
     void owned_by_this_thread();
@@ -30,7 +29,8 @@ class Mailbox final : public Inbox {
     void push(const Publication& publication) override;  // any thread
     void post(Command command);                          // any thread
 
-    // Moves what has arrived into the vectors, which should be empty and lend their capacity. False: there was nothing.
+    // Moves what has arrived into the vectors, which should be empty and lend their capacity. False: there
+    // was nothing.
     [[nodiscard]] bool take(std::vector<Publication>& publications, std::vector<Command>& commands);
 
     void wake() { wakeup_.send(); }

@@ -1,5 +1,5 @@
-// What the edge has to say to the operator. The log belongs to daemon/ops, which the edge does not know: it is given
-// this function when it is made.
+// What the edge has to say to the operator. The log belongs to daemon/ops, which the edge does not know: it
+// is given this function when it is made.
 #pragma once
 
 #include <functional>

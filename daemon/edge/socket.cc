@@ -17,8 +17,8 @@ namespace {
 
 constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
 
-// A peer that vanished without a word is noticed after about two minutes when the route sends no pings, and after
-// 30 s when bytes for it wait.
+// A peer that vanished without a word is noticed after about two minutes when the route sends no pings, and
+// after 30 s when bytes for it wait.
 constexpr int keep_idle_s = 60;
 constexpr int keep_interval_s = 15;
 constexpr int keep_probes = 4;
@@ -75,7 +75,8 @@ bool set(const FileDescriptor& socket, int level, int option, int value) {
 }
 
 Result<FileDescriptor, ListenError> bound_socket(const ListenAddress& address, bool share) {
-    FileDescriptor fd(socket(is_v6(address) ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    FileDescriptor fd(
+        socket(is_v6(address) ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd.open()) return error_at(address, errno);
     // V6ONLY: what is bound is what is written. "[::]" does not take 0.0.0.0 as well.
     const SocketAddressBytes bytes = to_bytes(address);
@@ -116,7 +117,8 @@ Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address, cons
     constexpr size_t most = 1U << 30U;
     const bool set_up =
         set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
-        set(fd, IPPROTO_TCP, TCP_KEEPIDLE, keep_idle_s) && set(fd, IPPROTO_TCP, TCP_KEEPINTVL, keep_interval_s) &&
+        set(fd, IPPROTO_TCP, TCP_KEEPIDLE, keep_idle_s) &&
+        set(fd, IPPROTO_TCP, TCP_KEEPINTVL, keep_interval_s) &&
         set(fd, IPPROTO_TCP, TCP_KEEPCNT, keep_probes) &&
         set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(user_timeout_ms)) &&
         (options.send_buffer == 0 ||

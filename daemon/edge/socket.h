@@ -48,12 +48,13 @@ struct ListenError {
     std::string text;  // "ADDRESS: reason; remedy"
 };
 
-// Listens, non-blocking. Connections inherit TCP_NODELAY, SO_SNDBUF and the keep-alive from the listener, which saves
-// three system calls for each.
-[[nodiscard]] Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address, const ListenOptions& options);
+// Listens, non-blocking. Connections inherit TCP_NODELAY, SO_SNDBUF and the keep-alive from the listener,
+// which saves three system calls for each.
+[[nodiscard]] Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address,
+                                                            const ListenOptions& options);
 
-// Whether another socket, of whatever process, listens there. With SO_REUSEPORT a second daemon of the same user
-// would otherwise silently take half of the first one's connections.
+// Whether another socket, of whatever process, listens there. With SO_REUSEPORT a second daemon of the same
+// user would otherwise silently take half of the first one's connections.
 [[nodiscard]] Result<Nothing, ListenError> check_unused(const ListenAddress& address);
 
 // The port that the kernel chose for port 0.

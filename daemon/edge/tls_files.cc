@@ -25,7 +25,8 @@ Status check_readable(const std::string& path) {
     return failure(path + ": " + std::strerror(errno) + "; check the path and who may read it");
 }
 
-// What OpenSSL says last is the nearest to the cause. The queue is emptied: it belongs to the thread, not to us.
+// What OpenSSL says last is the nearest to the cause. The queue is emptied: it belongs to the thread, not to
+// us.
 std::string openssl_reason() {
     const char* reason = ERR_reason_error_string(ERR_peek_last_error());
     std::string text = reason == nullptr ? "no reason given" : reason;
@@ -52,7 +53,8 @@ Status check_tls_files(const TlsFiles& files) {
     }
     if (SSL_CTX_check_private_key(context.get()) != 1) {
         ERR_clear_error();
-        return failure(files.key + ": does not belong to " + files.certificate + "; name the key of that certificate");
+        return failure(files.key + ": does not belong to " + files.certificate +
+                       "; name the key of that certificate");
     }
     return success();
 }

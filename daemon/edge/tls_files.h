@@ -12,8 +12,9 @@ struct TlsFiles {
     std::string key;          // PEM
 };
 
-// Whether a listener can be opened with them. lws does not see that a key belongs to another certificate if they are of
-// different kinds, and says little about the rest. Error: "PATH: what is wrong; remedy". Blocking I/O.
+// Whether a listener can be opened with them. lws does not see that a key belongs to another certificate if
+// they are of different kinds, and says little about the rest. Error: "PATH: what is wrong; remedy". Blocking
+// I/O.
 [[nodiscard]] Status check_tls_files(const TlsFiles& files);
 
 }  // namespace wayleave

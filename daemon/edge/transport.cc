@@ -12,16 +12,17 @@ namespace wayleave {
 
 namespace {
 
-// lws buffers what the socket does not take, so this is also the most that one slow reader holds in lws. More would
-// make lws spin when a peer half-closes meanwhile (measured with several MB).
+// lws buffers what the socket does not take, so this is also the most that one slow reader holds in lws. More
+// would make lws spin when a peer half-closes meanwhile (measured with several MB).
 constexpr size_t max_write = 65536;
 // Then others have their turn.
 constexpr int writes_per_turn = 4;
-// Reads of one event. At least one TLS record, or lws would walk its table of descriptors to serve what is left in
-// OpenSSL's buffer. One for each worker.
+// Reads of one event. At least one TLS record, or lws would walk its table of descriptors to serve what is
+// left in OpenSSL's buffer. One for each worker.
 constexpr unsigned read_buffer = 65536;
 
-// Without progress of a write for so long, the peer is not slow but gone; sooner if it has said that it is finished.
+// Without progress of a write for so long, the peer is not slow but gone; sooner if it has said that it is
+// finished.
 constexpr int64_t stuck_ms = 30'000;
 constexpr int64_t stuck_half_closed_ms = 5'000;
 constexpr int64_t stuck_check_ms = 1'000;
@@ -34,23 +35,24 @@ constexpr uint32_t nowhere = UINT32_MAX;
 struct Connection {
     struct lws* wsi = nullptr;
     ConnectionId id;
-    int64_t since_ms = 0;         // of the last progress while stuck; of the last byte while lingering
-    uint32_t watched = nowhere;   // its place in the list of those that tick() looks at
-    uint32_t discarded = 0;       // bytes, while lingering
+    int64_t since_ms = 0;        // of the last progress while stuck; of the last byte while lingering
+    uint32_t watched = nowhere;  // its place in the list of those that tick() looks at
+    uint32_t discarded = 0;      // bytes, while lingering
     bool tls = false;
-    bool heard = false;           // something came: TLS is complete
+    bool heard = false;  // something came: TLS is complete
     bool reading = true;
-    bool lingering = false;       // unknown to the gateway: its last byte is written
+    bool lingering = false;  // unknown to the gateway: its last byte is written
 };
 
-// lws_create_context() and lws_context_destroy() share state between contexts: with TLS, four threads at it crashed.
+// lws_create_context() and lws_context_destroy() share state between contexts: with TLS, four threads at it
+// crashed.
 std::mutex& context_mutex() {
     static std::mutex mutex;
     return mutex;
 }
 
-// lws's own log has no user pointer. What it says goes to the worker on whose thread it is said, or is kept for the
-// error of create().
+// lws's own log has no user pointer. What it says goes to the worker on whose thread it is said, or is kept
+// for the error of create().
 thread_local const EdgeReport* report_here = nullptr;
 thread_local std::string* keep_here = nullptr;
 
@@ -95,7 +97,8 @@ class Transports::Impl {
     [[nodiscard]] size_t sockets() const { return sockets_; }
 
   private:
-    static int on_event(struct lws* wsi, lws_callback_reasons reason, void* user, void* in, size_t size) noexcept;
+    static int on_event(struct lws* wsi, lws_callback_reasons reason, void* user, void* in,
+                        size_t size) noexcept;
     // Nonzero: lws is to close the connection.
     int received(Connection& connection, std::span<char> bytes);
     int writeable(Connection& connection);
@@ -130,9 +133,10 @@ class Transports::Impl {
 };
 
 // What lws calls. noexcept: an exception here is a bug, and there is no way for it through C.
-int Transports::Impl::on_event(struct lws* wsi, lws_callback_reasons reason, void*, void* in, size_t size) noexcept {
-    if (reason != LWS_CALLBACK_RAW_ADOPT && reason != LWS_CALLBACK_RAW_RX && reason != LWS_CALLBACK_RAW_WRITEABLE &&
-        reason != LWS_CALLBACK_RAW_CLOSE) {
+int Transports::Impl::on_event(struct lws* wsi, lws_callback_reasons reason, void*, void* in,
+                               size_t size) noexcept {
+    if (reason != LWS_CALLBACK_RAW_ADOPT && reason != LWS_CALLBACK_RAW_RX &&
+        reason != LWS_CALLBACK_RAW_WRITEABLE && reason != LWS_CALLBACK_RAW_CLOSE) {
         return 0;
     }
     auto* connection = static_cast<Connection*>(lws_get_opaque_user_data(wsi));
@@ -188,10 +192,9 @@ Status Transports::Impl::add_vhost(const std::string& name, const TlsFiles* tls)
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.vhost_name = name.c_str();
     info.protocols = protocols_.data();
-    info.timeout_secs = 0;  // the context's
     if (tls != nullptr) {
-        // Without the last two lws also makes the client's side of TLS, reads all CA certificates of the system for
-        // it, and never frees it when there are several contexts.
+        // Without the last two lws also makes the client's side of TLS, reads all CA certificates of the
+        // system for it, and never frees it when there are several contexts.
         info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS |
                        LWS_SERVER_OPTION_ADOPT_APPLY_LISTEN_ACCEPT_CONFIG;
         info.ssl_cert_filepath = tls->certificate.c_str();
@@ -201,8 +204,9 @@ Status Transports::Impl::add_vhost(const std::string& name, const TlsFiles* tls)
     }
     lws_vhost* vhost = lws_create_vhost(context_, &info);
     if (vhost == nullptr) {
-        return failure(tls == nullptr ? "libwebsockets cannot make a virtual host"
-                                      : tls->certificate + ", " + tls->key + ": libwebsockets cannot use them for TLS");
+        return failure(tls == nullptr
+                           ? "libwebsockets cannot make a virtual host"
+                           : tls->certificate + ", " + tls->key + ": libwebsockets cannot use them for TLS");
     }
     (tls == nullptr ? plain_ : tls_.emplace_back()) = vhost;
     return success();
@@ -328,9 +332,10 @@ bool Transports::Impl::flush(Connection& connection) {
     return true;
 }
 
-// lws 4.1 and 4.3 do not read while part of a write is pending, but leave the descriptor readable: a peer that sends,
-// or half-closes, would have the loop spin. So we neither read nor look, which is also the right answer to a peer that
-// does not read. That it is gone altogether shows in the write; the rest is must_end()'s.
+// lws 4.1 and 4.3 do not read while part of a write is pending, but leave the descriptor readable: a peer
+// that sends, or half-closes, would have the loop spin. So we neither read nor look, which is also the right
+// answer to a peer that does not read. That it is gone altogether shows in the write; the rest is
+// must_end()'s.
 void Transports::Impl::pause_reading(Connection& connection) {
     if (!connection.reading) return;
     connection.reading = false;
@@ -346,8 +351,9 @@ void Transports::Impl::resume_reading(Connection& connection) {
     unwatch(connection);
 }
 
-// The last byte is written. To close() now would reset the connection if the peer has sent something that we have not
-// read, and the reset may overtake our last bytes; so say that we are finished and wait a little for the peer to close.
+// The last byte is written. To close() now would reset the connection if the peer has sent something that we
+// have not read, and the reset may overtake our last bytes; so say that we are finished and wait a little for
+// the peer to close.
 void Transports::Impl::finish(Connection& connection) {
     forget(connection);
     parts_.gateway.closed(connection.id, parts_.now);

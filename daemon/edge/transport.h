@@ -1,5 +1,6 @@
-// The sockets of one worker, carried by libwebsockets in its RAW role: TLS, partial writes, the descriptors on the
-// loop. Everyone else knows a connection by its ConnectionId; a wsi never leaves this file's .cc. One thread.
+// The sockets of one worker, carried by libwebsockets in its RAW role: TLS, partial writes, the descriptors
+// on the loop. Everyone else knows a connection by its ConnectionId; a wsi never leaves this file's .cc. One
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +31,8 @@ class Transports {
         const EdgeReport& report;
     };
 
-    // One TLS side for each element of `tls`. Contexts come and go one at a time in the process; the waiting is done
-    // here. Error: what is wrong, with what lws says about it.
+    // One TLS side for each element of `tls`. Contexts come and go one at a time in the process; the waiting
+    // is done here. Error: what is wrong, with what lws says about it.
     static Result<std::unique_ptr<Transports>> create(const Parts& parts, const std::vector<TlsFiles>& tls,
                                                       int64_t handshake_timeout_ms);
     ~Transports();  // closes what is open
@@ -41,8 +42,8 @@ class Transports {
     Transports& operator=(const Transports&) = delete;
 
     static constexpr size_t plain = SIZE_MAX;
-    // A socket that entered through the door; it leaves it when it is closed, also when this fails. `side` is an index
-    // in `tls`, or plain.
+    // A socket that entered through the door; it leaves it when it is closed, also when this fails. `side` is
+    // an index in `tls`, or plain.
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
 
     // Does what the gateway asks for: writes, and closes.

@@ -16,8 +16,8 @@ namespace wayleave {
 namespace {
 
 constexpr int64_t tick_ms = 100;
-// One turn empties the mailbox so often before it looks at the sockets again: what is published meanwhile by our own
-// clients is delivered in the same turn, but nobody can keep the loop from its sockets.
+// One turn empties the mailbox so often before it looks at the sockets again: what is published meanwhile by
+// our own clients is delivered in the same turn, but nobody can keep the loop from its sockets.
 constexpr int rounds_per_turn = 4;
 
 }  // namespace
@@ -39,8 +39,10 @@ class Worker::Impl {
     Impl& operator=(const Impl&) = delete;
 
     Status open(std::vector<WorkerListener> listeners);
-    void start() { thread_ = std::thread([this] { run(); }); }
-    void stop() { mailbox_.post(StopWorker{}); }
+    void start() {
+        thread_ = std::thread([this] { run(); });
+    }
+    void stop() { mailbox_.post({Command::Kind::stop}); }
     void join() {
         if (thread_.joinable()) thread_.join();
     }
@@ -91,8 +93,8 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     for (WorkerListener& listener : listeners) {
         const size_t side = listener.tls ? next_tls++ : Transports::plain;
         listeners_.push_back(std::make_unique<Listener>(
-            Listener::Parts{loop_, door_, counters_, reserve_, now_, report_}, std::move(listener.socket), listener.tls,
-            settings_.accept_per_turn, [this, side](FileDescriptor socket, const Peer& peer) {
+            Listener::Parts{loop_, door_, counters_, reserve_, now_, report_}, std::move(listener.socket),
+            listener.tls, settings_.accept_per_turn, [this, side](FileDescriptor socket, const Peer& peer) {
                 transports_->adopt(std::move(socket), side, peer);
             }));
     }
@@ -136,13 +138,10 @@ void Worker::Impl::end_turn() {
 }
 
 void Worker::Impl::obey(Command& command) {
-    if (auto* replace = std::get_if<ReplaceRuntime>(&command)) {
-        gateway_.replace(std::move(replace->runtime), now_);
-    } else if (std::holds_alternative<DrainWorker>(command)) {
-        listeners_.clear();
-        gateway_.drain(now_);
-    } else {
-        loop_.stop();
+    switch (command.kind) {
+        case Command::Kind::replace: return gateway_.replace(std::move(command.runtime), now_);
+        case Command::Kind::drain: listeners_.clear(); return gateway_.drain(now_);
+        case Command::Kind::stop: return loop_.stop();
     }
 }
 
@@ -166,10 +165,10 @@ void Worker::start() {
     impl_->start();
 }
 void Worker::replace(std::shared_ptr<const Runtime> runtime) {
-    impl_->post(ReplaceRuntime{std::move(runtime)});
+    impl_->post({Command::Kind::replace, std::move(runtime)});
 }
 void Worker::drain() {
-    impl_->post(DrainWorker{});
+    impl_->post({Command::Kind::drain});
 }
 void Worker::stop() {
     impl_->stop();

@@ -1,5 +1,5 @@
-// One worker: a thread with its own loop, gateway, listeners and transports. It shares with others what it is given:
-// the broker, the limits, the door and the runtime.
+// One worker: a thread with its own loop, gateway, listeners and transports. It shares with others what it is
+// given: the broker, the limits, the door and the runtime.
 #pragma once
 
 #include <cstdint>
@@ -53,8 +53,8 @@ class Worker {
     void replace(std::shared_ptr<const Runtime> runtime);
     void drain();  // closes the listeners, then the connections in good order
     void stop();   // ends the thread; what is open is closed
-    // Waits for the thread to end. All workers are joined before the first is destroyed: they write to each other's
-    // mailboxes to the last.
+    // Waits for the thread to end. All workers are joined before the first is destroyed: they write to each
+    // other's mailboxes to the last.
     void join();
 
     [[nodiscard]] const Counters& counters() const;

@@ -8,19 +8,21 @@ namespace wayleave {
 
 namespace {
 
-OpsAnswer problem(int status, std::string_view title, std::string_view detail, std::string extra_headers = {}) {
+OpsAnswer problem(int status, std::string_view title, std::string_view detail,
+                  std::string extra_headers = {}) {
     return {status, "application/problem+json",
-            fmt::format("{{\"type\":\"about:blank\",\"title\":{},\"status\":{},\"detail\":{}}}\n", json_string(title),
-                        status, json_string(detail)),
+            fmt::format("{{\"type\":\"about:blank\",\"title\":{},\"status\":{},\"detail\":{}}}\n",
+                        json_string(title), status, json_string(detail)),
             std::move(extra_headers)};
 }
 
 OpsAnswer refused(const ReloadReport& report) {
     return {422, "application/problem+json",
-            fmt::format("{{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\",\"status\":422,\"detail\":{},"
-                        "\"diagnostics\":{}}}\n",
-                        json_string("the reload was refused, and the earlier configuration is in force"),
-                        json_string(report.text))};
+            fmt::format(
+                "{{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\",\"status\":422,\"detail\":{},"
+                "\"diagnostics\":{}}}\n",
+                json_string("the reload was refused, and the earlier configuration is in force"),
+                json_string(report.text))};
 }
 
 OpsAnswer reload(const ControlActions& actions) {
@@ -28,12 +30,13 @@ OpsAnswer reload(const ControlActions& actions) {
     if (!report.done) return refused(report);
     const Snapshot now = actions.snapshot();
     std::string restart;
-    for (const std::string& name : report.restart) restart += (restart.empty() ? "" : ",") + json_string(name);
+    for (const std::string& name : report.restart)
+        restart += (restart.empty() ? "" : ",") + json_string(name);
     return {200, "application/json",
             fmt::format("{{\"generation\":{},\"files\":{},\"routes\":{},\"tokens\":{},\"static_files\":{},"
                         "\"restart_needed\":[{}],\"diagnostics\":{}}}\n",
-                        now.generation, now.policy_files, now.routes.size(), now.tokens, now.static_files, restart,
-                        json_string(report.text))};
+                        now.generation, now.policy_files, now.routes.size(), now.tokens, now.static_files,
+                        restart, json_string(report.text))};
 }
 
 }  // namespace

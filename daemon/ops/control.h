@@ -13,8 +13,8 @@ namespace wayleave {
 
 struct ReloadReport {
     bool done = false;
-    std::string text;                   // diagnostics and warnings, for a person
-    std::vector<std::string> restart;   // settings that differ but wait for the next start
+    std::string text;                  // diagnostics and warnings, for a person
+    std::vector<std::string> restart;  // settings that differ but wait for the next start
 };
 
 struct ControlActions {

@@ -85,7 +85,8 @@ class HttpServer::Connection {
         if (expected_ == 0) {
             const auto parsed = parse_head(in_, {}, scanned_);
             if (std::holds_alternative<NeedMore>(parsed)) return {};
-            if (const auto* refused = std::get_if<HeadRefusal>(&parsed)) return refusal(refused->status, refused->reason);
+            if (const auto* refused = std::get_if<HeadRefusal>(&parsed))
+                return refusal(refused->status, refused->reason);
             const auto& head = std::get<HttpHead>(parsed);
             method_ = head.method;
             path_ = head.path;
@@ -136,7 +137,8 @@ void HttpServer::accept_some() {
         }
         connections_.push_back(std::make_unique<Connection>(*this, std::move(socket)));
     }
-    // Full, or no descriptor left: wait in the kernel's queue. The sweeper looks again, at the latest in a second.
+    // Full, or no descriptor left: wait in the kernel's queue. The sweeper looks again, at the latest in a
+    // second.
     io_.watch(0);
     sweeper_.after(1000);
 }
@@ -170,19 +172,21 @@ Result<UnixListener, ListenError> UnixListener::open(const std::string& path) {
 
     struct stat info {};
     if (lstat(path.c_str(), &info) == 0) {
-        if (!S_ISSOCK(info.st_mode)) return error(EEXIST, "it is no socket; remove it or choose another control.socket");
+        if (!S_ISSOCK(info.st_mode))
+            return error(EEXIST, "it is no socket; remove it or choose another control.socket");
         const FileDescriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         const int connected = connect(probe.get(), generic, sizeof address);
         if (connected == 0 || errno == EAGAIN) {
-            return error(EADDRINUSE, "another daemon answers there; stop it or choose another control.socket");
+            return error(EADDRINUSE,
+                         "another daemon answers there; stop it or choose another control.socket");
         }
         if (errno != ECONNREFUSED) return error(errno, "check who owns it");
         unlink(path.c_str());  // a dead daemon's
     }
     FileDescriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     // The mode that the file will have, set before there is one: at no moment can others connect.
-    if (!fd.open() || fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 || bind(fd.get(), generic, sizeof address) != 0 ||
-        listen(fd.get(), backlog) != 0) {
+    if (!fd.open() || fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 ||
+        bind(fd.get(), generic, sizeof address) != 0 || listen(fd.get(), backlog) != 0) {
         return error(errno, "check control.socket and who may write to its directory");
     }
     return UnixListener(path, std::move(fd));

@@ -1,5 +1,5 @@
-// A small HTTP/1.1 server on the main thread's loop, for the admin address and the control socket: one request a
-// connection, a bounded number of them, and a deadline for each. Its clients are the operator's.
+// A small HTTP/1.1 server on the main thread's loop, for the admin address and the control socket: one
+// request a connection, a bounded number of them, and a deadline for each. Its clients are the operator's.
 #pragma once
 
 #include <functional>
@@ -55,8 +55,8 @@ class HttpServer {
 // A listening Unix socket that removes its file when it goes.
 class UnixListener {
   public:
-    // Makes the directory if it is missing. The file is the owner's alone (0600). A file that a dead daemon left
-    // behind is replaced; where one answers, this is an error, with errno in `code`.
+    // Makes the directory if it is missing. The file is the owner's alone (0600). A file that a dead daemon
+    // left behind is replaced; where one answers, this is an error, with errno in `code`.
     [[nodiscard]] static Result<UnixListener, ListenError> open(const std::string& path);
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&&) = delete;
@@ -65,7 +65,8 @@ class UnixListener {
     [[nodiscard]] FileDescriptor take_socket() { return std::move(socket_); }
 
   private:
-    UnixListener(std::string path, FileDescriptor socket) : path_(std::move(path)), socket_(std::move(socket)) {}
+    UnixListener(std::string path, FileDescriptor socket)
+        : path_(std::move(path)), socket_(std::move(socket)) {}
 
     std::string path_;
     FileDescriptor socket_;

@@ -27,7 +27,8 @@ void notify_ready(std::string_view status) {
     send("READY=1\n" + status_line(status));
 }
 
-// In one datagram: systemd 253 and later measure the reload by the time stamp and fail it without; 252 ignores it.
+// In one datagram: systemd 253 and later measure the reload by the time stamp and fail it without; 252
+// ignores it.
 void notify_reloading() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();  // CLOCK_MONOTONIC
     send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}",

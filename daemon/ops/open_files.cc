@@ -11,17 +11,18 @@ namespace wayleave {
 
 namespace {
 
-constexpr rlim_t spare = 64;           // log, control socket, admin address, reload, key files
-constexpr rlim_t each_worker = 8;      // epoll, wake-ups, the reserve descriptor
-constexpr rlim_t each_listener = 1;    // of each worker
-// lws makes tables of 16 bytes for every descriptor that there may be, in each worker, and some systems have limits of
-// a milliard.
+constexpr rlim_t spare = 64;         // log, control socket, admin address, reload, key files
+constexpr rlim_t each_worker = 8;    // epoll, wake-ups, the reserve descriptor
+constexpr rlim_t each_listener = 1;  // of each worker
+// lws makes tables of 16 bytes for every descriptor that there may be, in each worker, and some systems have
+// limits of a milliard.
 constexpr rlim_t most_useful = 1U << 20U;
 
 }  // namespace
 
 Result<size_t> fit_open_files(const Settings& settings) {
-    const rlim_t reserve = spare + settings.workers * (each_worker + each_listener * settings.listeners.size());
+    const rlim_t reserve =
+        spare + settings.workers * (each_worker + each_listener * settings.listeners.size());
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return failure(fmt::format("the limit on open files cannot be read: {}", std::strerror(errno)));
@@ -39,9 +40,10 @@ Result<size_t> fit_open_files(const Settings& settings) {
         return static_cast<size_t>(limit.rlim_cur - std::min(reserve, limit.rlim_cur / 2));
     }
     if (limit.rlim_cur < wanted) {
-        return failure(fmt::format("max_connections = {} needs {} open files, and the limit is {}; lower it, or raise "
-                                   "the limit (LimitNOFILE= of the unit, ulimit -Hn)",
-                                   settings.max_connections, wanted, limit.rlim_cur));
+        return failure(
+            fmt::format("max_connections = {} needs {} open files, and the limit is {}; lower it, or raise "
+                        "the limit (LimitNOFILE= of the unit, ulimit -Hn)",
+                        settings.max_connections, wanted, limit.rlim_cur));
     }
     return settings.max_connections;
 }

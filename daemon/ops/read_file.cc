@@ -43,7 +43,8 @@ Result<std::string> read_whole_file(const std::string& path, size_t most) {
 
 Result<std::string> read_whole_file_at(int directory, const std::string& name, size_t most) {
     return read_open(
-        FileDescriptor(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)), most);
+        FileDescriptor(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)),
+        most);
 }
 
 }  // namespace wayleave

@@ -8,8 +8,8 @@
 
 namespace wayleave {
 
-// Error: the reason alone, such as "No such file or directory"; the caller names the path. A directory, a device or a
-// file of more than `most` bytes is an error.
+// Error: the reason alone, such as "No such file or directory"; the caller names the path. A directory, a
+// device or a file of more than `most` bytes is an error.
 [[nodiscard]] Result<std::string> read_whole_file(const std::string& path, size_t most);
 
 // The same for a name inside an open directory, and a symbolic link is an error.

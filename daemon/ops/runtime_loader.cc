@@ -20,8 +20,8 @@ namespace {
 
 constexpr size_t max_list_bytes = 16U << 20U;  // of a file that a policy names as a list
 
-// What is wrong with a key file comes as a sentence. A key that is readable but too weak, or of a kind that we do not
-// verify with, is another kind of mistake than a file that is not there or holds something else.
+// What is wrong with a key file comes as a sentence. A key that is readable but too weak, or of a kind that
+// we do not verify with, is another kind of mistake than a file that is not there or holds something else.
 std::string_view diagnostic_of(std::string_view sentence) {
     if (sentence.ends_with("(E017)")) return "E017";
     const bool weak = sentence.find("at least") != std::string_view::npos ||
@@ -43,13 +43,15 @@ void add_key_error(const dsl::TokenDecl& token, std::string sentence, dsl::Diagn
         help = sentence.substr(end + 2);
         sentence.resize(end);
     }
-    diagnostics.error(id, token.keys_span, "key file " + sentence, std::string(label_of(id)), std::move(help));
+    diagnostics.error(id, token.keys_span, "key file " + sentence, std::string(label_of(id)),
+                      std::move(help));
 }
 
 std::vector<Algorithm> algorithms_of(const KeySet& keys) {
     std::vector<Algorithm> found;
     for (const VerifyKey& key : keys.keys()) {
-        if (std::find(found.begin(), found.end(), key.algorithm()) == found.end()) found.push_back(key.algorithm());
+        if (std::find(found.begin(), found.end(), key.algorithm()) == found.end())
+            found.push_back(key.algorithm());
     }
     return found;
 }
@@ -63,8 +65,8 @@ std::string names_of(const std::vector<Algorithm>& algorithms) {
     return text;
 }
 
-// The algorithms that the policy allows, each of which some key must have: what is written but cannot work is a
-// mistake, above all an HMAC algorithm beside public keys.
+// The algorithms that the policy allows, each of which some key must have: what is written but cannot work is
+// a mistake, above all an HMAC algorithm beside public keys.
 std::optional<std::vector<Algorithm>> allowed_algorithms(const dsl::TokenDecl& token, const KeySet& keys,
                                                          dsl::Diagnostics& diagnostics) {
     const std::vector<Algorithm> held = algorithms_of(keys);
@@ -76,9 +78,10 @@ std::optional<std::vector<Algorithm>> allowed_algorithms(const dsl::TokenDecl& t
             allowed.push_back(*algorithm);
             continue;
         }
-        diagnostics.error("E016", token.algorithms_span, "no key of " + token.keys_path + " is for " + name,
-                          "its keys are for " + names_of(held),
-                          "the algorithm follows from the key: leave `algorithms` out, or name " + names_of(held));
+        diagnostics.error(
+            "E016", token.algorithms_span, "no key of " + token.keys_path + " is for " + name,
+            "its keys are for " + names_of(held),
+            "the algorithm follows from the key: leave `algorithms` out, or name " + names_of(held));
         return std::nullopt;
     }
     return allowed;
@@ -119,16 +122,19 @@ std::string counted(size_t count, std::string_view noun) {
 }
 
 // A route that answers everybody with what he sends is for tests.
-void warn_of_public_echo(const Settings& settings, const dsl::Policy& policy, std::vector<std::string>& warnings) {
-    const bool is_public = std::any_of(settings.listeners.begin(), settings.listeners.end(), [](const auto& listener) {
-        const auto address = parse_socket_address(listener.address);
-        return address && !address->loopback;
-    });
+void warn_of_public_echo(const Settings& settings, const dsl::Policy& policy,
+                         std::vector<std::string>& warnings) {
+    const bool is_public =
+        std::any_of(settings.listeners.begin(), settings.listeners.end(), [](const auto& listener) {
+            const auto address = parse_socket_address(listener.address);
+            return address && !address->loopback;
+        });
     if (!is_public) return;
     for (const auto& route : policy.routes) {
         if (route->dialect != dsl::Dialect::echo) continue;
-        warnings.push_back(route->place + ": the route `" + route->name +
-                           "` echoes, and a listener can be reached from other machines; keep echo routes to loopback");
+        warnings.push_back(
+            route->place + ": the route `" + route->name +
+            "` echoes, and a listener can be reached from other machines; keep echo routes to loopback");
     }
 }
 
@@ -144,7 +150,8 @@ std::string LoadedRuntime::render(bool colour) const {
     if (text.empty()) return text;
     const size_t hidden = diagnostics.errors() + diagnostics.warnings() - diagnostics.all().size();
     if (hidden > 0) text += std::to_string(hidden) + " more are not shown\n";
-    return text + counted(errors(), "error") + ", " + counted(diagnostics.warnings() + warnings.size(), "warning") + "\n";
+    return text + counted(errors(), "error") + ", " +
+           counted(diagnostics.warnings() + warnings.size(), "warning") + "\n";
 }
 
 LoadedRuntime load_runtime(const Settings& settings, uint64_t generation) {

@@ -1,5 +1,5 @@
-// From settings to a Runtime: reads and compiles the policy, the key files and the static files, and looks at the files
-// that only a start uses. The one way for serve, lint and reload. Blocking I/O: never on a worker.
+// From settings to a Runtime: reads and compiles the policy, the key files and the static files, and looks at
+// the files that only a start uses. The one way for serve, lint and reload. Blocking I/O: never on a worker.
 #pragma once
 
 #include <cstdint>

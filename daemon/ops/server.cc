@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
-#include <exception>
 #include <list>
 #include <optional>
 #include <utility>
@@ -23,6 +21,7 @@
 #include "daemon/ops/admin.h"
 #include "daemon/ops/control.h"
 #include "daemon/ops/http_server.h"
+#include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
@@ -44,40 +43,6 @@ void log_edge_event(const EdgeEvent& event) {
                         : event.severity == EdgeSeverity::warning ? Level::warn
                                                                   : Level::info;
     log_event(level, event.name, event.message);
-}
-
-// Text for a person keeps its lines, so that a caret stands below what it points at.
-void log_lines(std::string_view event, std::string_view text) {
-    while (!text.empty()) {
-        const size_t end = text.find('\n');
-        const auto line = text.substr(0, end);
-        if (!line.empty()) log_event(Level::error, event, line);
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    }
-}
-
-std::string sentence_of(const dsl::Diagnostic& diagnostic) {
-    std::string text = fmt::format("{}: {}", diagnostic.id, diagnostic.message);
-    if (!diagnostic.help.empty()) text += "; " + diagnostic.help;
-    return text;
-}
-
-void log_warnings(const LoadedRuntime& loaded) {
-    for (const auto& diagnostic : loaded.diagnostics.all()) {
-        if (diagnostic.severity != dsl::Severity::warning) continue;
-        log_event(Level::warn, "policy-warning", sentence_of(diagnostic),
-                  {{"place", loaded.sources.place(diagnostic.primary.span)}});
-    }
-    for (const std::string& warning : loaded.warnings) log_event(Level::warn, "policy-warning", warning);
-}
-
-void log_refusal(const LoadedRuntime& loaded, LogFormat format) {
-    if (format != LogFormat::json) return log_lines("reload-diagnostic", loaded.render(false));
-    for (const auto& diagnostic : loaded.diagnostics.all()) {  // for programs: one object each
-        log_event(Level::error, "reload-diagnostic", sentence_of(diagnostic),
-                  {{"place", loaded.sources.place(diagnostic.primary.span)}});
-    }
-    for (const std::string& problem : loaded.problems) log_event(Level::error, "reload-diagnostic", problem);
 }
 
 GatewaySettings gateway_settings(const Settings& settings) {
@@ -168,7 +133,7 @@ class Server::Impl {
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
 
-    Settings settings_;       // in force; what needs a restart is as it was at the start
+    Settings settings_;  // in force; what needs a restart is as it was at the start
     const Settings started_;
     const std::string version_;
     const Now start_ = read_clocks();
@@ -199,6 +164,7 @@ class Server::Impl {
     int64_t drain_until_ms_ = 0;
     int64_t extended_ms_ = 0;
     bool draining_ = false;
+    std::string told_status_;
     int exit_code_ = EX_OK;
 };
 
@@ -234,18 +200,23 @@ Result<Nothing, StartError> Server::Impl::open_admin() {
     bound.port = port_of(*socket);
     admin_.emplace(loop_, std::move(*socket),
                    [this](const OpsRequest& request) { return answer_admin(request, snapshot()); });
-    log_event(Level::info, "admin-listening", "health and metrics on " + bound.text(), {{"address", bound.text()}});
+    log_event(Level::info, "admin-listening", "health and metrics on " + bound.text(),
+              {{"address", bound.text()}});
     if (settings_.admin_is_public()) {
-        log_event(Level::warn, "admin-public", "the admin address can be reached from other machines; it has no login",
+        log_event(Level::warn, "admin-public",
+                  "the admin address can be reached from other machines; it has no login",
                   {{"address", bound.text()}});
     }
     return Nothing{};
 }
 
-// One socket for each worker and address. Port 0 is chosen by the kernel for the first worker and is then the others'.
-Result<Nothing, StartError> Server::Impl::open_listeners(std::vector<std::vector<WorkerListener>>& of_workers) {
+// One socket for each worker and address. Port 0 is chosen by the kernel for the first worker and is then the
+// others'.
+Result<Nothing, StartError> Server::Impl::open_listeners(
+    std::vector<std::vector<WorkerListener>>& of_workers) {
     for (const ListenerSettings& listener : settings_.listeners) {  // before any of ours is bound
-        if (auto unused = check_unused(listen_address(listener.address)); !unused) return refuse(unused.error());
+        if (auto unused = check_unused(listen_address(listener.address)); !unused)
+            return refuse(unused.error());
     }
     for (const ListenerSettings& listener : settings_.listeners) {
         ListenAddress address = listen_address(listener.address);
@@ -266,7 +237,8 @@ Result<Nothing, StartError> Server::Impl::open_workers() {
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{gateway_settings(settings_), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker = Worker::create({broker_, limits_, door_, report_}, settings, std::move(sockets), runtime_);
+        auto worker =
+            Worker::create({broker_, limits_, door_, report_}, settings, std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
@@ -288,7 +260,8 @@ void Server::Impl::watch() {
 
 int Server::Impl::run() {
     log_event(Level::info, "started", "ready",
-              {{"version", version_}, {"workers", std::to_string(workers_.size())},
+              {{"version", version_},
+               {"workers", std::to_string(workers_.size())},
                {"max_connections", std::to_string(door_.most())},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
     notify_ready(status_line(snapshot()));
@@ -321,14 +294,16 @@ ReloadReport Server::Impl::try_reload() {
     if (!settings) {
         std::string text;
         for (const std::string& error : settings.error()) text += error + "\n";
-        log_event(Level::error, "reload-refused", "the reload was refused, and the earlier configuration is in force",
+        log_event(Level::error, "reload-refused",
+                  "the reload was refused, and the earlier configuration is in force",
                   {{"errors", std::to_string(settings.error().size())}});
         log_lines("reload-diagnostic", text);
         return {false, std::move(text), {}};
     }
     const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1);
     if (!loaded.runtime) {
-        log_event(Level::error, "reload-refused", "the reload was refused, and the earlier configuration is in force",
+        log_event(Level::error, "reload-refused",
+                  "the reload was refused, and the earlier configuration is in force",
                   {{"errors", std::to_string(loaded.errors())}});
         log_refusal(loaded, settings_.log_format);
         return {false, loaded.render(false), {}};
@@ -345,7 +320,8 @@ ReloadReport Server::Impl::try_reload() {
                {"routes", std::to_string(runtime_->policy->routes.size())}});
     log_warnings(loaded);
     ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_)};
-    for (std::string& name : changed_in_gateways(started_, settings_)) report.restart.push_back(std::move(name));
+    for (std::string& name : changed_in_gateways(started_, settings_))
+        report.restart.push_back(std::move(name));
     for (const std::string& name : report.restart) {
         log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
                   {{"setting", name}});
@@ -374,7 +350,8 @@ void Server::Impl::terminate(const char* signal) {
 
 void Server::Impl::drain_progress() {
     const int64_t now_ms = read_clocks().steady_ms;
-    const bool done = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
+    const bool done =
+        std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
     if (!done && now_ms < drain_until_ms_) {
         if (now_ms - extended_ms_ < second_ms) return;
         extended_ms_ = now_ms;
@@ -391,7 +368,10 @@ void Server::Impl::drain_progress() {
 
 void Server::Impl::every_second() {
     check_pulses();
-    notify_status(status_line(snapshot()));
+    std::string status = status_line(snapshot());
+    if (status == told_status_) return;
+    told_status_ = std::move(status);
+    notify_status(told_status_);
 }
 
 void Server::Impl::check_pulses() {
@@ -401,8 +381,9 @@ void Server::Impl::check_pulses() {
         const uint64_t turns = workers_[i]->counters().loop_turns.get();
         if (turns != pulse.turns) {
             if (pulse.stalled) {
-                log_event(Level::warn, "worker-resumed", "a worker's loop turns again",
-                          {{"worker", std::to_string(i)}, {"stalled_ms", std::to_string(now_ms - pulse.since_ms)}});
+                log_event(
+                    Level::warn, "worker-resumed", "a worker's loop turns again",
+                    {{"worker", std::to_string(i)}, {"stalled_ms", std::to_string(now_ms - pulse.since_ms)}});
             }
             pulse = {turns, now_ms, false};
         } else if (!pulse.stalled && now_ms - pulse.since_ms >= second_ms) {
@@ -416,7 +397,8 @@ void Server::Impl::check_pulses() {
 // Not fed while a worker stands still: then the service manager ends the process and starts a new one.
 void Server::Impl::feed_watchdog() {
     check_pulses();
-    const bool stalled = std::any_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    const bool stalled =
+        std::any_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
     if (!stalled) notify_watchdog();
 }
 
@@ -428,7 +410,8 @@ Snapshot Server::Impl::snapshot() const {
     shot.started_wall_ms = start_.wall_ms;
     shot.uptime_ms = now.steady_ms - start_.steady_ms;
     shot.draining = draining_;
-    shot.healthy = std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    shot.healthy =
+        std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
     shot.listeners = listeners_;
     for (const auto& worker : workers_) {
         shot.totals.add(worker->counters());
@@ -453,36 +436,8 @@ Snapshot Server::Impl::snapshot() const {
 
 // --- the outer shell ---
 
-void block_signals() {
-    sigset_t handled;
-    sigemptyset(&handled);
-    for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) sigaddset(&handled, signal);
-    pthread_sigmask(SIG_BLOCK, &handled, nullptr);
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &ignore, nullptr);
-}
-
-void log_bugs() {
-    std::set_terminate([] {
-        std::string what = "std::terminate() was called";
-        if (const auto current = std::current_exception()) {
-            try {
-                std::rethrow_exception(current);
-            } catch (const std::exception& exception) {
-                what = exception.what();
-            } catch (...) {
-                what = "an exception of an unknown kind";
-            }
-        }
-        log_event(Level::error, "bug", "a bug in wayleave, please report it: " + what);
-        flush_log();
-        std::abort();
-    });
-}
-
-Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings, const LoadedRuntime& loaded,
-                                                          std::string version) {
+Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings,
+                                                          const LoadedRuntime& loaded, std::string version) {
     const auto max_connections = fit_open_files(settings);
     if (!max_connections) return refuse(EX_CONFIG, max_connections.error());
     log_warnings(loaded);

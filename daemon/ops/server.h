@@ -1,5 +1,5 @@
-// The daemon: builds the workers from the settings and runs the main loop, which has the signals, the admin address,
-// the control socket and the service manager. The main thread never serves a client.
+// The daemon: builds the workers from the settings and runs the main loop, which has the signals, the admin
+// address, the control socket and the service manager. The main thread never serves a client.
 #pragma once
 
 #include <memory>
@@ -16,17 +16,11 @@ struct StartError {
     std::string text;   // "WHAT: reason; remedy"
 };
 
-// SIGHUP, SIGTERM, SIGINT, SIGUSR1 are blocked and SIGPIPE is ignored from here on. To be called before the first
-// thread is started, since threads inherit the mask.
-void block_signals();
-
-// From here on an exception that nobody expects, and any other std::terminate(), is logged before the process aborts.
-void log_bugs();
-
 class Server {
   public:
     // Binds, starts the workers and serves. `version` is for metrics and status.
-    static Result<std::unique_ptr<Server>, StartError> start(const Settings& settings, const LoadedRuntime& loaded,
+    static Result<std::unique_ptr<Server>, StartError> start(const Settings& settings,
+                                                             const LoadedRuntime& loaded,
                                                              std::string version);
     ~Server();
     Server(const Server&) = delete;

@@ -19,7 +19,9 @@ using prometheus::MetricType;
 
 class Families {
   public:
-    void counter(const char* name, const char* help, uint64_t value) { add(name, help, MetricType::Counter, value); }
+    void counter(const char* name, const char* help, uint64_t value) {
+        add(name, help, MetricType::Counter, value);
+    }
     void gauge(const char* name, const char* help, double value) {
         family(name, help, MetricType::Gauge).metric.push_back(metric(MetricType::Gauge, value));
     }
@@ -48,21 +50,24 @@ class Families {
 };
 
 void add_traffic(Families& families, const Totals& totals) {
-    families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.", totals.handshakes);
+    families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.",
+                     totals.handshakes);
     families.counter("wayleave_http_requests_total", "Requests that were answered with anything else.",
                      totals.http_requests);
     families.counter("wayleave_messages_received_total", "Messages from clients.", totals.messages_in);
     families.counter("wayleave_received_bytes_total", "Bytes from clients.", totals.bytes_in);
     families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
-    families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.", totals.deliveries);
+    families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
+                     totals.deliveries);
     families.counter("wayleave_sent_bytes_total", "Bytes to clients.", totals.bytes_out);
-    families.counter("wayleave_writes_total", "Writes to sockets; deliveries by writes tells how well they join.",
-                     totals.writes);
+    families.counter("wayleave_writes_total",
+                     "Writes to sockets; deliveries by writes tells how well they join.", totals.writes);
 }
 
 void add_door(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
-    families.gauge("wayleave_connections", "WebSockets that are open.", static_cast<double>(totals.connections));
+    families.gauge("wayleave_connections", "WebSockets that are open.",
+                   static_cast<double>(totals.connections));
     families.gauge("wayleave_sockets", "Sockets that are open, also those before their handshake.",
                    static_cast<double>(totals.sockets));
     families.gauge("wayleave_max_connections", "How many sockets there may be.",
@@ -72,11 +77,12 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.gauge("wayleave_channels", "Channels with subscribers, counted by each worker.",
                    static_cast<double>(totals.channels));
     families.counter("wayleave_accepted_total", "Sockets accepted.", totals.accepted);
-    families.counter("wayleave_accept_failures_total", "Times that accepting failed, as when descriptors run out.",
-                     totals.accept_failures);
-    families.counter("wayleave_accept_refused_total", "Sockets closed at once because max_connections was reached.",
-                     totals.accept_refused);
-    auto& refused = families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
+    families.counter("wayleave_accept_failures_total",
+                     "Times that accepting failed, as when descriptors run out.", totals.accept_failures);
+    families.counter("wayleave_accept_refused_total",
+                     "Sockets closed at once because max_connections was reached.", totals.accept_refused);
+    auto& refused =
+        families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
     for (size_t i = 0; i < totals.refused.size(); ++i) {
         refused.metric.push_back(
             Families::metric(MetricType::Counter, static_cast<double>(totals.refused[i]),
@@ -90,9 +96,11 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
     families.gauge("wayleave_start_time_seconds", "When the daemon started, since 1970.",
                    static_cast<double>(snapshot.started_wall_ms) / 1000.0);
     families.gauge("wayleave_draining", "1 while the daemon is stopping.", snapshot.draining ? 1.0 : 0.0);
-    auto& turns = families.family("wayleave_loop_turns_total", "Turns of each worker's event loop.", MetricType::Counter);
+    auto& turns = families.family("wayleave_loop_turns_total", "Turns of each worker's event loop.",
+                                  MetricType::Counter);
     for (size_t i = 0; i < snapshot.loop_turns.size(); ++i) {
-        turns.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(snapshot.loop_turns[i]),
+        turns.metric.push_back(Families::metric(MetricType::Counter,
+                                                static_cast<double>(snapshot.loop_turns[i]),
                                                 {{"worker", std::to_string(i)}}));
     }
     families.gauge("wayleave_policy_generation", "Counts the policies that were loaded.",
@@ -102,12 +110,14 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
     auto& reloads = families.family("wayleave_reloads_total", "Reloads, by result.", MetricType::Counter);
     reloads.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(snapshot.reloads_done),
                                               {{"result", "done"}}));
-    reloads.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(snapshot.reloads_refused),
-                                              {{"result", "refused"}}));
-    families.gauge("wayleave_limit_keys", "Keys that limits are counted for.", static_cast<double>(snapshot.limit_keys));
+    reloads.metric.push_back(Families::metric(
+        MetricType::Counter, static_cast<double>(snapshot.reloads_refused), {{"result", "refused"}}));
+    families.gauge("wayleave_limit_keys", "Keys that limits are counted for.",
+                   static_cast<double>(snapshot.limit_keys));
     families.counter("wayleave_limit_overflows_total", "Times that a new key found the table of limits full.",
                      snapshot.limit_overflows);
-    families.counter("wayleave_log_dropped_total", "Log lines lost because the queue was full.", snapshot.log_dropped);
+    families.counter("wayleave_log_dropped_total", "Log lines lost because the queue was full.",
+                     snapshot.log_dropped);
 }
 
 std::string time_json(int64_t wall_ms) {
@@ -168,31 +178,34 @@ std::string status_json(const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
     std::string out = fmt::format(
         R"({{"version":{},"state":"{}","started":{},"uptime_seconds":{},"workers":{},"listeners":{},)",
-        json_string(snapshot.version), snapshot.draining ? "draining" : (snapshot.healthy ? "running" : "stalled"),
+        json_string(snapshot.version),
+        snapshot.draining ? "draining" : (snapshot.healthy ? "running" : "stalled"),
         time_json(snapshot.started_wall_ms), snapshot.uptime_ms / 1000, snapshot.loop_turns.size(),
         list_json(snapshot.listeners));
     out += fmt::format(
-        R"("connections":{},"sockets":{},"max_connections":{},"subscriptions":{},"channels":{},)", totals.connections,
-        totals.sockets, snapshot.max_connections, totals.subscriptions, totals.channels);
+        R"("connections":{},"sockets":{},"max_connections":{},"subscriptions":{},"channels":{},)",
+        totals.connections, totals.sockets, snapshot.max_connections, totals.subscriptions, totals.channels);
     out += fmt::format(
         R"("policy":{{"generation":{},"loaded":{},"directory":{},"files":{},"routes":{},"tokens":{},"static_files":{},)",
         snapshot.generation, time_json(snapshot.loaded_wall_ms), json_string(snapshot.policy_directory),
         snapshot.policy_files, list_json(snapshot.routes), snapshot.tokens, snapshot.static_files);
-    out += fmt::format(R"("reloads":{},"reloads_refused":{},"last_reload_refused":{}}},)", snapshot.reloads_done,
-                       snapshot.reloads_refused, snapshot.last_reload_refused);
+    out += fmt::format(R"("reloads":{},"reloads_refused":{},"last_reload_refused":{}}},)",
+                       snapshot.reloads_done, snapshot.reloads_refused, snapshot.last_reload_refused);
     out += fmt::format(
         R"("counters":{{"handshakes":{},"http_requests":{},"messages_received":{},"received_bytes":{},)",
         totals.handshakes, totals.http_requests, totals.messages_in, totals.bytes_in);
-    out += fmt::format(R"("publications":{},"deliveries":{},"sent_bytes":{},"writes":{},)", totals.publications,
-                       totals.deliveries, totals.bytes_out, totals.writes);
-    out += fmt::format(R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_overflows":{},"log_dropped":{}}},)",
-                       totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_overflows,
-                       snapshot.log_dropped);
+    out += fmt::format(R"("publications":{},"deliveries":{},"sent_bytes":{},"writes":{},)",
+                       totals.publications, totals.deliveries, totals.bytes_out, totals.writes);
+    out += fmt::format(
+        R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_overflows":{},"log_dropped":{}}},)",
+        totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_overflows,
+        snapshot.log_dropped);
     return out + fmt::format(R"("refusals":{}}})", refusals_json(totals)) + "\n";
 }
 
 std::string status_line(const Snapshot& snapshot) {
-    return fmt::format("{} connections, policy generation {}{}{}", snapshot.totals.connections, snapshot.generation,
+    return fmt::format("{} connections, policy generation {}{}{}", snapshot.totals.connections,
+                       snapshot.generation,
                        snapshot.last_reload_refused ? ", the last reload was refused" : "",
                        snapshot.draining ? ", stopping" : "");
 }

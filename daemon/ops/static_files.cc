@@ -47,7 +47,8 @@ class Reader {
   private:
     Status read_entry(int fd, const std::string& name, const std::string& prefix, int depth) {
         struct stat info {};
-        if (fstatat(fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return success();  // removed meanwhile
+        if (fstatat(fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+            return success();  // removed meanwhile
         if (S_ISDIR(info.st_mode)) {
             const std::string path = prefix + name + "/";
             constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -63,13 +64,15 @@ class Reader {
             return problem("/", "holds more than 1000 files", "serve them by a web server");
         }
         bytes_ += text->size();
-        const StaticFile file{std::string(content_type_of(name)), std::make_shared<const std::string>(std::move(*text))};
+        const StaticFile file{std::string(content_type_of(name)),
+                              std::make_shared<const std::string>(std::move(*text))};
         if (prefix == "/" && name == "index.html") files_.emplace("/", file);
         files_.emplace(prefix + name, file);
         return success();
     }
 
-    [[nodiscard]] Status problem(std::string_view path, std::string_view what, std::string_view remedy) const {
+    [[nodiscard]] Status problem(std::string_view path, std::string_view what,
+                                 std::string_view remedy) const {
         std::string text = root_ + (path == "/" ? "" : std::string(path)) + ": ";
         return failure(text.append(what).append("; ").append(remedy));
     }

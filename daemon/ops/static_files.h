@@ -1,4 +1,5 @@
-// The files of a directory, read into memory to be served for GET. Small by intention: example pages, a status page.
+// The files of a directory, read into memory to be served for GET. Small by intention: example pages, a
+// status page.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,8 @@ constexpr size_t max_static_files = 1000;
 
 using StaticFiles = std::map<std::string, StaticFile, std::less<>>;
 
-// By the path of the address: DIRECTORY/js/chat.js is "/js/chat.js", DIRECTORY/index.html also "/". Hidden files,
-// symbolic links and whatever is no regular file are left out. Error: "PATH: what is wrong; remedy".
+// By the path of the address: DIRECTORY/js/chat.js is "/js/chat.js", DIRECTORY/index.html also "/". Hidden
+// files, symbolic links and whatever is no regular file are left out. Error: "PATH: what is wrong; remedy".
 [[nodiscard]] Result<StaticFiles> load_static_files(const std::string& directory);
 
 // By the name's ending.

@@ -1,4 +1,5 @@
-// The keys of all `token` blocks of one policy, behind the interface that the core asks. Immutable; thread-safe.
+// The keys of all `token` blocks of one policy, behind the interface that the core asks. Immutable;
+// thread-safe.
 #pragma once
 
 #include <string>
@@ -21,7 +22,8 @@ class KeyFileVerifier final : public TokenVerifier {
     // In the order of Policy::tokens.
     explicit KeyFileVerifier(std::vector<TokenKeys> tokens) : tokens_(std::move(tokens)) {}
 
-    [[nodiscard]] Result<std::string, std::string_view> verify(size_t token, std::string_view compact) const override;
+    [[nodiscard]] Result<std::string, std::string_view> verify(size_t token,
+                                                               std::string_view compact) const override;
 
   private:
     std::vector<TokenKeys> tokens_;

@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
             if (!entry.is_regular_file()) continue;
             std::ifstream in(entry.path(), std::ios::binary);
             std::vector<char> bytes((std::istreambuf_iterator<char>(in)), {});
-            std::vector<uint8_t> data(bytes.begin(), bytes.end());  // exact size: ASan sees a read past the end
+            std::vector<uint8_t> data(bytes.begin(),
+                                      bytes.end());  // exact size: ASan sees a read past the end
             LLVMFuzzerTestOneInput(data.data(), data.size());
             ++files;
         }

@@ -99,7 +99,8 @@ TEST_CASE("publications of many threads arrive in one order everywhere", "[broke
     for (int t = 0; t < threads; ++t) {
         running.emplace_back([&broker, t] {
             for (int i = 0; i < each; ++i) {
-                broker.publish(publication(i % 2 == 0 ? "one" : "two", std::to_string(t) + ":" + std::to_string(i)));
+                broker.publish(
+                    publication(i % 2 == 0 ? "one" : "two", std::to_string(t) + ":" + std::to_string(i)));
             }
         });
     }

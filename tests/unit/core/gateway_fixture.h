@@ -1,4 +1,5 @@
-// A gateway with a policy in text, a broker that delivers at once, and clients made of bytes: no socket, no clock.
+// A gateway with a policy in text, a broker that delivers at once, and clients made of bytes: no socket, no
+// clock.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -20,7 +21,8 @@ inline std::shared_ptr<const dsl::Policy> policy_from(const std::string& text) {
     dsl::Sources sources;
     dsl::Diagnostics diagnostics;
     dsl::load_text("test.route", text, sources, diagnostics);
-    auto policy = dsl::compile(sources, [](const std::string&) { return failure("no files here"); }, diagnostics);
+    auto policy = dsl::compile(
+        sources, [](const std::string&) { return failure("no files here"); }, diagnostics);
     INFO(dsl::render(diagnostics, sources, false));
     REQUIRE(policy);
     return policy;
@@ -71,10 +73,13 @@ struct World {
         gateway = std::make_unique<Gateway>(0, broker, limits, counters, settings, runtime);
     }
 
-    ConnectionId connect(const std::string& path = "/chat", const std::string& headers = "", const std::string& ip = "10.0.0.1") {
+    ConnectionId connect(const std::string& path = "/chat", const std::string& headers = "",
+                         const std::string& ip = "10.0.0.1") {
         const ConnectionId id = gateway->opened({*dsl::parse_address(ip), false}, now);
-        feed(id, "GET " + path + " HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" + headers + "\r\n");
+        feed(id, "GET " + path +
+                     " HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" +
+                     headers + "\r\n");
         return id;
     }
     void feed(ConnectionId id, std::string bytes) {
@@ -117,13 +122,15 @@ struct World {
             size_t size = static_cast<unsigned char>(bytes[1]);
             size_t head = 2;
             if (size == 126) {
-                size = static_cast<size_t>(static_cast<unsigned char>(bytes[2])) << 8 | static_cast<unsigned char>(bytes[3]);
+                size = static_cast<size_t>(static_cast<unsigned char>(bytes[2])) << 8 |
+                       static_cast<unsigned char>(bytes[3]);
                 head = 4;
             }
             std::string payload = bytes.substr(head, size);
             const int opcode = bytes[0] & 15;
             if (opcode == 8) {
-                const int code = static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
+                const int code =
+                    static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
                 payload = "close " + std::to_string(code) + " " + payload.substr(2);
             }
             if (opcode == 9) payload = "ping";

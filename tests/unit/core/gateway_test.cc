@@ -66,14 +66,19 @@ TEST_CASE("who may not come in is told why") {
         CHECK(world.gateway->closing(id));
         return answer;
     };
-    CHECK_THAT(status("/chat"), StartsWith("HTTP/1.1 401 ") && Contains("no token was sent") && Contains("WWW-Authenticate"));
+    CHECK_THAT(status("/chat"),
+               StartsWith("HTTP/1.1 401 ") && Contains("no token was sent") && Contains("WWW-Authenticate"));
     CHECK_THAT(status("/chat?token=bad"), StartsWith("HTTP/1.1 401 ") && Contains("the signature is wrong"));
-    CHECK_THAT(status("/chat?token=%7B%7D"), StartsWith("HTTP/1.1 401 ") && Contains("the token has no claim sub"));
-    CHECK_THAT(status("/chat?token=%7B%22sub%22:7%7D"), StartsWith("HTTP/1.1 401 ") && Contains("claim sub is no string"));
+    CHECK_THAT(status("/chat?token=%7B%7D"),
+               StartsWith("HTTP/1.1 401 ") && Contains("the token has no claim sub"));
+    CHECK_THAT(status("/chat?token=%7B%22sub%22:7%7D"),
+               StartsWith("HTTP/1.1 401 ") && Contains("claim sub is no string"));
     CHECK_THAT(status(as("mallory")), StartsWith("HTTP/1.1 403 ") && Contains("mallory is not welcome"));
-    CHECK_THAT(status(as("alice", ",%22exp%22:1600000000")), StartsWith("HTTP/1.1 401 ") && Contains("expired"));
+    CHECK_THAT(status(as("alice", ",%22exp%22:1600000000")),
+               StartsWith("HTTP/1.1 401 ") && Contains("expired"));
     CHECK_THAT(status("/nowhere"), StartsWith("HTTP/1.1 404 "));
-    CHECK_THAT(status(as("alice"), "Origin: https://evil.example\r\n"), StartsWith("HTTP/1.1 403 ") && Contains("origin"));
+    CHECK_THAT(status(as("alice"), "Origin: https://evil.example\r\n"),
+               StartsWith("HTTP/1.1 403 ") && Contains("origin"));
     CHECK(world.counters.connections.get() == 0);
     const ConnectionId good = world.connect(as("alice"), "Origin: https://app.example.com\r\n");
     CHECK_THAT(world.read(good), StartsWith("HTTP/1.1 101 "));
@@ -88,7 +93,8 @@ TEST_CASE("plain requests and broken ones have an answer") {
         world.feed(id, bytes);
         return world.read(id);
     };
-    CHECK_THAT(ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 200 ") && Contains("<p>hello</p>"));
+    CHECK_THAT(ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+               StartsWith("HTTP/1.1 200 ") && Contains("<p>hello</p>"));
     const std::string two = ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK_THAT(two, StartsWith("HTTP/1.1 200 ") && !Contains("<p>") && Contains("HTTP/1.1 404 "));
     CHECK_THAT(ask("GET /chat HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 426 "));
@@ -104,11 +110,14 @@ TEST_CASE("a message goes to the channel that its block names, once, to all") {
     CHECK(world.last(alice) == R"({"type":"$subscribed","re":1,"channel":"room/hall"})");
     world.say(bob, R"({"type":"$subscribe","channel":"room/hall"})");
     (void)world.read(bob);
-    world.say(alice, R"({ "type" : "chat.say" , "$id":"c1", "room":"hall", "text":"h\u00e4 \"x\", {y}", "extra":[1,{"a":2}] })");
+    world.say(
+        alice,
+        R"({ "type" : "chat.say" , "$id":"c1", "room":"hall", "text":"h\u00e4 \"x\", {y}", "extra":[1,{"a":2}] })");
     const auto answer = world.frames(alice);
     REQUIRE(answer.size() == 2);
     CHECK(answer[0] == R"({"type":"$ok","re":"c1"})");
-    const std::string delivered = R"({"$":{"channel":"room/hall","id":"0-1","at":1700000000000},"type" : "chat.say","room":"hall","text":"h\u00e4 \"x\", {y}","extra":[1,{"a":2}]})";
+    const std::string delivered =
+        R"({"$":{"channel":"room/hall","id":"0-1","at":1700000000000},"type" : "chat.say","room":"hall","text":"h\u00e4 \"x\", {y}","extra":[1,{"a":2}]})";
     CHECK(answer[1] == delivered);
     CHECK(world.last(bob) == delivered);
 
@@ -127,29 +136,37 @@ TEST_CASE("what the policy refuses is refused with its reason") {
     };
     CHECK(answer(R"({"type":"chat.say","$id":"a","room":"hall","text":"buy spam now"})") ==
           R"({"type":"$error","re":"a","error":"forbidden","because":"no spam"})");
-    CHECK_THAT(answer(R"({"type":"chat.say","room":"hall"})"), Contains("bad_message") && Contains("field text is missing"));
+    CHECK_THAT(answer(R"({"type":"chat.say","room":"hall"})"),
+               Contains("bad_message") && Contains("field text is missing"));
     CHECK_THAT(answer(R"({"type":"chat.say","room":7,"text":"x"})"), Contains("field room is no string"));
-    CHECK_THAT(answer(R"({"type":"chat.say","room":"a/b","text":"x"})"), Contains("cannot be part of a channel"));
+    CHECK_THAT(answer(R"({"type":"chat.say","room":"a/b","text":"x"})"),
+               Contains("cannot be part of a channel"));
     CHECK_THAT(answer(R"({"type":"chat.shout"})"), Contains("unknown_message"));
     CHECK_THAT(answer(R"({"type":"$wipe"})"), Contains("unknown_message"));
-    CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/secret"})"), Contains("forbidden") && Contains("no rule allows this"));
+    CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/secret"})"),
+               Contains("forbidden") && Contains("no rule allows this"));
     CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/staff"})"), Contains("only staff"));
     CHECK_THAT(answer(R"({"type":"$subscribe","channel":"user/bob"})"), Contains("forbidden"));
     CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/*"})"), Contains("bad_message"));
-    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1,"a":2}})"), Contains("bad_message"));
-    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"$":1}})"), Contains("bad_message"));
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1,"a":2}})"),
+               Contains("bad_message"));
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"$":1}})"),
+               Contains("bad_message"));
     world.later(2000);
     CHECK_THAT(answer(R"({"type":"$publish","channel":"elsewhere","data":{}})"), Contains("forbidden"));
-    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"dedup":"x"})"), Contains("not supported yet"));
-    CHECK(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"$id":5})") == R"({"type":"$ok","re":5})");
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"dedup":"x"})"),
+               Contains("not supported yet"));
+    CHECK(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"$id":5})") ==
+          R"({"type":"$ok","re":5})");
 }
 
 TEST_CASE("what is no message of ours is named") {
     World world(chat);
     const ConnectionId alice = world.connect(as("alice", team));
     (void)world.read(alice);
-    for (const std::string text : {"hello", "[1]", "{}", R"({"type":7})", R"({"type":"a","type":"b"})", R"({"type":"a","ty\u0070e":"b"})",
-                                   R"({"type":"chat.say","$":{}})", R"({"type":"a b"})", R"({"type":"typing","$id":{}})"}) {
+    for (const std::string text : {"hello", "[1]", "{}", R"({"type":7})", R"({"type":"a","type":"b"})",
+                                   R"({"type":"a","ty\u0070e":"b"})", R"({"type":"chat.say","$":{}})",
+                                   R"({"type":"a b"})", R"({"type":"typing","$id":{}})"}) {
         INFO(text);
         world.say(alice, text);
         CHECK_THAT(world.last(alice), Contains(R"("error":"bad_message")"));
@@ -172,7 +189,8 @@ TEST_CASE("limits") {
     world.say(first, typing);
     CHECK(world.frames(first).size() == 2);
     world.say(first, typing);
-    CHECK(world.last(first) == R"({"type":"$error","re":1,"error":"limited","because":"slower, please","retry_after":500})");
+    CHECK(world.last(first) ==
+          R"({"type":"$error","re":1,"error":"limited","because":"slower, please","retry_after":500})");
     world.later(600);
     world.say(first, typing);
     CHECK_THAT(world.last(first), Contains("$ok"));
@@ -195,7 +213,8 @@ TEST_CASE("the codec's errors close with its codes") {
 }
 
 TEST_CASE("quiet clients are asked, dead ones closed") {
-    World world("route e /chat { auth = none idle_timeout = 60s ping_every = 20s allow connect dialect = \"echo\" }");
+    World world(
+        "route e /chat { auth = none idle_timeout = 60s ping_every = 20s allow connect dialect = \"echo\" }");
     const ConnectionId id = world.connect();
     (void)world.read(id);
     for (int i = 0; i < 199; ++i) world.later(100);
@@ -240,7 +259,8 @@ TEST_CASE("a slow reader is closed and holds nobody up") {
     World world(chat, {.max_queue_bytes = 4000, .max_queue_messages = 100});
     const ConnectionId slow = world.connect(as("slow", team));
     const ConnectionId fast = world.connect(as("fast", team));
-    for (const ConnectionId id : {slow, fast}) world.say(id, R"({"type":"$subscribe","channel":"room/hall"})");
+    for (const ConnectionId id : {slow, fast})
+        world.say(id, R"({"type":"$subscribe","channel":"room/hall"})");
     (void)world.read(slow);
     for (int i = 0; i < 30; ++i) {
         world.later(100);

@@ -56,7 +56,8 @@ TEST_CASE("connections inherit what is set on the listener", "[socket]") {
     REQUIRE(accepted.open());
     CHECK(option(accepted.get(), IPPROTO_TCP, TCP_NODELAY) == 1);
     CHECK(option(accepted.get(), SOL_SOCKET, SO_KEEPALIVE) == 1);
-    CHECK(option(accepted.get(), SOL_SOCKET, SO_SNDBUF) == 2 * 65536);  // the kernel doubles it for its own use
+    CHECK(option(accepted.get(), SOL_SOCKET, SO_SNDBUF) ==
+          2 * 65536);  // the kernel doubles it for its own use
     CHECK(option(accepted.get(), IPPROTO_TCP, TCP_USER_TIMEOUT) == 30'000);
 }
 
@@ -82,8 +83,9 @@ TEST_CASE("an address that this machine does not have", "[socket]") {
     const auto listener = listen_on({"192.0.2.1", 0}, {});
     REQUIRE_FALSE(listener);
     CHECK(listener.error().code == EADDRNOTAVAIL);
-    CHECK(listener.error().text == "192.0.2.1:0: Cannot assign requested address; no interface of this machine has that "
-                                   "address");
+    CHECK(listener.error().text ==
+          "192.0.2.1:0: Cannot assign requested address; no interface of this machine has that "
+          "address");
 }
 
 TEST_CASE("addresses of peers", "[socket]") {

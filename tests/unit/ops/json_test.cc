@@ -1,7 +1,7 @@
 #include "daemon/ops/json.h"
 
-#include <catch2/catch.hpp>
 #include <simdjson.h>
+#include <catch2/catch.hpp>
 #include <string>
 
 using wayleave::json_string;

@@ -1,6 +1,6 @@
 // What the admin address and the control socket answer.
-#include <catch2/catch.hpp>
 #include <simdjson.h>
+#include <catch2/catch.hpp>
 #include <string>
 
 #include "daemon/ops/admin.h"
@@ -45,10 +45,11 @@ TEST_CASE("metrics add the workers up", "[ops]") {
     const auto answer = answer_admin({"GET", "/metrics", ""}, example());
     CHECK(answer.status == 200);
     CHECK(answer.content_type == "text/plain; version=0.0.4; charset=utf-8");
-    for (const char* line : {"wayleave_connections 6\n", "wayleave_messages_received_total 82\n",
-                             "wayleave_refusals_total{reason=\"limited\"} 2\n",
-                             "wayleave_loop_turns_total{worker=\"1\"} 8\n", "wayleave_max_connections 100\n",
-                             "wayleave_build_info{version=\"1.2.3\"} 1\n", "wayleave_policy_generation 2\n"}) {
+    for (const char* line :
+         {"wayleave_connections 6\n", "wayleave_messages_received_total 82\n",
+          "wayleave_refusals_total{reason=\"limited\"} 2\n", "wayleave_loop_turns_total{worker=\"1\"} 8\n",
+          "wayleave_max_connections 100\n", "wayleave_build_info{version=\"1.2.3\"} 1\n",
+          "wayleave_policy_generation 2\n"}) {
         CHECK_THAT(answer.body, Catch::Contains(line));
     }
 }
@@ -92,7 +93,10 @@ TEST_CASE("a reload that was done", "[ops]") {
 }
 
 TEST_CASE("a reload that was refused is a problem document", "[ops]") {
-    const ControlActions actions{[] { return ReloadReport{false, "error[E001]: \"x\"\n   ^\n", {}}; }, example};
+    const ControlActions actions{[] {
+                                     return ReloadReport{false, "error[E001]: \"x\"\n   ^\n", {}};
+                                 },
+                                 example};
     const auto answer = answer_control({"POST", "/reload", ""}, actions);
     CHECK(answer.status == 422);
     CHECK(answer.content_type == "application/problem+json");

@@ -15,7 +15,9 @@ namespace {
 // A directory of policy and key files.
 class Files : public KeyDirectory {
   public:
-    void put(const std::string& name, std::string_view text, mode_t mode = 0600) const { (void)write(name, text, mode); }
+    void put(const std::string& name, std::string_view text, mode_t mode = 0600) const {
+        (void)write(name, text, mode);
+    }
 };
 
 std::string policy(const std::string& token_settings) {
@@ -102,7 +104,8 @@ TEST_CASE("problems outside of the policy", "[loader]") {
     directory.put("app.jwks", generate_key(Algorithm::EdDSA).value());
     Settings settings = settings_of(directory);
     settings.static_directory = directory.path() + "/none";
-    settings.listeners.push_back({"127.0.0.1:1", directory.path() + "/cert.pem", directory.path() + "/key.pem"});
+    settings.listeners.push_back(
+        {"127.0.0.1:1", directory.path() + "/cert.pem", directory.path() + "/key.pem"});
     const LoadedRuntime loaded = load_runtime(settings, 1);
     CHECK_FALSE(loaded.runtime);
     CHECK(loaded.errors() == 2);
@@ -114,8 +117,8 @@ TEST_CASE("problems outside of the policy", "[loader]") {
 TEST_CASE("an echo route that others can reach is a warning", "[loader]") {
     const Files directory;
     directory.put("a.route",
-                    "route echo /echo {\n    auth = none\n    origins = { none }\n    dialect = \"echo\"\n"
-                    "    allow connect\n}\n");
+                  "route echo /echo {\n    auth = none\n    origins = { none }\n    dialect = \"echo\"\n"
+                  "    allow connect\n}\n");
     Settings settings = settings_of(directory);
     CHECK(load_runtime(settings, 1).warnings.empty());
     settings.listeners.push_back({"0.0.0.0:80", "", ""});

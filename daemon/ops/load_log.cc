@@ -1,0 +1,46 @@
+#include "daemon/ops/load_log.h"
+
+#include <fmt/format.h>
+
+#include "daemon/ops/log.h"
+
+namespace wayleave {
+
+namespace {
+
+std::string sentence_of(const dsl::Diagnostic& diagnostic) {
+    std::string text = fmt::format("{}: {}", diagnostic.id, diagnostic.message);
+    if (!diagnostic.help.empty()) text += "; " + diagnostic.help;
+    return text;
+}
+
+}  // namespace
+
+void log_lines(std::string_view event, std::string_view text) {
+    while (!text.empty()) {
+        const size_t end = text.find('\n');
+        const auto line = text.substr(0, end);
+        if (!line.empty()) log_event(Level::error, event, line);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+}
+
+void log_warnings(const LoadedRuntime& loaded) {
+    for (const auto& diagnostic : loaded.diagnostics.all()) {
+        if (diagnostic.severity != dsl::Severity::warning) continue;
+        log_event(Level::warn, "policy-warning", sentence_of(diagnostic),
+                  {{"place", loaded.sources.place(diagnostic.primary.span)}});
+    }
+    for (const std::string& warning : loaded.warnings) log_event(Level::warn, "policy-warning", warning);
+}
+
+void log_refusal(const LoadedRuntime& loaded, LogFormat format) {
+    if (format != LogFormat::json) return log_lines("reload-diagnostic", loaded.render(false));
+    for (const auto& diagnostic : loaded.diagnostics.all()) {  // for programs: one object each
+        log_event(Level::error, "reload-diagnostic", sentence_of(diagnostic),
+                  {{"place", loaded.sources.place(diagnostic.primary.span)}});
+    }
+    for (const std::string& problem : loaded.problems) log_event(Level::error, "reload-diagnostic", problem);
+}
+
+}  // namespace wayleave

@@ -1,0 +1,55 @@
+// Any bytes as a client's message: what is accepted is published as JSON that says the same and begins with
+// `$`.
+#include <simdjson.h>
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "daemon/core/client_message.h"
+#include "daemon/core/native.h"
+
+using namespace wayleave;
+
+namespace {
+
+void check(bool holds) {
+    if (!holds) std::abort();
+}
+
+dsl::Message block() {
+    dsl::Message out;
+    out.fields.push_back(
+        {"to", {"to"}, {dsl::Kind::string, dsl::Shape::one}, false, dsl::Value(std::string("x")), {}});
+    out.fields.push_back(
+        {"n", {"a", "n"}, {dsl::Kind::integer, dsl::Shape::one}, false, dsl::Value(int64_t{0}), {}});
+    out.fields.push_back({"l",
+                          {"l"},
+                          {dsl::Kind::string, dsl::Shape::set},
+                          false,
+                          dsl::Value(std::vector<dsl::Scalar>{}),
+                          {}});
+    return out;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    static MessageParser parser;
+    static const dsl::Message fields = block();
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    const auto parsed = parser.parse(text);
+    if (!parsed.ok()) return 0;
+    const MessageParser::Message& message = *parsed.value();
+    const auto values = read_fields(fields, message);
+    check(!values.ok() || values->size() == fields.fields.size());
+    const std::string out = publication_text("room/a", "0-1", 1, message.members);
+    simdjson::dom::parser again;
+    simdjson::dom::object object;
+    check(again.parse(out).get(object) == simdjson::SUCCESS);
+    const size_t hidden = message.id.empty() ? 0 : 1;
+    check(object.size() == message.members.size() + 1 - hidden);
+    std::string_view type;
+    check(object["type"].get(type) == simdjson::SUCCESS && type == message.type);
+    check(again.parse(error_text(message.id, "bad_message", {}, true)).error() == simdjson::SUCCESS);
+    return 0;
+}

@@ -1,0 +1,81 @@
+// Any text as a policy, compiled: diagnostics have places, and what compiles decides the same before and
+// after folding.
+#include <cstdint>
+#include <cstdlib>
+
+#include "dsl/compile.h"
+#include "dsl/evaluate.h"
+#include "dsl/load.h"
+
+using namespace wayleave;
+using namespace wayleave::dsl;
+
+namespace {
+
+void check(bool holds) {
+    if (!holds) std::abort();
+}
+
+Value value_of(Type type) {
+    if (type.shape != Shape::one) return Value(std::vector<Scalar>{});
+    switch (type.kind) {
+        case Kind::boolean: return Value(true);
+        case Kind::floating: return Value(1.5);
+        case Kind::string: return Value(std::string("a"));
+        case Kind::ip: return Value(Address{});
+        case Kind::net: return Value(Net{});
+        case Kind::rate: return Value(Rate{1, 1000, false});
+        default: return Value(int64_t{1});
+    }
+}
+
+void decide_all(const Route& route, const Facts& facts, std::string_view name) {
+    const auto channel = split_channel(name);
+    Request request;
+    request.facts = &facts;
+    request.channel = channel ? &*channel : nullptr;
+    request.message_type = "a";
+    const Residual residual = fold(route.program, early_answers(route.program, request));
+    for (const RootId root : {route.connect, route.subscribe, route.publish}) {
+        const NodeId whole = decide(route.program, route.program.nodes, route.program.roots[root], request);
+        check(decide(route.program, residual.nodes, residual.roots[root], request) == whole);
+        check((whole & ~verdict_bit) < route.rules.size() + 2);
+    }
+    for (const Message& message : route.messages) {
+        std::vector<Value> fields;
+        for (const FieldDecl& field : message.fields) fields.push_back(value_of(field.type));
+        request.fields = fields;
+        (void)decide(route.program, residual.nodes, residual.roots[message.decision], request);
+        std::string out;
+        for (const Publish& publish : message.publish) {
+            if (build_channel(route.program, publish.channel, request, out))
+                check(split_channel(out).has_value());
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    Sources sources;
+    Diagnostics diagnostics;
+    load_text("fuzz.route", std::string(reinterpret_cast<const char*>(data), size), sources, diagnostics);
+    const auto policy = compile(
+        sources, [](const std::string&) { return Result<std::string>(std::string("10.0.0.0/8\n")); },
+        diagnostics);
+    check((policy != nullptr) == (diagnostics.errors() == 0));
+    (void)render(diagnostics, sources, true);
+    for (const Diagnostic& one : diagnostics.all())
+        check(one.primary.span.begin <= one.primary.span.end && one.primary.span.begin <= size);
+    if (!policy) return 0;
+    for (const auto& route : policy->routes) {
+        Facts facts;
+        facts.shape = route->shape;
+        for (const FactShape::Fact& fact : route->shape->facts) facts.values.push_back(value_of(fact.type));
+        for (const std::string_view channel : {"a", "room/a", "a/b/c"}) decide_all(*route, facts, channel);
+        RouteMatch match;
+        for (const std::string_view path : {"/", "/a", "/a/1/", "/ws/chat"})
+            (void)policy->router.find("a.example.com", path, match);
+    }
+    return 0;
+}
