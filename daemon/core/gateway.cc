@@ -342,8 +342,8 @@ void Gateway::Impl::close_for(Session& session, const Rejection& rejection, Now 
     const std::string_view name = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty()
                                       ? std::string_view(outcome.name)
                                       : to_string(rejection.reason);
-    const int64_t reconnect = is_final(code) ? -1 : static_cast<int64_t>(500 + numbers_() % 1500);
-    close(session, code, name, rejection.because, std::max(reconnect, rejection.retry_after_ms), now);
+    const int64_t after_ms = std::max(static_cast<int64_t>(500 + numbers_() % 1500), rejection.retry_after_ms);
+    close(session, code, name, rejection.because, is_final(code) ? -1 : after_ms, now);
 }
 
 // --- the outer shell ---
