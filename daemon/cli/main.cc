@@ -6,7 +6,9 @@
 
 #include "daemon/cli/commands.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
     CLI::App app{"Configuration-driven WebSocket daemon.", "wayleave"};
     app.set_version_flag("--version", "wayleave " WAYLEAVE_VERSION);
     app.require_subcommand(1);
@@ -27,6 +29,14 @@ int main(int argc, char** argv) {
         return exit_code;
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? EX_OK : EX_USAGE;  // --help and --version come this way, too
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "wayleave: a bug, please report it: %s\n", error.what());
         return EX_SOFTWARE;

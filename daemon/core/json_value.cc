@@ -43,7 +43,7 @@ std::optional<Scalar> scalar(element item, Kind kind) {
         }
         case Kind::integer: {
             int64_t value = 0;
-            if (item.is_double() || item.get(value) != simdjson::SUCCESS) return std::nullopt;
+            if (item.get(value) != simdjson::SUCCESS) return std::nullopt;
             return Scalar(value);
         }
         case Kind::floating: {

@@ -7,7 +7,9 @@
 namespace wayleave {
 
 std::vector<std::pair<std::string, std::string>> edge_library_versions() {
-    return {{"libwebsockets", lws_get_library_version()},
+    std::string lws = lws_get_library_version();  // version-commit, and Debian's has no commit
+    if (lws.ends_with('-')) lws.pop_back();
+    return {{"libwebsockets", std::move(lws)},
             {"libev", std::to_string(ev_version_major()) + "." + std::to_string(ev_version_minor())},
             {"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING)}};
 }

@@ -1,0 +1,77 @@
+#include "daemon/core/claims.h"
+
+#include <catch2/catch.hpp>
+
+using namespace wayleave;
+using dsl::Kind;
+using dsl::Shape;
+
+namespace {
+
+constexpr int64_t now_ms = 1'700'000'000'000;
+
+dsl::TokenDecl token() {
+    dsl::TokenDecl out;
+    out.issuer = "https://login";
+    out.audience = "chat";
+    out.claims = {{"sub", {"sub"}, {Kind::string, Shape::one}, true, {}, false},
+                  {"level", {"app", "level"}, {Kind::integer, Shape::one}, false, dsl::Value(int64_t{1}), false},
+                  {"roles", {"https://x/roles"}, {Kind::string, Shape::set}, false, dsl::Value(std::vector<dsl::Scalar>{}), false}};
+    return out;
+}
+
+std::string payload(const std::string& members) {
+    return R"({"iss":"https://login","aud":"chat","sub":"ann")" + members + "}";
+}
+
+std::string error(const std::string& text) {
+    const auto claims = read_claims(token(), text, now_ms);
+    return claims ? "" : claims.error();
+}
+
+}  // namespace
+
+TEST_CASE("claims have the types that were declared") {
+    const auto claims = read_claims(token(), payload(R"(,"app":{"level":7},"https://x/roles":["b","a","b"],"other":[{}])"), now_ms);
+    REQUIRE(claims);
+    CHECK(claims->values[0] == dsl::Value(std::string("ann")));
+    CHECK(claims->values[1] == dsl::Value(int64_t{7}));
+    CHECK(claims->values[2] == dsl::Value(std::vector<dsl::Scalar>{std::string("a"), std::string("b")}));
+    CHECK(claims->expires_ms == 0);
+    CHECK(read_claims(token(), payload(""), now_ms)->values[1] == dsl::Value(int64_t{1}));
+}
+
+TEST_CASE("an ill-typed claim refuses, whether or not it may be absent") {
+    CHECK(error(payload(R"(,"app":{"level":"7"})")) == "the token's claim level is no int");
+    CHECK(error(payload(R"(,"app":{"level":7.0})")) == "the token's claim level is no int");
+    CHECK(error(payload(R"(,"app":{"level":99999999999999999999})")) != "");
+    CHECK(error(payload(R"(,"https://x/roles":"a b")")) == "the token's claim roles is no set of string");
+    CHECK(error(payload(R"(,"https://x/roles":["a",1])")) == "the token's claim roles is no set of string");
+    CHECK(error(payload(R"(,"sub":"bob")")) == "the token says the claim sub twice");
+    CHECK(error(R"({"iss":"https://login","aud":"chat"})") == "the token has no claim sub");
+    CHECK(error("[]") == "the token's claims are no JSON object");
+    CHECK(error("{") == "the token's claims are no JSON object");
+}
+
+TEST_CASE("issuer and audience") {
+    CHECK(error(R"({"iss":"https://other","aud":"chat","sub":"a"})") == "the token is from another issuer");
+    CHECK(error(R"({"aud":"chat","sub":"a"})") == "the token is from another issuer");
+    CHECK(error(R"({"iss":["https://login"],"aud":"chat","sub":"a"})") == "the token is from another issuer");
+    CHECK(error(R"({"iss":"https://login","aud":"mail","sub":"a"})") == "the token is for another audience");
+    CHECK(error(R"({"iss":"https://login","sub":"a"})") == "the token is for another audience");
+    CHECK(error(R"({"iss":"https://login","aud":["mail","chat"],"sub":"a"})").empty());
+    CHECK(error(R"({"iss":"https://login","aud":"mail","aud":"chat","sub":"a"})") == "the token is for another audience");
+}
+
+TEST_CASE("time") {
+    const auto expires = [](const std::string& exp) { return read_claims(token(), payload(",\"exp\":" + exp), now_ms)->expires_ms; };
+    CHECK(expires("1700000100") == 1'700'000'100'000);
+    CHECK(expires("1700000100.5") == 1'700'000'100'500);
+    // Within the leeway it comes in, and stays for the leeway.
+    CHECK(expires("1699999941") == now_ms + 60'000);
+    CHECK(error(payload(R"(,"exp":1699999940)")) == "the token has expired");
+    CHECK(error(payload(R"(,"nbf":1700000060)")).empty());
+    CHECK(error(payload(R"(,"nbf":1700000061)")) == "the token is not valid yet");
+    for (const std::string bad : {"\"x\"", "-1", "1e300", "null", "{}"}) CHECK(error(payload(",\"exp\":" + bad)) == "the token's exp is no time");
+    CHECK(error(payload(R"(,"exp":1700000100,"exp":1800000100)")) == "the token says exp twice");
+}

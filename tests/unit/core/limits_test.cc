@@ -1,0 +1,78 @@
+#include "daemon/core/limits.h"
+
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+using namespace wayleave;
+
+TEST_CASE("a rate passes its burst and then one each interval") {
+    LimitTable table;
+    const auto take = [&](int64_t now) { return table.take("k", 2, 1000, 3, now); };  // one each 500 ms
+    for (int i = 0; i < 3; ++i) CHECK(take(10'000).pass);
+    const LimitAnswer refused = take(10'000);
+    CHECK_FALSE(refused.pass);
+    CHECK(refused.retry_after_ms == 500);
+    CHECK_FALSE(take(10'499).pass);
+    CHECK(take(10'500).pass);
+    CHECK_FALSE(take(10'500).pass);
+    // Whoever asks all the time gets the rate, not less.
+    int passed = 0;
+    for (int64_t now = 20'000; now < 30'000; now += 10) passed += take(now).pass ? 1 : 0;
+    CHECK(passed == 3 + 19);
+}
+
+TEST_CASE("a new rate for the same key keeps what was used") {
+    LimitTable table;
+    for (int i = 0; i < 10; ++i) (void)table.take("k", 1, 1000, 10, 5000);
+    CHECK_FALSE(table.take("k", 100, 1000, 1, 5000).pass);
+}
+
+TEST_CASE("slow rates do not overflow") {
+    LimitTable table;
+    CHECK(table.take("day", 1, 86'400'000, 1, 1).pass);
+    CHECK(table.take("day", 1, 86'400'000, 1, 2).retry_after_ms == 86'399'999);
+    for (int i = 0; i < 1000; ++i) CHECK(table.take("fast", 1'000'000'000, 1, 1'000'000'000, 1).pass);
+}
+
+TEST_CASE("a number at one time") {
+    LimitTable table;
+    CHECK(table.enter("k", 2));
+    CHECK(table.enter("k", 2));
+    CHECK_FALSE(table.enter("k", 2));
+    CHECK(table.enter("other", 2));
+    table.leave("k");
+    CHECK(table.enter("k", 2));
+    table.leave("nobody");
+}
+
+TEST_CASE("a full table refuses and counts, and forgets who is as good as new") {
+    LimitTable table(64);  // one key a stripe
+    int entered = 0;
+    for (int i = 0; i < 1000; ++i) entered += table.enter("k" + std::to_string(i), 1) ? 1 : 0;
+    CHECK(entered <= 64);
+    CHECK(table.keys() == static_cast<size_t>(entered));
+    CHECK(table.overflows() == static_cast<uint64_t>(1000 - entered));
+    // New keys share one bucket: a flood of them is limited as one.
+    int passed = 0;
+    for (int i = 0; i < 1000; ++i) passed += table.take("flood" + std::to_string(i), 1, 1000, 1, 1000).pass ? 1 : 0;
+    CHECK(passed <= 64);
+    for (int i = 0; i < 1000; ++i) table.leave("k" + std::to_string(i));
+    for (int i = 0; i < 64; ++i) table.forget_idle(10'000);
+    CHECK(table.keys() == 0);
+}
+
+TEST_CASE("threads share what a limit permits") {
+    LimitTable table;
+    std::atomic<int> passed{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 1000; ++i) passed += table.take("k", 1, 1000, 100, 1000).pass ? 1 : 0;
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(passed == 100);
+}
