@@ -41,12 +41,11 @@ std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
 }  // namespace
 
 Gateway::Impl::Impl(uint32_t worker, Broker& broker_in, LimitTable& limits_in, Counters& counters_in,
-                    const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime)
+                    std::shared_ptr<const Runtime> runtime)
     : broker(broker_in),
       limits(limits_in),
       counters(counters_in),
       worker_(worker),
-      settings_(settings),
       runtime_(std::move(runtime)),
       hub_(worker, broker_in),
       numbers_(random_seed()) {}
@@ -171,7 +170,7 @@ void Gateway::Impl::drain(Now now) {
     if (draining) return;
     draining = true;
     next_drain_ = 0;
-    const auto ticks = static_cast<size_t>(std::max<int64_t>(1, settings_.drain_ms / tick_ms));
+    const auto ticks = static_cast<size_t>(std::max<int64_t>(1, runtime_->settings.drain_ms / tick_ms));
     drain_step_ = sockets < 100 ? sockets : sockets / ticks + 1;
     drain_some(now);
 }
@@ -186,7 +185,7 @@ void Gateway::Impl::drain_some(Now now) {
                                                  {Reason::unavailable, "the server is stopping", {}, {}, 0},
                                                  false, ""));
         } else {
-            const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, settings_.drain_ms));
+            const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, runtime_->settings.drain_ms));
             close(*session, 1001, "drain", "the server is stopping",
                   static_cast<int64_t>(numbers_() % spread), now);
         }
@@ -221,7 +220,8 @@ void Gateway::Impl::reschedule(Session& session, Now now) {
 
 int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
     if (session.close_by_ms != Session::never_ms) return session.close_by_ms;
-    if (session.state == Session::State::head) return session.opened_ms + settings_.handshake_timeout_ms;
+    if (session.state == Session::State::head)
+        return session.opened_ms + runtime_->settings.handshake_timeout_ms;
     const dsl::Route& route = *session.binding->route;
     int64_t when = Session::never_ms;
     if (route.idle_timeout_ms > 0) when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
@@ -242,7 +242,7 @@ void Gateway::Impl::wake(Session& session, Now now) {
     if (session.state == Session::State::open) {
         wake_open(session, now);
     } else if (session.state == Session::State::head &&
-               session.opened_ms + settings_.handshake_timeout_ms <= now.steady_ms) {
+               session.opened_ms + runtime_->settings.handshake_timeout_ms <= now.steady_ms) {
         // Nothing came, or our answer is not taken.
         if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty())
             return abort(session);
@@ -250,7 +250,7 @@ void Gateway::Impl::wake(Session& session, Now now) {
         send_last(session, problem_response(408, "idle",
                                             {Reason::idle, "the request was not complete in time", {}, {}, 0},
                                             false, ""));
-        session.close_by_ms = now.steady_ms + settings_.close_timeout_ms;
+        session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     }
     if (!session.abort_listed) reschedule(session, now);
 }
@@ -297,8 +297,8 @@ void Gateway::Impl::abort(Session& session) {
 
 void Gateway::Impl::send(Session& session, Frame frame, Now now) {
     if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
-    const bool full = session.queue.bytes() + frame->size() > settings_.max_queue_bytes ||
-                      session.queue.frames() >= settings_.max_queue_messages;
+    const bool full = session.queue.bytes() + frame->size() > runtime_->settings.max_queue_bytes ||
+                      session.queue.frames() >= runtime_->settings.max_queue_messages;
     if (full)
         return close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
     session.queue.push(std::move(frame));
@@ -319,10 +319,10 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
                           int64_t reconnect_ms, Now now) {
     if (session.state != Session::State::open) return;
     session.state = Session::State::closing;
-    session.close_by_ms = now.steady_ms + settings_.close_timeout_ms;
+    session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     hub_.leave_all(session);
     // What did not fit is dropped, so that the last words do.
-    if (session.queue.bytes() > settings_.max_queue_bytes / 2) session.queue.drop_unsent();
+    if (session.queue.bytes() > runtime_->settings.max_queue_bytes / 2) session.queue.drop_unsent();
     std::string last;
     if (session.binding->route->dialect == dsl::Dialect::native) {
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
@@ -342,15 +342,16 @@ void Gateway::Impl::close_for(Session& session, const Rejection& rejection, Now 
     const std::string_view name = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty()
                                       ? std::string_view(outcome.name)
                                       : to_string(rejection.reason);
-    const int64_t after_ms = std::max(static_cast<int64_t>(500 + numbers_() % 1500), rejection.retry_after_ms);
+    const int64_t after_ms =
+        std::max(static_cast<int64_t>(500 + numbers_() % 1500), rejection.retry_after_ms);
     close(session, code, name, rejection.because, is_final(code) ? -1 : after_ms, now);
 }
 
 // --- the outer shell ---
 
 Gateway::Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
-                 const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime)
-    : impl_(std::make_unique<Impl>(worker, broker, limits, counters, settings, std::move(runtime))) {}
+                 std::shared_ptr<const Runtime> runtime)
+    : impl_(std::make_unique<Impl>(worker, broker, limits, counters, std::move(runtime))) {}
 
 Gateway::~Gateway() = default;
 

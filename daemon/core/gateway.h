@@ -33,14 +33,6 @@ struct Peer {
     bool tls = false;
 };
 
-struct GatewaySettings {
-    size_t max_queue_bytes = 1 << 20;
-    size_t max_queue_messages = 1024;
-    int64_t handshake_timeout_ms = 10'000;
-    int64_t close_timeout_ms = 5'000;
-    int64_t drain_ms = 30'000;
-};
-
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end
 // of its loop turn and then clears them.
 struct Actions {
@@ -51,7 +43,7 @@ struct Actions {
 class Gateway {
   public:
     Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
-            const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime);
+            std::shared_ptr<const Runtime> runtime);
     ~Gateway();
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;

@@ -23,7 +23,7 @@ namespace wayleave {
 class Gateway::Impl {
   public:
     Impl(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
-         const GatewaySettings& settings, std::shared_ptr<const Runtime> runtime);
+         std::shared_ptr<const Runtime> runtime);
 
     // --- gateway.cc ---
     ConnectionId opened(const Peer& peer, Now now);
@@ -104,7 +104,6 @@ class Gateway::Impl {
     void confirm(Session& session, std::string_view re, Now now);
 
     uint32_t worker_;
-    GatewaySettings settings_;
     std::shared_ptr<const Runtime> runtime_;
     Hub hub_;
     TimerWheel wheel_;

@@ -64,7 +64,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             session.state = Session::State::closing;
             hub_.leave_all(session);
             send_last(session, close_frame(close->code, ""));
-            session.close_by_ms = now.steady_ms + settings_.close_timeout_ms;
+            session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
             reschedule(session, now);
         }
         return false;

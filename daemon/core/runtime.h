@@ -1,4 +1,5 @@
-// What a reload replaces, in one piece: the policy, the keys that its tokens name and the static files.
+// What a reload replaces, in one piece: the policy, the keys that its tokens name, the static files and
+// the bounds of queues and waits.
 // Immutable; shared by the workers, swapped by pointer.
 #pragma once
 
@@ -30,11 +31,20 @@ struct StaticFile {
     Frame body;
 };
 
+struct GatewaySettings {
+    size_t max_queue_bytes = 1 << 20;
+    size_t max_queue_messages = 1024;
+    int64_t handshake_timeout_ms = 10'000;
+    int64_t close_timeout_ms = 5'000;
+    int64_t drain_ms = 30'000;
+};
+
 struct Runtime {
     std::shared_ptr<const dsl::Policy> policy;             // never null
     std::shared_ptr<const TokenVerifier> verifier;         // never null
     std::map<std::string, StaticFile, std::less<>> files;  // by decoded path, "/" among them
-    uint64_t generation = 0;                               // counts loads
+    GatewaySettings settings;
+    uint64_t generation = 0;  // counts loads
 };
 
 }  // namespace wayleave

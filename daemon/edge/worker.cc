@@ -29,7 +29,7 @@ class Worker::Impl {
           report_(parts.report),
           settings_(settings),
           mailbox_(loop_),
-          gateway_(parts.broker.add_worker(mailbox_), parts.broker, parts.limits, counters_, settings.gateway,
+          gateway_(parts.broker.add_worker(mailbox_), parts.broker, parts.limits, counters_,
                    std::move(runtime)) {}
     ~Impl() {
         stop();
@@ -84,8 +84,8 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     for (const WorkerListener& listener : listeners) {
         if (listener.tls) tls.push_back(listener.files);
     }
-    auto transports = Transports::create({loop_, gateway_, counters_, door_, now_, report_}, tls,
-                                         settings_.gateway.handshake_timeout_ms);
+    auto transports =
+        Transports::create({loop_, gateway_, counters_, door_, now_, report_}, tls, settings_.tls_timeout_ms);
     if (!transports) return failure(transports.error());
     transports_ = std::move(*transports);
 

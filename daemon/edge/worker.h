@@ -25,7 +25,7 @@ struct WorkerListener {
 };
 
 struct WorkerSettings {
-    GatewaySettings gateway;
+    int64_t tls_timeout_ms = 10'000;  // of the TLS handshake; the gateway's own deadline follows reloads
     size_t accept_per_turn = 64;
 };
 

@@ -105,6 +105,14 @@ Result<std::string> read_list(const std::string& path) {
     return read_whole_file(path, max_list_bytes);
 }
 
+GatewaySettings gateway_settings(const Settings& settings) {
+    return {.max_queue_bytes = settings.max_queue_bytes,
+            .max_queue_messages = settings.max_queue_messages,
+            .handshake_timeout_ms = settings.handshake_timeout.count(),
+            .close_timeout_ms = settings.close_timeout.count(),
+            .drain_ms = settings.drain.count()};
+}
+
 // Policy and keys. Null if there was an error.
 std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, LoadedRuntime& loaded) {
     for (const std::string& path : paths) dsl::load_policy(path, loaded.sources, loaded.diagnostics);
@@ -175,6 +183,7 @@ LoadedRuntime load_runtime(const Settings& settings, uint64_t generation) {
     warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);
+    runtime->settings = gateway_settings(settings);
     runtime->generation = generation;
     loaded.runtime = runtime;
     return loaded;

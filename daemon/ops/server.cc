@@ -45,14 +45,6 @@ void log_edge_event(const EdgeEvent& event) {
     log_event(level, event.name, event.message);
 }
 
-GatewaySettings gateway_settings(const Settings& settings) {
-    return {.max_queue_bytes = settings.max_queue_bytes,
-            .max_queue_messages = settings.max_queue_messages,
-            .handshake_timeout_ms = settings.handshake_timeout.count(),
-            .close_timeout_ms = settings.close_timeout.count(),
-            .drain_ms = settings.drain.count()};
-}
-
 Failure<StartError> refuse(int exit_code, std::string text) {
     return failure(StartError{exit_code, std::move(text)});
 }
@@ -72,17 +64,6 @@ int exit_code_of(const ListenError& error) {
 
 Failure<StartError> refuse(const ListenError& error) {
     return refuse(exit_code_of(error), error.text);
-}
-
-// Settings that a gateway is made with. A reload does not reach them yet.
-std::vector<std::string> changed_in_gateways(const Settings& old, const Settings& now) {
-    std::vector<std::string> names;
-    if (old.max_queue_bytes != now.max_queue_bytes) names.emplace_back("limits.max_queue_bytes");
-    if (old.max_queue_messages != now.max_queue_messages) names.emplace_back("limits.max_queue_messages");
-    if (old.handshake_timeout != now.handshake_timeout) names.emplace_back("limits.handshake_timeout");
-    if (old.close_timeout != now.close_timeout) names.emplace_back("limits.close_timeout");
-    if (old.drain != now.drain) names.emplace_back("limits.drain");
-    return names;
 }
 
 ListenAddress listen_address(const std::string& text) {
@@ -235,7 +216,7 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
 Result<Nothing, StartError> Server::Impl::open_workers() {
     std::vector<std::vector<WorkerListener>> listeners(settings_.workers);
     if (auto opened = open_listeners(listeners); !opened) return opened;
-    const WorkerSettings settings{gateway_settings(settings_), settings_.accept_per_turn};
+    const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
         auto worker =
             Worker::create({broker_, limits_, door_, report_}, settings, std::move(sockets), runtime_);
@@ -320,8 +301,6 @@ ReloadReport Server::Impl::try_reload() {
                {"routes", std::to_string(runtime_->policy->routes.size())}});
     log_warnings(loaded);
     ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_)};
-    for (std::string& name : changed_in_gateways(started_, settings_))
-        report.restart.push_back(std::move(name));
     for (const std::string& name : report.restart) {
         log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
                   {{"setting", name}});

@@ -205,7 +205,7 @@ async def test_bye_on_sigterm():
 
 async def test_second_sigterm_ends_at_once():
     # 150 connections are closed over ten minutes; the second signal does not wait for it.
-    async with Daemon(POLICY, workers=1, more='[limits]\ndrain = "10m"\n') as daemon:
+    async with Daemon(POLICY, workers=1, limits='drain = "10m"') as daemon:
         clients = await asyncio.gather(*(Client.open(daemon, user="alice") for _ in range(150)))
         daemon.signal(signal.SIGTERM)
         daemon.manager.wait_for("STOPPING=1")

@@ -52,6 +52,10 @@ socket = "run/control.sock"
 [admin]
 address = "127.0.0.1:0"
 
+[limits]
+close_timeout = "1s"
+{limits}
+
 {more}
 """
 
@@ -106,8 +110,8 @@ class ServiceManager:
 
 
 class Daemon:
-    def __init__(self, policy, *, more="", top="", workers=2, tls="", address="127.0.0.1:0", static=None, env=None,
-                 algorithm="HS256", nofile=None):
+    def __init__(self, policy, *, more="", top="", limits="", workers=2, tls="", address="127.0.0.1:0", static=None,
+                 env=None, algorithm="HS256", nofile=None):
         self.root = tempfile.mkdtemp(prefix="wayleave-e2e-")
         self.config = self.path("wayleave.toml")
         self.process = None
@@ -120,7 +124,8 @@ class Daemon:
             more += '\n[static]\ndirectory = "www"\n'
             for name, text in static.items():
                 self.write(os.path.join("www", name), text)
-        self.write("wayleave.toml", BASE_SETTINGS.format(top=top, workers=workers, address=address, tls=tls, more=more))
+        self.write("wayleave.toml", BASE_SETTINGS.format(top=top, workers=workers, address=address, tls=tls, limits=limits,
+                                                           more=more))
         self.write("routes.d/test.route", policy)
         os.mkdir(self.path("keys"))
         self.new_key("demo.key")

@@ -14,9 +14,15 @@ dsl::TokenDecl token() {
     dsl::TokenDecl out;
     out.issuer = "https://login";
     out.audience = "chat";
-    out.claims = {{"sub", {"sub"}, {Kind::string, Shape::one}, true, {}, false},
-                  {"level", {"app", "level"}, {Kind::integer, Shape::one}, false, dsl::Value(int64_t{1}), false},
-                  {"roles", {"https://x/roles"}, {Kind::string, Shape::set}, false, dsl::Value(std::vector<dsl::Scalar>{}), false}};
+    out.claims = {
+        {"sub", {"sub"}, {Kind::string, Shape::one}, true, {}, false},
+        {"level", {"app", "level"}, {Kind::integer, Shape::one}, false, dsl::Value(int64_t{1}), false},
+        {"roles",
+         {"https://x/roles"},
+         {Kind::string, Shape::set},
+         false,
+         dsl::Value(std::vector<dsl::Scalar>{}),
+         false}};
     return out;
 }
 
@@ -32,7 +38,8 @@ std::string error(const std::string& text) {
 }  // namespace
 
 TEST_CASE("claims have the types that were declared") {
-    const auto claims = read_claims(token(), payload(R"(,"app":{"level":7},"https://x/roles":["b","a","b"],"other":[{}])"), now_ms);
+    const auto claims = read_claims(
+        token(), payload(R"(,"app":{"level":7},"https://x/roles":["b","a","b"],"other":[{}])"), now_ms);
     REQUIRE(claims);
     CHECK(claims->values[0] == dsl::Value(std::string("ann")));
     CHECK(claims->values[1] == dsl::Value(int64_t{7}));
@@ -60,11 +67,14 @@ TEST_CASE("issuer and audience") {
     CHECK(error(R"({"iss":"https://login","aud":"mail","sub":"a"})") == "the token is for another audience");
     CHECK(error(R"({"iss":"https://login","sub":"a"})") == "the token is for another audience");
     CHECK(error(R"({"iss":"https://login","aud":["mail","chat"],"sub":"a"})").empty());
-    CHECK(error(R"({"iss":"https://login","aud":"mail","aud":"chat","sub":"a"})") == "the token is for another audience");
+    CHECK(error(R"({"iss":"https://login","aud":"mail","aud":"chat","sub":"a"})") ==
+          "the token is for another audience");
 }
 
 TEST_CASE("time") {
-    const auto expires = [](const std::string& exp) { return read_claims(token(), payload(",\"exp\":" + exp), now_ms)->expires_ms; };
+    const auto expires = [](const std::string& exp) {
+        return read_claims(token(), payload(",\"exp\":" + exp), now_ms)->expires_ms;
+    };
     CHECK(expires("1700000100") == 1'700'000'100'000);
     CHECK(expires("1700000100.5") == 1'700'000'100'500);
     // Within the leeway it comes in, and stays for the leeway.
@@ -72,6 +82,7 @@ TEST_CASE("time") {
     CHECK(error(payload(R"(,"exp":1699999940)")) == "the token has expired");
     CHECK(error(payload(R"(,"nbf":1700000060)")).empty());
     CHECK(error(payload(R"(,"nbf":1700000061)")) == "the token is not valid yet");
-    for (const std::string bad : {"\"x\"", "-1", "1e300", "null", "{}"}) CHECK(error(payload(",\"exp\":" + bad)) == "the token's exp is no time");
+    for (const std::string bad : {"\"x\"", "-1", "1e300", "null", "{}"})
+        CHECK(error(payload(",\"exp\":" + bad)) == "the token's exp is no time");
     CHECK(error(payload(R"(,"exp":1700000100,"exp":1800000100)")) == "the token says exp twice");
 }

@@ -70,7 +70,8 @@ struct World {
     explicit World(const std::string& policy, GatewaySettings settings = {}) {
         runtime->policy = policy_from(policy);
         runtime->verifier = verifier;
-        gateway = std::make_unique<Gateway>(0, broker, limits, counters, settings, runtime);
+        runtime->settings = settings;
+        gateway = std::make_unique<Gateway>(0, broker, limits, counters, runtime);
     }
 
     ConnectionId connect(const std::string& path = "/chat", const std::string& headers = "",

@@ -57,7 +57,8 @@ TEST_CASE("a full table refuses and counts, and forgets who is as good as new") 
     CHECK(table.overflows() == static_cast<uint64_t>(1000 - entered));
     // New keys share one bucket: a flood of them is limited as one.
     int passed = 0;
-    for (int i = 0; i < 1000; ++i) passed += table.take("flood" + std::to_string(i), 1, 1000, 1, 1000).pass ? 1 : 0;
+    for (int i = 0; i < 1000; ++i)
+        passed += table.take("flood" + std::to_string(i), 1, 1000, 1, 1000).pass ? 1 : 0;
     CHECK(passed <= 64);
     for (int i = 0; i < 1000; ++i) table.leave("k" + std::to_string(i));
     for (int i = 0; i < 64; ++i) table.forget_idle(10'000);

@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""The HTTP side of a client port: heads that must not be understood, plain requests, and files."""
+import http.client
+import os
+import socket
+import time
+
+from daemon import PATIENCE, Daemon, wait_until
+from raw import KEY, TEXT, Raw, frame, head
+from runner import main
+
+POLICY = """
+route open /ws { auth = none  allow connect  allow subscribe on a  message say { allow } }
+route below /deep/:name { auth = none  allow connect }
+"""
+FILES = {"index.html": "<!doctype html><title>index</title>", "app.js": "let a = 1;", "sub/page.html": "below",
+         ".hidden": "secret", "big.bin": "x" * 300_000}
+
+# Each differs from a proper upgrade in one thing. The answer is never 101 and the connection ends.
+MALFORMED = {
+    "version 8": (426, head("/ws", "Sec-WebSocket-Version: 8", drop=["Sec-WebSocket-Version"])),
+    "version 99": (426, head("/ws", "Sec-WebSocket-Version: 99", drop=["Sec-WebSocket-Version"])),
+    "version missing": (426, head(drop=["Sec-WebSocket-Version"])),
+    "version twice": (426, head("/ws", "Sec-WebSocket-Version: 13")),
+    "key abc": (400, head("/ws", "Sec-WebSocket-Key: abc", drop=["Sec-WebSocket-Key"])),
+    "key missing": (400, head(drop=["Sec-WebSocket-Key"])),
+    "key of 15 bytes": (400, head("/ws", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA", drop=["Sec-WebSocket-Key"])),
+    "key not canonical": (400, head("/ws", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==", drop=["Sec-WebSocket-Key"])),
+    "two keys": (400, head("/ws", "Sec-WebSocket-Key: " + KEY)),
+    "POST": (405, head(line="POST /ws HTTP/1.1")),
+    "get": (405, head(line="get /ws HTTP/1.1")),
+    "HTTP/1.0": (505, head(line="GET /ws HTTP/1.0")),
+    "HTTP/2.0": (505, head(line="GET /ws HTTP/2.0")),
+    "FOO/1.1": (400, head(line="GET /ws FOO/1.1")),
+    "no version": (400, head(line="GET /ws")),
+    "two spaces": (400, head(line="GET  /ws HTTP/1.1")),
+    "space in the target": (400, head(line="GET /w s HTTP/1.1")),
+    "tab in the target": (400, head(line="GET /w\ts HTTP/1.1")),
+    "bare LF": (400, head().replace(b"\r\n", b"\n")),
+    "one bare LF": (400, head().replace(b"localhost\r\n", b"localhost\n")),
+    "CR without LF": (400, head().replace(b"localhost\r\n", b"localhost\r")),
+    "space before the colon": (400, head("/ws", "X-A : a")),
+    "folded line": (400, head("/ws", "X-A: a", " b")),
+    "line without a colon": (400, head("/ws", "nonsense")),
+    "empty field name": (400, head("/ws", ": a")),
+    "NUL in a value": (400, head("/ws", "X-A: a\0b")),
+    "control byte in a value": (400, head("/ws", "X-A: a\x01b")),
+    "Content-Length": (400, head("/ws", "Content-Length: 5")),
+    "Content-Length: 0": (400, head("/ws", "Content-Length: 0")),
+    "Content-Length twice": (400, head("/ws", "Content-Length: 0", "Content-Length: 5")),
+    "Content-Length -1": (400, head("/ws", "Content-Length: -1")),
+    "Transfer-Encoding": (501, head("/ws", "Transfer-Encoding: chunked")),
+    "both": (400, head("/ws", "Transfer-Encoding: chunked", "Content-Length: 5")),
+    "h2c": (400, head("/ws", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", drop=["Upgrade"])),
+    "h2c beside websocket": (400, head("/ws", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")),
+    "HTTP/2 preface": (0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "two hosts": (400, head("/ws", "Host: evil")),
+    "no host": (400, head(drop=["Host"])),
+    "host with a user": (400, head("/ws", "Host: a@b", drop=["Host"])),
+    "two origins": (400, head("/ws", "Origin: https://a", "Origin: https://b")),
+    "upgrade to something": (400, head("/ws", "Upgrade: something", drop=["Upgrade"])),
+    "Connection without Upgrade": (400, head("/ws", "Connection: keep-alive", drop=["Connection"])),
+    "NUL in the path": (400, head("/%00secret")),
+    "raw NUL in the target": (400, head("/\0secret")),
+    "dot segments": (400, head("/a/../ws")),
+    "encoded dots": (400, head("/%2e%2e/ws")),
+    "empty segment": (400, head("//ws")),
+    "encoded slash": (400, head("/deep/a%2fb")),
+    "backslash": (400, head("/deep\\a")),
+    "encoded backslash": (400, head("/deep/%5ca")),
+    "encoded CR": (400, head("/deep/%0da")),
+    "broken escape": (400, head("/deep/%zz")),
+    "not UTF-8": (400, head("/deep/%ff")),
+    "raw byte above 127": (400, head("/deep/\xe4")),
+    "fragment": (400, head("/ws#a")),
+    "absolute target": (400, head("http://localhost/ws")),
+    "asterisk": (400, head("*")),
+    "large head": (431, head("/ws", "X-A: " + "a" * 20_000)),
+    "many fields": (431, head("/ws", *[f"X-{i}: a" for i in range(200)])),
+    "many subprotocols": (400, head("/ws", "Sec-WebSocket-Protocol: " + ",".join(f"p{i}" for i in range(20)))),
+    "commas": (400, head("/ws", "Sec-WebSocket-Protocol: " + "," * 4000)),
+    "a subprotocol twice": (400, head("/ws", "Sec-WebSocket-Protocol: a, a")),
+    "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100),
+    "binary": (400, b"\0\1\2\3\4\5\6\7"),
+    "empty lines": (400, b"\r\n\r\n"),
+}
+
+
+def test_malformed_heads():
+    with Daemon(POLICY, static=FILES) as daemon:
+        wrong = []
+        for what, (expected, data) in MALFORMED.items():
+            for pieces in ([data], [data[i:i + 1] for i in range(min(len(data), 400))] + [data[400:]]):
+                raw = Raw(daemon.port)
+                for piece in pieces:
+                    raw.send_anyway(piece)
+                status, fields = raw.read_head()
+                if status == 101 or (expected and status != expected):
+                    wrong.append(f"{what}{' (bytewise)' if len(pieces) > 1 else ''}: {status}, not {expected}")
+                elif status == 426 and fields.get("sec-websocket-version") != "13":
+                    wrong.append(f"{what}: no hint of version 13")
+                raw.read_all()  # ends: else this waits until it is an error
+                raw.close()
+        assert not wrong, "\n".join(wrong)
+        Raw(daemon.port).upgrade()
+        # A header name that is a prefix of a known one is not special.
+        for name in ("X", "Cook", "X-A", "X-Real", "Up", "Sec-WebSocket"):
+            Raw(daemon.port).upgrade("/ws", f"{name}: a")
+
+
+def test_slow_and_silent():
+    with Daemon(POLICY, limits='handshake_timeout = "1s"') as daemon:
+        silent, half = Raw(daemon.port), Raw(daemon.port).send(head()[:40])
+        dripping = Raw(daemon.port)
+        for byte in head()[:-10]:  # a byte now and then does not extend the time
+            dripping.send_anyway(bytes([byte]))
+            time.sleep(0.01)
+        assert silent.read_head()[0] in (0, 408)
+        assert half.read_head()[0] == 408
+        assert dripping.read_head()[0] == 408
+        for raw in (silent, half, dripping):
+            assert raw.ended()
+        wait_until(lambda: daemon.metric("wayleave_sockets") == 0, "no socket")
+
+
+def test_frames_behind_the_head():
+    with Daemon(POLICY) as daemon:
+        raw = Raw(daemon.port).send(head() + frame(TEXT, b'{"type":"$ping","$id":1}'))
+        assert raw.read_head()[0] == 101
+        assert b"$hello" in raw.read_frame()[1]
+        assert raw.read_frame()[1] == b'{"type":"$pong","re":1}'
+
+
+def test_pipelined_requests():
+    with Daemon(POLICY, static=FILES) as daemon:
+        raw = Raw(daemon.port)
+        raw.send(b"GET /app.js HTTP/1.1\r\nHost: a\r\n\r\nHEAD /app.js HTTP/1.1\r\nHost: a\r\n\r\n"
+                 b"GET /sub/page.html HTTP/1.1\r\nHost: a\r\n\r\n" + head())
+        status, fields, body = raw.read_answer()
+        assert (status, body) == (200, b"let a = 1;") and fields["content-type"].startswith("text/javascript"), fields
+        status, fields, body = raw.read_answer(has_body=False)
+        assert status == 200 and fields["content-length"] == "10", fields
+        assert raw.read_answer()[2] == b"below"
+        assert raw.read_head()[0] == 101, "an upgrade behind other requests"
+        assert b"$hello" in raw.read_frame()[1]
+        # Many at once are answered in order, however large the answers.
+        raw = Raw(daemon.port).send(b"GET /big.bin HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
+        for _ in range(50):
+            status, _, body = raw.read_answer()
+            assert status == 200 and len(body) == 300_000
+
+
+def request(daemon, method, target, body=None, **fields):
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
+    connection.putrequest(method, target)
+    for name, value in fields.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    return answer, data
+
+
+def test_files():
+    with Daemon(POLICY, static=FILES) as daemon:
+        for target, expected in {"/": FILES["index.html"], "/index.html": FILES["index.html"], "/app.js?v=3": FILES["app.js"],
+                                 "/sub/page.html": "below", "/big.bin": FILES["big.bin"], "/app%2ejs": FILES["app.js"]}.items():
+            answer, data = request(daemon, "GET", target)
+            assert answer.status == 200 and data.decode() == expected, f"{target}: {answer.status}"
+            assert answer.getheader("X-Content-Type-Options") == "nosniff"
+            answer, data = request(daemon, "HEAD", target)
+            assert answer.status == 200 and data == b"" and int(answer.getheader("Content-Length")) == len(expected)
+        for target in ("/nothing", "/.hidden", "/sub", "/sub/", "/index.html/", "/INDEX.HTML"):
+            assert request(daemon, "GET", target)[0].status == 404, target
+        assert request(daemon, "POST", "/app.js")[0].status in (404, 405)
+        assert request(daemon, "DELETE", "/app.js")[0].status in (404, 405)
+        answer, _ = request(daemon, "GET", "/ws")
+        assert answer.status == 426 and answer.getheader("Sec-WebSocket-Version") == "13"
+        assert answer.getheader("Upgrade") == "websocket", answer.getheaders()
+
+
+def test_no_way_out_of_the_directory():
+    with Daemon(POLICY, static=FILES) as daemon:
+        os.symlink(daemon.config, daemon.path("www/link"))
+        daemon.hang_up()
+        for target in ("/../wayleave.toml", "/sub/../../wayleave.toml", "/%2e%2e/wayleave.toml", "/..%2fwayleave.toml",
+                       "/%2e%2e%2fwayleave.toml", "/..%5cwayleave.toml", "/..\\wayleave.toml", "//etc/passwd", "/./app.js",
+                       "/%252e%252e/wayleave.toml", "/sub/%2e%2e/app.js", "/..;/wayleave.toml", "/link", "/app.js%00.html",
+                       "/%c0%ae%c0%ae/wayleave.toml", "file:///etc/passwd", "/sub//page.html"):
+            raw = Raw(daemon.port).send(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            status, _, body = raw.read_answer()
+            assert status in (400, 404), f"{target}: {status}"
+            assert b"policy" not in body and b"root:" not in body, target
+
+
+def test_keep_alive_and_bodies():
+    with Daemon(POLICY, static=FILES) as daemon:
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
+        for _ in range(3):  # on one connection
+            connection.request("GET", "/app.js")
+            assert connection.getresponse().read() == b"let a = 1;"
+        assert connection.sock is not None, "the daemon ended a connection that could be kept"
+        connection.request("GET", "/app.js", headers={"Connection": "close"})
+        assert connection.getresponse().getheader("Connection") == "close"
+        # A body is not read as the next request.
+        raw = Raw(daemon.port)
+        raw.send(b"GET /app.js HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\nGET /big.bin HTTP/1.1\r\nHost: a\r\n\r\n......")
+        assert raw.read_all().count(b"HTTP/1.1") == 1
+
+
+def test_files_are_reloaded():
+    with Daemon(POLICY, static=FILES) as daemon:
+        daemon.write("www/app.js", "let a = 2;")
+        daemon.hang_up()
+        assert request(daemon, "GET", "/app.js")[1] == b"let a = 2;"
+
+
+def test_admin_address():
+    with Daemon(POLICY) as daemon:
+        assert daemon.admin("/healthz") == (200, "ok\n") and daemon.admin("/readyz") == (200, "ok\n")
+        assert daemon.admin("/nothing")[0] == 404
+        page = daemon.admin("/metrics")[1]
+        for name in ("wayleave_build_info", "wayleave_connections", "wayleave_refusals_total", "wayleave_loop_turns_total"):
+            assert f"# TYPE {name} " in page and f"# HELP {name} " in page, name
+        with socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=PATIENCE) as raw:
+            raw.sendall(b"\x16\x03\x01nonsense")
+            assert raw.recv(1000).startswith(b"HTTP/1.1 400")
+        idle = [socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=PATIENCE) for _ in range(10)]
+        assert daemon.admin("/healthz")[0] == 200, "silent connections keep others out"
+        assert len(idle) == 10
+
+
+if __name__ == "__main__":
+    main(globals())

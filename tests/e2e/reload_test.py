@@ -1,0 +1,268 @@
+#!/usr/bin/python3
+"""Edits of a running daemon's files: the good ones hold, the bad ones change nothing, and nobody is dropped."""
+import concurrent.futures
+import os
+import re
+import signal
+import time
+
+from client import Client, status_of
+from daemon import TOKEN_BLOCK, Daemon, wait_until
+from runner import main
+
+POLICY = TOKEN_BLOCK + """
+let bad_words = { "darn" }
+route chat /ws {
+    auth    = demo
+    origins = { none }
+    allow connect
+    allow subscribe on room/:room
+    message say {
+        field text : string required
+        allow
+        deny if text in bad_words because "we do not say that here"
+        publish to room/lobby
+    }
+}
+"""
+EXTRA = "\nroute extra /extra { auth = none  allow connect  message say { allow } }\n"
+BROKEN = ("deny if text in bad_words", "deny if txet in bad_words")
+
+
+def generation(daemon):
+    return int(daemon.metric("wayleave_policy_generation"))
+
+
+async def check_good_edit(daemon, reload):
+    clients = [await Client.open(daemon, user="alice") for _ in range(20)]
+    for client in clients:
+        await client.subscribe("room/lobby")
+    await clients[0].refused("say", "forbidden", text="darn")
+    await clients[0].must("say", text="heck")
+    before = generation(daemon)
+    daemon.edit("routes.d/test.route", '"darn"', '"heck"')
+    reload()
+    assert generation(daemon) == before + 1
+    for client in clients:  # those that were connected are judged by the new policy, and are all still there
+        await client.refused("say", "forbidden", text="heck")
+    await clients[0].must("say", text="darn")
+    await clients[1].wait_for("say", text="darn")
+    assert daemon.metric("wayleave_connections") == len(clients)
+    for client in clients:
+        await client.close()
+
+
+async def test_good_edit_by_signal():
+    async with Daemon(POLICY) as daemon:
+        await check_good_edit(daemon, daemon.hang_up)
+        assert "event=reloaded" in daemon.log()
+
+
+async def test_good_edit_by_command():
+    async with Daemon(POLICY) as daemon:
+        def reload():
+            done = daemon.reload()
+            assert done.returncode == 0, done.stderr
+            assert "generation 2" in done.stdout and "1 file" in done.stdout and "1 route" in done.stdout, done.stdout
+        await check_good_edit(daemon, reload)
+
+
+def test_service_manager_hears_of_reloads():
+    with Daemon(POLICY) as daemon:
+        for edit in (EXTRA, "this is no policy"):  # good, then bad: the service manager waits for READY after both
+            daemon.write("routes.d/more.route", edit)
+            heard = len(daemon.manager.messages)
+            before = time.monotonic_ns() // 1000
+            daemon.signal(signal.SIGHUP)
+            text = daemon.manager.wait_for("RELOADING=1", heard)
+            sent = int(re.search(r"^MONOTONIC_USEC=(\d+)$", text, re.M).group(1))
+            ready = daemon.manager.wait_for("READY=1", heard)
+            assert before <= sent <= time.monotonic_ns() // 1000, "MONOTONIC_USEC is CLOCK_MONOTONIC of the reload"
+        assert "STATUS=" in ready and "refused" in ready, ready
+
+
+async def test_broken_edit_by_signal():
+    async with Daemon(POLICY) as daemon:
+        alice = await Client.open(daemon, user="alice")
+        daemon.edit("routes.d/test.route", *BROKEN)
+        daemon.hang_up()
+        daemon.wait_log("event=reload-refused")
+        lines = daemon.log()
+        assert "there is no `txet`" in lines and "did you mean `text`" in lines, lines
+        assert re.search(r"test\.route:\d+:\d+", lines), lines
+        source = next(line for line in lines.splitlines() if "deny if txet" in line)
+        caret = lines.splitlines()[lines.splitlines().index(source) + 1]
+        column = source.index("txet")
+        assert caret[column:column + 4] == "^^^^" and not caret[:column].endswith("^"), f"the caret is elsewhere:\n{source}\n{caret}"
+        await alice.refused("say", "forbidden", text="darn")  # the old policy decides
+        assert await status_of(daemon, user="bob") == 101
+        assert generation(daemon) == 1 and daemon.metric('wayleave_reloads_total{result="refused"}') == 1
+        daemon.edit("routes.d/test.route", *reversed(BROKEN))
+        daemon.hang_up()
+        assert generation(daemon) == 2
+        await alice.must("say", text="fine")
+
+
+async def test_broken_edit_by_command():
+    async with Daemon(POLICY) as daemon:
+        daemon.edit("routes.d/test.route", *BROKEN)
+        refused = daemon.reload()
+        assert refused.returncode == 78, f"{refused.returncode} {refused.stderr}"
+        assert "there is no `txet`" in refused.stderr and "^^^^" in refused.stderr and "refused" in refused.stderr, refused.stderr
+        assert "\x1b" not in refused.stderr, "colours without a terminal"
+        alice = await Client.open(daemon, user="alice")
+        await alice.refused("say", "forbidden", text="darn")
+
+
+async def test_all_kinds_of_broken_files():
+    """Whatever stands in the directory: the daemon goes on by the policy it has."""
+    async with Daemon(POLICY) as daemon:
+        alice = await Client.open(daemon, user="alice")
+        good = daemon.read("routes.d/test.route")
+        cases = {"empty directory of routes": b"", "NUL": b"\0", "byte order mark": b"\xef\xbb\xbf" + good.encode(),
+                 "not UTF-8": b"\xff\xfe", "half a file": good[:200].encode(), "nested": b"let x = " + b"(" * 300_000,
+                 "a line without end": b"let x = \"" + b"x" * 1_000_000, "braces": b"}" * 10_000}
+        for what, text in cases.items():
+            daemon.write("routes.d/test.route", text)
+            done = daemon.reload()
+            if what != "empty directory of routes":
+                assert done.returncode == 78, f"{what}: {done.returncode} {done.stdout} {done.stderr[:2000]}"
+                assert "error" in done.stderr and len(done.stderr) < 1_000_000, f"{what}: {done.stderr[:2000]}"
+                await alice.refused("say", "forbidden", text="darn")
+                continue
+            daemon.write("routes.d/test.route", good)
+            daemon.hang_up()
+            alice = await Client.open(daemon, user="alice")
+        os.rename(daemon.path("routes.d"), daemon.path("elsewhere"))
+        assert daemon.reload().returncode == 78
+        await alice.refused("say", "forbidden", text="darn")
+
+
+async def test_removed_route():
+    async with Daemon(POLICY + EXTRA) as daemon:
+        alice, stranger = await Client.open(daemon, user="alice"), await Client.open(daemon, "/extra")
+        await stranger.must("say")
+        daemon.edit("routes.d/test.route", EXTRA, "")
+        daemon.hang_up()
+        messages, code = await stranger.closed()
+        assert code == 4403 and messages[-1]["reason"] == "policy_changed" and messages[-1]["reconnect"] is False, (messages, code)
+        assert await status_of(daemon, "/extra") == 404
+        await alice.must("say", text="still here")
+
+
+async def test_new_required_facts():
+    """Who never gave what the policy now reads is closed; a claim with an else is no reason."""
+    async with Daemon(POLICY) as daemon:
+        alice = await Client.open(daemon, user="alice")
+        claim = 'claim name : string else "nobody"\n'
+        daemon.edit("routes.d/test.route", claim, claim + '    claim plan : string else "free"\n')
+        daemon.hang_up()
+        await alice.must("say", text="still here")
+        daemon.edit("routes.d/test.route", "allow connect\n", 'allow connect\n    input device : string from query "d" required\n')
+        daemon.hang_up()
+        messages, code = await alice.closed()
+        assert code == 4403, (messages, code)
+        assert await status_of(daemon, "/ws", user="alice") == 400
+        assert await status_of(daemon, "/ws?d=1", user="alice") == 101
+
+
+async def test_many_signals():
+    async with Daemon(POLICY) as daemon:
+        clients = [await Client.open(daemon, user="alice") for _ in range(10)]
+        for client in clients:
+            await client.subscribe("room/lobby")
+        for number in range(200):
+            daemon.edit("routes.d/test.route", *(('"darn"', '"heck"') if number % 2 == 0 else ('"heck"', '"darn"')))
+            daemon.signal(signal.SIGHUP)
+            if number % 20 == 0:
+                await clients[0].must("say", text="fine")
+        daemon.hang_up()  # whatever was merged: after this one the file's last content is in force
+        for client in clients:
+            await client.refused("say", "forbidden", text="darn")
+        assert daemon.metric("wayleave_connections") == len(clients)
+        assert daemon.metric('wayleave_reloads_total{result="refused"}') == 0
+
+
+async def test_commands_at_the_same_time():
+    async with Daemon(POLICY) as daemon:
+        alice = await Client.open(daemon, user="alice")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(lambda _: daemon.reload(), range(16)))
+        assert [r.returncode for r in results] == [0] * 16, [r.stderr for r in results]
+        assert generation(daemon) == 17
+        await alice.must("say", text="still here")
+
+
+def test_settings_that_need_a_restart():
+    with Daemon(POLICY) as daemon:
+        daemon.edit("wayleave.toml", "workers = 2", "workers = 3\nmax_connections = 50")
+        done = daemon.reload()
+        assert done.returncode == 0, done.stderr
+        for name in ("workers", "max_connections"):
+            assert f"{name} has changed" in done.stderr, done.stderr
+            daemon.wait_log(f"{name} has changed")
+        daemon.edit("wayleave.toml", 'level = "debug"', 'level = "warn"')
+        assert "log.level" not in daemon.reload().stderr, "a reload applies it"
+
+
+async def test_broken_settings():
+    async with Daemon(POLICY) as daemon:
+        for old, new, expected in (('level = "debug"', 'levle = "debug"', "level"), ("[policy]", "[policy", "wayleave.toml"),
+                                   ("workers = 2", "workers = 0", "workers")):
+            daemon.edit("wayleave.toml", old, new)
+            refused = daemon.reload()
+            assert refused.returncode == 78 and expected in refused.stderr, f"{refused.returncode} {refused.stderr}"
+            daemon.hang_up()
+            daemon.wait_log("event=reload-refused")
+            assert await status_of(daemon, user="alice") == 101
+            daemon.edit("wayleave.toml", new, old)
+        assert daemon.reload().returncode == 0
+
+
+async def test_key_files():
+    async with Daemon(POLICY) as daemon:
+        alice = await Client.open(daemon, user="alice")
+        key = daemon.path("keys/demo.key")
+        os.chmod(key, 0o644)
+        refused = daemon.reload()
+        assert refused.returncode == 78 and "demo.key" in refused.stderr, refused.stderr
+        os.chmod(key, 0o600)
+        os.rename(key, key + ".old")
+        refused = daemon.reload()
+        assert refused.returncode == 78 and "demo.key" in refused.stderr and "No such file" in refused.stderr, refused.stderr
+        assert await status_of(daemon, user="alice") == 101, "the old keys are in force"
+        daemon.new_key("demo.key")
+        assert daemon.reload().returncode == 0
+        assert await status_of(daemon, token=daemon.token("alice", name="alice", key="demo.key.old")) == 401, "the old key is gone"
+        assert await status_of(daemon, token=daemon.token("alice", name="new", key="demo.key")) == 101
+        await alice.must("say", text="still here")
+
+
+async def test_limits_survive_a_reload():
+    policy = POLICY.replace("allow connect\n", "allow connect\n    limit messages to 1/h per user.sub burst 3\n")
+    async with Daemon(policy) as daemon:
+        alice = await Client.open(daemon, user="alice")
+        for _ in range(3):
+            await alice.must("say", text="a")
+        daemon.edit("routes.d/test.route", '"darn"', '"heck"')
+        daemon.hang_up()
+        await alice.refused("say", "limited", text="a")
+
+
+def test_memory_of_many_reloads():
+    with Daemon(POLICY) as daemon:
+        def resident():
+            with open(f"/proc/{daemon.process.pid}/statm", encoding="ascii") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        for number in range(400):
+            daemon.hang_up()
+            if number == 100:
+                early, files = resident(), daemon.open_files()
+        # A policy that is kept for ever is some tens of kB; a sanitizer's quarantine is not ours.
+        wait_until(lambda: daemon.open_files() <= files, "the same number of open files as before")
+        if "libasan" not in open(f"/proc/{daemon.process.pid}/maps", encoding="ascii").read():
+            assert resident() - early < 6_000_000, f"{early} bytes became {resident()} in 300 reloads"
+
+
+if __name__ == "__main__":
+    main(globals())
