@@ -81,7 +81,11 @@ Wording unknown_word(std::string_view text, size_t at, const Complaint& complain
     if (const std::string where = block_of(word); !where.empty()) {
         return {quoted(word) + " has no place here", "it stands " + where, 0};
     }
-    if (!first_on_line(text, at)) return {"unexpected " + quoted(word), {}, 0};
+    if (!first_on_line(text, at)) {
+        const std::string clause_meant = nearest(word, clauses);
+        return {"unexpected " + quoted(word),
+                clause_meant.empty() ? "" : "did you mean " + quoted(clause_meant) + "?", 0};
+    }
     const std::string near = nearest(word, complaint.words);
     if (!near.empty())
         return {"there is no statement " + quoted(word), "did you mean " + quoted(near) + "?", 0};

@@ -63,10 +63,13 @@ def test_lint():
         column = lines[source].index("user.nmae")
         assert lines[source + 1][column:].startswith("^" * len("user.nmae")), result.stdout
         assert lines[-1] == "1 error, 0 warnings", lines[-1]
-        # Every mistake, not the first alone, in whichever file.
-        daemon.write("routes.d/more.route", "route a /a { auth = nobody\n allow connect if frm }\nroute b /b { allow conect }\n")
-        errors = ended(run("lint", "--config", daemon.config), 2).stdout.count("error[")
-        assert errors >= 4, errors
+        # Every mistake, not the first alone, in whichever file; what is no sentence comes before what has no meaning.
+        daemon.write("routes.d/more.route", 'route a /a { auth = nobody\n allow connect if frm }\nroute b /b { allow connect if 1 == "a" }\n')
+        result = ended(run("lint", "--config", daemon.config), 2, "user.nmae", "no token `nobody`", "no `frm`", "no `auth`", "cannot compare")
+        assert result.stdout.count("error[") == 6, result.stdout
+        daemon.write("routes.d/more.route", "route a /a { auth = none  allow conect }\nroute b /b { auth = none  alow connect }\n")
+        result = ended(run("lint", "--config", daemon.config), 2, "did you mean `connect`", "`alow`")
+        assert result.stdout.count("error[E001]") == 2, result.stdout
 
 
 def test_lint_paths():

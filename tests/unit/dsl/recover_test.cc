@@ -206,6 +206,7 @@ TEST_CASE("mistakes in the members of a route") {
              "message"},
             {"allow connect;", "2:14 `;` has no place here | a statement ends by itself: remove it"},
             {"allow connect subscribe", "2:15 unexpected `subscribe`"},
+            {"deny connect becuase \"x\"", "2:14 unexpected `becuase` | did you mean `because`?"},
             {"allow subscribe on /a", "2:20 a channel does not begin with `/`"},
             {"allow subscribe on \"a\"", "2:20 a channel stands without quotes"},
             {"allow subscribe on a//b", "2:21 a channel has no empty segment, and does not end in `/`"},
