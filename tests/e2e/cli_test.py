@@ -26,9 +26,10 @@ DENIED = POLICY.replace("allow connect", 'allow connect\n    deny connect if use
 
 def ended(result, code, *texts):
     """Exit status, and texts that stand in the output or the complaint."""
-    assert result.returncode == code, f"ended with {result.returncode}, not {code}: {result.stdout[-1500:]} {result.stderr[-1500:]}"
+    output = result.stdout + result.stderr
+    assert result.returncode == code, f"ended with {result.returncode}, not {code}: {output[-3000:]}"
     for text in texts:
-        assert text in result.stdout + result.stderr, f"{text!r} is not in: {result.stdout[-3000:]} {result.stderr[-3000:]}"
+        assert text in output, f"{text!r} is not in: {output[-6000:]}"
     return result
 
 
@@ -54,7 +55,8 @@ def test_lint():
     with Daemon(DENIED) as daemon:
         assert ended(run("lint", "--config", daemon.config), 0).stdout == "1 file, no errors\n"
         daemon.edit("routes.d/test.route", *MISTAKE)
-        result = ended(run("lint", "--config", daemon.config), 2, "error[E002]", "there is no `user.nmae`", "did you mean `user.name`?")
+        result = ended(run("lint", "--config", daemon.config), 2, "error[E002]", "there is no `user.nmae`",
+                       "did you mean `user.name`?")
         assert not result.stderr, result.stderr
         lines = result.stdout.splitlines()
         number = daemon.read("routes.d/test.route").split(MISTAKE[1])[0].count("\n") + 1
@@ -64,10 +66,13 @@ def test_lint():
         assert lines[source + 1][column:].startswith("^" * len("user.nmae")), result.stdout
         assert lines[-1] == "1 error, 0 warnings", lines[-1]
         # Every mistake, not the first alone, in whichever file; what is no sentence comes before what has no meaning.
-        daemon.write("routes.d/more.route", 'route a /a { auth = nobody\n allow connect if frm }\nroute b /b { allow connect if 1 == "a" }\n')
-        result = ended(run("lint", "--config", daemon.config), 2, "user.nmae", "no token `nobody`", "no `frm`", "no `auth`", "cannot compare")
+        daemon.write("routes.d/more.route", 'route a /a { auth = nobody\n allow connect if frm }\n'
+                                            'route b /b { allow connect if 1 == "a" }\n')
+        result = ended(run("lint", "--config", daemon.config), 2, "user.nmae", "no token `nobody`", "no `frm`", "no `auth`",
+                       "cannot compare")
         assert result.stdout.count("error[") == 6, result.stdout
-        daemon.write("routes.d/more.route", "route a /a { auth = none  allow conect }\nroute b /b { auth = none  alow connect }\n")
+        daemon.write("routes.d/more.route", "route a /a { auth = none  allow conect }\n"
+                                            "route b /b { auth = none  alow connect }\n")
         result = ended(run("lint", "--config", daemon.config), 2, "did you mean `connect`", "`alow`")
         assert result.stdout.count("error[E001]") == 2, result.stdout
 
@@ -143,7 +148,8 @@ def test_broken_settings():
             ("workers = 2", 'workers = "2"', "workers"), ("workers = 2", "workers = 257", "workers", "256"),
             ("workers = 2", "wrokers = 2", "wrokers", "workers"), ("[policy]", "[policy", "wayleave.toml"),
             ('address = "127.0.0.1:0"', 'address = "localhost:0"', "address"), ("[control]", "[contrl]", "contrl", "control"),
-            ('close_timeout = "1s"', 'close_timeout = "1"', "close_timeout"), ('close_timeout = "1s"', "close_timeout = 1", "close_timeout"),
+            ('close_timeout = "1s"', 'close_timeout = "1"', "close_timeout"),
+            ('close_timeout = "1s"', "close_timeout = 1", "close_timeout"),
         ):
             daemon.edit("wayleave.toml", old, new)
             for command in ("serve", "settings"):
@@ -171,8 +177,8 @@ def test_addresses_in_use():
         other.listen()
         taken = other.getsockname()[1]
         for port in (taken, daemon.port):  # another program's, and another wayleave's, which shares among its workers
-            config = daemon.read("wayleave.toml").replace("127.0.0.1:0", f"127.0.0.1:{port}", 1).replace("run/control", "run/second")
-            daemon.write("second.toml", config)
+            config = daemon.read("wayleave.toml").replace("127.0.0.1:0", f"127.0.0.1:{port}", 1)
+            daemon.write("second.toml", config.replace("run/control", "run/second"))
             ended(run("serve", "--config", daemon.path("second.toml")), 69, f"127.0.0.1:{port}", "in use")
         config = daemon.read("wayleave.toml")
         daemon.write("second.toml", config.replace('[admin]\naddress = "127.0.0.1:0"', f'[admin]\naddress = "127.0.0.1:{taken}"')
@@ -207,7 +213,8 @@ def test_token():
             ended(run("token", "--new-key", algorithm, "--out", key), 0)
             assert stat.S_IMODE(os.stat(key).st_mode) == 0o600
             ended(run("token", "--new-key", algorithm, "--out", key), 73, "File exists")  # a key is never overwritten
-            token = ended(run("token", "--key", key, "--subject", "a", "--claim", "name=b=c", "--claim-json", "roles=[1]"), 0).stdout
+            token = ended(run("token", "--key", key, "--subject", "a", "--claim", "name=b=c",
+                              "--claim-json", "roles=[1]"), 0).stdout
             assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", token), token
         for wrong in (["--claim", "noequals"], ["--claim-json", "a={"], ["--expires", "soon"], ["--claim", "sub=b"]):
             ended(run("token", "--key", key, "--subject", "a", *wrong), 64)

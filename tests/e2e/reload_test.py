@@ -4,10 +4,13 @@ import concurrent.futures
 import os
 import re
 import signal
+import socket
+import threading
 import time
 
 from client import Client, status_of
-from daemon import TOKEN_BLOCK, Daemon, wait_until
+from daemon import PATIENCE, TOKEN_BLOCK, Daemon, wait_until
+from raw import TEXT, Raw, frame
 from runner import main
 
 POLICY = TOKEN_BLOCK + """
@@ -93,7 +96,8 @@ async def test_broken_edit_by_signal():
         source = next(line for line in lines.splitlines() if "deny if txet" in line)
         caret = lines.splitlines()[lines.splitlines().index(source) + 1]
         column = source.index("txet")
-        assert caret[column:column + 4] == "^^^^" and not caret[:column].endswith("^"), f"the caret is elsewhere:\n{source}\n{caret}"
+        below = caret[column:column + 4] == "^^^^" and not caret[:column].endswith("^")
+        assert below, f"the caret is elsewhere:\n{source}\n{caret}"
         await alice.refused("say", "forbidden", text="darn")  # the old policy decides
         assert await status_of(daemon, user="bob") == 101
         assert generation(daemon) == 1 and daemon.metric('wayleave_reloads_total{result="refused"}') == 1
@@ -145,7 +149,8 @@ async def test_removed_route():
         daemon.edit("routes.d/test.route", EXTRA, "")
         daemon.hang_up()
         messages, code = await stranger.closed()
-        assert code == 4403 and messages[-1]["reason"] == "policy_changed" and messages[-1]["reconnect"] is False, (messages, code)
+        bye = messages[-1]
+        assert code == 4403 and bye["reason"] == "policy_changed" and bye["reconnect"] is False, (messages, code)
         assert await status_of(daemon, "/extra") == 404
         await alice.must("say", text="still here")
 
@@ -158,7 +163,8 @@ async def test_new_required_facts():
         daemon.edit("routes.d/test.route", claim, claim + '    claim plan : string else "free"\n')
         daemon.hang_up()
         await alice.must("say", text="still here")
-        daemon.edit("routes.d/test.route", "allow connect\n", 'allow connect\n    input device : string from query "d" required\n')
+        wanted = 'allow connect\n    input device : string from query "d" required\n'
+        daemon.edit("routes.d/test.route", "allow connect\n", wanted)
         daemon.hang_up()
         messages, code = await alice.closed()
         assert code == 4403, (messages, code)
@@ -176,7 +182,8 @@ async def test_many_signals():
             daemon.signal(signal.SIGHUP)
             if number % 20 == 0:
                 await clients[0].must("say", text="fine")
-        daemon.hang_up()  # whatever was merged: after this one the file's last content is in force
+        # Whatever was merged, after this one the file's last content is in force.
+        assert daemon.reload().returncode == 0
         for client in clients:
             await client.refused("say", "forbidden", text="darn")
         assert daemon.metric("wayleave_connections") == len(clients)
@@ -233,7 +240,8 @@ async def test_key_files():
         assert await status_of(daemon, user="alice") == 101, "the old keys are in force"
         daemon.new_key("demo.key")
         assert daemon.reload().returncode == 0
-        assert await status_of(daemon, token=daemon.token("alice", name="alice", key="demo.key.old")) == 401, "the old key is gone"
+        old = daemon.token("alice", name="alice", key="demo.key.old")
+        assert await status_of(daemon, token=old) == 401, "the old key is gone"
         assert await status_of(daemon, token=daemon.token("alice", name="new", key="demo.key")) == 101
         await alice.must("say", text="still here")
 
@@ -262,6 +270,52 @@ def test_memory_of_many_reloads():
         wait_until(lambda: daemon.open_files() <= files, "the same number of open files as before")
         if "libasan" not in open(f"/proc/{daemon.process.pid}/maps", encoding="ascii").read():
             assert resident() - early < 6_000_000, f"{early} bytes became {resident()} in 300 reloads"
+
+
+def flood(daemon, stopped):
+    """Keeps a worker busy, so that its turns are long."""
+    raw = Raw(daemon.port).upgrade("/extra")
+    raw.read_frame()
+    while not stopped.is_set():
+        raw.send(frame(TEXT, b'{"type":"say","$id":1}') * 50)
+        for _ in range(50):
+            raw.read_frame()
+    raw.close()
+
+
+def reload_by_socket(daemon):
+    """POST /reload as `wayleave reload` sends it, without the time that a process takes to start and to end."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(PATIENCE)
+        control.connect(daemon.path("run/control.sock"))
+        control.sendall(b"POST /reload HTTP/1.1\r\nHost: wayleave\r\n\r\n")
+        assert b" 200 " in control.recv(4096).split(b"\r\n")[0] + b" "
+
+
+def test_the_answer_to_a_reload_is_a_promise():
+    """What a client says after it is judged by the new policy, by each worker, however busy."""
+    deny = EXTRA.replace("message say { allow }", "message say { allow }  message other { allow  deny if path != \"\" }")
+    allow = EXTRA.replace("message say { allow }", "message say { allow }  message other { allow }")
+    with Daemon(allow) as daemon:
+        stopped = threading.Event()
+        threads = [threading.Thread(target=flood, args=(daemon, stopped)) for _ in range(3)]
+        clients = [Raw(daemon.port).upgrade("/extra") for _ in range(8)]
+        stale = 0
+        for one in threads + clients:
+            one.start() if isinstance(one, threading.Thread) else one.read_frame()
+        try:
+            for number in range(200):
+                policy, word = (allow, b"$ok") if number % 2 else (deny, b"$error")
+                daemon.write("routes.d/test.route", policy)
+                reload_by_socket(daemon)
+                for client in clients:
+                    client.send(frame(TEXT, b'{"type":"other","$id":1}'))
+                stale += sum(word not in client.read_frame()[1] for client in clients)
+        finally:
+            stopped.set()
+            for thread in threads:
+                thread.join()
+        assert stale == 0, f"{stale} of 1600 messages were judged by a policy that a reload had replaced before they were sent"
 
 
 if __name__ == "__main__":
