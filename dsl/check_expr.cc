@@ -147,7 +147,7 @@ Condition ExprChecker::truth(const Expr& expr, const Context& context) {
     if (!typed) return broken();
     if (typed->type != Type{Kind::boolean, Shape::one}) {
         diagnostics_.error("E003", expr.span,
-                           "a condition is needed here, but this is a " + to_string(typed->type), {},
+                           "a condition is needed here, but this is " + a_type(typed->type), {},
                            "compare it with something");
         return broken();
     }
@@ -173,8 +173,8 @@ Condition ExprChecker::mismatch(const Expr& expr, const Typed& left, const Typed
     auto& diagnostic = diagnostics_.error("E003", expr.op_span,
                                           "`" + std::string(symbol(expr.op)) + "` cannot compare these two",
                                           {}, std::move(help));
-    diagnostic.secondary.push_back({left.span, "this is a " + to_string(left.type)});
-    diagnostic.secondary.push_back({right.span, "this is a " + to_string(right.type)});
+    diagnostic.secondary.push_back({left.span, "this is " + a_type(left.type)});
+    diagnostic.secondary.push_back({right.span, "this is " + a_type(right.type)});
     return broken();
 }
 
@@ -437,7 +437,7 @@ bool ExprChecker::add_element(std::vector<Scalar>& elements, Type& type, const T
         diagnostics_.error(
             "E003", element.span,
             first ? "a set holds single values"
-                  : "this is a " + to_string(element.type) + " in a set of " + to_string(Type{type.kind}));
+                  : "this is " + a_type(element.type) + " in a set of " + to_string(Type{type.kind}));
         return false;
     }
     if (first) type = {element.type.kind, Shape::set};
@@ -508,7 +508,7 @@ std::optional<Typed> ExprChecker::lookup(const Expr& expr, const Context& contex
     if (!table) return std::nullopt;
     if (table->type.shape != Shape::map) {
         auto& diagnostic = diagnostics_.error("E003", expr.path.span, quoted(let->name.text) + " is no map");
-        diagnostic.secondary.push_back({let->name.span, "this is a " + to_string(table->type)});
+        diagnostic.secondary.push_back({let->name.span, "this is " + a_type(table->type)});
         return std::nullopt;
     }
     const auto key = operand(expr.args.front(), context);
@@ -516,13 +516,13 @@ std::optional<Typed> ExprChecker::lookup(const Expr& expr, const Context& contex
     if (!table->entries.empty() && key->type != Type{table->type.kind, Shape::one}) {
         diagnostics_.error("E003", expr.args.front().span,
                            "the keys of " + quoted(let->name.text) + " are of type " +
-                               to_string(Type{table->type.kind}) + ", this is a " + to_string(key->type));
+                               to_string(Type{table->type.kind}) + ", this is " + a_type(key->type));
         return std::nullopt;
     }
     if (!table->entries.empty() && expr.literal.type != table->value_type) {
         diagnostics_.error("E003", expr.literal.span,
                            "the values of " + quoted(let->name.text) + " are of type " +
-                               to_string(table->value_type) + ", this is a " + to_string(expr.literal.type));
+                               to_string(table->value_type) + ", this is " + a_type(expr.literal.type));
         return std::nullopt;
     }
     Typed typed;

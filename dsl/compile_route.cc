@@ -418,9 +418,9 @@ void RouteCompiler::declare_claims(FactShape& shape) {
                     names_.reasons.emplace(
                         name, quoted(token.name) + " does not declare this claim, and `auth` names it too");
                 } else if (it->type != claim.type) {
-                    names_.reasons.emplace(name, "a " + to_string(claim.type) + " in " +
-                                                     quoted(policy_.tokens[first].name) + " and a " +
-                                                     to_string(it->type) + " in " + quoted(token.name));
+                    names_.reasons.emplace(name, a_type(claim.type) + " in " +
+                                                     quoted(policy_.tokens[first].name) + " and " +
+                                                     a_type(it->type) + " in " + quoted(token.name));
                 } else {
                     numbers.push_back(static_cast<uint32_t>(it - token.claims.begin()));
                 }

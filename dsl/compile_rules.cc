@@ -192,7 +192,7 @@ PatternSegment RouteCompiler::channel_segment(const ast::Segment& segment, const
             if (typed->type != Type{Kind::string, Shape::one} &&
                 typed->type != Type{Kind::integer, Shape::one}) {
                 diagnostics_.error("E003", segment.span,
-                                   "a segment is a string or an int, this is a " + to_string(typed->type));
+                                   "a segment is a string or an int, this is " + a_type(typed->type));
             }
             return out;
         }
@@ -313,7 +313,7 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
         if (!typed) continue;
         if (typed->type.shape != Shape::one) {
             diagnostics_.error("E003", path.span,
-                               "a limit counts per single value, this is a " + to_string(typed->type));
+                               "a limit counts per single value, this is " + a_type(typed->type));
         }
         out.per.push_back(typed->operand);
         out.stage = std::max(out.stage, typed->stage);
@@ -347,7 +347,7 @@ bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, con
         diagnostics_.error(
             "E003", limit.to.span,
             count ? "connections are limited to a number" : "this is limited to a rate, such as 20/s",
-            "this is a " + to_string(typed->type));
+            "this is " + a_type(typed->type));
         return false;
     }
     const auto* rate = typed->value ? std::get_if<Rate>(&typed->value->held) : nullptr;

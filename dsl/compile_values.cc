@@ -144,7 +144,7 @@ std::optional<Fallback> compile_absent(CompileContext& context, const Lets& lets
     if (given != type && !empty) {
         context.diagnostics.error(
             "E003", absent.otherwise->span,
-            "the value after `else` is a " + to_string(typed->type) + ", not a " + to_string(type));
+            "the value after `else` is " + a_type(typed->type) + ", not " + a_type(type));
         return std::nullopt;
     }
     return Fallback{false, *typed->value};
@@ -158,7 +158,7 @@ bool readable_type(const ast::TypeName& type, std::string_view what, bool from_t
                      kind == Kind::ip || kind == Kind::date || (kind == Kind::floating && !from_text);
     if (many ? !from_text && (kind == Kind::string || kind == Kind::integer) : one) return true;
     diagnostics.error(
-        "E003", type.span, std::string(what) + " cannot be a " + to_string(type.type), {},
+        "E003", type.span, std::string(what) + " cannot be " + a_type(type.type), {},
         from_text ? "bool, int, string, ip and date can be read from there"
                   : "bool, int, float, string, ip, date, and sets and lists of string or int, can be");
     return false;

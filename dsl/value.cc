@@ -150,6 +150,11 @@ std::string Net::text() const {
     return v6_text(address) + "/" + std::to_string(bits);
 }
 
+std::string a_type(Type type) {
+    const bool vowel = type.shape == Shape::one && (type.kind == Kind::integer || type.kind == Kind::ip);
+    return (vowel ? "an " : "a ") + to_string(type);
+}
+
 std::string to_string(Type type) {
     constexpr std::string_view kinds[] = {"bool", "int",  "float", "string", "ip",
                                           "net",  "size", "time",  "rate",   "date"};

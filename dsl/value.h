@@ -52,6 +52,7 @@ struct Type {
 };
 
 [[nodiscard]] std::string to_string(Type type);  // "set of string"
+[[nodiscard]] std::string a_type(Type type);     // "a set of string", "an int"
 
 // int, size (bytes), time (milliseconds) and date (days since 1970-01-01) share int64_t: the static type
 // tells them apart, and nothing is converted at run time.

@@ -1,4 +1,5 @@
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -33,7 +34,7 @@ int serve(const std::string& config) {
         return server.error().exit_code;
     }
     const int exit_code = (*server)->run();
-    flush_log();
+    if (!flush_log()) _exit(exit_code);
     return exit_code;
 }
 

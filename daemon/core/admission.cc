@@ -15,18 +15,6 @@ using dsl::ast::Meter;
 // Subprotocols that the daemon itself speaks.
 constexpr std::string_view native_protocol = "wayleave.v1";
 
-// "Example.COM:8080" as the router knows it.
-std::string host_name(std::string_view host) {
-    const size_t bracket = host.rfind(']');
-    const size_t colon = host.rfind(':');
-    if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket))
-        host = host.substr(0, colon);
-    std::string out(host);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
-
 // "Bearer TOKEN" (RFC 6750 2.1). Another scheme is no token for us.
 std::optional<std::string> bearer(std::string_view value) {
     const size_t space = value.find(' ');
@@ -275,6 +263,17 @@ void append_part(std::string& key, const dsl::ValueView& value) {
 }
 
 }  // namespace
+
+std::string host_name(std::string_view host) {
+    const size_t bracket = host.rfind(']');
+    const size_t colon = host.rfind(':');
+    if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket))
+        host = host.substr(0, colon);
+    std::string out(host);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return out;
+}
 
 Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
                 const Upgrade& upgrade, uint64_t connection, Now now) {

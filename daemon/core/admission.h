@@ -35,6 +35,9 @@ struct TurnedAway {
 
 using Admission = std::variant<Admitted, TurnedAway>;
 
+// "Example.COM:8080" as the router knows it: lower case, without the port.
+[[nodiscard]] std::string host_name(std::string_view host);
+
 [[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer,
                               const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now);
 

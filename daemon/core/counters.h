@@ -54,6 +54,7 @@ struct Counters {
     Gauge sockets;      // all, also those whose handshake is not complete
     Gauge subscriptions;
     Gauge channels;
+    Gauge generation;       // of the policy that decides
     Counter handshakes;     // answered 101
     Counter http_requests;  // answered with anything else
     Counter messages_in;

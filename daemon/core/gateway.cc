@@ -122,6 +122,7 @@ void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
     runtime_ = std::move(runtime);
     bindings_.clear();
     next_rebind_ = 0;
+    counters.generation.set(runtime_->generation);
 }
 
 std::shared_ptr<const Binding> Gateway::Impl::bind(const dsl::Route& route, const dsl::AtomBits& answers) {
@@ -166,12 +167,12 @@ void Gateway::Impl::rebind_some(Now now) {
     }
 }
 
-void Gateway::Impl::drain(Now now) {
+void Gateway::Impl::drain(bool at_once, Now now) {
     if (draining) return;
     draining = true;
     next_drain_ = 0;
     const auto ticks = static_cast<size_t>(std::max<int64_t>(1, runtime_->settings.drain_ms / tick_ms));
-    drain_step_ = sockets < 100 ? sockets : sockets / ticks + 1;
+    drain_step_ = at_once ? sockets : sockets / ticks + 1;
     drain_some(now);
 }
 
@@ -373,8 +374,8 @@ void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
 void Gateway::tick(Now now) {
     impl_->tick(now);
 }
-void Gateway::drain(Now now) {
-    impl_->drain(now);
+void Gateway::drain(bool at_once, Now now) {
+    impl_->drain(at_once, now);
 }
 
 Actions& Gateway::actions() {

@@ -38,6 +38,8 @@ struct Peer {
 struct Actions {
     std::vector<ConnectionId> flush;  // has bytes to send: see output()
     std::vector<ConnectionId> abort;  // close the transport now, whatever is queued
+    // For the operator: handshakes that were turned away, and why. At most 64 a turn; the counters have all.
+    std::vector<std::string> refused;
 };
 
 class Gateway {
@@ -54,8 +56,9 @@ class Gateway {
     void closed(ConnectionId id, Now now);                           // the transport is gone
     void delivered(std::span<const Publication> publications, Now now);
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
-    void tick(Now now);   // deadlines; at least every 100 ms
-    void drain(Now now);  // no new connections; $bye and close 1001, spread over drain_ms
+    void tick(Now now);  // deadlines; at least every 100 ms
+    // No new connections; $bye and close 1001, spread over drain_ms or all in one turn.
+    void drain(bool at_once, Now now);
 
     [[nodiscard]] Actions& actions();
 

@@ -1,8 +1,11 @@
 // From the first byte to the upgrade.
+#include "daemon/core/escape.h"
 #include "daemon/core/gateway_impl.h"
 
 namespace wayleave {
 namespace {
+
+constexpr size_t most_refusals_told = 64;  // a turn
 
 bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
@@ -10,6 +13,20 @@ bool is_get(const HttpHead& head) {
 
 Frame framed(std::string bytes) {
     return std::make_shared<const std::string>(std::move(bytes));
+}
+
+// One line for the log; what the client wrote is escaped.
+std::string refusal_line(const Session& session, const HttpHead& head, const TurnedAway& turned) {
+    const Rejection& rejection = turned.rejection;
+    std::string out =
+        session.peer.ip.text() + " may not connect to " + escape_peer_text(head.path, 128) + ": ";
+    out += to_string(rejection.reason);
+    if (!rejection.because.empty()) out += ": " + rejection.because;
+    if (!rejection.rule.empty()) out += " (" + rejection.rule + ")";
+    if (rejection.reason == Reason::forbidden && turned.route && rejection.rule.empty()) {
+        out += "; origin " + escape_peer_text(head.field("origin"), 128);
+    }
+    return out;
 }
 
 }  // namespace
@@ -59,7 +76,7 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     const Upgrade& upgrade = std::get<Upgrade>(checked);
     Admission admission = admit(*runtime_, limits, session.peer, head, upgrade, session.number, now);
     if (const auto* turned = std::get_if<TurnedAway>(&admission)) {
-        turn_away(session, *turned);
+        turn_away(session, head, *turned);
         return false;
     }
     open(session, std::move(std::get<Admitted>(admission)), upgrade, now);
@@ -87,8 +104,7 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     int status = refusal.status;
     std::string because(refusal.reason);
     if (refusal.not_upgrade) {
-        const std::string host(head.host.substr(0, head.host.find(':')));
-        const bool known = runtime_->policy->router.find(host, head.path, match);
+        const bool known = runtime_->policy->router.find(host_name(head.host), head.path, match);
         status = known ? 426 : 404;
         because = known ? "this address speaks WebSocket" : "nothing has this address";
     }
@@ -101,9 +117,11 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     return false;
 }
 
-void Gateway::Impl::turn_away(Session& session, const TurnedAway& turned) {
+void Gateway::Impl::turn_away(Session& session, const HttpHead& head, const TurnedAway& turned) {
     const Rejection& rejection = turned.rejection;
     counters.refuse(rejection.reason);
+    if (actions.refused.size() < most_refusals_told)
+        actions.refused.push_back(refusal_line(session, head, turned));
     const dsl::Outcome outcome = outcome_of(turned.route, rejection, dsl::Phase::handshake);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const bool named = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty();

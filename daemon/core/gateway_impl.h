@@ -32,7 +32,7 @@ class Gateway::Impl {
     void delivered(std::span<const Publication> publications, Now now);
     void replace(std::shared_ptr<const Runtime> runtime);
     void tick(Now now);
-    void drain(Now now);
+    void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
 
     Actions actions;
@@ -76,7 +76,7 @@ class Gateway::Impl {
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head,
                                       const HandshakeRefusal& refusal);
-    void turn_away(Session& session, const TurnedAway& turned);
+    void turn_away(Session& session, const HttpHead& head, const TurnedAway& turned);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     void join(Session& session, const Admitted& admitted, Now now);
 

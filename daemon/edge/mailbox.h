@@ -16,6 +16,7 @@ struct Command {
 
     Kind kind = Kind::stop;
     std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
+    bool at_once = false;                              // of a drain
 };
 
 class Mailbox final : public Inbox {

@@ -293,8 +293,11 @@ void Transports::Impl::work_off() {
     for (size_t i = 0; i < actions.abort.size(); ++i) {
         if (Connection* connection = find(actions.abort[i])) kill(*connection);
     }
+    for (std::string& line : actions.refused)
+        parts_.report({EdgeSeverity::info, "handshake-refused", std::move(line)});
     actions.flush.clear();
     actions.abort.clear();
+    actions.refused.clear();
 }
 
 // Writes what is queued, as far as the socket takes it. False: the connection cannot be used any more.

@@ -42,7 +42,7 @@ class Worker::Impl {
     void start() {
         thread_ = std::thread([this] { run(); });
     }
-    void stop() { mailbox_.post({Command::Kind::stop}); }
+    void stop() { mailbox_.post({Command::Kind::stop, nullptr, false}); }
     void join() {
         if (thread_.joinable()) thread_.join();
     }
@@ -140,7 +140,7 @@ void Worker::Impl::end_turn() {
 void Worker::Impl::obey(Command& command) {
     switch (command.kind) {
         case Command::Kind::replace: return gateway_.replace(std::move(command.runtime), now_);
-        case Command::Kind::drain: listeners_.clear(); return gateway_.drain(now_);
+        case Command::Kind::drain: listeners_.clear(); return gateway_.drain(command.at_once, now_);
         case Command::Kind::stop: return loop_.stop();
     }
 }
@@ -165,10 +165,10 @@ void Worker::start() {
     impl_->start();
 }
 void Worker::replace(std::shared_ptr<const Runtime> runtime) {
-    impl_->post({Command::Kind::replace, std::move(runtime)});
+    impl_->post({Command::Kind::replace, std::move(runtime), false});
 }
-void Worker::drain() {
-    impl_->post({Command::Kind::drain});
+void Worker::drain(bool at_once) {
+    impl_->post({Command::Kind::drain, nullptr, at_once});
 }
 void Worker::stop() {
     impl_->stop();

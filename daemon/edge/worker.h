@@ -51,8 +51,8 @@ class Worker {
 
     // Any thread, also before start(); done at the worker's next turn.
     void replace(std::shared_ptr<const Runtime> runtime);
-    void drain();  // closes the listeners, then the connections in good order
-    void stop();   // ends the thread; what is open is closed
+    void drain(bool at_once);  // closes the listeners, then the connections in good order
+    void stop();               // ends the thread; what is open is closed
     // Waits for the thread to end. All workers are joined before the first is destroyed: they write to each
     // other's mailboxes to the last.
     void join();

@@ -8,6 +8,8 @@ namespace wayleave {
 
 namespace {
 
+constexpr size_t most_lines = 200;
+
 std::string sentence_of(const dsl::Diagnostic& diagnostic) {
     std::string text = fmt::format("{}: {}", diagnostic.id, diagnostic.message);
     if (!diagnostic.help.empty()) text += "; " + diagnostic.help;
@@ -17,7 +19,8 @@ std::string sentence_of(const dsl::Diagnostic& diagnostic) {
 }  // namespace
 
 void log_lines(std::string_view event, std::string_view text) {
-    while (!text.empty()) {
+    for (size_t lines = 0; !text.empty(); ++lines) {
+        if (lines == most_lines) return log_event(Level::error, event, "and more: `wayleave lint` shows all");
         const size_t end = text.find('\n');
         const auto line = text.substr(0, end);
         if (!line.empty()) log_event(Level::error, event, line);

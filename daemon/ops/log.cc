@@ -74,9 +74,9 @@ class EventSink final : public spdlog::sinks::base_sink<std::mutex> {
         const std::lock_guard lock(flush_mutex_);
         return flushes_;
     }
-    void wait_beyond(uint64_t before) {
+    [[nodiscard]] bool wait_beyond(uint64_t before) {
         std::unique_lock lock(flush_mutex_);
-        flushed_.wait_for(lock, flush_wait, [&] { return flushes_ > before; });
+        return flushed_.wait_for(lock, flush_wait, [&] { return flushes_ > before; });
     }
 
   private:
@@ -142,7 +142,7 @@ LogFormat default_log_format() {
 
 void init_log(Level level, LogFormat format) {
     auto& log = the_log();
-    flush_log();
+    (void)flush_log();
     log.logger.reset();
     log.pool.reset();
     log.sink = std::make_shared<EventSink>(format);
@@ -167,12 +167,12 @@ void log_event(Level level, std::string_view event, std::string_view message,
     }
 }
 
-void flush_log() {
+bool flush_log() {
     auto& log = the_log();
-    if (!log.logger) return;
+    if (!log.logger) return true;
     const uint64_t before = log.sink->flushes();
     log.logger->flush();
-    log.sink->wait_beyond(before);
+    return log.sink->wait_beyond(before);
 }
 
 uint64_t log_dropped() {

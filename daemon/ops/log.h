@@ -34,8 +34,9 @@ void set_log_level(Level level);  // at reload
 void log_event(Level level, std::string_view event, std::string_view message,
                std::initializer_list<LogField> fields = {});
 
-// Waits until everything logged so far is written, at most 2 s.
-void flush_log();
+// Waits until everything logged so far is written, at most 2 s. False: whoever reads the log hangs, and the
+// writing thread with him; only _exit() gets past it.
+bool flush_log();
 
 // Lines lost since init_log() because the queue was full.
 [[nodiscard]] uint64_t log_dropped();

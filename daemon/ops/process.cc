@@ -17,6 +17,7 @@ void block_signals() {
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, nullptr);
+    sigaction(SIGXFSZ, &ignore, nullptr);  // a log file at its limit is a lost line, not an end
 }
 
 void log_bugs() {

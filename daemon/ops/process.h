@@ -3,8 +3,8 @@
 
 namespace wayleave {
 
-// SIGHUP, SIGTERM, SIGINT and SIGUSR1 are blocked and SIGPIPE is ignored from here on. Threads inherit the
-// mask; the main loop unblocks them for its own thread.
+// SIGHUP, SIGTERM, SIGINT and SIGUSR1 are blocked and SIGPIPE and SIGXFSZ are ignored from here on. Threads
+// inherit the mask; the main loop unblocks them for its own thread.
 void block_signals();
 
 // From here on an exception that nobody expects, and any other std::terminate(), is logged before the process

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <list>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,8 @@ namespace wayleave {
 namespace {
 
 constexpr int64_t drain_check_ms = 100;
+constexpr size_t drained_at_once = 100;  // fewer connections than this need no spreading
+constexpr int64_t reload_wait_ms = 1000;
 constexpr int64_t second_ms = 1000;
 constexpr int64_t extend_ms = 5000;
 constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
@@ -103,6 +106,7 @@ class Server::Impl {
     Result<Nothing, StartError> open_admin();
     void watch();
     void stop_workers();
+    void await_workers() const;
 
     ReloadReport reload();
     ReloadReport try_reload();
@@ -259,6 +263,17 @@ void Server::Impl::stop_workers() {
 
 // --- reload ---
 
+// Whoever is told that the reload is done relies on it: each worker takes the policy at its next turn, which
+// is a matter of microseconds. One that is stuck is not waited for.
+void Server::Impl::await_workers() const {
+    const int64_t until = read_clocks().steady_ms + reload_wait_ms;
+    for (const auto& worker : workers_) {
+        while (worker->counters().generation.get() < generation_ && read_clocks().steady_ms < until) {
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
+    }
+}
+
 // Signals that arrive meanwhile are one more reload afterwards: libev keeps a flag, not a count.
 ReloadReport Server::Impl::reload() {
     if (draining_) return {false, "the daemon is stopping\n", {}};
@@ -294,6 +309,7 @@ ReloadReport Server::Impl::try_reload() {
     loaded_wall_ms_ = read_clocks().wall_ms;
     settings_ = std::move(*settings);
     for (const auto& worker : workers_) worker->replace(runtime_);
+    await_workers();
     set_log_level(settings_.log_level);
     log_event(Level::info, "reloaded", "the new configuration is in force",
               {{"generation", std::to_string(generation_)},
@@ -321,7 +337,8 @@ void Server::Impl::terminate(const char* signal) {
     log_event(Level::info, "stopping", std::string("stopping on ") + signal,
               {{"sockets", std::to_string(door_.inside())}});
     notify_stopping(status_line(snapshot()));
-    for (const auto& worker : workers_) worker->drain();
+    const bool at_once = door_.inside() < drained_at_once;
+    for (const auto& worker : workers_) worker->drain(at_once);
     const int64_t patience = settings_.drain.count() + settings_.close_timeout.count() + drain_grace_ms;
     drain_until_ms_ = read_clocks().steady_ms + patience;
     drain_timer_->every(drain_check_ms);

@@ -102,6 +102,8 @@ function connect() {
   };
   socket.onclose = (event) => {
     $("leave").disabled = true;
+    seen.clear();
+    showPresent();
     state(opened ? `closed: ${event.code} ${event.reason}` : "the server refused the connection", "shut");
     if (!opened) note("Browsers hide why; the daemon's log and /metrics say it, and so does curl.", "note");
   };

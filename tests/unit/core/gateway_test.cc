@@ -298,7 +298,7 @@ TEST_CASE("a drain says goodbye and lets nobody in") {
     World world(chat);
     const ConnectionId alice = world.connect(as("alice"));
     (void)world.read(alice);
-    world.gateway->drain(world.now);
+    world.gateway->drain(true, world.now);
     const auto frames = world.frames(alice);
     REQUIRE(frames.size() == 2);
     CHECK_THAT(frames[0], Contains("$bye") && Contains("1001") && Contains("after_ms"));

@@ -136,7 +136,7 @@ TEST_CASE("each mistake has its place and its words") {
         {"message a { allow } message a { allow }", "E005 4:29 the message `a` is described twice\n"},
         {"message a { field x : rate required allow }", "E003 4:23 a field cannot be a rate\n"},
         {"message a { field x : int else \"a\" allow }",
-         "E003 4:32 the value after `else` is a string, not a int\n"},
+         "E003 4:32 the value after `else` is a string, not an int\n"},
         {"message a { field channel : string required allow }",
          "E005 4:19 `channel` means something else already\n"},
         {"message a { field room : string required allow }",
@@ -165,7 +165,7 @@ TEST_CASE("each mistake has its place and its words") {
         {"let m = { \"a\": 1, \"a\": 2 } allow connect if m[user.sub] else 0 == 1",
          "E005 4:9 the key \"a\" stands twice\n"},
         {"let m = { \"a\": 1 } allow connect if m[user.n] else 0 == 1",
-         "E003 4:39 the keys of `m` are of type string, this is a int\n"},
+         "E003 4:39 the keys of `m` are of type string, this is an int\n"},
         {"allow connect if user.sub like \"abc\"", "W111 4:32 a `like` without `*` is an equality\n"},
         {"input sub : string from message \"x\" required", "E025 4:25 `from message` is not supported yet\n"},
     };
