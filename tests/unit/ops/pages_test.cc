@@ -1,6 +1,10 @@
 // What the admin address and the control socket answer.
 #include <simdjson.h>
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 
 #include "daemon/ops/admin.h"
@@ -52,6 +56,27 @@ TEST_CASE("metrics add the workers up", "[ops]") {
           "wayleave_policy_generation 2\n"}) {
         CHECK_THAT(answer.body, Catch::Contains(line));
     }
+}
+
+TEST_CASE("the manual has every metric with its sentence, and no other", "[ops]") {
+    std::ifstream file(std::string(PROJECT_DIR) + "/man/wayleave.8");
+    std::string page((std::istreambuf_iterator<char>(file)), {});
+    std::replace(page.begin(), page.end(), '\n', ' ');
+    std::istringstream metrics(answer_admin({"GET", "/metrics", ""}, example()).body);
+    size_t told = 0;
+    for (std::string line; std::getline(metrics, line);) {
+        if (!line.starts_with("# HELP ")) continue;
+        ++told;
+        const size_t space = line.find(' ', 7);
+        INFO(line);
+        CHECK(page.find(".It Cm " + line.substr(7, space - 7) + " " + line.substr(space + 1)) !=
+              std::string::npos);
+    }
+    size_t listed = 0;
+    for (size_t at = page.find(".It Cm wayleave_"); at != std::string::npos;
+         at = page.find(".It Cm wayleave_", at + 1))
+        ++listed;
+    CHECK(told == listed);
 }
 
 TEST_CASE("health and readiness", "[ops]") {
