@@ -82,7 +82,8 @@ std::vector<std::string_view> lines_of(std::string_view text) {
         const size_t end = text.find('\n');
         std::string_view line = text.substr(0, end);
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-        line = line.substr(0, line.find('#'));
+        const size_t comment = line.starts_with('#') ? 0 : line.find(" #");  // `c#` is a value
+        line = line.substr(0, comment);
         while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t'))
             line.remove_suffix(1);
         while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
@@ -118,6 +119,11 @@ std::string resolve_path(const Sources& sources, Span span, const std::string& p
 // --- conditions ---
 
 Condition ExprChecker::condition(const Expr& expr, const Context& context) {
+    if (!builder_.spend()) {
+        diagnostics_.error("E026", expr.span, "this route's conditions are too large",
+                           "more than 200,000 parts when all definitions are put in");
+        return broken();
+    }
     std::vector<Condition> args;
     switch (expr.kind) {
         case Expr::Kind::negation: return Condition::negation(condition(expr.args.front(), context));

@@ -138,25 +138,31 @@ void RouteCompiler::gather_settings() {
 
 // Own beats used, used beats defaults; two of the same rank must say the same.
 void RouteCompiler::choose(const Part& part, const ast::Setting& setting) {
-    const auto [it, fresh] = chosen_.try_emplace(setting.name.text, Chosen{&setting, part.from});
+    const auto [it, fresh] = chosen_.try_emplace(setting.name.text, Chosen{&setting, &part});
     if (fresh) return;
     Chosen& known = it->second;
-    if (known.from != part.from) {
-        if (part.from > known.from) known = {&setting, part.from};
+    if (known.part->from != part.from) {
+        if (part.from > known.part->from) known = {&setting, &part};
         return;
     }
     const Sources& sources = context_.sources;
     const bool own = part.from == Part::From::own;
     if (!own && sources.text(span_of(known.setting->value)) == sources.text(span_of(setting.value))) return;
-    auto& diagnostic =
-        diagnostics_.error(own ? "E020" : "E009", setting.name.span,
-                           quoted(setting.name.text) + (own ? " is set twice" : " is set to two values"));
-    diagnostic.secondary.push_back({known.setting->name.span, "also here"});
+    known.other = &setting;
+}
+
+void RouteCompiler::report_conflict(const Chosen& chosen) {
+    const bool own = chosen.part->from == Part::From::own;
+    auto& diagnostic = diagnostics_.error(
+        own ? "E020" : "E009", chosen.other->name.span,
+        quoted(chosen.other->name.text) + (own ? " is set twice" : " is set to two values"));
+    diagnostic.secondary.push_back({chosen.setting->name.span, "also here"});
     if (!own) diagnostic.help = "set it in the route itself: that decides";
 }
 
 void RouteCompiler::apply_settings() {
     for (const auto& [name, chosen] : chosen_) {
+        if (chosen.other) report_conflict(chosen);
         const SettingRow* row = setting_row(Place::body, name);
         if (!row) {
             std::vector<std::string_view> names;
@@ -169,16 +175,18 @@ void RouteCompiler::apply_settings() {
         } else if (row->sentence.empty()) {
             not_supported(diagnostics_, chosen.setting->name.span, name);
         } else {
-            apply(*chosen.setting, *row);
+            apply(chosen, *row);
         }
     }
 }
 
-void RouteCompiler::apply(const ast::Setting& setting, const SettingRow& row) {
-    ValueReader reader(context_, context_.lets);
+void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
+    const ast::Setting& setting = *chosen.setting;
+    const Lets& lets = *chosen.part->lets;
+    ValueReader reader(context_, lets);
     if (row.name == "auth") return apply_auth(setting);
-    if (row.name == "origins") return apply_origins(setting);
-    if (row.name == "dialect") return apply_dialect(setting);
+    if (row.name == "origins") return apply_origins(setting, lets);
+    if (row.name == "dialect") return apply_dialect(setting, lets);
     if (row.name == "detail") {
         route_->detail = reader.boolean(setting).value_or(false);
         return;
@@ -234,18 +242,18 @@ void RouteCompiler::apply_auth_name(const ast::Expr& expr) {
                        near.empty() ? "" : "did you mean " + quoted(near) + "?");
 }
 
-void RouteCompiler::apply_origins(const ast::Setting& setting) {
+void RouteCompiler::apply_origins(const ast::Setting& setting, const Lets& lets) {
     const auto* expr = std::get_if<ast::Expr>(&setting.value);
     if (!expr) {
         diagnostics_.error("E003", span_of(setting.value), "`origins` is a set of texts, or `any`");
         return;
     }
-    if (expr->kind != ast::Expr::Kind::set) return apply_origin_expr(*expr, true);
+    if (expr->kind != ast::Expr::Kind::set) return apply_origin_expr(*expr, lets, true);
     if (expr->args.empty()) diagnostics_.error("E003", expr->span, "an empty set of origins admits nobody");
-    for (const ast::Expr& arg : expr->args) apply_origin_expr(arg, false);
+    for (const ast::Expr& arg : expr->args) apply_origin_expr(arg, lets, false);
 }
 
-void RouteCompiler::apply_origin_expr(const ast::Expr& expr, bool alone) {
+void RouteCompiler::apply_origin_expr(const ast::Expr& expr, const Lets& lets, bool alone) {
     const std::string_view name = word(expr);
     if (name == "none") {
         route_->origins.absent = true;
@@ -257,7 +265,7 @@ void RouteCompiler::apply_origin_expr(const ast::Expr& expr, bool alone) {
         route_->origins.absent = true;
         return;
     }
-    ValueReader reader(context_, context_.lets);
+    ValueReader reader(context_, lets);
     const auto typed = reader.constant(expr);
     if (!typed) return;
     if (typed->type == Type{Kind::string, Shape::one})
@@ -288,8 +296,8 @@ void RouteCompiler::add_origin(const std::string& text, Span span) {
     }
 }
 
-void RouteCompiler::apply_dialect(const ast::Setting& setting) {
-    ValueReader reader(context_, context_.lets);
+void RouteCompiler::apply_dialect(const ast::Setting& setting, const Lets& lets) {
+    ValueReader reader(context_, lets);
     const auto name = reader.text(setting);
     if (!name) return;
     if (*name == "native") return;
@@ -353,8 +361,7 @@ void RouteCompiler::compile_addresses(std::vector<AddressPattern>& addresses) {
     }
 }
 
-void RouteCompiler::declare(FactShape& shape, std::string name, Type type, Stage stage,
-                            const Fallback& fallback, Span span) {
+void RouteCompiler::declare(FactShape& shape, std::string name, Type type, Stage stage, Span span) {
     if (builtin(name) != nullptr || names_.symbols.contains(name)) {
         diagnostics_.error("E005", span, quoted(name) + " means something else already", {},
                            "choose another name");
@@ -362,15 +369,14 @@ void RouteCompiler::declare(FactShape& shape, std::string name, Type type, Stage
     }
     Operand operand{Operand::From::attribute, Attribute::fact, static_cast<uint16_t>(shape.facts.size()), 0};
     names_.symbols.emplace(name, Symbol{operand, type, stage});
-    shape.facts.push_back({std::move(name), type, fallback.otherwise, fallback.required});
+    shape.facts.push_back({std::move(name), type});
 }
 
 void RouteCompiler::declare_facts() {
     auto shape = std::make_shared<FactShape>();
     shape->route = route_->name;
     for (const CaptureName& capture : captures_) {
-        declare(*shape, std::string(capture.name), value_type(capture.type), Stage::arrival, {},
-                capture.span);
+        declare(*shape, std::string(capture.name), value_type(capture.type), Stage::arrival, capture.span);
     }
     route_->captures = shape->facts.size();
     declare_inputs(*shape);
@@ -386,8 +392,7 @@ void RouteCompiler::declare_inputs(FactShape& shape) {
             if (!source || !readable_type(input.type, "an input", true, diagnostics_)) return;
             const auto fallback = compile_absent(context_, *part.lets, input.absent, input.type.type);
             if (!fallback) return;
-            declare(shape, std::string(input.name.text), input.type.type, Stage::arrival, *fallback,
-                    input.name.span);
+            declare(shape, std::string(input.name.text), input.type.type, Stage::arrival, input.name.span);
             route_->inputs.push_back({std::string(input.name.text), std::move(*source), input.type.type,
                                       fallback->required, fallback->otherwise});
         });
@@ -426,8 +431,7 @@ void RouteCompiler::declare_claims(FactShape& shape) {
                 }
             }
             if (names_.reasons.contains(name)) continue;
-            declare(shape, name, claim.type, Stage::identity, {claim.required, claim.otherwise},
-                    ast_.name.span);
+            declare(shape, name, claim.type, Stage::identity, ast_.name.span);
             for (size_t i = 0; i < numbers.size(); ++i) route_->claims[i].push_back(numbers[i]);
         }
     }

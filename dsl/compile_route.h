@@ -3,6 +3,7 @@
 
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ class RouteCompiler {
     };
     struct Chosen {
         const ast::Setting* setting;
-        Part::From from;
+        const Part* part;
+        const ast::Setting* other = nullptr;  // of the same rank, and says something else
     };
 
     // --- compile_route.cc: what the route is ---
@@ -45,20 +47,20 @@ class RouteCompiler {
     void gather_settings();
     void choose(const Part& part, const ast::Setting& setting);
     void apply_settings();
-    void apply(const ast::Setting& setting, const SettingRow& row);
+    void apply(const Chosen& chosen, const SettingRow& row);
+    void report_conflict(const Chosen& chosen);
     void apply_auth(const ast::Setting& setting);
     void apply_auth_name(const ast::Expr& expr);
-    void apply_origins(const ast::Setting& setting);
-    void apply_origin_expr(const ast::Expr& expr, bool alone);
+    void apply_origins(const ast::Setting& setting, const Lets& lets);
+    void apply_origin_expr(const ast::Expr& expr, const Lets& lets, bool alone);
     void add_origin(const std::string& text, Span span);
-    void apply_dialect(const ast::Setting& setting);
+    void apply_dialect(const ast::Setting& setting, const Lets& lets);
     void check_door();
     void compile_addresses(std::vector<AddressPattern>& addresses);
     void declare_facts();
     void declare_inputs(FactShape& shape);
     void declare_claims(FactShape& shape);
-    void declare(FactShape& shape, std::string name, Type type, Stage stage, const Fallback& fallback,
-                 Span span);
+    void declare(FactShape& shape, std::string name, Type type, Stage stage, Span span);
     void gather_errors();
     void add_error(const ast::Setting& setting);
 
@@ -110,6 +112,7 @@ class RouteCompiler {
     bool public_ = false;
     bool has_auth_ = false;
     std::map<std::string_view, Span> types_;
+    std::set<uint64_t> identities_;  // of limits
 };
 
 }  // namespace wayleave::dsl

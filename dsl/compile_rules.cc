@@ -25,8 +25,16 @@ bool concerns(const ast::Rule& rule, ast::Action action) {
                        [&](const ast::ActionName& name) { return name.action == action; });
 }
 
+// An amount that lets at least one pass, and counts events and not bytes.
+bool lets_pass(const Value& amount) {
+    if (const auto* rate = std::get_if<Rate>(&amount.held)) return !rate->bytes && rate->count >= 1;
+    const auto* number = std::get_if<int64_t>(&amount.held);
+    return !number || *number >= 1;
+}
+
 // FNV-1a over what a limit counts, not over how much it permits: a new rate keeps the old count.
-uint64_t identity_of(std::string_view route, const ast::Limit& limit, std::string_view scope) {
+uint64_t identity_of(std::string_view route, const ast::Limit& limit, std::string_view scope,
+                     std::string_view condition) {
     uint64_t hash = 0xcbf29ce484222325;
     const auto mix = [&](std::string_view text) {
         for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -36,6 +44,7 @@ uint64_t identity_of(std::string_view route, const ast::Limit& limit, std::strin
     mix(to_string(limit.meter));
     mix(scope);
     for (const ast::Path& path : limit.per) mix(path.text());
+    mix(condition);
     return hash;
 }
 
@@ -333,7 +342,11 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
                                     : "there is no connection yet that could be closed");
     }
     out.place = context_.sources.place(limit.span);
-    out.identity = identity_of(route_->name, limit, scope);
+    const std::string_view condition_text =
+        limit.tail.condition ? context_.sources.text(limit.tail.condition->span) : std::string_view();
+    out.identity = identity_of(route_->name, limit, scope, condition_text);
+    // Two limits that count the same count apart: 10/s and 1000/d are both meant.
+    while (!identities_.insert(out.identity).second) ++out.identity;
     return out;
 }
 
@@ -350,9 +363,14 @@ bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, con
             "this is " + a_type(typed->type));
         return false;
     }
-    const auto* rate = typed->value ? std::get_if<Rate>(&typed->value->held) : nullptr;
-    const auto* number = typed->value ? std::get_if<int64_t>(&typed->value->held) : nullptr;
-    if ((rate && rate->bytes) || (rate && rate->count < 1) || (number && *number < 1)) {
+    std::vector<Value> amounts;
+    if (typed->value) amounts.push_back(*typed->value);
+    if (typed->operand.from == Operand::From::lookup) {
+        const Lookup& lookup = builder_.program().lookups[typed->operand.index];
+        amounts.push_back(lookup.otherwise);
+        for (const auto& [key, value] : lookup.entries) amounts.push_back(value);
+    }
+    if (!std::all_of(amounts.begin(), amounts.end(), lets_pass)) {
         diagnostics_.error("E003", limit.to.span, "a limit lets at least one pass", {},
                            "to refuse everything write `deny`");
         return false;

@@ -17,13 +17,8 @@ bool rebind(Facts& facts, const std::shared_ptr<const FactShape>& shape) {
         const auto it = std::find_if(had.begin(), had.end(), [&](const FactShape::Fact& fact) {
             return fact.name == wanted.name && fact.type == wanted.type;
         });
-        if (it != had.end()) {
-            values.push_back(facts.values[static_cast<size_t>(it - had.begin())]);
-        } else if (!wanted.required) {
-            values.push_back(wanted.otherwise);
-        } else {
-            return false;
-        }
+        if (it == had.end()) return false;
+        values.push_back(facts.values[static_cast<size_t>(it - had.begin())]);
     }
     facts.values = std::move(values);
     facts.shape = shape;

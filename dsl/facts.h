@@ -18,8 +18,6 @@ struct FactShape {
     struct Fact {
         std::string name;  // "tenant"; "user.sub"
         Type type;
-        Value otherwise;       // taken if a later policy declares a fact that the connection never had
-        bool required = true;  // no `otherwise`
 
         friend bool operator==(const Fact&, const Fact&) = default;
     };
@@ -40,8 +38,9 @@ struct Facts {
     std::vector<Value> values;
 };
 
-// The values of `facts` in the order of another shape, found by name and type. False if one is missing that
-// has no `else`: such a connection cannot be judged by the new policy.
+// The values of `facts` in the order of another shape, found by name and type. False if one is missing: what
+// a token or a handshake said about it is not known any more, and `else` means that it said nothing, which
+// may not be so.
 [[nodiscard]] bool rebind(Facts& facts, const std::shared_ptr<const FactShape>& shape);
 
 }  // namespace wayleave::dsl

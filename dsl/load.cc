@@ -58,9 +58,12 @@ void unreadable(const std::string& path, const std::string& why, Sources& source
 std::vector<std::string> route_files(const std::string& directory, std::error_code& error) {
     std::vector<std::string> found;
     for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-        std::error_code ignored;
         const std::string name = it->path().filename().string();
-        if (it->path().extension() == ".route" && name.front() != '.' && it->is_regular_file(ignored)) {
+        // Whatever is called so is meant: what is no file (a dangling link, a FIFO) is an error of reading,
+        // not silence.
+        std::error_code ignored;
+        const bool nested = it->is_directory(ignored);  // not entered
+        if (it->path().extension() == ".route" && name.front() != '.' && !nested) {
             found.push_back(it->path().string());
         }
     }

@@ -37,11 +37,17 @@ class ProgramBuilder {
     [[nodiscard]] RootId root(NodeId node);
     [[nodiscard]] RootId root(const Condition& condition) { return root(link(condition, always, never)); }
 
+    // Counts the conditions that were looked at; false when they are too many for one route. Definitions that
+    // use each other twice grow without end otherwise.
+    [[nodiscard]] bool spend() { return ++spent_ <= most_conditions; }
+    static constexpr size_t most_conditions = 200'000;
+
     [[nodiscard]] const Program& program() const { return program_; }
     [[nodiscard]] Program take() { return std::move(program_); }
 
   private:
     Program program_;
+    size_t spent_ = 0;
     std::map<decltype(Value::held), uint32_t> constants_;
     std::map<Pattern, uint32_t> patterns_;
     std::map<Atom, uint32_t> atoms_;

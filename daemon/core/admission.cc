@@ -1,7 +1,11 @@
 #include "daemon/core/admission.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <stdexcept>
 
 #include "daemon/core/claims.h"
 #include "daemon/core/json_value.h"
@@ -237,6 +241,17 @@ class Doorway {
     Rejection rejection_;
 };
 
+constexpr size_t longest_key_part = 32;
+
+std::string digest(std::string_view text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+    unsigned int size = 0;
+    if (EVP_Digest(text.data(), text.size(), out.data(), &size, EVP_sha256(), nullptr) != 1) {
+        throw std::runtime_error("OpenSSL offers no SHA-256");
+    }
+    return {out.begin(), out.begin() + size};
+}
+
 void append_part(std::string& key, const dsl::ValueView& value) {
     std::visit(
         [&](const auto& held) {
@@ -246,7 +261,8 @@ void append_part(std::string& key, const dsl::ValueView& value) {
             };
             if constexpr (std::is_same_v<T, std::string_view>) {
                 raw(held.size());  // so that "a","bc" is not "ab","c"
-                key += held;
+                // The client chooses some of them: the table's memory is bounded by keys, so keys are small.
+                key += held.size() <= longest_key_part ? std::string(held) : digest(held);
             } else if constexpr (std::is_same_v<T, dsl::Address>) {
                 raw(held.bytes);
             } else if constexpr (std::is_same_v<T, dsl::Net>) {

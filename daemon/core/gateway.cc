@@ -13,6 +13,7 @@ namespace {
 constexpr size_t rebinds_a_tick = 2000;
 constexpr int64_t tick_ms = 100;
 constexpr size_t most_bindings = 4096;
+constexpr size_t burst_factor = 16;  // of the queue's bounds, within one turn
 // Where a route has no idle_timeout, an incomplete message still may not stand open for ever.
 constexpr int64_t assembly_timeout_ms = 60'000;
 
@@ -155,6 +156,7 @@ bool Gateway::Impl::rebind(Session& session, Now now) {
     request.facts = &session.facts;
     request.connection = session.number;
     session.binding = bind(*route, dsl::early_answers(route->program, request));
+    reschedule(session, now);  // its deadlines may be nearer now
     return true;
 }
 
@@ -298,12 +300,28 @@ void Gateway::Impl::abort(Session& session) {
 
 void Gateway::Impl::send(Session& session, Frame frame, Now now) {
     if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
-    const bool full = session.queue.bytes() + frame->size() > runtime_->settings.max_queue_bytes ||
-                      session.queue.frames() >= runtime_->settings.max_queue_messages;
-    if (full)
-        return close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+    // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
+    // the socket takes no more. Only a burst without measure ends here.
+    const bool beyond =
+        session.queue.bytes() + frame->size() > burst_factor * runtime_->settings.max_queue_bytes ||
+        session.queue.frames() >= burst_factor * runtime_->settings.max_queue_messages;
+    if (beyond) return too_slow(session, now);
     session.queue.push(std::move(frame));
     list_flush(session);
+}
+
+void Gateway::Impl::too_slow(Session& session, Now now) {
+    close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+}
+
+void Gateway::Impl::blocked(ConnectionId id, Now now) {
+    Session* session = find(id);
+    if (!session || session->state != Session::State::open) return;
+    const GatewaySettings& settings = runtime_->settings;
+    if (session->queue.bytes() > settings.max_queue_bytes ||
+        session->queue.frames() > settings.max_queue_messages) {
+        too_slow(*session, now);
+    }
 }
 
 void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
@@ -395,6 +413,10 @@ void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
     impl_->counters.bytes_out.add(bytes);
     if (session->state == Session::State::head)
         session->opened_ms = now.steady_ms;  // a file on a slow line moves on
+}
+
+void Gateway::blocked(ConnectionId id, Now now) {
+    impl_->blocked(id, now);
 }
 
 bool Gateway::closing(ConnectionId id) const {

@@ -65,6 +65,8 @@ class Gateway {
     // The connection's queue, or null for a dead id. After writing, consume() and tell sent().
     [[nodiscard]] SendQueue* output(ConnectionId id);
     void sent(ConnectionId id, size_t bytes, Now now);
+    // The socket takes no more: a connection whose queue is then over its bounds is too slow and ends.
+    void blocked(ConnectionId id, Now now);
     // All that is queued is the last of it: close the transport when it is written.
     [[nodiscard]] bool closing(ConnectionId id) const;
 

@@ -111,9 +111,11 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     counters.refuse(status == 404 ? Reason::unknown_route : Reason::bad_request);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
     if (refusal.version_hint || status == 426) headers += "Sec-WebSocket-Version: 13\r\n";
-    send_last(session,
-              problem_response(status, status == 404 ? "unknown_route" : "bad_request",
-                               {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers));
+    std::string response =
+        problem_response(status, status == 404 ? "unknown_route" : "bad_request",
+                         {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers);
+    if (head.method == "HEAD") response.resize(response.find("\r\n\r\n") + 4);
+    send_last(session, std::move(response));
     return false;
 }
 

@@ -31,6 +31,7 @@ class Gateway::Impl {
     void closed(ConnectionId id);
     void delivered(std::span<const Publication> publications, Now now);
     void replace(std::shared_ptr<const Runtime> runtime);
+    void blocked(ConnectionId id, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
@@ -62,6 +63,7 @@ class Gateway::Impl {
     // Output.
     void send(Session& session, Frame frame, Now now);
     void send_text(Session& session, std::string_view text, Now now);
+    void too_slow(Session& session, Now now);
     void send_last(Session& session, std::string bytes);
     void list_flush(Session& session);
     void abort(Session& session);

@@ -99,7 +99,7 @@ void Gateway::Impl::control(Session& session, Now now) {
         session.controls_since_ms = now.steady_ms;
         session.controls = 0;
     }
-    if (++session.controls != controls_a_second) return;
+    if (++session.controls != controls_a_second + 1) return;
     counters.refuse(Reason::limited);
     close(session, 1008, "limited", "too many pings", -1, now);
 }

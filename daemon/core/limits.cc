@@ -21,7 +21,10 @@ struct Entry {
 LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms) {
     const int64_t now_us = now_ms * 1000;
     const int64_t step = std::max<int64_t>(1, period_ms * 1000 / std::max<int64_t>(1, count));
-    const int64_t slack = step * (std::max<int64_t>(1, burst) - 1);
+    const int64_t most_steps = INT64_MAX / 4 / step;  // centuries: more would overflow
+    const int64_t slack = step * std::min(std::max<int64_t>(1, burst) - 1, most_steps);
+    // What was used under a slower rate, before a reload, is no more than a full burst under this one.
+    entry.full_again_us = std::min(entry.full_again_us, now_us + slack + step);
     const int64_t expected = std::max(entry.full_again_us, now_us);
     if (expected - now_us > slack) return {false, (expected - now_us - slack + 999) / 1000};
     entry.full_again_us = expected + step;

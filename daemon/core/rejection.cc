@@ -64,7 +64,7 @@ uint16_t default_close(Reason reason) {
 }
 
 bool is_final(uint16_t code) {
-    return code == 1002 || code == 1007 || code == 1009 || (code >= 4400 && code <= 4404);
+    return code == 1002 || code == 1007 || code == 1008 || code == 1009 || (code >= 4400 && code <= 4404);
 }
 
 Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {

@@ -311,6 +311,7 @@ bool Transports::Impl::flush(Connection& connection) {
     for (int writes = 0; !queue->empty(); ++writes) {
         if (lws_partial_buffered(connection.wsi)) {
             pause_reading(connection);  // lws calls writeable() by itself
+            parts_.gateway.blocked(id, parts_.now);
             return true;
         }
         if (writes == writes_per_turn) {

@@ -265,10 +265,39 @@ TEST_CASE("a slow reader is closed and holds nobody up") {
     for (int i = 0; i < 30; ++i) {
         world.later(100);
         world.say(fast, R"({"type":"chat.say","room":"hall","text":")" + std::string(200, 'x') + R"("})");
+        world.gateway->blocked(slow, world.now);
         CHECK(world.frames(fast).size() >= 1);
     }
     CHECK_THAT(world.last(slow), StartsWith("close 4408"));
     CHECK(world.counters.refused[static_cast<size_t>(Reason::slow)].get() == 1);
+}
+
+TEST_CASE("a burst within one turn closes nobody whose socket still takes it") {
+    World world("route e /chat { auth = none allow connect dialect = \"echo\" }", {.max_queue_messages = 10});
+    const ConnectionId id = world.connect();
+    (void)world.read(id);
+    std::string burst;
+    for (int i = 0; i < 100; ++i) burst += masked(Opcode::text, "x");
+    world.feed(id, burst);
+    CHECK(world.frames(id).size() == 100);
+    world.feed(id, burst);
+    world.gateway->blocked(id, world.now);
+    CHECK_THAT(world.last(id), StartsWith("close 4408"));
+}
+
+TEST_CASE("a long value as a limit's key is kept as a digest") {
+    World world(
+        "route e /chat { auth = none allow connect message m { field k : string required allow "
+        "limit messages to 1/d per k } }");
+    const ConnectionId id = world.connect();
+    (void)world.read(id);
+    const std::string text = R"({"type":"m","k":")" + std::string(40, 'x');
+    for (const std::string end : {"1", "2"}) {
+        world.say(id, text + end + R"(","$id":1})");
+        CHECK_THAT(world.last(id), Contains("$ok"));
+        world.say(id, text + end + R"(","$id":1})");
+        CHECK_THAT(world.last(id), Contains("limited"));
+    }
 }
 
 TEST_CASE("a reload takes effect and drops nobody whose route is still there") {

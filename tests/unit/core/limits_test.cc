@@ -30,6 +30,19 @@ TEST_CASE("a new rate for the same key keeps what was used") {
     CHECK_FALSE(table.take("k", 100, 1000, 1, 5000).pass);
 }
 
+TEST_CASE("a faster rate after a reload does not keep the old waiting time") {
+    LimitTable table;
+    CHECK(table.take("k", 1, 3'600'000, 1, 5000).pass);
+    CHECK_FALSE(table.take("k", 1, 3'600'000, 1, 5000).pass);
+    CHECK_FALSE(table.take("k", 50, 1000, 50, 5000).pass);  // the burst is used up
+    CHECK(table.take("k", 50, 1000, 50, 5020).pass);
+}
+
+TEST_CASE("a burst beyond all measure does not overflow") {
+    LimitTable table;
+    for (int i = 0; i < 10; ++i) CHECK(table.take("k", 1, 86'400'000, INT64_MAX, 1).pass);
+}
+
 TEST_CASE("slow rates do not overflow") {
     LimitTable table;
     CHECK(table.take("day", 1, 86'400'000, 1, 1).pass);

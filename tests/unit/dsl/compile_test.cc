@@ -240,6 +240,52 @@ route r /r { auth = none use p idle_timeout = 13s })");
     CHECK(route.idle_timeout_ms == 13000);
 }
 
+TEST_CASE("limits that count the same count apart") {
+    const Compiled made(
+        "defaults { limit messages to 9/s per ip } route r /r { auth = none limit messages to 3/s per ip "
+        "limit messages to 1/s per ip if message.size > 1kb }");
+    REQUIRE(made.policy);
+    const auto& limits = made.policy->routes[0]->limits;
+    REQUIRE(limits.size() == 3);
+    CHECK(limits[0].identity != limits[1].identity);
+    CHECK(limits[1].identity != limits[2].identity);
+}
+
+TEST_CASE("every amount of a map lets something pass") {
+    const std::string map = "let m = { \"a\": 0/s } ";
+    CHECK(Compiled(in_route(map + "limit messages to m[user.sub] else 1/s per ip")).summary() ==
+          "E003 4:40 a limit lets at least one pass\n");
+    CHECK(Compiled(in_route("let m = { \"a\": 1/s } limit messages to m[user.sub] else 0/s per ip"))
+              .summary() == "E003 4:40 a limit lets at least one pass\n");
+}
+
+TEST_CASE("definitions that grow without end are an error") {
+    std::string text = "let a0 = tls and not tls\n";
+    for (int i = 1; i <= 30; ++i) {
+        const std::string before = "a" + std::to_string(i - 1);
+        text +=
+            "let a" + std::to_string(i) + " = " + before + " or (" + before + " and not " + before + ")\n";
+    }
+    Compiled made(text + "route r /r { auth = none allow connect if a30 }");
+    CHECK(made.summary().starts_with("E026 "));
+}
+
+TEST_CASE("a block's definitions are seen by its settings") {
+    Compiled made(
+        "route r /r { let o = { \"https://a.example\" } auth = none origins = o let m = 3kb max_message = m "
+        "}");
+    CHECK(made.summary().empty());
+    REQUIRE(made.policy);
+    CHECK(made.policy->routes[0]->max_message == 3072);
+}
+
+TEST_CASE("a route's own setting settles a conflict of what it uses") {
+    Compiled made(
+        "policy a { idle_timeout = 5s } policy b { idle_timeout = 6s } route r /r { auth = none use a, b "
+        "idle_timeout = 7s }");
+    CHECK(made.summary().empty());
+}
+
 TEST_CASE("a limit's identity is what it counts") {
     const auto identity = [](const std::string& limit) {
         return Compiled("route r /r { auth = none " + limit + " }").policy->routes[0]->limits[0].identity;

@@ -72,6 +72,17 @@ TEST_CASE("a directory is read in the order of its names") {
     CHECK(text_of(sources, 2) == "one");  // the link
 }
 
+TEST_CASE("what is called a policy file and is none is an error, not silence") {
+    const TemporaryDirectory directory;
+    directory.write("a.route", "one");
+    fs::create_symlink(directory.path("nowhere"), directory.path("b.route"));
+    Sources sources;
+    Diagnostics diagnostics;
+    load_policy(directory.path(), sources, diagnostics);
+    REQUIRE(diagnostics.errors() == 1);
+    CHECK(diagnostics.all()[0].message.find("b.route: No such file or directory") != std::string::npos);
+}
+
 TEST_CASE("one file may have any name") {
     const TemporaryDirectory directory;
     directory.write("policy", "text");
