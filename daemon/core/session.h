@@ -46,7 +46,6 @@ struct Session {
     bool flush_listed = false;
     bool abort_listed = false;
     bool last_bytes = false;  // what is queued is the last of it
-    bool joined_drain = false;
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
