@@ -167,7 +167,7 @@ const std::array<SettingRow, 19> rows = {{
      "30s",
      {},
      true,
-     "Time over which closings are spread at a reload or stop.",
+     "Time over which closings are spread at a stop.",
      &Settings::drain},
     {"limits.accept_per_turn",
      integer,

@@ -84,6 +84,19 @@ TEST_CASE("who may not come in is told why") {
     CHECK_THAT(world.read(good), StartsWith("HTTP/1.1 101 "));
 }
 
+TEST_CASE("the operator is told who was turned away, without what could steer a terminal") {
+    World world(chat);
+    (void)world.connect("/no%E2%80%AEwhere");
+    (void)world.connect("/chat?token=bad");
+    const auto& refused = world.gateway->actions().refused;
+    REQUIRE(refused.size() == 2);
+    CHECK(refused[0] ==
+          "10.0.0.1 may not connect to /no\\u{202E}where: unknown_route: no route has this address");
+    CHECK(refused[1] == "10.0.0.1 may not connect to /chat: unauthenticated: the signature is wrong");
+    for (int i = 0; i < 200; ++i) (void)world.connect("/nowhere");
+    CHECK(refused.size() == 64);
+}
+
 TEST_CASE("plain requests and broken ones have an answer") {
     World world(chat);
     auto body = std::make_shared<const std::string>("<p>hello</p>");
