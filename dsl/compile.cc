@@ -131,6 +131,11 @@ std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& 
                                       Diagnostics& diagnostics) {
     const ast::File file = parse(sources, diagnostics);
     if (diagnostics.errors() > 0) return nullptr;  // the tree has holes where the mistakes were
+    return compile(file, sources, files, diagnostics);
+}
+
+std::shared_ptr<const Policy> compile(const ast::File& file, const Sources& sources, const FileReader& files,
+                                      Diagnostics& diagnostics) {
     auto policy = Compiler(sources, files, diagnostics).compile(file);
     policy->files = sources.size();
     if (diagnostics.errors() > 0) return nullptr;

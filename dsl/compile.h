@@ -15,4 +15,8 @@ namespace wayleave::dsl {
 [[nodiscard]] std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& files,
                                                     Diagnostics& diagnostics);
 
+// The same for what parse() gave without an error; for those who look at the tree as well.
+[[nodiscard]] std::shared_ptr<const Policy> compile(const ast::File& file, const Sources& sources,
+                                                    const FileReader& files, Diagnostics& diagnostics);
+
 }  // namespace wayleave::dsl
