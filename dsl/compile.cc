@@ -1,5 +1,6 @@
 #include "dsl/compile.h"
 
+#include "dsl/canonical.h"
 #include "dsl/compile_parts.h"
 #include "dsl/parse.h"
 #include "dsl/text.h"
@@ -28,6 +29,7 @@ class Compiler {
         for (const ast::Api* api : apis_) add_api(*api);
         warn_unused();
         policy_->later = std::move(context_.later);
+        if (context_.diagnostics.errors() == 0) fill_hashes(*policy_);
         return std::move(policy_);
     }
 

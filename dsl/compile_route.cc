@@ -389,6 +389,7 @@ void RouteCompiler::check_door() {
 void RouteCompiler::compile_addresses() {
     for (const ast::Url& url : urls_) {
         const size_t before = captures_.size();
+        route_->addresses.emplace_back(context_.sources.text(url.span));
         out_.addresses.push_back(compile_address(url, captures_, diagnostics_));
         const bool first = &url == &urls_.front();
         if (!first && (captures_.size() != before || count_captures(out_.addresses.back()) != before)) {
