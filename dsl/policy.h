@@ -18,6 +18,7 @@
 #include "dsl/program.h"
 #include "dsl/router.h"
 #include "dsl/source.h"
+#include "dsl/test_case.h"
 #include "dsl/text.h"
 
 namespace wayleave::dsl {
@@ -324,7 +325,8 @@ struct Policy {
     std::vector<std::unique_ptr<Route>> apis;
     Router api_router;
     std::vector<Later> later;
-    uint64_t hash = 0;  // of what all of it means
+    std::vector<TestCase> tests;  // no part of what the policy means
+    uint64_t hash = 0;            // of what all of it means
     size_t files = 0;
 
     [[nodiscard]] const Route* route(std::string_view name) const;

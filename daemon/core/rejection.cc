@@ -67,6 +67,11 @@ bool is_final(uint16_t code) {
     return code == 1002 || code == 1007 || code == 1008 || code == 1009 || (code >= 4400 && code <= 4404);
 }
 
+bool allows(const dsl::Route& route, dsl::NodeId verdict) {
+    const size_t rule = verdict & ~dsl::verdict_bit;
+    return rule >= 2 && route.rules[rule - 2].allow;
+}
+
 Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
     Rejection rejection;
     const size_t number = verdict & ~dsl::verdict_bit;

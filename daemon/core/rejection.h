@@ -19,6 +19,9 @@ struct Rejection {
     int64_t retry_after_ms = 0;        // 0: no hint
 };
 
+// Whether the verdict is that of an `allow`.
+[[nodiscard]] bool allows(const dsl::Route& route, dsl::NodeId verdict);
+
 // A rule's verdict as a rejection. `never` has no rule: nothing allows it.
 [[nodiscard]] Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict);
 
