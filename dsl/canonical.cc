@@ -100,7 +100,7 @@ class RouteLines {
         decision("disconnect", route_.disconnect);
         for (const Join& join : route_.joins)
             add("join " + words_.pattern(join.channel) + condition(join.condition));
-        for (const Limit& limit : route_.limits) this->limit(limit, "");
+        for (const Limit& limit : route_.limits) add(words_.limit(limit), limit.place);
         for (const Ban& ban : route_.bans) this->ban(ban);
         backends();
         errors();
@@ -136,35 +136,11 @@ class RouteLines {
     void decision(std::string_view action, RootId root) {
         if (root >= route_.clauses.size()) return;
         for (const Clause& clause : route_.clauses[root]) {
-            const RuleInfo& rule = route_.rules[clause.rule];
-            std::string text = rule.allow ? "allow" : "deny";
-            if (!action.empty()) text += " " + std::string(action);
-            text += words_.tail(clause.condition);
-            if (rule.then) text += " then " + print(*rule.then);
-            if (!rule.because.empty()) text += " because " + print(Value(rule.because));
-            add(before_ + text, rule.place);
+            add(before_ + words_.rule(action, clause), route_.rules[clause.rule].place);
         }
     }
 
-    std::string condition(RootId root) const {
-        if (root >= route_.clauses.size() || route_.clauses[root].empty()) return {};
-        const Condition& condition = route_.clauses[root].front().condition;
-        if (condition.kind == Condition::Kind::constant && condition.value) return {};
-        return " if " + words_.condition(condition);
-    }
-
-    void limit(const Limit& limit, const std::string& before) {
-        std::string text = before + "limit " + std::string(ast::to_string(limit.meter)) + " to " +
-                           words_.operand(limit.to) + " per ";
-        for (size_t i = 0; i < limit.per.size(); ++i)
-            text += (i > 0 ? ", " : "") + words_.operand(limit.per[i]);
-        if (limit.burst) text += " burst " + std::to_string(*limit.burst);
-        if (limit.replace_oldest) text += " on excess replace_oldest";
-        text += condition(limit.condition);
-        if (limit.then) text += " then " + print(*limit.then);
-        if (!limit.because.empty()) text += " because " + print(Value(limit.because));
-        add(std::move(text), limit.place);
-    }
+    std::string condition(RootId root) const { return words_.condition_of(root); }
 
     void ban(const Ban& ban) {
         std::string text = "ban ";
@@ -232,7 +208,7 @@ class RouteLines {
             add(text + absent_text(field.required, field.otherwise, field.type));
         }
         decision("", message.decision);
-        for (const Limit& limit : message.limits) this->limit(limit, before_);
+        for (const Limit& limit : message.limits) add(before_ + words_.limit(limit), limit.place);
         for (const Publish& publish : message.publish) {
             constexpr std::array<std::string_view, 3> lanes{"urgent", "normal", "low"};
             std::string text = before_ + "publish to " + words_.pattern(publish.channel);

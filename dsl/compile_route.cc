@@ -458,6 +458,7 @@ void RouteCompiler::declare_claims(FactShape& shape) {
             const std::string name = "user." + claim.name;
             if (names_.symbols.contains(name) || names_.reasons.contains(name)) continue;
             std::vector<uint32_t> numbers;
+            bool secret = false;  // if any of the tokens says so
             for (const uint32_t number : route_->auth) {
                 const TokenDecl& token = policy_.tokens[number];
                 const auto it =
@@ -471,11 +472,13 @@ void RouteCompiler::declare_claims(FactShape& shape) {
                                                      quoted(policy_.tokens[first].name) + " and " +
                                                      a_type(it->type) + " in " + quoted(token.name));
                 } else {
+                    secret = secret || it->secret;
                     numbers.push_back(static_cast<uint32_t>(it - token.claims.begin()));
                 }
             }
             if (names_.reasons.contains(name)) continue;
             declare(shape, name, claim.type, Stage::identity, name_.span);
+            if (!shape.facts.empty()) shape.facts.back().secret = secret;
             for (size_t i = 0; i < numbers.size(); ++i) route_->claims[i].push_back(numbers[i]);
         }
     }

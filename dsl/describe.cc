@@ -206,4 +206,33 @@ std::string Words::tail(const Condition& condition) const {
     return " if " + this->condition(condition);
 }
 
+std::string Words::condition_of(RootId root) const {
+    if (root >= route.clauses.size() || route.clauses[root].empty()) return {};
+    const Condition& condition = route.clauses[root].front().condition;
+    if (condition.kind == Condition::Kind::constant && condition.value) return {};
+    return " if " + this->condition(condition);
+}
+
+std::string Words::limit(const Limit& limit) const {
+    std::string text =
+        "limit " + std::string(ast::to_string(limit.meter)) + " to " + operand(limit.to) + " per ";
+    for (size_t i = 0; i < limit.per.size(); ++i) text += (i > 0 ? ", " : "") + operand(limit.per[i]);
+    if (limit.burst) text += " burst " + std::to_string(*limit.burst);
+    if (limit.replace_oldest) text += " on excess replace_oldest";
+    text += condition_of(limit.condition);
+    if (limit.then) text += " then " + print(*limit.then);
+    if (!limit.because.empty()) text += " because " + print(Value(limit.because));
+    return text;
+}
+
+std::string Words::rule(std::string_view action, const Clause& clause) const {
+    const RuleInfo& rule = route.rules[clause.rule];
+    std::string text = rule.allow ? "allow" : "deny";
+    if (!action.empty()) text += " " + std::string(action);
+    text += tail(clause.condition);
+    if (rule.then) text += " then " + print(*rule.then);
+    if (!rule.because.empty()) text += " because " + print(Value(rule.because));
+    return text;
+}
+
 }  // namespace wayleave::dsl

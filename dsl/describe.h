@@ -21,6 +21,10 @@ struct Words {
     [[nodiscard]] std::string pattern(const Pattern& pattern) const;
     // " on a/* if x" or nothing: what stands behind the actions of a rule.
     [[nodiscard]] std::string tail(const Condition& condition) const;
+    // " if x" or nothing: of anything that has a condition but is no rule.
+    [[nodiscard]] std::string condition_of(RootId root) const;
+    [[nodiscard]] std::string limit(const Limit& limit) const;
+    [[nodiscard]] std::string rule(std::string_view action, const Clause& clause) const;
     [[nodiscard]] Type type_of(const Operand& operand) const;
 
   private:
