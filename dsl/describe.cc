@@ -65,6 +65,16 @@ std::string_view sign(Test test) {
     }
 }
 
+// The same question asked from the other side; empty where there is none.
+std::string_view turned_sign(Test test) {
+    switch (test) {
+        case Test::equal: return " == ";
+        case Test::less: return " > ";
+        case Test::less_equal: return " >= ";
+        default: return "";
+    }
+}
+
 // Order has no meaning, so it gets one: the alphabet.
 std::string joined(std::vector<std::string> parts, std::string_view between) {
     std::sort(parts.begin(), parts.end());
@@ -151,6 +161,9 @@ std::string Words::atom(const Atom& atom) const {
     if (atom.test == Test::channel_is)
         return "channel is " + pattern(route.program.patterns[atom.left.index]);
     if (atom.test == Test::is_true) return operand(atom.left);
+    const bool turned = atom.left.from == Operand::From::constant && !turned_sign(atom.test).empty();
+    if (turned)  // the attribute first, as one writes it
+        return operand(atom.right) + std::string(turned_sign(atom.test)) + value(atom.left, atom.right);
     return value(atom.left, atom.right) + std::string(sign(atom.test)) + value(atom.right, atom.left);
 }
 

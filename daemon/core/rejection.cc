@@ -4,6 +4,7 @@
 
 #include "daemon/core/handshake.h"
 #include "daemon/core/json_value.h"
+#include "dsl/canonical.h"
 
 namespace wayleave {
 namespace {
@@ -84,6 +85,13 @@ Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
     rejection.rule = rule.place;
     rejection.then = rule.then;
     return rejection;
+}
+
+std::string decision_id(const dsl::Policy& policy, std::string_view place) {
+    place.remove_prefix(place.rfind('/') == std::string_view::npos ? 0 : place.rfind('/') + 1);
+    if (const size_t column = place.rfind(':'); column != std::string_view::npos)
+        place = place.substr(0, column);
+    return dsl::hash_text(policy.hash).substr(0, 12).append("/").append(place);
 }
 
 dsl::Outcome outcome_of(const dsl::Route* route, const Rejection& rejection, dsl::Phase phase) {

@@ -37,7 +37,7 @@ struct Explanation {
     std::string action;
     std::string target;
     std::string route;     // empty: none
-    std::string decision;  // "4f0c2a9d31b7/chat.route:12:5": the policy's hash and the line
+    std::string decision;  // "4f0c2a9d31b7/chat.route:12": the policy's hash and the line
     std::string place;     // the line alone
     std::string because;
     std::string reason;                // of a refusal: "forbidden"

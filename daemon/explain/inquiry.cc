@@ -6,7 +6,6 @@
 #include "daemon/core/client_message.h"
 #include "daemon/core/json_value.h"
 #include "daemon/core/judge.h"
-#include "dsl/canonical.h"
 #include "dsl/trace.h"
 
 namespace wayleave {
@@ -266,10 +265,6 @@ class Asking {
 };
 
 }  // namespace
-
-std::string decision_id(const dsl::Policy& policy, std::string_view place) {
-    return dsl::hash_text(policy.hash).substr(0, 12) + "/" + std::string(place);
-}
 
 std::optional<Action> action_from(std::string_view name) {
     for (const Action action : {Action::connect, Action::subscribe, Action::publish, Action::presence,

@@ -43,9 +43,6 @@ struct Inquiry {
 [[nodiscard]] Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission,
                                         const std::string& target, LimitTable& limits, Now now, bool detail);
 
-// "4f0c2a9d31b7/chat.route:12:5"
-[[nodiscard]] std::string decision_id(const dsl::Policy& policy, std::string_view place);
-
 // The action of that name, `message` among them.
 [[nodiscard]] std::optional<dsl::ast::Action> action_from(std::string_view name);
 

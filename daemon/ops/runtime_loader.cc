@@ -138,8 +138,13 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpo
     for (const std::string& path : paths) dsl::load_policy(path, loaded.sources, loaded.diagnostics);
     auto policy = dsl::compile(loaded.sources, read_list, loaded.diagnostics);
     auto runtime = std::make_shared<Runtime>();
-    if (policy) runtime->verifier = load_keys(*policy, loaded.diagnostics);
-    if (policy) name_later(*policy, purpose, loaded.diagnostics);
+    if (policy && purpose == Purpose::ask) {
+        runtime->verifier =
+            std::make_shared<const KeyFileVerifier>(std::vector<TokenKeys>(policy->tokens.size()));
+    } else if (policy) {
+        runtime->verifier = load_keys(*policy, loaded.diagnostics);
+        name_later(*policy, purpose, loaded.diagnostics);
+    }
     loaded.diagnostics.sort();
     if (loaded.diagnostics.errors() > 0) return nullptr;
     runtime->policy = std::move(policy);
@@ -210,9 +215,9 @@ LoadedRuntime load_runtime(const Settings& settings, uint64_t generation) {
     return loaded;
 }
 
-LoadedRuntime load_policy_paths(const std::vector<std::string>& paths) {
+LoadedRuntime load_policy_paths(const std::vector<std::string>& paths, Purpose purpose) {
     LoadedRuntime loaded;
-    loaded.runtime = load_parts(paths, Purpose::look, loaded);
+    loaded.runtime = load_parts(paths, purpose, loaded);
     return loaded;
 }
 
