@@ -63,8 +63,9 @@ bool same_but_for_space(std::string_view a, std::string_view b) {
 
 Result<std::string, FormatFault> format(const Sources& sources, uint32_t file, Diagnostics& diagnostics) {
     if (has_errors(diagnostics, file)) return failure(FormatFault::mistakes);
+    const size_t before = diagnostics.errors();
     const SyntaxTree tree = parse_syntax(sources, file, diagnostics);
-    if (has_errors(diagnostics, file)) return failure(FormatFault::mistakes);
+    if (diagnostics.errors() > before) return failure(FormatFault::mistakes);
     const std::string& text = sources.file(file).text;
     std::string out = laid_out(text, tree);
     if (!same_but_for_space(text, out)) return failure(FormatFault::changed);
