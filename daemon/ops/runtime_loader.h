@@ -26,6 +26,9 @@ struct LoadedRuntime {
     [[nodiscard]] std::string render(bool colour) const;
 };
 
+// What a policy is loaded for.
+enum class Purpose : uint8_t { run, look };
+
 [[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation);
 
 // Only the policy and its keys: *.route files, or directories of them.
