@@ -214,7 +214,7 @@ std::string Words::tail(const Condition& condition) const {
     if (condition.kind == Condition::Kind::all_of && is_channel(condition.args.front())) {
         Condition rest = condition;
         rest.args.erase(rest.args.begin());
-        return on(condition) + " if " + this->condition(Condition::all_of(std::move(rest.args)));
+        return on(condition.args.front()) + " if " + this->condition(Condition::all_of(std::move(rest.args)));
     }
     return " if " + this->condition(condition);
 }

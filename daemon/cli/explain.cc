@@ -22,7 +22,7 @@ constexpr int broken = 2;
 struct ExplainOptions {
     PolicyOptions policy;
     std::pair<std::string, std::string> as;  // token, JSON
-    std::string jwt;              // file
+    std::string jwt;                         // file
     std::string at;
     std::string ip = "127.0.0.1";
     std::string origin;
@@ -169,7 +169,8 @@ void add_explain(CLI::App& app, int& exit_code) {
         ->type_name("PATH");
     auto* as = command->add_option("--as", options->as, "A token of the policy, and its claims as JSON")
                    ->type_name("TOKEN JSON")
-                   ->expected(2);
+                   ->type_size(2)
+                   ->expected(1);
     command->add_option("--jwt", options->jwt, "A file with a signed token; the keys are asked")
         ->type_name("FILE")
         ->excludes(as);

@@ -19,6 +19,7 @@ int run(int argc, char** argv) {
     wayleave::add_explain(app, exit_code);
     wayleave::add_test(app, exit_code);
     wayleave::add_diff(app, exit_code);
+    wayleave::add_fmt(app, exit_code);
     wayleave::add_reload(app, exit_code);
     wayleave::add_status(app, exit_code);
     wayleave::add_settings(app, exit_code);

@@ -155,6 +155,8 @@ TEST_CASE("explain: what a client may say") {
     using dsl::ast::Action;
 
     CHECK(ask(runtime, team, {Action::subscribe, "room/lobby/x", ""}).verdict == Verdict::allow);
+    CHECK(ask(runtime, team, {Action::subscribe, "room/lobby/x", ""}).rules[0].text ==
+          "allow subscribe on room/{room}/* if \"member\" in user.roles and not (user.plan == \"free\")");
     const Explanation no = ask(runtime, free, {Action::subscribe, "room/lobby/x", ""});
     CHECK(no.verdict == Verdict::deny);
     CHECK(no.because == "no rule allows this");
