@@ -16,8 +16,8 @@ void unknown_setting(Diagnostics& diagnostics, const ast::Setting& setting, Plac
         if (row.place == place) names.push_back(row.name);
     }
     const std::string_view near = near_name(setting.name.text, names);
-    diagnostics.error("E008", setting.name.span, "there is no setting " + quoted(setting.name.text) + " here",
-                      {}, near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    diagnostics.misspelt("E008", setting.name.span,
+                         "there is no setting " + quoted(setting.name.text) + " here", near);
 }
 
 void check_algorithms(const std::vector<std::string>& names, Span span, Diagnostics& diagnostics) {
