@@ -117,8 +117,7 @@ void RouteCompiler::add_uses(const std::vector<ast::Member>& members) {
                 std::vector<std::string_view> known;
                 for (const auto& [policy, ast] : context_.policies) known.push_back(policy);
                 const std::string_view near = near_name(name.text, known);
-                diagnostics_.error("E002", name.span, "there is no policy " + quoted(name.text), {},
-                                   near.empty() ? "" : "did you mean " + quoted(near) + "?");
+                diagnostics_.misspelt("E002", name.span, "there is no policy " + quoted(name.text), near);
                 continue;
             }
             context_.used.insert(it->first);
@@ -280,8 +279,7 @@ void RouteCompiler::apply_auth_name(const ast::Expr& expr) {
     std::vector<std::string_view> known;
     for (const auto& [token, number] : context_.token_numbers) known.push_back(token);
     const std::string_view near = near_name(name, known);
-    diagnostics_.error("E002", expr.span, "there is no token " + quoted(name), {},
-                       near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    diagnostics_.misspelt("E002", expr.span, "there is no token " + quoted(name), near);
 }
 
 void RouteCompiler::apply_origins(const ast::Setting& setting, const Lets& lets) {
@@ -501,8 +499,8 @@ void RouteCompiler::add_error(const ast::Setting& setting) {
         std::vector<std::string_view> names;
         for (size_t i = 0; i < refusals; ++i) names.push_back(to_string(static_cast<Refusal>(i)));
         const std::string_view near = near_name(setting.name.text, names);
-        diagnostics_.error("E008", setting.name.span, "there is no reason " + quoted(setting.name.text), {},
-                           near.empty() ? "" : "did you mean " + quoted(near) + "?");
+        diagnostics_.misspelt("E008", setting.name.span, "there is no reason " + quoted(setting.name.text),
+                              near);
         return;
     }
     if (*refusal == Refusal::banned) context_.not_executed(setting.name.span, "banned");

@@ -83,9 +83,8 @@ class TestCompiler {
             std::vector<std::string_view> known;
             for (const ClaimDecl& claim : token.claims) known.push_back(claim.name);
             const std::string_view near = near_name(setting.name.text, known);
-            diagnostics().error("E002", setting.name.span,
-                                quoted(token.name) + " has no claim " + quoted(setting.name.text), {},
-                                near.empty() ? "" : "did you mean " + quoted(near) + "?");
+            diagnostics().misspelt("E002", setting.name.span,
+                                   quoted(token.name) + " has no claim " + quoted(setting.name.text), near);
         } else if (auto value = typed(setting.name.text, setting.value, it->type)) {
             client.claims.push_back(std::move(*value));
         }
