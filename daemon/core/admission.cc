@@ -212,6 +212,7 @@ class Doorway {
             return false;
         }
         out_.expires_ms = claims->expires_ms;
+        out_.token = number + 1;
         for (size_t c = 0; c < token.claims.size(); ++c) {
             if (token.claims[c].name == token.user) out_.user = std::get<std::string>(claims->values[c].held);
         }

@@ -25,6 +25,7 @@ struct Admitted {
     bool expired_alias = false;         // it is past its date
     dsl::NodeId verdict = dsl::never;   // the rule that let it in
     dsl::AtomBits answers;              // to the questions that are settled for this connection
+    uint32_t token = 0;                 // number in the policy\'s tokens plus one; 0: none
     std::string user;                   // may be empty
     std::string protocol;               // to be answered; may be empty
     int64_t expires_ms = 0;             // wall time; 0: never

@@ -106,7 +106,7 @@ void Gateway::Impl::control(Session& session, Now now) {
 
 void Gateway::Impl::message(Session& session, std::string_view payload, bool binary, Now now) {
     counters.messages_in.add();
-    if (!rebind(session, now)) return;
+    if (!rebind(session, now)) return end_condemned(session, now);
     const dsl::Route& route = *session.binding->route;
     if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, now);
     dsl::Request request;

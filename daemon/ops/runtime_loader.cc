@@ -218,8 +218,7 @@ namespace {
 
 LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
     LoadedRuntime loaded;
-    const auto runtime =
-        load_parts({settings.policy_directory}, lint ? Purpose::look : Purpose::run, lint, loaded);
+    const auto runtime = load_parts({settings.policy_directory}, Purpose::run, lint, loaded);
     StaticFiles files;
     if (!settings.static_directory.empty()) {
         auto read = load_static_files(settings.static_directory);
