@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "daemon/core/decision_book.h"
+#include "daemon/core/reason.h"
+
 namespace wayleave {
 
 class Counter {
@@ -29,26 +32,6 @@ class Gauge {
     std::atomic<uint64_t> value_{0};
 };
 
-enum class Reason : uint8_t {
-    unauthenticated,
-    forbidden,
-    limited,
-    banned,
-    bad_message,
-    unknown_message,
-    too_big,
-    slow,
-    expired,
-    unavailable,
-    policy_changed,
-    bad_request,  // what the codec or the handshake refuses; not named in the language
-    unknown_route,
-    idle,
-    count_,
-};
-
-[[nodiscard]] std::string_view to_string(Reason reason);
-
 struct Counters {
     Gauge connections;  // WebSockets that are open
     Gauge sockets;      // all, also those whose handshake is not complete
@@ -71,7 +54,11 @@ struct Counters {
     Counter accept_failures;  // the edge counts: descriptors exhausted and the like
     Counter accept_refused;   // the edge counts: closed at once because max_connections was reached
     Counter loop_turns;       // the edge counts; a watchdog sees that it moves
+    Counter shadow_compared;  // decisions that the shadow policy was asked about, too
+    Counter shadow_differences;
+    Counter shadow_skipped;  // it asks for facts that the connection never gave
     std::array<Counter, static_cast<size_t>(Reason::count_)> refused;
+    DecisionBook decisions;
 
     void refuse(Reason reason) { refused[static_cast<size_t>(reason)].add(); }
 };

@@ -12,6 +12,9 @@ namespace {
 
 constexpr int64_t tick_ms = 100;
 constexpr size_t most_bindings = 4096;
+constexpr size_t most_notices = 64;  // a turn
+constexpr size_t most_noticed = 1024;
+constexpr int64_t quiet_ms = 10'000;
 constexpr size_t burst_factor = 16;  // of the queue's bounds, within one turn
 // Where a route has no idle_timeout, an incomplete message still may not stand open for ever.
 constexpr int64_t assembly_timeout_ms = 60'000;
@@ -251,6 +254,30 @@ void Gateway::Impl::set_gauges() {
     counters.subscriptions.set(hub_.subscriptions());
 }
 
+// --- what the operator is told ---
+
+// Counts it, and gives it the name under which it can be looked up.
+void Gateway::Impl::refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection) {
+    counters.refuse(rejection.reason);
+    if (!route) return;
+    rejection.decision = decision_id(*policy, rejection.rule.empty() ? route->place : rejection.rule);
+    counters.decisions.count(rejection.decision, rejection.reason);
+}
+
+// One line for the same thing within a while, and how many more there were: a client must not fill the disk.
+void Gateway::Impl::notice(std::string_view event, const std::string& key, std::string text, Now now) {
+    if (actions.notices.size() >= most_notices) return;
+    if (noticed_.size() >= most_noticed) noticed_.clear();
+    Noticed& known = noticed_[std::string(event) + key];
+    if (known.count > 0 && now.steady_ms - known.since_ms < quiet_ms) {
+        ++known.count;
+        return;
+    }
+    if (known.count > 1) text += "; " + std::to_string(known.count - 1) + " more like it before";
+    known = {now.steady_ms, 1};
+    actions.notices.push_back({event, std::move(text)});
+}
+
 // --- output ---
 
 void Gateway::Impl::list_flush(Session& session) {
@@ -319,8 +346,8 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     reschedule(session, now);
 }
 
-void Gateway::Impl::close_for(Session& session, const Rejection& rejection, Now now) {
-    counters.refuse(rejection.reason);
+void Gateway::Impl::close_for(Session& session, Rejection rejection, Now now) {
+    refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const uint16_t code =
@@ -355,6 +382,9 @@ void Gateway::delivered(std::span<const Publication> publications, Now now) {
 }
 void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
     impl_->replace(std::move(runtime));
+}
+bool Gateway::walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) {
+    return impl_->walk(next, see, now);
 }
 bool Gateway::survey(const dsl::Policy& candidate, Survey& survey, Now now) {
     return impl_->survey(candidate, survey, now);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
 #include "daemon/core/send_queue.h"
+#include "dsl/evaluate.h"
+#include "dsl/facts.h"
 #include "dsl/value.h"
 
 namespace wayleave {
@@ -33,13 +36,30 @@ struct Peer {
     bool tls = false;
 };
 
+// A line for the log: what was refused, or decided otherwise by the shadow policy.
+struct Notice {
+    std::string_view event;  // static: "handshake-refused"
+    std::string text;
+};
+
+// An open connection as others may look at it, for the length of a call.
+struct Seen {
+    const Runtime& runtime;
+    const dsl::Route& route;
+    const dsl::Facts& facts;
+    const dsl::Residual& residual;
+    uint64_t number = 0;
+    int64_t age_ms = 0;
+    std::vector<std::string_view> channels;
+};
+
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end
 // of its loop turn and then clears them.
 struct Actions {
     std::vector<ConnectionId> flush;  // has bytes to send: see output()
     std::vector<ConnectionId> abort;  // close the transport now, whatever is queued
-    // For the operator: handshakes that were turned away, and why. At most 64 a turn; the counters have all.
-    std::vector<std::string> refused;
+    // For the operator. At most 64 a turn; the counters have all.
+    std::vector<Notice> notices;
 };
 
 // What a candidate policy would do to this worker's connections, counted.
@@ -70,6 +90,8 @@ class Gateway {
     void delivered(std::span<const Publication> publications, Now now);
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
+    // Shows some connections from slot `next` on; true when all have been seen.
+    [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now);
     // Looks at some more connections; true when all have been seen. Changes nothing.
     [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
     void tick(Now now);  // deadlines; at least every 100 ms

@@ -5,8 +5,6 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_refusals_told = 64;  // a turn
-
 bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
 }
@@ -22,10 +20,10 @@ std::string refusal_line(const Session& session, const HttpHead& head, const Tur
         session.peer.ip.text() + " may not connect to " + escape_peer_text(head.path, 128) + ": ";
     out += to_string(rejection.reason);
     if (!rejection.because.empty()) out += ": " + rejection.because;
-    if (!rejection.rule.empty()) out += " (" + rejection.rule + ")";
     if (rejection.reason == Reason::forbidden && turned.route && rejection.rule.empty()) {
         out += "; origin " + escape_peer_text(head.field("origin"), 128);
     }
+    if (!rejection.decision.empty()) out += " (decision " + rejection.decision + ")";
     return out;
 }
 
@@ -75,8 +73,9 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
         return answer_request(session, head, *refusal);
     const Upgrade& upgrade = std::get<Upgrade>(checked);
     Admission admission = admit(*runtime_, limits, session.peer, head, upgrade, session.number, now);
-    if (const auto* turned = std::get_if<TurnedAway>(&admission)) {
-        turn_away(session, head, *turned);
+    if (auto* turned = std::get_if<TurnedAway>(&admission)) {
+        if (turned->judged) shadow_connect(session, *turned->route, turned->facts, turned->verdict, now);
+        turn_away(session, head, std::move(*turned), now);
         return false;
     }
     open(session, std::move(std::get<Admitted>(admission)), upgrade, now);
@@ -119,11 +118,12 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     return false;
 }
 
-void Gateway::Impl::turn_away(Session& session, const HttpHead& head, const TurnedAway& turned) {
-    const Rejection& rejection = turned.rejection;
-    counters.refuse(rejection.reason);
-    if (actions.refused.size() < most_refusals_told)
-        actions.refused.push_back(refusal_line(session, head, turned));
+void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now) {
+    Rejection& rejection = turned.rejection;
+    refused(runtime_->policy.get(), turned.route, rejection);
+    // The same client may try again and again; another is another line.
+    notice("handshake-refused", rejection.decision + session.peer.ip.text() + rejection.because,
+           refusal_line(session, head, turned), now);
     const dsl::Outcome outcome = outcome_of(turned.route, rejection, dsl::Phase::handshake);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const bool named = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty();
@@ -140,6 +140,7 @@ void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upg
     counters.connections.set(counters.connections.get() + 1);
     session.state = Session::State::open;
     session.opened_ms = session.last_heard_ms = session.last_ping_ms = now.steady_ms;
+    shadow_connect(session, *admitted.route, admitted.facts, admitted.verdict, now);
     session.facts = std::move(admitted.facts);
     session.entered = std::move(admitted.entered);
     session.expires_ms = admitted.expires_ms;

@@ -39,6 +39,7 @@ class Gateway::Impl {
 
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
+    [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) const;
     [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
 
     Actions actions;
@@ -83,14 +84,31 @@ class Gateway::Impl {
     void close(Session& session, uint16_t code, std::string_view reason, std::string_view because,
                int64_t reconnect_ms, Now now);
     // Ends the session in the form that the route wants for that reason.
-    void close_for(Session& session, const Rejection& rejection, Now now);
+    void close_for(Session& session, Rejection rejection, Now now);
+
+    // For the operator.
+    void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
+    void notice(std::string_view event, const std::string& key, std::string text, Now now);
+
+    // --- gateway_shadow.cc ---
+    [[nodiscard]] bool shadowed(const Session& session) const;
+    [[nodiscard]] const Shadow* shadow_of(Session& session);
+    void shadow_connect(Session& session, const dsl::Route& route, const dsl::Facts& facts,
+                        dsl::NodeId verdict, Now now);
+    void shadow_decision(Session& session, std::string_view action, std::string_view target,
+                         dsl::RootId dsl::Route::*root, const dsl::Request& request, const Judgement& judged,
+                         Now now);
+    void shadow_message(Session& session, const MessageParser::Message& message, const dsl::Request& request,
+                        const MessageJudgement& judged, Now now);
+    void compare(const Session& session, std::string_view what, bool allowed, std::string_view rule,
+                 const dsl::Route& shadow, dsl::NodeId verdict, Now now);
 
     // --- gateway_http.cc ---
     void read_head(Session& session, std::string_view bytes, Now now);
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head,
                                       const HandshakeRefusal& refusal);
-    void turn_away(Session& session, const HttpHead& head, const TurnedAway& turned);
+    void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     void join(Session& session, const Admitted& admitted, Now now);
 
@@ -110,11 +128,11 @@ class Gateway::Impl {
                          Now now);
     void publish(Session& session, std::string_view channel,
                  const std::vector<MessageParser::Member>& members, bool except_self, Now now);
-    [[nodiscard]] bool allowed(Session& session, dsl::RootId root, const dsl::Request& request,
-                               std::string_view re, Now now);
+    [[nodiscard]] bool allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
+                               const dsl::Request& request, std::string_view re, Now now);
     [[nodiscard]] bool within_limits(Session& session, const dsl::Request& request, std::string_view re,
                                      Now now);
-    void reject(Session& session, std::string_view re, const Rejection& rejection, Now now);
+    void reject(Session& session, std::string_view re, Rejection rejection, Now now);
     void confirm(Session& session, std::string_view re, Now now);
 
     uint32_t worker_;
@@ -130,7 +148,12 @@ class Gateway::Impl {
     uint64_t publications_ = 0;
     // Bindings of the policy in force, by route and answers.
     StringMap<std::shared_ptr<const Binding>> bindings_;
-    uint32_t next_rebind_ = UINT32_MAX;    // slots from here on may still hold the old policy
+    uint32_t next_rebind_ = UINT32_MAX;  // slots from here on may still hold the old policy
+    struct Noticed {
+        int64_t since_ms = 0;
+        uint64_t count = 0;
+    };
+    StringMap<Noticed> noticed_;
     std::vector<ConnectionId> condemned_;  // by the reload that is under way, not yet spread
     uint32_t next_drain_ = 0;
     size_t drain_step_ = 0;

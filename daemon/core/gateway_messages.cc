@@ -157,6 +157,7 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
                                         dsl::Request& request, Now now) {
     const dsl::Route& route = *session.binding->route;
     MessageJudgement judged = judge_message(view_of(session), message, request, limits, now);
+    shadow_message(session, message, request, judged, now);
     if (judged.rejection) return reject(session, message.id, *judged.rejection, now);
 
     // All channels are known to be good before anything is published.
@@ -192,7 +193,7 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     if (since && !is_position(*since))
         return reject(session, message.id, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
-    if (!allowed(session, session.binding->route->subscribe, request, message.id, now)) return;
+    if (!allowed(session, "subscribe", &dsl::Route::subscribe, request, message.id, now)) return;
     const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
     const bool again =
         std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
@@ -237,7 +238,7 @@ void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Messa
         return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
     request.message_size = static_cast<int64_t>(data->raw.size());
     request.channel = &*channel;
-    if (!allowed(session, session.binding->route->publish, request, message.id, now)) return;
+    if (!allowed(session, "publish", &dsl::Route::publish, request, message.id, now)) return;
     publish(session, channel->text, members, false, now);
     confirm(session, message.id, now);
 }
@@ -254,9 +255,11 @@ void Gateway::Impl::publish(Session& session, std::string_view channel,
     broker.publish(publication);
 }
 
-bool Gateway::Impl::allowed(Session& session, dsl::RootId root, const dsl::Request& request,
-                            std::string_view re, Now now) {
-    const Judgement judged = judge(view_of(session), root, request);
+bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
+                            const dsl::Request& request, std::string_view re, Now now) {
+    const Judgement judged = judge(view_of(session), session.binding->route->*root, request);
+    shadow_decision(session, action, request.channel ? request.channel->text : std::string_view(), root,
+                    request, judged, now);
     if (judged.rejection) reject(session, re, *judged.rejection, now);
     return judged.allowed();
 }
@@ -269,11 +272,17 @@ bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request,
     return !rejection;
 }
 
-void Gateway::Impl::reject(Session& session, std::string_view re, const Rejection& rejection, Now now) {
+void Gateway::Impl::reject(Session& session, std::string_view re, Rejection rejection, Now now) {
     const dsl::Route& route = *session.binding->route;
     const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::session);
-    if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, rejection, now);
-    counters.refuse(rejection.reason);
+    if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, std::move(rejection), now);
+    refused(session.binding->runtime->policy.get(), &route, rejection);
+    notice("message-refused", rejection.decision,
+           "session " + session_text(session.number) + " from " + session.peer.ip.text() + ": " +
+               std::string(to_string(rejection.reason)) +
+               (rejection.because.empty() ? "" : ": " + rejection.because) + " (decision " +
+               rejection.decision + ")",
+           now);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;
     if (route.dialect != dsl::Dialect::native)
         return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,

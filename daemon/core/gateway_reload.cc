@@ -3,6 +3,7 @@
 
 #include "daemon/core/fate.h"
 #include "daemon/core/gateway_impl.h"
+#include "dsl/canonical.h"
 
 namespace wayleave {
 namespace {
@@ -33,6 +34,7 @@ void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
     runtime_ = std::move(runtime);
     bindings_.clear();
     next_rebind_ = 0;
+    counters.decisions.keep_only(dsl::hash_text(runtime_->policy->hash).substr(0, 12));
     counters.generation.set(runtime_->generation);
 }
 
@@ -100,7 +102,8 @@ void Gateway::Impl::end_condemned(Session& session, Now now) {
     const auto& wanted = session.binding->route->errors[static_cast<size_t>(dsl::Refusal::policy_changed)]
                                                        [static_cast<size_t>(dsl::Phase::session)];
     if (wanted || !sentence.returns) return close_for(session, sentence.rejection, now);
-    counters.refuse(Reason::policy_changed);
+    Rejection told = sentence.rejection;
+    refused(session.binding->runtime->policy.get(), session.binding->route, told);
     close(session, come_again, to_string(Reason::policy_changed), sentence.rejection.because,
           static_cast<int64_t>(numbers_() % 2000), now);
 }
@@ -130,6 +133,26 @@ void Gateway::Impl::rebind_some(Now now) {
         (void)rebind(*session, now);
     }
     if (next_rebind_ >= slots_.size()) spread_condemned(now);
+}
+
+bool Gateway::Impl::walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) const {
+    constexpr size_t at_a_time = 250;
+    for (size_t done = 0; done < at_a_time && next < slots_.size(); ++next) {
+        const Session* session = slots_[next].session.get();
+        if (!session || session->state != Session::State::open) continue;
+        ++done;
+        Seen seen{*session->binding->runtime,
+                  *session->binding->route,
+                  session->facts,
+                  session->binding->residual,
+                  session->number,
+                  now.steady_ms - session->opened_ms,
+                  {}};
+        for (const Subscription& subscription : session->subscriptions)
+            seen.channels.emplace_back(subscription.channel->name);
+        see(seen);
+    }
+    return next >= slots_.size();
 }
 
 bool Gateway::Impl::survey(const dsl::Policy& candidate, Survey& survey, Now now) {

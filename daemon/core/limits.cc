@@ -12,13 +12,10 @@ namespace {
 
 constexpr size_t stripes = 64;
 
-struct Entry {
-    int64_t full_again_us = 0;  // GCRA's theoretical arrival time, in microseconds of steady time
-    int64_t inside = 0;
-};
+}  // namespace
 
 // The rule itself (ITU-T I.371, virtual scheduling): an event passes if it is not more than `slack` early.
-LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms) {
+LimitAnswer LimitTable::pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms) {
     const int64_t now_us = now_ms * 1000;
     const int64_t step = std::max<int64_t>(1, period_ms * 1000 / std::max<int64_t>(1, count));
     const int64_t most_steps = INT64_MAX / 4 / step;  // centuries: more would overflow
@@ -30,8 +27,6 @@ LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, 
     entry.full_again_us = expected + step;
     return {};
 }
-
-}  // namespace
 
 struct alignas(64) LimitTable::Stripe {
     std::mutex mutex;
@@ -57,14 +52,35 @@ LimitTable::LimitTable(size_t max_keys)
     : stripes_(std::make_unique<Stripe[]>(stripes)),
       max_keys_per_stripe_(std::max<size_t>(1, max_keys / stripes)) {}
 
+LimitTable::LimitTable(const LimitTable* beneath) : LimitTable(size_t{1} << 16U) {
+    beneath_ = beneath;
+}
+
 LimitTable::~LimitTable() = default;
 
 LimitTable::Stripe& LimitTable::stripe_of(std::string_view key) const {
     return stripes_[SeededHash{}(key) % stripes];
 }
 
+LimitTable::Entry LimitTable::look_up(std::string_view key) const {
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    const auto it = stripe.entries.find(key);
+    if (it != stripe.entries.end()) return it->second;
+    return beneath_ ? beneath_->look_up(key) : Entry{};
+}
+
+// Before a scratch table changes an entry.
+void LimitTable::fetch(std::string_view key) {
+    if (!beneath_) return;
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    if (!stripe.entries.contains(key)) stripe.entries[std::string(key)] = beneath_->look_up(key);
+}
+
 LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
                              int64_t now_ms) {
+    fetch(key);
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
     return pass(stripe.entry(key, max_keys_per_stripe_), count, period_ms, burst, now_ms);
@@ -72,24 +88,19 @@ LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period
 
 int64_t LimitTable::left(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
                          int64_t now_ms) const {
-    Stripe& stripe = stripe_of(key);
-    const std::lock_guard lock(stripe.mutex);
-    const auto it = stripe.entries.find(key);
+    const Entry entry = look_up(key);
     const int64_t most = std::max<int64_t>(1, burst);
-    if (it == stripe.entries.end()) return most;
     const int64_t step = std::max<int64_t>(1, period_ms * 1000 / std::max<int64_t>(1, count));
-    const int64_t used = std::max<int64_t>(0, it->second.full_again_us - now_ms * 1000);
+    const int64_t used = std::max<int64_t>(0, entry.full_again_us - now_ms * 1000);
     return std::max<int64_t>(0, most - (used + step - 1) / step);
 }
 
 int64_t LimitTable::inside(std::string_view key) const {
-    Stripe& stripe = stripe_of(key);
-    const std::lock_guard lock(stripe.mutex);
-    const auto it = stripe.entries.find(key);
-    return it == stripe.entries.end() ? 0 : it->second.inside;
+    return look_up(key).inside;
 }
 
 bool LimitTable::enter(std::string_view key, int64_t most) {
+    fetch(key);
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
     Entry& entry = stripe.entry(key, max_keys_per_stripe_);

@@ -19,6 +19,9 @@ struct LimitAnswer {
 class LimitTable {
   public:
     explicit LimitTable(size_t max_keys = 1 << 20);
+    // A scratch table over another: it starts with what the other has counted and changes nothing there.
+    // Borrows it.
+    explicit LimitTable(const LimitTable* beneath);
     ~LimitTable();
     LimitTable(const LimitTable&) = delete;
     LimitTable& operator=(const LimitTable&) = delete;
@@ -44,12 +47,20 @@ class LimitTable {
     [[nodiscard]] uint64_t overflows() const;  // times that a new key found the table full
 
   private:
+    struct Entry {
+        int64_t full_again_us = 0;  // GCRA's theoretical arrival time, in microseconds of steady time
+        int64_t inside = 0;
+    };
     struct Stripe;
     [[nodiscard]] Stripe& stripe_of(std::string_view key) const;
+    [[nodiscard]] Entry look_up(std::string_view key) const;
+    void fetch(std::string_view key);
+    static LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms);
 
     std::unique_ptr<Stripe[]> stripes_;
     size_t max_keys_per_stripe_;
     size_t next_to_clean_ = 0;
+    const LimitTable* beneath_ = nullptr;
 };
 
 }  // namespace wayleave

@@ -66,6 +66,10 @@ std::string error_text(std::string_view re, std::string_view error, const Reject
         out += ",\"rule\":";
         append_json(out, rejection.rule);
     }
+    if (detail && !rejection.decision.empty()) {
+        out += ",\"decision\":";
+        append_json(out, rejection.decision);
+    }
     if (rejection.retry_after_ms > 0) out += ",\"retry_after\":" + std::to_string(rejection.retry_after_ms);
     return out += '}';
 }

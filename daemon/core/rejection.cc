@@ -124,6 +124,10 @@ std::string problem_response(int status, std::string_view error, const Rejection
         body += ",\"rule\":";
         append_json(body, rejection.rule);
     }
+    if (detail && !rejection.decision.empty()) {
+        body += ",\"decision\":";
+        append_json(body, rejection.decision);
+    }
     body += "}\n";
     std::string headers(extra_headers);
     if (status == 401) headers += "WWW-Authenticate: Bearer\r\n";

@@ -17,6 +17,7 @@ struct Rejection {
     std::string rule;                  // "chat.route:12:5"; shown where the route has `detail = true`
     std::optional<dsl::Outcome> then;  // the rule's own outcome
     int64_t retry_after_ms = 0;        // 0: no hint
+    std::string decision = {};         // see decision_id(); set by who tells it
 };
 
 // Whether the verdict is that of an `allow`.

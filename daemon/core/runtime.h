@@ -43,6 +43,8 @@ struct Runtime {
     std::shared_ptr<const dsl::Policy> policy;             // never null
     std::shared_ptr<const TokenVerifier> verifier;         // never null
     std::map<std::string, StaticFile, std::less<>> files;  // by decoded path, "/" among them
+    std::shared_ptr<const dsl::Policy> shadow;             // asked beside the policy, or null
+    uint32_t shadow_per_million = 0;                       // of connections
     GatewaySettings settings;
     uint64_t generation = 0;  // counts loads
 };

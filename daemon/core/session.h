@@ -33,6 +33,14 @@ struct Subscription {
     bool joined = false;  // by the server's decision
 };
 
+// A connection as the shadow policy knows it.
+struct Shadow {
+    std::shared_ptr<const dsl::Policy> policy;
+    const dsl::Route* route = nullptr;  // null: the shadow has none of that name
+    dsl::Facts facts;
+    bool known = false;  // the facts are all that the shadow asks for
+};
+
 // A connection that the policy in force does not admit, and that waits for its turn to end.
 struct Condemned {
     Rejection rejection;
@@ -64,6 +72,7 @@ struct Session {
     dsl::Facts facts;
     uint32_t token = 0;  // number in the policy's tokens plus one; 0: none
     std::vector<Subscription> subscriptions;
+    std::unique_ptr<Shadow> shadow;        // null but for the share that is compared
     std::unique_ptr<Condemned> condemned;  // null but for a while after a reload
     std::vector<std::string> entered;      // keys of `limit connections`
 

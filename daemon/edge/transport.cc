@@ -293,11 +293,11 @@ void Transports::Impl::work_off() {
     for (size_t i = 0; i < actions.abort.size(); ++i) {
         if (Connection* connection = find(actions.abort[i])) kill(*connection);
     }
-    for (std::string& line : actions.refused)
-        parts_.report({EdgeSeverity::info, "handshake-refused", std::move(line)});
+    for (Notice& notice : actions.notices)
+        parts_.report({EdgeSeverity::info, notice.event, std::move(notice.text)});
     actions.flush.clear();
     actions.abort.clear();
-    actions.refused.clear();
+    actions.notices.clear();
 }
 
 // Writes what is queued, as far as the socket takes it. False: the connection cannot be used any more.

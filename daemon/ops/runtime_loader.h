@@ -28,8 +28,8 @@ struct LoadedRuntime {
     [[nodiscard]] std::string render(bool colour) const;
 };
 
-// What a policy is loaded for: to be run; to be looked at; to be asked, where nobody brings a signed token and keys
-// are not read.
+// What a policy is loaded for: to be run; to be looked at; to be asked, where nobody brings a signed token
+// and keys are not read.
 enum class Purpose : uint8_t { run, look, ask };
 
 [[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation);

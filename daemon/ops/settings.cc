@@ -46,6 +46,8 @@ std::string_view expected_name(SettingType type) {
         case SettingType::integer: return "an integer";
         case SettingType::size: return "an integer (bytes) or a string such as \"128kb\"";
         case SettingType::time: return "a string such as \"10s\"";
+        case SettingType::boolean: return "true or false";
+        case SettingType::share: return "a number from 0 to 1";
         default: return "a string";
     }
 }
@@ -185,6 +187,7 @@ class Reader {
 
     void read_row(const SettingRow& row, const toml::node& node, ListenerSettings* listener) {
         const auto at = node.source().begin;
+        if (row.type == SettingType::boolean || row.type == SettingType::share) return read_number(row, node);
         const bool fits = node.is_string() ? row.type != SettingType::integer
                                            : node.is_integer() && (row.type == SettingType::integer ||
                                                                    row.type == SettingType::size);
@@ -198,6 +201,20 @@ class Reader {
         const std::string what = node.is_string() ? store(row, node.as_string()->get(), listener, at.line)
                                                   : store(row, node.as_integer()->get(), listener, at.line);
         if (!what.empty()) error(at, what);
+    }
+
+    void read_number(const SettingRow& row, const toml::node& node) {
+        const auto at = node.source().begin;
+        const auto share = node.value<double>();  // an integer counts, too
+        if (row.type == SettingType::boolean && node.is_boolean()) {
+            put(row, node.as_boolean()->get(), node.as_boolean()->get() ? "true" : "false", nullptr, at.line);
+        } else if (row.type == SettingType::share && share && *share >= 0 && *share <= 1) {
+            put(row, *share, fmt::format("{}", *share), nullptr, at.line);
+        } else {
+            error(at, fmt::format("`{}` is {}, expected {}; change the value", row.name,
+                                  share && !node.is_boolean() ? fmt::format("{}", *share) : type_name(node),
+                                  expected_name(row.type)));
+        }
     }
 
     // The store functions return what is wrong, or nothing.
@@ -334,6 +351,8 @@ class Reader {
 
     void store_default(const SettingRow& row) {
         const std::string text(row.default_text);
+        if (row.type == SettingType::boolean) return void(put(row, text == "true", text, nullptr, 0));
+        if (row.type == SettingType::share) return void(put(row, std::stod(text), text, nullptr, 0));
         const std::string what = row.type == SettingType::integer ? store(row, std::stoll(text), nullptr, 0)
                                                                   : store(row, text, nullptr, 0);
         if (!what.empty()) error({1, 1}, "in the default: " + what);  // for example a path that is too long

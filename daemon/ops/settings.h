@@ -34,7 +34,10 @@ struct Settings {
     size_t workers = 0;                       // threads, at least one
     size_t max_connections = 0;               // 0: derive it from RLIMIT_NOFILE
     std::string policy_directory;
-    std::string broker;  // "memory"
+    bool require_tests = false;
+    std::string shadow_directory;  // empty: none
+    double shadow_share = 0;       // 0 to 1
+    std::string broker;            // "memory"
     Level log_level = Level::info;
     LogFormat log_format = LogFormat::text;
     std::string control_socket;    // empty: none

@@ -21,12 +21,14 @@ enum class SettingType {
     path,     // relative to the file's directory
     address,  // "127.0.0.1:8080", "[::1]:8080"
     word,     // one of `words`
+    boolean,  // true or false
+    share,    // a number from 0 to 1
 };
 
 // The member a row is stored in; what it points to is the type of the value.
-using SettingMember =
-    std::variant<size_t Settings::*, std::chrono::milliseconds Settings::*, std::string Settings::*,
-                 Level Settings::*, LogFormat Settings::*, std::string ListenerSettings::*>;
+using SettingMember = std::variant<size_t Settings::*, bool Settings::*, double Settings::*,
+                                   std::chrono::milliseconds Settings::*, std::string Settings::*,
+                                   Level Settings::*, LogFormat Settings::*, std::string ListenerSettings::*>;
 
 struct SettingRow {
     std::string_view name;  // "limits.drain"; "listen[].address" in an array of tables

@@ -1,3 +1,4 @@
+#include "daemon/core/rejection.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;
@@ -88,13 +89,80 @@ TEST_CASE("the operator is told who was turned away, without what could steer a 
     World world(chat);
     (void)world.connect("/no%E2%80%AEwhere");
     (void)world.connect("/chat?token=bad");
-    const auto& refused = world.gateway->actions().refused;
-    REQUIRE(refused.size() == 2);
-    CHECK(refused[0] ==
+    const auto& notices = world.gateway->actions().notices;
+    REQUIRE(notices.size() == 2);
+    CHECK(notices[0].event == "handshake-refused");
+    CHECK(notices[0].text ==
           "10.0.0.1 may not connect to /no\\u{202E}where: unknown_route: no route has this address");
-    CHECK(refused[1] == "10.0.0.1 may not connect to /chat: unauthenticated: the signature is wrong");
-    for (int i = 0; i < 200; ++i) (void)world.connect("/nowhere");
-    CHECK(refused.size() == 64);
+    CHECK(notices[1].text ==
+          "10.0.0.1 may not connect to /chat: unauthenticated: the signature is wrong (decision " +
+              decision_id(*world.runtime->policy, "test.route:10:7") + ")");
+    // The same again is counted and told later, in one line; what is told in a turn is bounded.
+    (void)world.connect("/chat?token=bad");
+    (void)world.connect("/chat?token=bad");
+    CHECK(notices.size() == 2);
+    world.later(10'000);
+    (void)world.connect("/chat?token=bad");
+    REQUIRE(notices.size() == 3);
+    CHECK_THAT(notices[2].text, Contains("; 2 more like it before"));
+    for (int i = 0; i < 200; ++i) (void)world.connect("/nowhere", "", "10.0.1." + std::to_string(i));
+    CHECK(notices.size() == 64);
+}
+
+TEST_CASE("a refused message is told to the operator and counted under the line that decided") {
+    World world(chat + "");
+    const ConnectionId alice = world.connect(as("alice", team));
+    for (int i = 0; i < 3; ++i) world.say(alice, R"({"type":"chat.say","room":"hall","text":"spam"})");
+    const auto& notices = world.gateway->actions().notices;
+    REQUIRE(notices.size() == 1);
+    const std::string id = decision_id(*world.runtime->policy, "test.route:26:9");
+    CHECK(notices[0].event == "message-refused");
+    CHECK_THAT(notices[0].text, Contains("from 10.0.0.1: forbidden: no spam (decision " + id + ")"));
+    CHECK(world.counters.decisions.read() ==
+          std::map<DecisionBook::Key, uint64_t>{{{id, Reason::forbidden}, 3}});
+}
+
+TEST_CASE("the shadow policy is asked and never decides") {
+    World world(chat);
+    std::string other = chat;
+    other.replace(other.find("*spam*"), 6, "*ham*");
+    other.replace(other.find("only staff"), 10, "not staff ");  // other words are no difference
+    other.replace(other.find("room/*\n"), 6, "hall/*");
+    world.runtime->shadow = policy_from(other);
+    world.runtime->shadow_per_million = 1'000'000;
+    const ConnectionId alice = world.connect(as("alice", team));
+    const auto& notices = world.gateway->actions().notices;
+    CHECK(notices.empty());
+    (void)world.read(alice);
+    world.say(alice, R"({"type":"chat.say","room":"hall","text":"ham","$id":1})");
+    CHECK_THAT(world.last(alice), Contains("$ok"));
+    REQUIRE(notices.size() == 1);
+    CHECK(notices[0].event == "shadow-differs");
+    CHECK_THAT(notices[0].text,
+               Contains("message chat.say is allowed by test.route:25:9, and by the shadow policy "
+                        "refused by test.route:26:9"));
+    world.say(alice, R"({"type":"chat.say","room":"hall","text":"spam","$id":2})");
+    CHECK_THAT(world.last(alice), Contains("forbidden"));
+    world.say(alice, R"({"type":"$publish","channel":"room/1","data":{}})");
+    world.say(alice, R"({"type":"$subscribe","channel":"room/staff"})");
+    CHECK(world.counters.shadow_compared.get() == 5);  // the handshake among them
+    CHECK(world.counters.shadow_differences.get() == 3);
+
+    SECTION("a shadow without the route, and one that asks for what nobody said") {
+        auto next = std::make_shared<Runtime>(*world.runtime);
+        next->shadow = policy_from("route other /other { auth = none allow connect }");
+        world.gateway->replace(next, world.now);
+        world.say(alice, R"({"type":"$subscribe","channel":"room/1"})");
+        CHECK(world.counters.shadow_differences.get() == 4);
+        std::string asks = chat;
+        asks.replace(asks.find("claim plan"), 10, "claim team : string else \"x\" claim plan");
+        next = std::make_shared<Runtime>(*next);
+        next->shadow = policy_from(asks);
+        world.gateway->replace(next, world.now);
+        world.say(alice, R"({"type":"$subscribe","channel":"room/2"})");
+        CHECK(world.counters.shadow_differences.get() == 4);
+        CHECK(world.counters.shadow_skipped.get() == 1);
+    }
 }
 
 TEST_CASE("plain requests and broken ones have an answer") {
