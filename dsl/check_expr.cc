@@ -364,10 +364,10 @@ std::optional<Typed> ExprChecker::unknown(const ast::Path& path) {
     }
     const bool differs = names_.reasons.contains(name);
     const std::string_view near = differs ? std::string_view() : near_name(name, known);
-    diagnostics_.error(differs ? "E018" : "E002", path.span,
-                       differs ? quoted(name) + " is not the same in all tokens of this route"
-                               : "there is no " + quoted(name),
-                       std::move(label), near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    diagnostics_.misspelt(differs ? "E018" : "E002", path.span,
+                          differs ? quoted(name) + " is not the same in all tokens of this route"
+                                  : "there is no " + quoted(name),
+                          near, std::move(label));
     return std::nullopt;
 }
 

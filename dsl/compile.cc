@@ -1,5 +1,6 @@
 #include "dsl/compile.h"
 
+#include "dsl/canonical.h"
 #include "dsl/compile_parts.h"
 #include "dsl/parse.h"
 #include "dsl/text.h"
@@ -26,8 +27,11 @@ class Compiler {
         for (const ast::Token* token : tokens_) policy_->tokens.push_back(compile_token(context_, *token));
         for (const ast::Route* route : routes_) add_route(*route);
         for (const ast::Api* api : apis_) add_api(*api);
+        for (const ast::Test* test : tests_)
+            policy_->tests.push_back(compile_test(context_, *policy_, *test));
         warn_unused();
         policy_->later = std::move(context_.later);
+        if (context_.diagnostics.errors() == 0) fill_hashes(*policy_);
         return std::move(policy_);
     }
 
@@ -77,7 +81,7 @@ class Compiler {
     }
     void collect(const ast::Channel& channel) { channels_.push_back(&channel); }
     void collect(const ast::Api& api) { apis_.push_back(&api); }
-    void collect(const ast::Test&) {}  // see test_cases()
+    void collect(const ast::Test& test) { tests_.push_back(&test); }
 
     // A definition that leads to itself is wrong even if nobody reads it.
     void check_let(const ast::Let& let) {
@@ -186,6 +190,7 @@ class Compiler {
     std::vector<const ast::Backend*> backends_;
     std::vector<const ast::Channel*> channels_;
     std::vector<const ast::Api*> apis_;
+    std::vector<const ast::Test*> tests_;
     std::vector<const ast::Route*> routes_;
     std::vector<const ast::Route*> compiled_;
     std::vector<Span> places_;  // of the addresses, as the router counts them

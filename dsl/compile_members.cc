@@ -176,9 +176,9 @@ void RouteCompiler::compile_alias(const ast::Alias& alias) {
             std::vector<std::string_view> streams;
             for (const Stream& stream : route_->streams) streams.push_back(stream.name);
             const std::string_view near = near_name(alias.stream->text, streams);
-            diagnostics_.error("E002", alias.stream->span,
-                               "there is no stream " + quoted(alias.stream->text) + " in this route", {},
-                               near.empty() ? "" : "did you mean " + quoted(near) + "?");
+            diagnostics_.misspelt("E002", alias.stream->span,
+                                  "there is no stream " + quoted(alias.stream->text) + " in this route",
+                                  near);
         }
     }
     if (alias.until) out.alias.until = std::get<int64_t>(alias.until->value.held);

@@ -97,6 +97,9 @@ struct Fallback {
 [[nodiscard]] TokenDecl compile_token(CompileContext& context, const ast::Token& token);
 [[nodiscard]] std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source);
 
+// --- compile_test.cc ---
+[[nodiscard]] TestCase compile_test(CompileContext& context, const Policy& policy, const ast::Test& test);
+
 // --- compile_address.cc ---
 struct CaptureName {
     std::string_view name;

@@ -117,8 +117,7 @@ void RouteCompiler::add_uses(const std::vector<ast::Member>& members) {
                 std::vector<std::string_view> known;
                 for (const auto& [policy, ast] : context_.policies) known.push_back(policy);
                 const std::string_view near = near_name(name.text, known);
-                diagnostics_.error("E002", name.span, "there is no policy " + quoted(name.text), {},
-                                   near.empty() ? "" : "did you mean " + quoted(near) + "?");
+                diagnostics_.misspelt("E002", name.span, "there is no policy " + quoted(name.text), near);
                 continue;
             }
             context_.used.insert(it->first);
@@ -280,8 +279,7 @@ void RouteCompiler::apply_auth_name(const ast::Expr& expr) {
     std::vector<std::string_view> known;
     for (const auto& [token, number] : context_.token_numbers) known.push_back(token);
     const std::string_view near = near_name(name, known);
-    diagnostics_.error("E002", expr.span, "there is no token " + quoted(name), {},
-                       near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    diagnostics_.misspelt("E002", expr.span, "there is no token " + quoted(name), near);
 }
 
 void RouteCompiler::apply_origins(const ast::Setting& setting, const Lets& lets) {
@@ -389,6 +387,7 @@ void RouteCompiler::check_door() {
 void RouteCompiler::compile_addresses() {
     for (const ast::Url& url : urls_) {
         const size_t before = captures_.size();
+        route_->addresses.emplace_back(context_.sources.text(url.span));
         out_.addresses.push_back(compile_address(url, captures_, diagnostics_));
         const bool first = &url == &urls_.front();
         if (!first && (captures_.size() != before || count_captures(out_.addresses.back()) != before)) {
@@ -457,6 +456,7 @@ void RouteCompiler::declare_claims(FactShape& shape) {
             const std::string name = "user." + claim.name;
             if (names_.symbols.contains(name) || names_.reasons.contains(name)) continue;
             std::vector<uint32_t> numbers;
+            bool secret = false;  // if any of the tokens says so
             for (const uint32_t number : route_->auth) {
                 const TokenDecl& token = policy_.tokens[number];
                 const auto it =
@@ -470,11 +470,13 @@ void RouteCompiler::declare_claims(FactShape& shape) {
                                                      quoted(policy_.tokens[first].name) + " and " +
                                                      a_type(it->type) + " in " + quoted(token.name));
                 } else {
+                    secret = secret || it->secret;
                     numbers.push_back(static_cast<uint32_t>(it - token.claims.begin()));
                 }
             }
             if (names_.reasons.contains(name)) continue;
             declare(shape, name, claim.type, Stage::identity, name_.span);
+            if (!shape.facts.empty()) shape.facts.back().secret = secret;
             for (size_t i = 0; i < numbers.size(); ++i) route_->claims[i].push_back(numbers[i]);
         }
     }
@@ -497,8 +499,8 @@ void RouteCompiler::add_error(const ast::Setting& setting) {
         std::vector<std::string_view> names;
         for (size_t i = 0; i < refusals; ++i) names.push_back(to_string(static_cast<Refusal>(i)));
         const std::string_view near = near_name(setting.name.text, names);
-        diagnostics_.error("E008", setting.name.span, "there is no reason " + quoted(setting.name.text), {},
-                           near.empty() ? "" : "did you mean " + quoted(near) + "?");
+        diagnostics_.misspelt("E008", setting.name.span, "there is no reason " + quoted(setting.name.text),
+                              near);
         return;
     }
     if (*refusal == Refusal::banned) context_.not_executed(setting.name.span, "banned");

@@ -85,6 +85,8 @@ class RouteCompiler {
     [[nodiscard]] NodeId rule_verdict(const ast::Rule& rule);
     void check_then(const ast::Rule& rule);
     [[nodiscard]] Stage stage_of(const Condition& condition) const;
+    [[nodiscard]] RootId condition_root(Condition condition);
+    void remember_clauses(RootId root, std::vector<Clause> clauses);
     [[nodiscard]] RootId optional_condition(const std::optional<ast::Expr>& condition, const Names& names,
                                             const Context& context);
     void compile_joins();

@@ -109,7 +109,29 @@ RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<C
             next = builder_.link(it->condition, rule_verdict(*it->rule), next);
         }
     }
-    return builder_.root(next);
+    const RootId root = builder_.root(next);
+    std::vector<Clause> clauses;
+    for (std::vector<Candidate>* list : {&denies, &allows}) {
+        for (Candidate& candidate : *list) {
+            const NodeId verdict = rule_verdict(*candidate.rule) & ~verdict_bit;
+            clauses.push_back({verdict - 2, std::move(candidate.condition)});
+        }
+    }
+    remember_clauses(root, std::move(clauses));
+    return root;
+}
+
+void RouteCompiler::remember_clauses(RootId root, std::vector<Clause> clauses) {
+    if (route_->clauses.size() <= root) route_->clauses.resize(root + 1);
+    route_->clauses[root] = std::move(clauses);
+}
+
+RootId RouteCompiler::condition_root(Condition condition) {
+    const RootId root = builder_.root(condition);
+    std::vector<Clause> clauses;
+    clauses.push_back({Clause::no_rule, std::move(condition)});
+    remember_clauses(root, std::move(clauses));
+    return root;
 }
 
 Condition RouteCompiler::rule_condition(const ast::Tail& tail, const Names& names, const Context& context) {
@@ -223,6 +245,7 @@ NodeId RouteCompiler::rule_verdict(const ast::Rule& rule) {
     if (!fresh) return it->second;
     RuleInfo info;
     info.allow = rule.allow;
+    info.span = rule.span;
     if (rule.tail.because) info.because = rule.tail.because->text;
     if (rule.tail.then) info.then = compile_outcome(*rule.tail.then, diagnostics_);
     info.place = context_.sources.place(rule.span);
@@ -261,9 +284,9 @@ Stage RouteCompiler::stage_of(const Condition& condition) const {
 
 RootId RouteCompiler::optional_condition(const std::optional<ast::Expr>& condition, const Names& names,
                                          const Context& context) {
-    if (!condition) return builder_.root(Condition::constant(true));
+    if (!condition) return condition_root(Condition::constant(true));
     ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
-    return builder_.root(checker.condition(*condition, context));
+    return condition_root(checker.condition(*condition, context));
 }
 
 // --- joins ---
@@ -346,7 +369,7 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
         condition = checker.condition(*limit.tail.condition, context);
     }
     out.stage = std::max(out.stage, stage_of(condition));
-    out.condition = builder_.root(condition);
+    out.condition = condition_root(std::move(condition));
     if (limit.tail.because) out.because = limit.tail.because->text;
     if (limit.tail.then) out.then = compile_outcome(*limit.tail.then, diagnostics_);
     if (out.then && !possible(*out.then, messages ? Phase::session : Phase::handshake)) {

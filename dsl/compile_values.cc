@@ -171,8 +171,7 @@ void unknown_setting(Diagnostics& diagnostics, const ast::Name& name, Place plac
         if (row.place == place) names.push_back(row.name);
     }
     const std::string_view near = near_name(name.text, names);
-    diagnostics.error("E008", name.span, "there is no setting " + quoted(name.text) + " here", {},
-                      near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    diagnostics.misspelt("E008", name.span, "there is no setting " + quoted(name.text) + " here", near);
 }
 
 SettingValues compile_settings(CompileContext& context, const std::vector<ast::Setting>& settings,

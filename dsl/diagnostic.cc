@@ -16,15 +16,6 @@ struct Paint {
 constexpr Paint colours{"\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[0m"};
 constexpr Paint plain{"", "", "", "", ""};
 
-std::string_view word(Severity severity) {
-    switch (severity) {
-        case Severity::error: return "error";
-        case Severity::warning: return "warning";
-        case Severity::note: return "note";
-    }
-    return "error";
-}
-
 bool continues(char c) {
     return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
 }
@@ -57,23 +48,48 @@ void excerpt(std::string& out, std::string_view line, uint32_t number, size_t fr
     out.append(paint.reset).append("\n");
 }
 
-std::string counted(size_t n, std::string_view noun) {
-    return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
+uint64_t place_key(Span span) {
+    return (uint64_t{span.file} << 40) ^ (uint64_t{span.begin} << 8) ^ span.end;
 }
 
 }  // namespace
 
+std::string_view to_string(Severity severity) {
+    switch (severity) {
+        case Severity::error: return "error";
+        case Severity::warning: return "warning";
+        case Severity::note: return "note";
+    }
+    return "error";
+}
+
+std::string counted(size_t n, std::string_view noun) {
+    return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
+}
+
+// A rule in `defaults` is checked once for each route: its mistake is told once.
+bool Diagnostics::known(const Diagnostic& diagnostic) {
+    const uint64_t key = place_key(diagnostic.primary.span);
+    const std::string text = std::string(diagnostic.id) + diagnostic.message;
+    const auto [begin, end] = told_.equal_range(key);
+    if (std::any_of(begin, end, [&](const auto& entry) { return entry.second == text; })) return true;
+    if (told_.size() < 4 * most) told_.emplace(key, text);
+    return false;
+}
+
 Diagnostic& Diagnostics::add(Severity severity, std::string_view id, Span span, std::string message,
                              std::string label, std::string help) {
-    // A rule in `defaults` is checked once for each route: its mistake is told once.
-    for (const Diagnostic& known : all_) {
-        if (known.id == id && known.primary.span == span && known.message == message) {
-            return overflow_ = Diagnostic{id, severity,       std::move(message), {span, std::move(label)},
-                                          {}, std::move(help)};
+    Diagnostic diagnostic{id, severity,        std::move(message), {span, std::move(label)},
+                          {}, std::move(help), std::nullopt};
+    if (known(diagnostic)) return overflow_ = std::move(diagnostic);
+    if (severity != Severity::error && suppressor_) {
+        if (auto because = suppressor_(id, span)) {
+            if (suppressed_.size() >= most) return overflow_ = std::move(diagnostic);
+            return suppressed_.emplace_back(Suppressed{std::move(diagnostic), std::move(*because)})
+                .diagnostic;
         }
     }
-    (severity == Severity::error ? errors_ : warnings_) += 1;
-    Diagnostic diagnostic{id, severity, std::move(message), {span, std::move(label)}, {}, std::move(help)};
+    (severity == Severity::error ? errors_ : severity == Severity::warning ? warnings_ : notes_) += 1;
     if (all_.size() >= most) return overflow_ = std::move(diagnostic);
     return all_.emplace_back(std::move(diagnostic));
 }
@@ -88,18 +104,37 @@ Diagnostic& Diagnostics::warning(std::string_view id, Span span, std::string mes
     return add(Severity::warning, id, span, std::move(message), std::move(label), std::move(help));
 }
 
+Diagnostic& Diagnostics::note(std::string_view id, Span span, std::string message, std::string label,
+                              std::string help) {
+    return add(Severity::note, id, span, std::move(message), std::move(label), std::move(help));
+}
+
+Diagnostic& Diagnostics::misspelt(std::string_view id, Span span, std::string message, std::string_view near,
+                                  std::string label) {
+    Diagnostic& diagnostic = error(id, span, std::move(message), std::move(label),
+                                   near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    if (!near.empty()) diagnostic.replacement = Edit{span, std::string(near)};
+    return diagnostic;
+}
+
 void Diagnostics::sort() {
-    std::stable_sort(all_.begin(), all_.end(), [](const Diagnostic& a, const Diagnostic& b) {
-        return std::tie(a.primary.span.file, a.primary.span.begin) <
-               std::tie(b.primary.span.file, b.primary.span.begin);
+    const auto before = [](const Diagnostic& a, const Diagnostic& b) {
+        return std::tie(a.primary.span.file, a.primary.span.begin, a.id) <
+               std::tie(b.primary.span.file, b.primary.span.begin, b.id);
+    };
+    std::stable_sort(all_.begin(), all_.end(), before);
+    std::stable_sort(suppressed_.begin(), suppressed_.end(), [&](const Suppressed& a, const Suppressed& b) {
+        return before(a.diagnostic, b.diagnostic);
     });
 }
 
 std::string render(const Diagnostic& diagnostic, const Sources& sources, bool colour) {
     const Paint& paint = colour ? colours : plain;
-    const std::string_view tint = diagnostic.severity == Severity::error ? paint.red : paint.yellow;
+    const std::string_view tint = diagnostic.severity == Severity::error     ? paint.red
+                                  : diagnostic.severity == Severity::warning ? paint.yellow
+                                                                             : paint.blue;
     std::string out;
-    out.append(tint).append(word(diagnostic.severity)).append("[").append(diagnostic.id).append("]");
+    out.append(tint).append(to_string(diagnostic.severity)).append("[").append(diagnostic.id).append("]");
     out.append(paint.reset).append(paint.bold).append(": ").append(diagnostic.message).append(paint.reset);
     out += '\n';
     if (sources.size() == 0) return out;
@@ -141,8 +176,7 @@ std::string render(const Diagnostics& diagnostics, const Sources& sources, bool 
         out += '\n';
     }
     if (diagnostics.all().empty()) return out;
-    const size_t hidden = diagnostics.errors() + diagnostics.warnings() - diagnostics.all().size();
-    if (hidden > 0) out += std::to_string(hidden) + " more are not shown\n";
+    if (diagnostics.hidden() > 0) out += std::to_string(diagnostics.hidden()) + " more are not shown\n";
     out += counted(diagnostics.errors(), "error") + ", " + counted(diagnostics.warnings(), "warning") + "\n";
     return out;
 }

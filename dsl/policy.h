@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "dsl/ast.h"
+#include "dsl/condition.h"
 #include "dsl/facts.h"
 #include "dsl/program.h"
 #include "dsl/router.h"
 #include "dsl/source.h"
+#include "dsl/test_case.h"
 #include "dsl/text.h"
 
 namespace wayleave::dsl {
@@ -112,6 +114,15 @@ struct RuleInfo {
     std::string because;
     std::optional<Outcome> then;
     std::string place;  // "chat.route:12:5"
+    Span span;
+};
+
+// A rule's condition in one decision; alone, the condition of anything else that has one.
+struct Clause {
+    static constexpr uint32_t no_rule = UINT32_MAX;
+
+    uint32_t rule = no_rule;  // in Route::rules
+    Condition condition;
 };
 
 // --- routes ---
@@ -243,6 +254,7 @@ struct Route {
     bool api = false;
     std::string name;
     std::string place;
+    std::vector<std::string> addresses;  // as written
     std::shared_ptr<const FactShape> shape;
     size_t captures = 0;            // facts [0, captures) are the address's captures
     std::vector<InputDecl> inputs;  // then the inputs
@@ -267,6 +279,8 @@ struct Route {
 
     Program program;
     std::vector<RuleInfo> rules;
+    // What each root of the program was made from, in the order in which it is asked: denies, then allows.
+    std::vector<std::vector<Clause>> clauses;
     RootId connect = 0;
     RootId subscribe = 0;
     RootId publish = 0;
@@ -285,6 +299,8 @@ struct Route {
     std::vector<std::pair<std::string, uint32_t>> type_prefixes;
 
     std::array<std::array<std::optional<Outcome>, 2>, refusals> errors;  // by Refusal and Phase
+
+    uint64_t hash = 0;  // of what it means, its tokens included: see canonical.h
 
     // The block that says what becomes of this type, or null.
     [[nodiscard]] const Message* message(std::string_view type) const;
@@ -309,6 +325,8 @@ struct Policy {
     std::vector<std::unique_ptr<Route>> apis;
     Router api_router;
     std::vector<Later> later;
+    std::vector<TestCase> tests;  // no part of what the policy means
+    uint64_t hash = 0;            // of what all of it means
     size_t files = 0;
 
     [[nodiscard]] const Route* route(std::string_view name) const;

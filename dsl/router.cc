@@ -221,15 +221,37 @@ Router::HostEntry& Router::entry(const Segments& host) {
     return *fresh;
 }
 
+void Router::note_overlap(uint32_t wide, uint32_t narrow) {
+    Overlap& overlap = overlaps_[wide];
+    if (++overlap.count > 1) return;
+    const AddressPattern& a = addresses_[wide].pattern;
+    const AddressPattern& b = addresses_[narrow].pattern;
+    overlap.wide = wide;
+    overlap.narrow = narrow;
+    overlap.example = example(a.host, b.host, '.') + example(b.path, a.path, '/');
+    if (b.trailing_slash) overlap.example += '/';
+}
+
+std::vector<Router::Overlap> Router::overlaps() const {
+    std::vector<Overlap> out;
+    for (const auto& [wide, overlap] : overlaps_) out.push_back(overlap);
+    return out;
+}
+
 std::optional<Router::Conflict> Router::add(const AddressPattern& pattern, uint32_t route) {
     HostEntry& home = entry(pattern.host);
+    const auto mine = static_cast<uint32_t>(addresses_.size());
+    addresses_.push_back({pattern, route});
     std::optional<Conflict> conflict;
     const auto check = [&](int32_t found) {
         const auto number = static_cast<uint32_t>(found);
         const AddressPattern& other = addresses_[number].pattern;
         const bool inside = within(pattern.path, pattern.trailing_slash, other.path, other.trailing_slash);
         const bool outside = within(other.path, other.trailing_slash, pattern.path, pattern.trailing_slash);
-        if (conflict || (same(pattern.host, other.host) && inside != outside)) return;
+        if (same(pattern.host, other.host) && inside != outside) {
+            return note_overlap(inside ? number : mine, inside ? mine : number);
+        }
+        if (conflict) return;
         std::string text = example(pattern.host, other.host, '.') + example(pattern.path, other.path, '/');
         if (pattern.trailing_slash) text += '/';
         const bool taken = inside && outside && same(pattern.host, other.host);
@@ -243,8 +265,7 @@ std::optional<Router::Conflict> Router::add(const AddressPattern& pattern, uint3
         if (ties) other->tree.overlapping(pattern, 0, check);
     }
 
-    const auto number = static_cast<int32_t>(addresses_.size());
-    addresses_.push_back({pattern, route});
+    const auto number = static_cast<int32_t>(mine);
     Tree* tree = &home.tree;
     for (const AddressSegment& segment : pattern.path) {
         if (segment.kind == rest) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,15 @@ class Router {
     // Addresses are numbered from 0 in the order of add().
     [[nodiscard]] std::optional<Conflict> add(const AddressPattern& pattern, uint32_t route);
 
+    // For each address that narrower ones of its host lie in: how many, and the first of them.
+    struct Overlap {
+        uint32_t wide = 0;
+        uint32_t narrow = 0;
+        size_t count = 0;
+        std::string example;  // goes to the narrower one
+    };
+    [[nodiscard]] std::vector<Overlap> overlaps() const;
+
     // `host` is lower case and without a port; `path` is decoded and begins with a slash.
     [[nodiscard]] bool find(std::string_view host, std::string_view path, RouteMatch& match) const;
 
@@ -74,7 +84,9 @@ class Router {
         uint32_t route;
     };
     std::vector<Entry> addresses_;
+    std::map<uint32_t, Overlap> overlaps_;  // by the wide one
 
+    void note_overlap(uint32_t wide, uint32_t narrow);
     HostEntry& entry(const std::vector<AddressSegment>& host);
 };
 

@@ -3,15 +3,35 @@
 #include <algorithm>
 
 namespace wayleave::dsl {
+namespace {
+
+constexpr uint32_t step = 4096;  // bytes between two counts of characters
+
+bool begins_character(char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+}
+
+uint32_t characters_before(const SourceFile& file, uint32_t offset) {
+    const auto end = std::min(offset, static_cast<uint32_t>(file.text.size()));
+    uint32_t count = file.characters[end / step];
+    for (uint32_t i = end / step * step; i < end; ++i) count += begins_character(file.text[i]) ? 1 : 0;
+    return count;
+}
+
+}  // namespace
 
 uint32_t Sources::add(std::string path, std::string text) {
     auto file = std::make_unique<SourceFile>();
     file->path = std::move(path);
     file->text = std::move(text);
     file->line_starts.push_back(0);
+    uint32_t characters = 0;
     for (size_t i = 0; i < file->text.size(); ++i) {
+        if (i % step == 0) file->characters.push_back(characters);
+        characters += begins_character(file->text[i]) ? 1 : 0;
         if (file->text[i] == '\n') file->line_starts.push_back(static_cast<uint32_t>(i + 1));
     }
+    if (file->text.size() % step == 0) file->characters.push_back(characters);
     files_.push_back(std::move(file));
     return static_cast<uint32_t>(files_.size() - 1);
 }
@@ -33,11 +53,8 @@ Position Sources::position(uint32_t file, uint32_t offset) const {
     const SourceFile& f = *files_[file];
     const auto after = std::upper_bound(f.line_starts.begin(), f.line_starts.end(), offset);
     const auto index = static_cast<uint32_t>(after - f.line_starts.begin());
-    uint32_t column = 1;
-    for (uint32_t i = f.line_starts[index - 1]; i < offset && i < f.text.size(); ++i) {
-        if ((static_cast<unsigned char>(f.text[i]) & 0xC0) != 0x80) ++column;
-    }
-    return {index, column};
+    const uint32_t start = f.line_starts[index - 1];
+    return {index, 1 + characters_before(f, std::max(offset, start)) - characters_before(f, start)};
 }
 
 std::string Sources::place(Span span) const {

@@ -29,6 +29,8 @@ struct SourceFile {
     std::string path;  // as the user named it: it is printed in diagnostics
     std::string text;
     std::vector<uint32_t> line_starts;
+    // Characters before each 4096th byte: a line may be long, and places are asked for often.
+    std::vector<uint32_t> characters;
 };
 
 // All files of one policy. Views into `text` stay valid for the lifetime of the object, also when files are

@@ -1,5 +1,7 @@
 #include "dsl/text.h"
 
+#include <algorithm>
+
 namespace wayleave::dsl {
 namespace {
 
@@ -77,17 +79,34 @@ bool glob_match(std::string_view pattern, std::string_view text) {
     return true;
 }
 
+namespace {
+
+// U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069 turn the order of what is shown; U+0080 to U+009F
+// steer terminals.
+bool is_control(std::string_view character) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(character[i]); };
+    if (character.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
+    if (character.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
+    if (character.size() != 3 || byte(0) != 0xE2) return false;
+    const unsigned char last = byte(2);
+    return (byte(1) == 0x80 && ((last >= 0xAA && last <= 0xAE) || last == 0x8E || last == 0x8F)) ||
+           (byte(1) == 0x81 && last >= 0xA6 && last <= 0xA9);
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
     std::string out;
-    for (size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-        if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080..U+009F steer terminals too
-            out += '.';
-            ++i;
+    for (size_t at = 0; at < text.size();) {
+        const auto* p = reinterpret_cast<const unsigned char*>(text.data()) + at;
+        const size_t length = sequence_length(p, text.size() - at);
+        const std::string_view character = text.substr(at, length);
+        if (length == 0 || is_control(character)) {
+            out += text[at] == '\t' ? ' ' : '.';
         } else {
-            out += byte == '\t' ? ' ' : byte < 0x20 || byte == 0x7F ? '.' : text[i];
+            out += character;
         }
+        at += std::max<size_t>(length, 1);
     }
     return out;
 }

@@ -24,7 +24,8 @@ struct TextHash {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
 
-// Each control character replaced by one visible character: a terminal must not be steered by a policy file.
+// Each control character, also those that turn the direction of a line, and each byte that is no UTF-8
+// replaced by one visible character: neither a terminal nor its reader must be steered by a policy file.
 std::string printable(std::string_view text);
 
 std::string quoted(std::string_view text);  // `text`, for messages; printable and not too long

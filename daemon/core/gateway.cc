@@ -234,6 +234,7 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
         when = std::min(when, session.message_since_ms +
                                   (route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms));
     }
+    if (route.max_lifetime_ms > 0) when = std::min(when, session.opened_ms + route.max_lifetime_ms);
     if (session.expires_ms > 0) when = std::min(when, now.steady_ms + session.expires_ms - now.wall_ms);
     return when;
 }
@@ -263,6 +264,11 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
     const int64_t idle = route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms;
     if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
         return close_for(session, {Reason::expired, "the token has expired", {}, {}, 0}, now);
+    }
+    if (route.max_lifetime_ms > 0 && session.opened_ms + route.max_lifetime_ms <= now.steady_ms) {
+        const auto spread = static_cast<int64_t>(500 + numbers_() % 1500);
+        return close(session, 1001, "max_lifetime", "the connection has reached its greatest age", spread,
+                     now);
     }
     if (session.message_since_ms > 0 && session.message_since_ms + idle <= now.steady_ms) {
         return close_for(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);

@@ -136,6 +136,7 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, const Turn
 
 void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
     counters.handshakes.add();
+    if (admitted.expired_alias) counters.expired_aliases.add();
     counters.connections.set(counters.connections.get() + 1);
     session.state = Session::State::open;
     session.opened_ms = session.last_heard_ms = session.last_ping_ms = now.steady_ms;

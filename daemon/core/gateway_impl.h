@@ -12,6 +12,7 @@
 #include "daemon/core/client_message.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/hub.h"
+#include "daemon/core/judge.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/native.h"
 #include "daemon/core/rejection.h"
@@ -100,8 +101,8 @@ class Gateway::Impl {
                  const std::vector<MessageParser::Member>& members, bool except_self, Now now);
     [[nodiscard]] bool allowed(Session& session, dsl::RootId root, const dsl::Request& request,
                                std::string_view re, Now now);
-    [[nodiscard]] bool within_limits(Session& session, const std::vector<dsl::Limit>& list,
-                                     const dsl::Request& request, std::string_view re, Now now);
+    [[nodiscard]] bool within_limits(Session& session, const dsl::Request& request, std::string_view re,
+                                     Now now);
     void reject(Session& session, std::string_view re, const Rejection& rejection, Now now);
     void confirm(Session& session, std::string_view re, Now now);
 

@@ -132,14 +132,29 @@ void name_later(const dsl::Policy& policy, Purpose purpose, dsl::Diagnostics& di
     }
 }
 
+// Null where lint has not been asked for.
+using Lint = const dsl::LintSurroundings*;
+
 // Policy and keys. Null if there was an error.
-std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpose purpose,
+std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpose purpose, Lint lint,
                                     LoadedRuntime& loaded) {
     for (const std::string& path : paths) dsl::load_policy(path, loaded.sources, loaded.diagnostics);
-    auto policy = dsl::compile(loaded.sources, read_list, loaded.diagnostics);
+    std::shared_ptr<const dsl::Policy> policy;
+    if (lint) {
+        auto linted = dsl::compile_and_lint(loaded.sources, read_list, *lint, loaded.diagnostics);
+        policy = std::move(linted.policy);
+        loaded.statements = std::move(linted.statements);
+    } else {
+        policy = dsl::compile(loaded.sources, read_list, loaded.diagnostics);
+    }
     auto runtime = std::make_shared<Runtime>();
-    if (policy) runtime->verifier = load_keys(*policy, loaded.diagnostics);
-    if (policy) name_later(*policy, purpose, loaded.diagnostics);
+    if (policy && purpose == Purpose::ask) {
+        runtime->verifier =
+            std::make_shared<const KeyFileVerifier>(std::vector<TokenKeys>(policy->tokens.size()));
+    } else if (policy) {
+        runtime->verifier = load_keys(*policy, loaded.diagnostics);
+        name_later(*policy, purpose, loaded.diagnostics);
+    }
     loaded.diagnostics.sort();
     if (loaded.diagnostics.errors() > 0) return nullptr;
     runtime->policy = std::move(policy);
@@ -150,15 +165,17 @@ std::string counted(size_t count, std::string_view noun) {
     return std::to_string(count).append(" ").append(noun).append(count == 1 ? "" : "s");
 }
 
-// A route that answers everybody with what he sends is for tests.
+bool all_loopback(const Settings& settings) {
+    return std::all_of(settings.listeners.begin(), settings.listeners.end(), [](const auto& listener) {
+        const auto address = parse_socket_address(listener.address);
+        return !address || address->loopback;
+    });
+}
+
+// A route that answers everybody with what he sends is for tests. Lint says it as W312.
 void warn_of_public_echo(const Settings& settings, const dsl::Policy& policy,
                          std::vector<std::string>& warnings) {
-    const bool is_public =
-        std::any_of(settings.listeners.begin(), settings.listeners.end(), [](const auto& listener) {
-            const auto address = parse_socket_address(listener.address);
-            return address && !address->loopback;
-        });
-    if (!is_public) return;
+    if (all_loopback(settings)) return;
     for (const auto& route : policy.routes) {
         if (route->dialect != dsl::Dialect::echo) continue;
         warnings.push_back(
@@ -166,6 +183,8 @@ void warn_of_public_echo(const Settings& settings, const dsl::Policy& policy,
             "` echoes, and a listener can be reached from other machines; keep echo routes to loopback");
     }
 }
+
+LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint);
 
 }  // namespace
 
@@ -177,15 +196,30 @@ std::string LoadedRuntime::render(bool colour) const {
     for (const std::string& problem : problems) text += "error: " + problem + "\n\n";
     for (const std::string& warning : warnings) text += "warning: " + warning + "\n\n";
     if (text.empty()) return text;
-    const size_t hidden = diagnostics.errors() + diagnostics.warnings() - diagnostics.all().size();
-    if (hidden > 0) text += std::to_string(hidden) + " more are not shown\n";
+    if (diagnostics.hidden() > 0) text += std::to_string(diagnostics.hidden()) + " more are not shown\n";
     return text + counted(errors(), "error") + ", " +
            counted(diagnostics.warnings() + warnings.size(), "warning") + "\n";
 }
 
 LoadedRuntime load_runtime(const Settings& settings, uint64_t generation) {
+    return load(settings, generation, nullptr);
+}
+
+LoadedRuntime lint_runtime(const Settings& settings, int64_t today) {
+    const dsl::LintSurroundings surroundings = surroundings_of(settings, today);
+    return load(settings, 0, &surroundings);
+}
+
+dsl::LintSurroundings surroundings_of(const Settings& settings, int64_t today) {
+    return {dsl::LintSurroundings::Listeners{all_loopback(settings), false}, today};
+}
+
+namespace {
+
+LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
     LoadedRuntime loaded;
-    const auto runtime = load_parts({settings.policy_directory}, Purpose::run, loaded);
+    const auto runtime =
+        load_parts({settings.policy_directory}, lint ? Purpose::look : Purpose::run, lint, loaded);
     StaticFiles files;
     if (!settings.static_directory.empty()) {
         auto read = load_static_files(settings.static_directory);
@@ -201,7 +235,7 @@ LoadedRuntime load_runtime(const Settings& settings, uint64_t generation) {
         if (!checked) loaded.problems.push_back(checked.error());
     }
     if (!runtime) return loaded;
-    warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
+    if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);
     runtime->settings = gateway_settings(settings);
@@ -210,9 +244,18 @@ LoadedRuntime load_runtime(const Settings& settings, uint64_t generation) {
     return loaded;
 }
 
-LoadedRuntime load_policy_paths(const std::vector<std::string>& paths) {
+}  // namespace
+
+LoadedRuntime load_policy_paths(const std::vector<std::string>& paths, Purpose purpose) {
     LoadedRuntime loaded;
-    loaded.runtime = load_parts(paths, Purpose::look, loaded);
+    loaded.runtime = load_parts(paths, purpose, nullptr, loaded);
+    return loaded;
+}
+
+LoadedRuntime lint_policy_paths(const std::vector<std::string>& paths,
+                                const dsl::LintSurroundings& surroundings) {
+    LoadedRuntime loaded;
+    loaded.runtime = load_parts(paths, Purpose::look, &surroundings, loaded);
     return loaded;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/core/runtime.h"
 #include "daemon/ops/settings.h"
 #include "dsl/diagnostic.h"
+#include "dsl/lint.h"
 #include "dsl/source.h"
 
 namespace wayleave {
@@ -20,18 +21,28 @@ struct LoadedRuntime {
     dsl::Diagnostics diagnostics;
     std::vector<std::string> problems;  // errors that stand in no policy file: "PATH: what is wrong; remedy"
     std::vector<std::string> warnings;  // likewise
+    std::shared_ptr<const dsl::Statements> statements;  // of lint alone
 
     [[nodiscard]] size_t errors() const { return diagnostics.errors() + problems.size(); }
     // Everything there is to say, for a person; empty when there is nothing.
     [[nodiscard]] std::string render(bool colour) const;
 };
 
-// What a policy is loaded for.
-enum class Purpose : uint8_t { run, look };
+// What a policy is loaded for: to be run; to be looked at; to be asked, where nobody brings a signed token and keys
+// are not read.
+enum class Purpose : uint8_t { run, look, ask };
 
 [[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation);
 
 // Only the policy and its keys: *.route files, or directories of them.
-[[nodiscard]] LoadedRuntime load_policy_paths(const std::vector<std::string>& paths);
+[[nodiscard]] LoadedRuntime load_policy_paths(const std::vector<std::string>& paths,
+                                              Purpose purpose = Purpose::look);
+
+// The same two, with all that lint has to say; its `surroundings` are those of the settings. `today` counts
+// days since 1970.
+[[nodiscard]] LoadedRuntime lint_runtime(const Settings& settings, int64_t today);
+[[nodiscard]] LoadedRuntime lint_policy_paths(const std::vector<std::string>& paths,
+                                              const dsl::LintSurroundings& surroundings);
+[[nodiscard]] dsl::LintSurroundings surroundings_of(const Settings& settings, int64_t today);
 
 }  // namespace wayleave

@@ -17,11 +17,13 @@ route chat /ws {
     auth    = demo
     origins = { none }
     allow connect
-    message say { allow }
+    limit connections to 9 per user.sub
+    limit messages to 9/s per user.sub
+    message say { allow publish to room/all }
 }
 """
 MISTAKE = ('user.name == "x"', 'user.nmae == "x"')
-DENIED = POLICY.replace("allow connect", 'allow connect\n    deny connect if user.name == "x"')
+DENIED = POLICY.replace("allow connect", 'allow connect\n    deny connect if user.name == "x" because "no"')
 
 
 def ended(result, code, *texts):
@@ -35,6 +37,7 @@ def ended(result, code, *texts):
 
 def test_usage():
     for arguments in ((), ("serv",), ("serve", "--confg", "x"), ("lint", "--config"), ("status", "--format", "yaml"), ("token",),
+                      ("lint", "--format", "xml"), ("lint", "--explain"), ("lint", "--explain", "W301", "x.route"),
                       ("token", "--key", "a", "--new-key", "HS256", "--out", "b"), ("token", "--new-key", "HS999", "--out", "b"),
                       ("serve", "extra"), ("fmt",), ("fmt", "--check"), ("fmt", "-", "x.route"), ("fmt", "--config", "x")):
         result = ended(run(*arguments), 64)

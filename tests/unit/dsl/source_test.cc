@@ -28,6 +28,22 @@ TEST_CASE("places are counted in lines and characters") {
     CHECK(sources.line(file, 0).empty());
 }
 
+TEST_CASE("places in a long line are counted in characters") {
+    std::string text = "x\n";
+    for (int i = 0; i < 10'000; ++i) text += "a\u00E9";
+    Sources sources;
+    const uint32_t file = sources.add("a", text);
+    for (const uint32_t pairs : {0U, 1U, 1365U, 1366U, 4096U, 10'000U}) {
+        INFO(pairs);
+        CHECK(sources.position(file, 2 + 3 * pairs).line == 2);
+        CHECK(sources.position(file, 2 + 3 * pairs).column == 1 + 2 * pairs);
+    }
+    for (const size_t size : {4095U, 4096U, 4097U}) {
+        const uint32_t full = sources.add("b", std::string(size, 'x'));
+        CHECK(sources.position(full, static_cast<uint32_t>(size)).column == size + 1);
+    }
+}
+
 TEST_CASE("text stays where it is when files are added") {
     Sources sources;
     const uint32_t first = sources.add("a", "short");

@@ -74,6 +74,8 @@ TEST_CASE("what is shown cannot steer a terminal") {
     CHECK(quoted("name") == "`name`");
     CHECK(quoted("a\x1b[31m\n\tb\x7f") == "`a.[31m. b.`");
     CHECK(printable("\xC2\x9B\x31mé") == ".1mé");
+    CHECK(printable("a\u202Eb\u2066c\u200F\u20ACd") == "a.b.c.\u20ACd");
+    CHECK(printable("a\xE9z\xE2\x82") == "a.z..");
     CHECK(quoted(std::string(500, 'x')).size() < 130);
     std::string accents;
     for (int i = 0; i < 200; ++i) accents += i == 0 ? "x" : "é";

@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+"""wayleave lint as people and other programs use it."""
+import json
+import os
+import re
+import time
+
+import jsonschema
+
+from cli_test import MISTAKE, POLICY, DENIED, ended
+from daemon import Daemon, run
+from runner import main
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WARNED = POLICY.replace("allow connect", "allow connect\n    max_message = 8mb\n    allow subscribe")
+MEMBERS = ["file", "line", "column", "end", "id", "name", "severity", "message", "label", "help", "secondary", "fix",
+           "suppressed"]
+
+
+def linted(daemon, form, *arguments):
+    result = run("lint", "--config", daemon.config, "--format", form, *arguments)
+    assert not result.stderr, result.stderr
+    return result.returncode, json.loads(result.stdout)
+
+
+def sarif(daemon, *arguments):
+    """The results by id, of a document that follows the schema."""
+    code, document = linted(daemon, "sarif", *arguments)
+    with open(os.path.join(HERE, "sarif-schema-2.1.0.json"), encoding="utf-8") as file:
+        jsonschema.validate(document, json.load(file))
+    (only,) = document["runs"]
+    rules = only["tool"]["driver"]["rules"]
+    for result in only["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"], result
+    return code, {result["ruleId"]: result for result in only["results"]}, only
+
+
+def test_exit_status():
+    with Daemon(WARNED) as daemon:
+        ended(run("lint", "--config", daemon.config), 0, "warning[W205]", "warning[W306]", "0 errors, 2 warnings")
+        ended(run("lint", "--config", daemon.config, "--strict"), 1, "0 errors, 2 warnings")
+        daemon.write("routes.d/test.route", POLICY + "route all /** { auth = { demo } origins = { none } allow connect "
+                                                     "limit connections to 1 per ip }\n")
+        ended(run("lint", "--config", daemon.config, "--strict"), 1, "W207")
+        ended(run("lint", daemon.path("routes.d"), "--strict"), 0, "note[N502]", "`/ws` goes to the route `chat`",
+              "0 errors, 0 warnings, 1 note\n")
+        daemon.write("routes.d/test.route", DENIED.replace(*MISTAKE))
+        ended(run("lint", "--config", daemon.config, "--strict"), 2, "1 error, 0 warnings")
+
+
+def test_explain():
+    page = ended(run("lint", "--explain", "W301"), 0, "any-origin", "For example", "Better", "origins = any").stdout
+    assert page == run("lint", "--explain", "w301").stdout == run("lint", "--explain", "any-origin").stdout
+    assert max(map(len, page.split("For example")[0].splitlines())) < 80, page
+    for wrong, near in (("any-orign", "any-origin"), ("W31", "W301"), ("nonsense-of-mine", "")):
+        result = ended(run("lint", "--explain", wrong), 64, near)
+        assert not result.stdout, result.stdout
+
+
+def test_json():
+    with Daemon(WARNED) as daemon:
+        code, document = linted(daemon, "json")
+        assert code == 0 and linted(daemon, "json", "--strict")[0] == 1
+        counts = {name: document[name] for name in ("errors", "warnings", "notes", "suppressed", "not_shown", "files")}
+        assert counts == {"errors": 0, "warnings": 2, "notes": 0, "suppressed": 0, "not_shown": 0, "files": 1}, counts
+        for one in document["diagnostics"]:
+            assert list(one) == MEMBERS, one
+        large = document["diagnostics"][0]
+        text = daemon.read("routes.d/test.route").split("\n")[large["line"] - 1]
+        assert text[large["column"] - 1:large["end"]["column"] - 1] == "max_message = 8mb", large
+        assert (large["id"], large["name"], large["severity"]) == ("W205", "huge-messages", "warning"), large
+        daemon.write("routes.d/test.route", DENIED.replace(*MISTAKE))
+        code, document = linted(daemon, "json")
+        (mistake,) = document["diagnostics"]
+        assert code == 2 and mistake["id"] == "E002" and mistake["fix"]["text"] == "user.name", mistake
+        assert mistake["fix"]["column"] == mistake["column"] and mistake["fix"]["end"] == mistake["end"], mistake
+
+
+def test_sarif():
+    with Daemon(WARNED) as daemon:
+        code, results, whole = sarif(daemon)
+        assert code == 0 and set(results) == {"W205", "W306"} and whole["columnKind"] == "unicodeCodePoints"
+        assert len(whole["tool"]["driver"]["rules"]) > 70
+        assert results["W205"]["level"] == "warning" and not results["W205"]["suppressions"]
+        region = results["W205"]["locations"][0]["physicalLocation"]["region"]
+        assert region["startLine"] == region["endLine"] and region["endColumn"] - region["startColumn"] == len("max_message = 8mb")
+        uri = results["W205"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri == "file://" + daemon.path("routes.d/test.route"), uri
+        # A name with blanks and a percent sign is a URI all the same.
+        daemon.write("odd/a b%20ü.route", WARNED.replace("route chat /ws", "route chat /ws, /{x}"))
+        code, results, _ = sarif(daemon, daemon.path("odd"))
+        (result,) = results.values()
+        assert code == 2 and result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].endswith("a%20b%2520%C3%BC.route")
+
+
+def test_sarif_of_mistakes():
+    with Daemon(DENIED) as daemon:
+        daemon.edit("routes.d/test.route", *MISTAKE)
+        code, results, _ = sarif(daemon)
+        assert code == 2 and results["E002"]["level"] == "error"
+        (change,) = results["E002"]["fixes"][0]["artifactChanges"]
+        (replacement,) = change["replacements"]
+        assert replacement["insertedContent"] == {"text": "user.name"}
+        assert replacement["deletedRegion"] == results["E002"]["locations"][0]["physicalLocation"]["region"]
+        daemon.write("routes.d/test.route", POLICY + POLICY)
+        code, results, _ = sarif(daemon)
+        related = results["E005"]["relatedLocations"]
+        assert related and related[0]["message"]["text"] == "first here", results["E005"]
+        daemon.write("routes.d/test.route", "route a /a {\n  allow connect if \n}\n")
+        assert sarif(daemon)[1]["E001"]["partialFingerprints"]
+
+
+def test_fingerprints_stay_where_lines_move():
+    with Daemon(WARNED) as daemon:
+        def prints():
+            return {name: result["partialFingerprints"]["statement/v1"] for name, result in sarif(daemon)[1].items()}
+        before = prints()
+        assert len(set(before.values())) == len(before)
+        daemon.edit("routes.d/test.route", "    max_message = 8mb", "# moved\n\n  max_message  =  # by me\n 8mb")
+        assert prints() == before
+        daemon.edit("routes.d/test.route", " 8mb", " 9mb")
+        after = prints()
+        assert after["W205"] != before["W205"] and after["W306"] == before["W306"]
+        daemon.edit("routes.d/test.route", "route chat", "route talk")
+        assert prints()["W306"] != before["W306"]
+        # Two of a kind are two alerts.
+        daemon.write("routes.d/test.route", POLICY.replace("allow connect", "allow connect deny connect if tls deny connect if tls"))
+        results = linted(daemon, "sarif")[1]["runs"][0]["results"]
+        assert len({result["partialFingerprints"]["statement/v1"] for result in results}) == 2, results
+
+
+def test_suppressions():
+    with Daemon(WARNED) as daemon:
+        comment = '# lint: ignore W205 because "pictures of the \\"plant\\""\n    max_message = 8mb'
+        daemon.edit("routes.d/test.route", "max_message = 8mb", comment)
+        ended(run("lint", "--config", daemon.config), 0, "0 errors, 1 warning, 1 suppressed\n")
+        one = [one for one in linted(daemon, "json")[1]["diagnostics"] if one["suppressed"]]
+        assert [(d["id"], d["suppressed"]) for d in one] == [("W205", 'pictures of the "plant"')], one
+        assert sarif(daemon)[1]["W205"]["suppressions"][0] == {
+            "kind": "inSource", "status": "accepted", "justification": 'pictures of the "plant"'}
+        daemon.edit("routes.d/test.route", " because \"pictures", " \"pictures")
+        ended(run("lint", "--config", daemon.config, "--strict"), 1, "W404", "without a reason", "W205")
+        daemon.edit("routes.d/test.route", "W205", "E002")
+        ended(run("lint", "--config", daemon.config), 0, "an error cannot be ignored")
+        # The daemon does not care about any of this.
+        ended(run("lint", "--config", daemon.config), 0)
+
+
+def test_what_stands_in_no_policy():
+    with Daemon(POLICY, static={"index.html": "x"}) as daemon:
+        good = daemon.read("wayleave.toml")
+        daemon.write("wayleave.toml", good.replace("workers = 2", 'workers = "2"'))
+        line = good.split("workers = 2")[0].count("\n") + 1
+        code, document = linted(daemon, "json")
+        (found,) = document["diagnostics"]
+        assert code == 2 and found["id"] == "E101" and found["file"] == daemon.config and found["line"] == line, found
+        assert "workers" in found["message"] and list(found) == MEMBERS, found
+        code, results, _ = sarif(daemon)
+        assert code == 2 and results["E101"]["locations"][0]["physicalLocation"]["region"]["startLine"] == line
+        ended(run("lint", "--config", daemon.config), 2, "workers", "1 error, 0 warnings\n")
+        daemon.write("wayleave.toml", good.replace('directory = "www"', 'directory = "nowhere"'))
+        assert linted(daemon, "json")[1]["diagnostics"][0]["id"] == "E102"
+        code, results, _ = sarif(daemon)
+        assert code == 2 and results["E102"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].endswith("/nowhere")
+        ended(run("lint", "--config", daemon.config), 2, "error[E102]", "nowhere")
+        os.unlink(daemon.config)
+        code, results, _ = sarif(daemon)
+        assert code == 2 and "E101" in results, "a missing settings file is not told"
+
+
+def answered(seconds, code, *arguments):
+    begun = time.monotonic()
+    result = run(*arguments)
+    assert result.returncode in code, f"{arguments}: {result.returncode} {result.stdout[-500:]} {result.stderr[-500:]}"
+    took = time.monotonic() - begun
+    assert took < seconds, f"{arguments}: took {took:.1f} s"
+    assert len(result.stdout) < 1_000_000, len(result.stdout)
+    return result.stdout
+
+
+def test_bad_input():
+    """A clear answer in good time, whatever the file is. The times are generous for sanitizers and busy machines."""
+    deep = 100_000
+    nul, bom = "route a /a { auth = none }\n\0", "\ufeffroute a /a { auth = none }\n"
+    texts = {
+        "nul": (nul, {2}, "NUL"), "bom": (bom, {2}, "byte order mark"), "latin1": (b"# caf\xe9\n", {2}, "UTF-8"),
+        "crlf": ("route a /a {\r\n    auth = none\r\n    allow connect # x\r\n}\r\n", {0}, "W403"),
+        "bidi": ('# \u202e\nroute a /a { auth = none allow connect if host == "\u2066x" }\n', {0}, "W113"),
+        "line": ("route a /a { auth = none " + "allow connect " * 700_000 + "}", {0}, "W403"),
+        "string": ('let a = "' + "x" * 10_000_000, {2}, "no closing"),
+        "parentheses": ("route a /a { auth = none allow connect if " + "(" * deep, {2}, "64 levels"),
+        "sets": ("let a = " + "{" * deep, {2}, "64 levels"), "closed": ("let a = " + "{" * deep + "}" * deep, {2}, "64 levels"),
+        "braces": ("route a /a {" * deep, {2}, "E001"), "not": ("route a /a { auth = none allow connect if " + "not " * deep, {2}, "E001"),
+        "cycle": ("".join(f"let a{i} = a{(i + 1) % 5000}\n" for i in range(5000)), {2}, "defined by itself"),
+        "empty": ("", {0}, "no errors"), "suppressions": ("# lint: ignore W205 because \"x\"\n" * 100_000, {0}, "100000 notes"),
+    }
+    with Daemon(POLICY) as daemon:
+        for name, (text, code, wanted) in texts.items():
+            path = daemon.path(name + ".route")
+            with open(path, "wb") as file:
+                file.write(text if isinstance(text, bytes) else text.encode())
+            for form in ("text", "sarif"):
+                out = answered(30, code, "lint", path, "--format", form)
+                assert form == "sarif" or wanted in out, f"{name}: {out[-800:]}"
+                assert "\u202e" not in out or form == "sarif", "a bidi control reaches the terminal"
+
+
+def test_bad_paths():
+    with Daemon(POLICY) as daemon:
+        os.mkfifo(daemon.path("fifo.route"))
+        os.mkdir(daemon.path("empty"))
+        os.symlink("nowhere", daemon.path("dangling.route"))
+        for path in ("fifo.route", "empty", "dangling.route", "missing", "missing.route"):
+            assert "E013" in answered(30, {2}, "lint", daemon.path(path)), path
+        for path in ("/dev/null", "/dev/zero", "/dev/stdin", "/proc/self/mem", "/"):
+            assert "E013" in answered(30, {2}, "lint", path), path
+        daemon.write("lists/huge.txt", "10.0.0.0/8\n" * 2_000_000)
+        daemon.write("lists.route", 'let a = file "lists/huge.txt" of net\nroute a /a { auth = none allow connect if ip in a }\n')
+        assert "E013" in answered(30, {2}, "lint", daemon.path("lists.route"))
+
+
+def test_fifty_mistakes():
+    """One diagnostic a mistake, none for what follows from it."""
+    wrong = ['allow connect if user.nmae == "a"', "max_mesage = 4kb", "deny publish if message.size > 30s",
+             "deny connect then status 700", "limit messages to 3 per ip", "join room/:x", "use nobody",
+             "errors { forbiden = drop }", "idle_timeout = 4kb", 'message a { field x : int else "a" allow publish to b }']
+    broken = ["allow conect", "limit messages 3/s per ip", 'deny connect if user.sub = "x"', "idle_timeout 3s", "allow subscribe on",
+              "join", 'field x : int required', "allow connect if (tls", "alow connect", 'errors { limited = error slow }']
+    with Daemon(POLICY) as daemon:
+        for mistakes in (wrong, broken):
+            route = DENIED.replace("allow connect", "allow connect\n" + "".join(f"    {line}\n" for line in mistakes), 1)
+            head, body = route.split("route chat /ws", 1)
+            daemon.write("routes.d/test.route", head + "".join(f"route r{i} /r{i}{body}" for i in range(5)))
+            out = run("lint", "--config", daemon.config).stdout
+            assert re.search(r"^50 errors, 0 warnings$", out, re.M), out[-3000:]
+            lines = [int(line) for line in re.findall(r"^ *--> \S*:(\d+):\d+$", out, re.M)]
+            text = daemon.read("routes.d/test.route").split("\n")
+            assert sorted(text[line - 1].strip() for line in lines) == sorted(mistakes * 5), out
+
+
+if __name__ == "__main__":
+    main(globals())
