@@ -112,7 +112,8 @@ struct value       : sor<file_value, outcome, backend_call,
                              refuse<"the name of an error stands in quotes", "write `error \"…\"`", seq<kw<"error">, unquoted>>,
                              refuse<"the path of a file stands in quotes", "write `file \"…\"`", seq<kw<"file">, unquoted>>, expr>> {};
 struct setting     : node<NodeKind::setting, name, equals, need<"a value after `=`", value, Topic::expression>> {};
-struct let         : node<NodeKind::let, kw<"let">, need_name<"a name after `let`">, need<"`=`", equals>,
+struct let_name    : sor<new_name, seq<name, at<one<'='>, not_at<one<'='>>>>> {};    // also on a line of its own
+struct let         : node<NodeKind::let, kw<"let">, need<"a name after `let`", let_name, Topic::name>, need<"`=`", equals>,
                           need<"a value after `=`", value, Topic::expression>> {};
 
 // --- addresses and channels: no blanks inside ---

@@ -13,8 +13,8 @@ constexpr std::array ordered{Kind::integer, Kind::floating, Kind::size, Kind::ti
 constexpr std::array comparable{Kind::string, Kind::integer, Kind::boolean, Kind::ip,   Kind::floating,
                                 Kind::date,   Kind::size,    Kind::time,    Kind::rate, Kind::net};
 constexpr std::array elements{Kind::string, Kind::integer, Kind::date, Kind::floating, Kind::boolean};
-constexpr std::array globs{
-    R"("a*")", R"("*")", R"("*n")", R"("/r*")", R"("*a*b*")", R"("room*")", R"("h*.example.com")"};
+constexpr std::array globs{R"("a*")",  R"("*")",     R"("*n")",    R"("a*a")",
+                           R"("/r*")", R"("*a*b*")", R"("room*")", R"("h*.example.com")"};
 
 }  // namespace
 

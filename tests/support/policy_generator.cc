@@ -64,6 +64,20 @@ std::vector<std::string> PolicyGenerator::files() {
 
 // --- definitions and tokens ---
 
+std::string PolicyGenerator::map(KnownLet& made) {
+    constexpr std::array kinds{Kind::integer, Kind::rate, Kind::boolean, Kind::string, Kind::time};
+    made.form = KnownLet::Form::map;
+    made.type = {choices_.chance(30) ? Kind::integer : Kind::string, Shape::one};
+    made.value = choices_.pick(kinds);
+    const bool texts = made.type.kind == Kind::string;
+    std::string out;
+    for (const char* key : texts ? std::array{"\"a\"", "\"ann\"", "\"\""} : std::array{"1", "7", "-1"}) {
+        out += (out.empty() ? "{ " : ", ") + std::string(key) + ": ";
+        out += made.value == Kind::integer ? "5" : sample_literal(made.value, choices_);
+    }
+    return out + " }";
+}
+
 std::string PolicyGenerator::let(Scope& scope) {
     ConditionGenerator generator(scope, choices_);
     KnownLet made;
@@ -84,19 +98,7 @@ std::string PolicyGenerator::let(Scope& scope) {
             made.type = {Kind::net, Shape::set}, made.constant = true;
             value = "file \"lists/nets\" of net";
             break;
-        case 3: {
-            made.form = KnownLet::Form::map;
-            made.type = {choices_.chance(30) ? Kind::integer : Kind::string, Shape::one};
-            made.value =
-                choices_.pick(std::array{Kind::integer, Kind::rate, Kind::boolean, Kind::string, Kind::time});
-            const bool texts = made.type.kind == Kind::string;
-            for (const char* key :
-                 texts ? std::array{"\"a\"", "\"ann\"", "\"\""} : std::array{"1", "7", "-1"})
-                value += (value.empty() ? "{ " : ", ") + std::string(key) + ": " +
-                         (made.value == Kind::integer ? "5" : sample_literal(made.value, choices_));
-            value += " }";
-            break;
-        }
+        case 3: value = map(made); break;
         case 4: {
             const Known& known = choices_.pick(scope.names);
             made.type = known.type;

@@ -34,6 +34,7 @@ class PolicyGenerator {
     std::string fresh(char letter) { return letter + std::to_string(names_++); }
 
     std::string let(Scope& scope);
+    std::string map(KnownLet& made);
     void tokens();
     std::string claim(const Claim& claim);
     std::string absent(dsl::Type type);

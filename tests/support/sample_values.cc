@@ -17,14 +17,16 @@ constexpr std::array strings{R"("a")",       R"("ann")", R"("room")", R"("7")", 
 constexpr std::array booleans{"true", "false"};
 constexpr std::array integers{"1", "0", "-1", "2", "7", "9223372036854775807"};
 constexpr std::array floats{"1.5", "0.5", "-2.25", "1.0"};
-constexpr std::array ips{"10.2.3.4", "10.0.0.1", "192.168.1.1", "2001:db8::1", "::1", "::ffff:10.0.0.1"};
-constexpr std::array nets{"10.0.0.0/8", "10.2.0.0/16",   "10.2.3.0/24", "0.0.0.0/0",
-                          "::/0",       "2001:db8::/32", "10.2.3.4/32", "2001:db8::/56"};
+constexpr std::array ips{"10.2.3.4",    "10.0.0.1", "11.0.0.1",       "192.168.1.1",
+                         "2001:db8::1", "::1",      "::ffff:10.0.0.1"};
+constexpr std::array nets{"10.0.0.0/8",    "10.2.0.0/16",    "10.2.3.0/24", "0.0.0.0/0",
+                          "::/0",          "2001:db8::/32",  "10.2.3.4/32", "2001:db8::/56",
+                          "2001:db8::/64", "192.168.0.0/23", "10.0.0.0/7",  "10.2.3.0/28"};
 constexpr std::array sizes{"1b", "100b", "1kb", "4kb", "1mb"};
 constexpr std::array times{"5s", "1ms", "5000ms", "1m", "1h"};
 constexpr std::array rates{"1/s", "2/s", "60/m", "1/d"};
 constexpr std::array dates{"2026-11-21", "2000-02-29", "1969-12-31"};
-constexpr std::array types{"say", "call", "call.start", "call.a.b", "a.b", "x"};
+constexpr std::array types{"say", "call", "call.start", "call.a.b", "a.b", "x", "call.", "call.a."};
 
 NodeKind token_of(Kind kind) {
     switch (kind) {

@@ -24,15 +24,14 @@ uint64_t number(const char* variable, uint64_t otherwise) {
     return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-// White space and comments where a blank was, by chance. Strings stay, and so does `let NAME =`: at the start
-// of a line the parser takes the name for a setting.
+// White space and comments where a blank was, by chance. Strings stay.
 std::string scattered(const std::string& text, Choices& choices) {
     std::string out;
     bool quoted = false;
     for (size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
         if (c == '"' && !(quoted && text[i - 1] == '\\' && text[i - 2] != '\\')) quoted = !quoted;
-        if (quoted || (c != ' ' && c != '\n') || out.ends_with("let") || choices.chance(60)) {
+        if (quoted || (c != ' ' && c != '\n') || choices.chance(60)) {
             out += c;
             continue;
         }

@@ -435,6 +435,7 @@ TEST_CASE("white space, comments and line ends mean nothing") {
     }
     CHECK(Parsed("").file.items.empty());
     CHECK(Parsed("# only a comment").file.items.empty());
+    CHECK(Parsed("let\nx\n=\n1").item<ast::Let>().name.text == "x");
 }
 
 TEST_CASE("spans cover what they name and no blanks") {
