@@ -1,5 +1,7 @@
 #include "dsl/compile.h"
 
+#include <unordered_map>
+
 #include "dsl/compile_parts.h"
 #include "dsl/parse.h"
 #include "dsl/text.h"
@@ -67,14 +69,15 @@ class Compiler {
     void collect(const ast::Api& api) { not_supported(context_.diagnostics, api.name.span, "api"); }
     void collect(const ast::Test&) {}  // parsed; running them is `wayleave test`, which does not exist yet
 
-    // A definition that leads to itself is wrong even if nobody reads it.
+    // A definition that leads to itself is wrong even if nobody reads it. Each leads to one other at most, so
+    // a walk ends where an earlier one came by; one error a circle.
     void check_let(const ast::Let& let) {
-        std::set<const ast::Let*> seen;
-        const ast::Let* at = &let;
-        while (at) {
-            if (!seen.insert(at).second) {
-                context_.diagnostics.error("E010", let.name.span,
-                                           quoted(let.name.text) + " is defined by itself");
+        for (const ast::Let* at = &let; at;) {
+            const auto [it, fresh] = walked_.emplace(at, &let);
+            if (!fresh && it->second != &let) return;
+            if (!fresh) {
+                context_.diagnostics.error("E010", at->name.span,
+                                           quoted(at->name.text) + " is defined by itself");
                 return;
             }
             const auto* expr = std::get_if<ast::Expr>(&at->value);
@@ -119,6 +122,7 @@ class Compiler {
     CompileContext context_;
     std::unique_ptr<Policy> policy_;
     std::vector<const ast::Let*> lets_;
+    std::unordered_map<const ast::Let*, const ast::Let*> walked_;  // and from where
     std::vector<const ast::Token*> tokens_;
     std::vector<const ast::Route*> routes_;
     std::vector<const ast::Route*> compiled_;

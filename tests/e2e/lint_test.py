@@ -192,6 +192,9 @@ def test_bad_input():
         "sets": ("let a = " + "{" * deep, {2}, "64 levels"), "closed": ("let a = " + "{" * deep + "}" * deep, {2}, "64 levels"),
         "braces": ("route a /a {" * deep, {2}, "E001"), "not": ("route a /a { auth = none allow connect if " + "not " * deep, {2}, "E001"),
         "cycle": ("".join(f"let a{i} = a{(i + 1) % 5000}\n" for i in range(5000)), {2}, "defined by itself"),
+        "limits": ("route a /a { auth = none allow connect " + "limit messages to 1/s per ip\n" * 100_000 + "}", {0}, "W403"),
+        "names": ("".join(f"let abcdefg{i} = 1\n" for i in range(20_000)) + "route a /a { auth = none "
+                  + "".join(f"allow connect if bcdefgh{i}\n" for i in range(5_000)) + "}", {2}, "5000 errors"),
         "empty": ("", {0}, "no errors"), "suppressions": ("# lint: ignore W205 because \"x\"\n" * 100_000, {0}, "100000 notes"),
     }
     with Daemon(POLICY) as daemon:

@@ -197,6 +197,8 @@ TEST_CASE("mistakes of whole files") {
         {"policy p { max_message = 1kb } policy q { max_message = 2kb } route r /r { auth = none use p, q }",
          "E009 1:43 `max_message` is set to two values\n"},
         {"let a = a", "E010 1:5 `a` is defined by itself\n"},
+        // One error a circle, and none for what only leads there.
+        {"let c = a let a = b let b = a let d = c", "E010 1:15 `a` is defined by itself\n"},
         {"backend app { url = \"http://a\" }", "E025 1:9 `backend` is not supported yet\n"},
         {"channel a/* { history = 3 }", "E025 1:9 `channel` is not supported yet\n"},
         {"api a /a { auth = none }", "E025 1:5 `api` is not supported yet\n"},
