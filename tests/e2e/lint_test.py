@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import tempfile
 import time
 
 import jsonschema
@@ -55,6 +57,18 @@ def test_explain():
     for wrong, near in (("any-orign", "any-origin"), ("W31", "W301"), ("nonsense-of-mine", "")):
         result = ended(run("lint", "--explain", wrong), 64, near)
         assert not result.stdout, result.stdout
+
+
+def test_examples_have_nothing_to_complain_about():
+    for name in ("chat",):
+        with tempfile.TemporaryDirectory() as root:
+            shutil.copytree(os.path.join(HERE, "../../examples", name), root, dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns("run"))
+            os.mkdir(os.path.join(root, "run"))
+            ended(run("token", "--new-key", "ES256", "--out", os.path.join(root, "run/keys.jwks")), 0)
+            for arguments in (("--config", os.path.join(root, "wayleave.toml")), (os.path.join(root, "routes.d"),)):
+                result = ended(run("lint", "--strict", *arguments), 0, "no errors")
+                assert len(result.stdout.splitlines()) == 1, result.stdout
 
 
 def test_json():
