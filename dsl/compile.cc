@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "dsl/canonical.h"
 #include "dsl/compile_parts.h"
 #include "dsl/parse.h"
 #include "dsl/text.h"
@@ -9,10 +10,13 @@
 namespace wayleave::dsl {
 namespace {
 
+// Words that stand where a backend's name may stand.
+constexpr std::string_view taken_words = "error file status close drop url";
+
 class Compiler {
   public:
     Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics)
-        : context_{sources, files, diagnostics, Lets(), {}, {}, {}, {}},
+        : context_{sources, files, diagnostics, Lets(), {}, {}, {}, {}, {}, {}, {}},
           policy_(std::make_unique<Policy>()) {}
 
     std::unique_ptr<Policy> compile(const ast::File& file) {
@@ -20,9 +24,16 @@ class Compiler {
             std::visit([&](const auto& it) { collect(it); }, item);
         }
         for (const ast::Let* let : lets_) check_let(*let);
+        for (const ast::Backend* backend : backends_) add_backend(*backend);
+        for (const ast::Channel* channel : channels_) add_channel(*channel);
         for (const ast::Token* token : tokens_) policy_->tokens.push_back(compile_token(context_, *token));
         for (const ast::Route* route : routes_) add_route(*route);
+        for (const ast::Api* api : apis_) add_api(*api);
+        for (const ast::Test* test : tests_)
+            policy_->tests.push_back(compile_test(context_, *policy_, *test));
         warn_unused();
+        policy_->later = std::move(context_.later);
+        if (context_.diagnostics.errors() == 0) fill_hashes(*policy_);
         return std::move(policy_);
     }
 
@@ -61,13 +72,18 @@ class Compiler {
     void collect(const ast::Defaults& defaults) { context_.defaults.push_back(&defaults); }
     void collect(const ast::Route& route) { routes_.push_back(&route); }
     void collect(const ast::Backend& backend) {
-        not_supported(context_.diagnostics, backend.name.span, "backend");
+        if (has_word(taken_words, backend.name.text)) {
+            context_.diagnostics.error("E005", backend.name.span,
+                                       quoted(backend.name.text) + " means something else already");
+        }
+        const auto [it, fresh] =
+            context_.backend_numbers.try_emplace(backend.name.text, static_cast<uint32_t>(backends_.size()));
+        if (!fresh) return twice("backend", backend.name, backends_[it->second]->name.span);
+        backends_.push_back(&backend);
     }
-    void collect(const ast::Channel& channel) {
-        not_supported(context_.diagnostics, channel.pattern.span, "channel");
-    }
-    void collect(const ast::Api& api) { not_supported(context_.diagnostics, api.name.span, "api"); }
-    void collect(const ast::Test&) {}  // parsed; running them is `wayleave test`, which does not exist yet
+    void collect(const ast::Channel& channel) { channels_.push_back(&channel); }
+    void collect(const ast::Api& api) { apis_.push_back(&api); }
+    void collect(const ast::Test& test) { tests_.push_back(&test); }
 
     // A definition that leads to itself is wrong even if nobody reads it. Each leads to one other at most, so
     // a walk ends where an earlier one came by; one error a circle.
@@ -90,19 +106,65 @@ class Compiler {
         const auto [it, fresh] = policy_->by_name.try_emplace(std::string(route.name.text),
                                                               static_cast<uint32_t>(policy_->routes.size()));
         if (!fresh) return twice("route", route.name, compiled_[it->second]->name.span);
-        std::vector<AddressPattern> addresses;
-        policy_->routes.push_back(compile_route(context_, *policy_, route, addresses));
+        CompiledRoute made = compile_route(context_, *policy_, route);
+        policy_->routes.push_back(std::move(made.route));
         compiled_.push_back(&route);
-        for (size_t i = 0; i < addresses.size() && i < route.urls.size(); ++i) {
-            const auto conflict = policy_->router.add(addresses[i], it->second);
-            places_.push_back(route.urls[i].span);
-            if (!conflict) continue;
-            const std::string text = conflict->same ? "this address is taken already"
-                                                    : "both addresses match " + quoted(conflict->example) +
-                                                          ", and neither is narrower";
-            auto& diagnostic = context_.diagnostics.error("E006", route.urls[i].span, text);
-            diagnostic.secondary.push_back({places_[conflict->address], "the other one"});
+        for (size_t i = 0; i < made.addresses.size() && i < route.urls.size(); ++i)
+            add_address(policy_->router, places_, made.addresses[i], it->second, route.urls[i].span);
+        for (AliasAddress& alias : made.aliases) {
+            alias.alias.route = it->second;
+            policy_->aliases.emplace(static_cast<uint32_t>(places_.size()), std::move(alias.alias));
+            add_address(policy_->router, places_, alias.pattern, it->second, alias.span);
         }
+    }
+
+    // An api answers below its address, too.
+    void add_api(const ast::Api& api) {
+        const auto number = static_cast<uint32_t>(policy_->apis.size());
+        for (const auto& known : policy_->apis) {
+            if (known->name == api.name.text) return twice("api", api.name, api.name.span);
+        }
+        context_.not_executed(api.name.span, "api");
+        CompiledRoute made = compile_api(context_, *policy_, api);
+        policy_->apis.push_back(std::move(made.route));
+        for (size_t i = 0; i < made.addresses.size() && i < api.urls.size(); ++i) {
+            AddressPattern& address = made.addresses[i];
+            add_address(policy_->api_router, api_places_, address, number, api.urls[i].span);
+            AddressSegment below;
+            below.kind = AddressSegment::Kind::rest;
+            address.path.push_back(std::move(below));
+            address.trailing_slash = false;
+            add_address(policy_->api_router, api_places_, address, number, api.urls[i].span);
+        }
+    }
+
+    void add_backend(const ast::Backend& backend) {
+        context_.not_executed(backend.name.span, "backend");
+        policy_->backends.push_back(compile_backend(context_, backend));
+    }
+
+    void add_channel(const ast::Channel& channel) {
+        context_.not_executed(channel.pattern.span, "channel");
+        const auto number = static_cast<uint32_t>(policy_->channels.size());
+        policy_->channels.push_back(compile_channel(context_, channel));
+        add_address(policy_->channel_router, channel_places_,
+                    channel_address(channel.pattern, context_.diagnostics), number, channel.pattern.span);
+    }
+
+    void add_address(Router& router, std::vector<Span>& places, const AddressPattern& address,
+                     uint32_t number, Span span) {
+        const auto conflict = router.add(address, number);
+        places.push_back(span);
+        if (!conflict || places[conflict->address] == span) return;
+        const bool channel = &router == &policy_->channel_router;
+        const std::string what = channel ? "pattern" : "address";
+        const std::string text = conflict->same
+                                     ? "this " + what + " is taken already"
+                                     : "both " + what + (channel ? "s" : "es") + " match " +
+                                           quoted(channel ? conflict->example.substr(1) : conflict->example) +
+                                           ", and neither is narrower";
+        auto& diagnostic = context_.diagnostics.error("E006", span, text);
+        diagnostic.secondary.push_back({places[conflict->address], "the other one"});
     }
 
     void warn_unused() {
@@ -110,6 +172,11 @@ class Compiler {
             if (context_.used.contains(token->name.text)) continue;
             context_.diagnostics.warning("W101", token->name.span,
                                          "no route uses the token " + quoted(token->name.text));
+        }
+        for (const ast::Backend* backend : backends_) {
+            if (context_.used_backends.contains(backend->name.text)) continue;
+            context_.diagnostics.warning("W101", backend->name.span,
+                                         "nothing uses the backend " + quoted(backend->name.text));
         }
         for (const auto& [name, policy] : context_.policies) {
             if (context_.used.contains(name)) continue;
@@ -124,9 +191,15 @@ class Compiler {
     std::vector<const ast::Let*> lets_;
     std::unordered_map<const ast::Let*, const ast::Let*> walked_;  // and from where
     std::vector<const ast::Token*> tokens_;
+    std::vector<const ast::Backend*> backends_;
+    std::vector<const ast::Channel*> channels_;
+    std::vector<const ast::Api*> apis_;
+    std::vector<const ast::Test*> tests_;
     std::vector<const ast::Route*> routes_;
     std::vector<const ast::Route*> compiled_;
     std::vector<Span> places_;  // of the addresses, as the router counts them
+    std::vector<Span> api_places_;
+    std::vector<Span> channel_places_;
 };
 
 }  // namespace

@@ -66,6 +66,13 @@ class AddressBuilder {
 
 }  // namespace
 
+size_t count_captures(const AddressPattern& address) {
+    size_t count = 0;
+    for (const AddressSegment& label : address.host) count += label.slot >= 0 ? 1 : 0;
+    for (const AddressSegment& segment : address.path) count += segment.slot >= 0 ? 1 : 0;
+    return count;
+}
+
 AddressPattern compile_address(const ast::Url& url, std::vector<CaptureName>& captures,
                                Diagnostics& diagnostics) {
     AddressPattern out;

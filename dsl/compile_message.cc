@@ -43,7 +43,7 @@ void RouteCompiler::compile_messages() {
     std::sort(route_->type_prefixes.begin(), route_->type_prefixes.end(),
               [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
     if (route_->dialect == Dialect::echo && (!route_->messages.empty() || !route_->joins.empty())) {
-        diagnostics_.error("E024", ast_.name.span,
+        diagnostics_.error("E024", name_.span,
                            "an echo route sends everything back: it has no messages and no channels");
     }
 }
@@ -54,10 +54,6 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
     out.place = context_.sources.place(message.span);
     each<ast::Field>(message.members,
                      [&](const ast::Field& field) { compile_field(field, *names.lets, out, names); });
-    each<ast::Forward>(message.members,
-                       [&](const ast::Forward& f) { not_supported(diagnostics_, f.span, "forward"); });
-    each<ast::Reply>(message.members,
-                     [&](const ast::Reply& reply) { not_supported(diagnostics_, reply.span, "reply"); });
     each<ast::Setting>(message.members, [&](const ast::Setting& setting) {
         if (setting.name.text != "strict") {
             diagnostics_.error("E008", setting.name.span,
@@ -104,6 +100,7 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
     });
     each<ast::PublishTo>(message.members,
                          [&](const ast::PublishTo& publish) { compile_publish(publish, names, out); });
+    compile_backends(message, names, out);
     register_types(message, static_cast<uint32_t>(route_->messages.size()));
     route_->messages.push_back(std::move(out));
 }
@@ -141,12 +138,37 @@ void RouteCompiler::compile_field(const ast::Field& field, const Lets& lets, Mes
 }
 
 void RouteCompiler::compile_publish(const ast::PublishTo& publish, const Names& names, Message& out) {
-    if (publish.priority) not_supported(diagnostics_, publish.priority->span, "priority");
+    std::optional<Lane> lane;
+    if (publish.priority) {
+        const std::string_view word = publish.priority->text;
+        lane = word == "urgent" ? Lane::urgent : word == "low" ? Lane::low : Lane::normal;
+        context_.not_executed(publish.priority->span, "priority");
+        if (!has_word("urgent normal low", word)) {
+            diagnostics_.error("E002", publish.priority->span, "there is no priority " + quoted(word), {},
+                               "urgent, normal and low exist");
+        }
+    }
     const RootId condition = optional_condition(publish.condition, names, at_message);
     for (const ast::ChannelPattern& channel : publish.channels) {
-        out.publish.push_back(
-            {channel_pattern(channel, names, at_message, true, nullptr), publish.except_self, condition});
+        out.publish.push_back({channel_pattern(channel, names, at_message, true, nullptr),
+                               publish.except_self, lane, condition});
     }
+}
+
+void RouteCompiler::compile_backends(const ast::Message& message, const Names& names, Message& out) {
+    each<ast::Forward>(message.members, [&](const ast::Forward& forward) {
+        context_.not_executed(forward.span, "forward");
+        const RootId condition = optional_condition(forward.condition, names, at_message);
+        if (auto to = backend_path(context_, forward.backend, forward.path))
+            out.forwards.push_back({std::move(*to), condition});
+    });
+    each<ast::Reply>(message.members, [&](const ast::Reply& reply) {
+        context_.not_executed(reply.span, "reply");
+        const RootId condition = optional_condition(reply.condition, names, at_message);
+        if (reply.type.text.ends_with('*'))
+            diagnostics_.error("E001", reply.type.span, "a reply has one type");
+        out.replies.push_back({std::string(reply.type.text), condition});
+    });
 }
 
 void RouteCompiler::register_types(const ast::Message& message, uint32_t number) {

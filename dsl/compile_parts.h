@@ -25,12 +25,16 @@ struct CompileContext {
     Lets lets;  // file-wide
     std::map<std::string_view, const ast::Policy*> policies;
     std::vector<const ast::Defaults*> defaults;
-    std::map<std::string_view, uint32_t> token_numbers;  // in Policy::tokens
-    std::set<std::string_view> used;                     // tokens and policies that a route names
-};
+    std::map<std::string_view, uint32_t> token_numbers;    // in Policy::tokens
+    std::map<std::string_view, uint32_t> backend_numbers;  // in Policy::backends
+    std::set<std::string_view> used;                       // tokens and policies that a route names
+    std::set<std::string_view> used_backends;              // that anything names
+    std::vector<Later> later;
 
-// E025: a construct that is parsed and means something, but that this version does not execute.
-void not_supported(Diagnostics& diagnostics, Span span, std::string_view what);
+    // A construct that is checked and compiled, but that this version does not execute: who wants to run the
+    // policy refuses it by this name.
+    void not_executed(Span span, std::string what) { later.push_back({span, std::move(what)}); }
+};
 
 // --- compile_values.cc: settings' values, outcomes, `else` ---
 
@@ -43,6 +47,10 @@ class ValueReader {
     [[nodiscard]] std::optional<bool> boolean(const ast::Setting& setting);
     [[nodiscard]] std::optional<std::string> text(const ast::Setting& setting);
     [[nodiscard]] std::optional<std::vector<std::string>> texts(const ast::Setting& setting);
+    [[nodiscard]] std::optional<std::string> word(const ast::Setting& setting, const SettingRow& row);
+    [[nodiscard]] std::optional<std::string> file(const ast::Setting& setting);
+    // Whatever form the row has, but for `names`, `origins` and `keys`, which are read by their owners.
+    [[nodiscard]] std::optional<Value> value(const ast::Setting& setting, const SettingRow& row);
     [[nodiscard]] std::optional<Typed> constant(const ast::Expr& expr);
 
   private:
@@ -53,6 +61,20 @@ class ValueReader {
     Names names_;
     ProgramBuilder builder_;  // constants need a home; it is thrown away
 };
+
+// The settings of one block, each at most once; unknown names are reported.
+[[nodiscard]] SettingValues compile_settings(CompileContext& context,
+                                             const std::vector<ast::Setting>& settings, Place place);
+void unknown_setting(Diagnostics& diagnostics, const ast::Name& name, Place place);
+
+// --- compile_backend.cc ---
+[[nodiscard]] BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend);
+[[nodiscard]] ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel);
+// The channel's pattern as an address of Policy::channel_router.
+[[nodiscard]] AddressPattern channel_address(const ast::ChannelPattern& pattern, Diagnostics& diagnostics);
+// A declared backend and a path on it.
+[[nodiscard]] std::optional<BackendPath> backend_path(CompileContext& context, const ast::Name& backend,
+                                                      const ast::Text& path);
 
 // A checked `then` or `errors` outcome; reports E014.
 [[nodiscard]] std::optional<Outcome> compile_outcome(const ast::Outcome& outcome, Diagnostics& diagnostics);
@@ -73,7 +95,10 @@ struct Fallback {
 
 // --- compile_token.cc ---
 [[nodiscard]] TokenDecl compile_token(CompileContext& context, const ast::Token& token);
-[[nodiscard]] std::optional<TokenSource> compile_source(const ast::Source& source, Diagnostics& diagnostics);
+[[nodiscard]] std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source);
+
+// --- compile_test.cc ---
+[[nodiscard]] TestCase compile_test(CompileContext& context, const Policy& policy, const ast::Test& test);
 
 // --- compile_address.cc ---
 struct CaptureName {
@@ -86,8 +111,20 @@ struct CaptureName {
                                              Diagnostics& diagnostics);
 
 // --- compile_route.cc ---
-[[nodiscard]] std::unique_ptr<Route> compile_route(CompileContext& context, const Policy& policy,
-                                                   const ast::Route& route,
-                                                   std::vector<AddressPattern>& addresses);
+[[nodiscard]] size_t count_captures(const AddressPattern& address);
+
+struct AliasAddress {
+    AddressPattern pattern;
+    Span span;
+    Alias alias;  // without the route's number
+};
+struct CompiledRoute {
+    std::unique_ptr<Route> route;
+    std::vector<AddressPattern> addresses;  // in the order in which they are written
+    std::vector<AliasAddress> aliases;
+};
+[[nodiscard]] CompiledRoute compile_route(CompileContext& context, const Policy& policy,
+                                          const ast::Route& route);
+[[nodiscard]] CompiledRoute compile_api(CompileContext& context, const Policy& policy, const ast::Api& api);
 
 }  // namespace wayleave::dsl

@@ -20,6 +20,20 @@ std::string_view word(const ast::Expr& expr) {
                                                                              : std::string_view();
 }
 
+// Settings of a body that an api has, too.
+constexpr std::string_view api_settings = "auth origins max_message min_tls detail";
+
+// What only a route has; empty for the others.
+std::string_view foreign_member(const ast::Member& member) {
+    if (std::holds_alternative<ast::Join>(member)) return "join";
+    if (std::holds_alternative<ast::Message>(member)) return "message";
+    if (std::holds_alternative<ast::Stream>(member)) return "stream";
+    if (std::holds_alternative<ast::Alias>(member)) return "alias";
+    if (std::holds_alternative<ast::Notify>(member)) return "notify";
+    if (std::holds_alternative<ast::Proxy>(member)) return "proxy";
+    return {};
+}
+
 // scheme://host[:port], lower case: what a browser sends (RFC 6454 6.2).
 bool looks_like_origin(std::string_view text) {
     const size_t scheme = text.find("://");
@@ -31,42 +45,62 @@ bool looks_like_origin(std::string_view text) {
 
 }  // namespace
 
-RouteCompiler::RouteCompiler(CompileContext& context, const Policy& policy, const ast::Route& route)
+RouteCompiler::RouteCompiler(CompileContext& context, const Policy& policy, const ast::Name& name,
+                             const std::vector<ast::Url>& urls, const std::vector<ast::Member>& members,
+                             bool api)
     : context_(context),
       diagnostics_(context.diagnostics),
       policy_(policy),
-      ast_(route),
-      route_(std::make_unique<Route>()) {
-    route_->name = std::string(route.name.text);
-    route_->place = context.sources.place(route.name.span);
+      name_(name),
+      urls_(urls),
+      members_(members),
+      out_{std::make_unique<Route>(), {}, {}},
+      route_(out_.route.get()) {
+    route_->api = api;
+    route_->name = std::string(name.text);
+    route_->place = context.sources.place(name.span);
 }
 
-std::unique_ptr<Route> RouteCompiler::compile(std::vector<AddressPattern>& addresses) {
+RouteCompiler::RouteCompiler(CompileContext& context, const Policy& policy, const ast::Route& route)
+    : RouteCompiler(context, policy, route.name, route.urls, route.members, false) {}
+
+RouteCompiler::RouteCompiler(CompileContext& context, const Policy& policy, const ast::Api& api)
+    : RouteCompiler(context, policy, api.name, api.urls, api.members, true) {}
+
+CompiledRoute RouteCompiler::compile() {
     gather_parts();
     for (const Part& part : parts_) check_members(part);
     gather_settings();
     apply_settings();
     check_door();
-    compile_addresses(addresses);
+    compile_addresses();
     declare_facts();
     gather_errors();
     compile_decisions();
-    compile_joins();
     compile_limits();
-    compile_messages();
+    compile_bans();
+    if (!route_->api) {
+        compile_joins();
+        compile_messages();
+        compile_streams();
+        compile_proxies();
+        compile_notifies();
+        compile_aliases();
+    }
     route_->program = builder_.take();
-    return std::move(route_);
+    return std::move(out_);
 }
 
 // --- parts ---
 
 void RouteCompiler::gather_parts() {
     for (const ast::Defaults* defaults : context_.defaults) {
+        if (route_->api) break;  // defaults are about clients
         add_part(Part::From::defaults, defaults->members);
         add_uses(defaults->members);
     }
-    add_uses(ast_.members);
-    add_part(Part::From::own, ast_.members);
+    add_uses(members_);
+    add_part(Part::From::own, members_);
 }
 
 void RouteCompiler::add_part(Part::From from, const std::vector<ast::Member>& members) {
@@ -107,23 +141,28 @@ void RouteCompiler::gather_lets(Part& part) {
 
 void RouteCompiler::check_members(const Part& part) {
     for (const ast::Member& member : *part.members) {
-        if (const auto* ban = std::get_if<ast::Ban>(&member)) not_supported(diagnostics_, ban->span, "ban");
-        if (const auto* stream = std::get_if<ast::Stream>(&member))
-            not_supported(diagnostics_, stream->span, "stream");
-        if (const auto* alias = std::get_if<ast::Alias>(&member))
-            not_supported(diagnostics_, alias->span, "alias");
-        if (const auto* notify = std::get_if<ast::Notify>(&member))
-            not_supported(diagnostics_, notify->span, "notify");
-        if (const auto* proxy = std::get_if<ast::Proxy>(&member))
-            not_supported(diagnostics_, proxy->span, "proxy");
-        const auto* rule = std::get_if<ast::Rule>(&member);
-        for (const ast::ActionName& action : rule ? rule->actions : std::vector<ast::ActionName>{}) {
-            if (action.action == ast::Action::disconnect) {
-                diagnostics_.error("E001", action.span, "`disconnect` belongs to an `api`");
-            } else if (action.action == ast::Action::presence || action.action == ast::Action::history) {
-                not_supported(diagnostics_, action.span, to_string(action.action));
-            }
+        if (const auto* rule = std::get_if<ast::Rule>(&member)) check_actions(*rule, part);
+        const std::string_view what = foreign_member(member);
+        if (!route_->api || what.empty() || part.from != Part::From::own) continue;
+        diagnostics_.error("E001", span_of(member), quoted(what) + " belongs to a route, not to an `api`", {},
+                           "an api has rules, limits, bans, inputs, `errors` and its settings");
+    }
+}
+
+void RouteCompiler::check_actions(const ast::Rule& rule, const Part& part) {
+    for (const ast::ActionName& action : rule.actions) {
+        const bool client = action.action == ast::Action::connect ||
+                            action.action == ast::Action::subscribe || action.action == ast::Action::message;
+        const bool server = action.action == ast::Action::disconnect;
+        const bool foreign = route_->api ? client : server;
+        if (foreign && part.from == Part::From::own) {
+            diagnostics_.error(
+                "E001", action.span,
+                quoted(to_string(action.action)) + (server ? " belongs to an `api`" : " belongs to a route"),
+                {}, server ? "" : "an api grants publish, presence, history and disconnect");
         }
+        if (action.action == ast::Action::presence || action.action == ast::Action::history)
+            context_.not_executed(action.span, std::string(to_string(action.action)));
     }
 }
 
@@ -164,17 +203,12 @@ void RouteCompiler::apply_settings() {
         if (chosen.other) report_conflict(chosen);
         const SettingRow* row = setting_row(Place::body, name);
         if (!row) {
-            std::vector<std::string_view> names;
-            for (const SettingRow& known : setting_rows()) {
-                if (known.place == Place::body) names.push_back(known.name);
-            }
-            const std::string_view near = near_name(name, names);
-            diagnostics_.misspelt("E008", chosen.setting->name.span, "there is no setting " + quoted(name),
-                                  near);
-        } else if (row->sentence.empty()) {
-            not_supported(diagnostics_, chosen.setting->name.span, name);
-        } else {
+            unknown_setting(diagnostics_, chosen.setting->name, Place::body);
+        } else if (!route_->api || has_word(api_settings, name)) {
             apply(chosen, *row);
+        } else if (chosen.part->from == Part::From::own) {
+            diagnostics_.error("E008", chosen.setting->name.span,
+                               quoted(name) + " has no meaning in an `api`");
         }
     }
 }
@@ -182,25 +216,33 @@ void RouteCompiler::apply_settings() {
 void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
     const ast::Setting& setting = *chosen.setting;
     const Lets& lets = *chosen.part->lets;
-    ValueReader reader(context_, lets);
+    if (row.later) context_.not_executed(setting.name.span, std::string(row.name));
     if (row.name == "auth") return apply_auth(setting);
     if (row.name == "origins") return apply_origins(setting, lets);
-    if (row.name == "dialect") return apply_dialect(setting, lets);
-    if (row.name == "detail") {
-        route_->detail = reader.boolean(setting).value_or(false);
-        return;
-    }
+    if (row.name == "dialect") return apply_dialect(setting, row, lets);
+    auto value = ValueReader(context_, lets).value(setting, row);
+    if (!value) return;
+    const auto number = [&] { return std::get<int64_t>(value->held); };
+    if (row.name == "detail") route_->detail = std::get<bool>(value->held);
     if (row.name == "subprotocols") {
-        route_->subprotocols = reader.texts(setting).value_or(std::vector<std::string>{});
-        return;
+        for (const Scalar& name : std::get<std::vector<Scalar>>(value->held))
+            route_->subprotocols.push_back(std::get<std::string>(name));
     }
-    const auto number = reader.number(setting, row);
-    if (!number) return;
-    if (row.name == "max_message") route_->max_message = static_cast<size_t>(*number);
-    if (row.name == "max_fragments") route_->max_fragments = static_cast<uint32_t>(*number);
-    if (row.name == "max_subscriptions") route_->max_subscriptions = static_cast<uint32_t>(*number);
-    if (row.name == "idle_timeout") route_->idle_timeout_ms = *number;
-    if (row.name == "ping_every") route_->ping_every_ms = *number;
+    if (row.name == "max_message") route_->max_message = static_cast<size_t>(number());
+    if (row.name == "max_fragments") route_->max_fragments = static_cast<uint32_t>(number());
+    if (row.name == "max_subscriptions") route_->max_subscriptions = static_cast<uint32_t>(number());
+    if (row.name == "idle_timeout") route_->idle_timeout_ms = number();
+    if (row.name == "ping_every") route_->ping_every_ms = number();
+    if (row.name == "max_lifetime") route_->max_lifetime_ms = number();
+    if (row.name == "alias_expiry")
+        route_->refuse_expired_alias = std::get<std::string>(value->held) == "refuse";
+    if (row.name == "on_policy_change") {
+        const auto& word = std::get<std::string>(value->held);
+        route_->on_policy_change = word == "keep"    ? PolicyChange::keep
+                                   : word == "close" ? PolicyChange::close
+                                                     : PolicyChange::reevaluate;
+    }
+    route_->settings.emplace(row.name, std::move(*value));
 }
 
 void RouteCompiler::apply_auth(const ast::Setting& setting) {
@@ -294,35 +336,34 @@ void RouteCompiler::add_origin(const std::string& text, Span span) {
     }
 }
 
-void RouteCompiler::apply_dialect(const ast::Setting& setting, const Lets& lets) {
-    ValueReader reader(context_, lets);
-    const auto name = reader.text(setting);
+void RouteCompiler::apply_dialect(const ast::Setting& setting, const SettingRow& row, const Lets& lets) {
+    const auto name = ValueReader(context_, lets).word(setting, row);
     if (!name) return;
-    if (*name == "native") return;
-    if (*name == "echo") {
-        route_->dialect = Dialect::echo;
-    } else if (*name == "socket.io" || *name == "sse") {
-        not_supported(diagnostics_, setting.span, "dialect = \"" + *name + "\"");
-    } else {
-        diagnostics_.error("E003", span_of(setting.value), "there is no dialect " + quoted(*name), {},
-                           "\"native\" and \"echo\" exist");
-    }
+    if (*name == "echo") route_->dialect = Dialect::echo;
+    if (*name == "socket.io" || *name == "sse")
+        context_.not_executed(setting.span, "dialect = \"" + *name + "\"");
+    route_->settings.emplace(row.name, *name);
 }
 
 void RouteCompiler::check_door() {
     const bool origins = chosen_.contains("origins");
     if (!has_auth_) {
-        diagnostics_.error("E011", ast_.name.span, "the route " + quoted(ast_.name.text) + " has no `auth`",
-                           {}, "name a token, or write `auth = none` to mean that it is public");
+        diagnostics_.error(
+            "E011", name_.span,
+            std::string(route_->api ? "the api " : "the route ") + quoted(name_.text) + " has no `auth`", {},
+            route_->api ? "name a token" : "name a token, or write `auth = none` to mean that it is public");
         return;
     }
-    if (public_ && !origins) {
+    if (route_->api && public_) {
+        diagnostics_.error("E011", name_.span, "the api " + quoted(name_.text) + " is open to everybody", {},
+                           "name a token: who publishes here speaks for your servers");
+    }
+    if ((public_ || route_->api) && !origins) {
         route_->origins.any = true;
         route_->origins.absent = true;
     }
-    if (!public_ && !origins) {
-        diagnostics_.error("E021", ast_.name.span,
-                           "the route " + quoted(ast_.name.text) + " has no `origins`",
+    if (!public_ && !origins && !route_->api) {
+        diagnostics_.error("E021", name_.span, "the route " + quoted(name_.text) + " has no `origins`",
                            "any page on the web could use its visitors' connections",
                            "write `origins = { \"https://app.example.com\" }`");
     }
@@ -343,18 +384,16 @@ void RouteCompiler::check_door() {
 
 // --- addresses and facts ---
 
-void RouteCompiler::compile_addresses(std::vector<AddressPattern>& addresses) {
-    for (const ast::Url& url : ast_.urls) {
+void RouteCompiler::compile_addresses() {
+    for (const ast::Url& url : urls_) {
         const size_t before = captures_.size();
-        addresses.push_back(compile_address(url, captures_, diagnostics_));
-        const bool first = &url == &ast_.urls.front();
-        size_t mine = 0;
-        for (const AddressSegment& s : addresses.back().host) mine += s.slot >= 0 ? 1 : 0;
-        for (const AddressSegment& s : addresses.back().path) mine += s.slot >= 0 ? 1 : 0;
-        if (!first && (captures_.size() != before || mine != before)) {
+        route_->addresses.emplace_back(context_.sources.text(url.span));
+        out_.addresses.push_back(compile_address(url, captures_, diagnostics_));
+        const bool first = &url == &urls_.front();
+        if (!first && (captures_.size() != before || count_captures(out_.addresses.back()) != before)) {
             auto& diagnostic =
                 diagnostics_.error("E007", url.span, "every address of a route catches the same names");
-            diagnostic.secondary.push_back({ast_.urls.front().span, "the first address"});
+            diagnostic.secondary.push_back({urls_.front().span, "the first address"});
         }
     }
 }
@@ -386,7 +425,12 @@ void RouteCompiler::declare_facts() {
 void RouteCompiler::declare_inputs(FactShape& shape) {
     for (const Part& part : parts_) {
         each<ast::Input>(*part.members, [&](const ast::Input& input) {
-            auto source = compile_source(input.from, diagnostics_);
+            if (input.from.kind == ast::Source::Kind::message) {
+                diagnostics_.error("E004", input.from.span, "an input comes with the handshake",
+                                   "no message is known then", "a message's members are its `field`s");
+                return;
+            }
+            auto source = compile_source(context_, input.from);
             if (!source || !readable_type(input.type, "an input", true, diagnostics_)) return;
             const auto fallback = compile_absent(context_, *part.lets, input.absent, input.type.type);
             if (!fallback) return;
@@ -412,6 +456,7 @@ void RouteCompiler::declare_claims(FactShape& shape) {
             const std::string name = "user." + claim.name;
             if (names_.symbols.contains(name) || names_.reasons.contains(name)) continue;
             std::vector<uint32_t> numbers;
+            bool secret = false;  // if any of the tokens says so
             for (const uint32_t number : route_->auth) {
                 const TokenDecl& token = policy_.tokens[number];
                 const auto it =
@@ -425,11 +470,13 @@ void RouteCompiler::declare_claims(FactShape& shape) {
                                                      quoted(policy_.tokens[first].name) + " and " +
                                                      a_type(it->type) + " in " + quoted(token.name));
                 } else {
+                    secret = secret || it->secret;
                     numbers.push_back(static_cast<uint32_t>(it - token.claims.begin()));
                 }
             }
             if (names_.reasons.contains(name)) continue;
-            declare(shape, name, claim.type, Stage::identity, ast_.name.span);
+            declare(shape, name, claim.type, Stage::identity, name_.span);
+            if (!shape.facts.empty()) shape.facts.back().secret = secret;
             for (size_t i = 0; i < numbers.size(); ++i) route_->claims[i].push_back(numbers[i]);
         }
     }
@@ -456,7 +503,7 @@ void RouteCompiler::add_error(const ast::Setting& setting) {
                               near);
         return;
     }
-    if (*refusal == Refusal::banned) return not_supported(diagnostics_, setting.name.span, "banned");
+    if (*refusal == Refusal::banned) context_.not_executed(setting.name.span, "banned");
     const auto* given = std::get_if<ast::Outcome>(&setting.value);
     if (!given) {
         diagnostics_.error("E003", span_of(setting.value), "this is no outcome", {},
@@ -477,9 +524,12 @@ Names RouteCompiler::names_for(const Part& part) const {
     return names;
 }
 
-std::unique_ptr<Route> compile_route(CompileContext& context, const Policy& policy, const ast::Route& route,
-                                     std::vector<AddressPattern>& addresses) {
-    return RouteCompiler(context, policy, route).compile(addresses);
+CompiledRoute compile_route(CompileContext& context, const Policy& policy, const ast::Route& route) {
+    return RouteCompiler(context, policy, route).compile();
+}
+
+CompiledRoute compile_api(CompileContext& context, const Policy& policy, const ast::Api& api) {
+    return RouteCompiler(context, policy, api).compile();
 }
 
 }  // namespace wayleave::dsl

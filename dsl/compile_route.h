@@ -14,10 +14,14 @@ namespace wayleave::dsl {
 class RouteCompiler {
   public:
     RouteCompiler(CompileContext& context, const Policy& policy, const ast::Route& route);
+    RouteCompiler(CompileContext& context, const Policy& policy, const ast::Api& api);
 
-    [[nodiscard]] std::unique_ptr<Route> compile(std::vector<AddressPattern>& addresses);
+    [[nodiscard]] CompiledRoute compile();
 
   private:
+    RouteCompiler(CompileContext& context, const Policy& policy, const ast::Name& name,
+                  const std::vector<ast::Url>& urls, const std::vector<ast::Member>& members, bool api);
+
     // A body that reaches this route, with the definitions that are seen in it.
     struct Part {
         enum class From : uint8_t { defaults, use, own };
@@ -44,6 +48,7 @@ class RouteCompiler {
     void add_uses(const std::vector<ast::Member>& members);
     void gather_lets(Part& part);
     void check_members(const Part& part);
+    void check_actions(const ast::Rule& rule, const Part& part);
     void gather_settings();
     void choose(const Part& part, const ast::Setting& setting);
     void apply_settings();
@@ -54,9 +59,9 @@ class RouteCompiler {
     void apply_origins(const ast::Setting& setting, const Lets& lets);
     void apply_origin_expr(const ast::Expr& expr, const Lets& lets, bool alone);
     void add_origin(const std::string& text, Span span);
-    void apply_dialect(const ast::Setting& setting, const Lets& lets);
+    void apply_dialect(const ast::Setting& setting, const SettingRow& row, const Lets& lets);
     void check_door();
-    void compile_addresses(std::vector<AddressPattern>& addresses);
+    void compile_addresses();
     void declare_facts();
     void declare_inputs(FactShape& shape);
     void declare_claims(FactShape& shape);
@@ -80,6 +85,8 @@ class RouteCompiler {
     [[nodiscard]] NodeId rule_verdict(const ast::Rule& rule);
     void check_then(const ast::Rule& rule);
     [[nodiscard]] Stage stage_of(const Condition& condition) const;
+    [[nodiscard]] RootId condition_root(Condition condition);
+    void remember_clauses(RootId root, std::vector<Clause> clauses);
     [[nodiscard]] RootId optional_condition(const std::optional<ast::Expr>& condition, const Names& names,
                                             const Context& context);
     void compile_joins();
@@ -89,11 +96,23 @@ class RouteCompiler {
     [[nodiscard]] bool limit_value(const ast::Limit& limit, const Names& names, const Context& context,
                                    Limit& out);
 
+    // --- compile_members.cc: what it leads to ---
+    void compile_streams();
+    void compile_proxies();
+    void compile_notifies();
+    void compile_bans();
+    void compile_ban(const ast::Ban& ban, const Names& names);
+    [[nodiscard]] std::optional<int64_t> ban_time(const ast::Literal& literal);
+    void compile_aliases();
+    void compile_alias(const ast::Alias& alias);
+    void bind(const ast::Binding& binding, AliasAddress& out);
+
     // --- compile_message.cc ---
     void compile_messages();
     void compile_message(const ast::Message& message, const Names& names);
     void compile_field(const ast::Field& field, const Lets& lets, Message& out, Names& names);
     void compile_publish(const ast::PublishTo& publish, const Names& names, Message& out);
+    void compile_backends(const ast::Message& message, const Names& names, Message& out);
     void register_types(const ast::Message& message, uint32_t number);
 
     [[nodiscard]] Names names_for(const Part& part) const;
@@ -101,8 +120,11 @@ class RouteCompiler {
     CompileContext& context_;
     Diagnostics& diagnostics_;
     const Policy& policy_;
-    const ast::Route& ast_;
-    std::unique_ptr<Route> route_;
+    const ast::Name& name_;
+    const std::vector<ast::Url>& urls_;
+    const std::vector<ast::Member>& members_;
+    CompiledRoute out_;
+    Route* route_;  // out_.route
     std::vector<Part> parts_;
     std::map<std::string_view, Chosen> chosen_;
     std::vector<CaptureName> captures_;

@@ -25,9 +25,9 @@ bool concerns(const ast::Rule& rule, ast::Action action) {
                        [&](const ast::ActionName& name) { return name.action == action; });
 }
 
-// An amount that lets at least one pass, and counts events and not bytes.
-bool lets_pass(const Value& amount) {
-    if (const auto* rate = std::get_if<Rate>(&amount.held)) return !rate->bytes && rate->count >= 1;
+// An amount that lets at least one pass, and counts what the meter counts.
+bool lets_pass(const Value& amount, bool bytes) {
+    if (const auto* rate = std::get_if<Rate>(&amount.held)) return rate->bytes == bytes && rate->count >= 1;
     const auto* number = std::get_if<int64_t>(&amount.held);
     return !number || *number >= 1;
 }
@@ -56,9 +56,11 @@ void RouteCompiler::compile_decisions() {
     for (const Part& part : parts_) {
         each<ast::Rule>(*part.members, [&](const ast::Rule& rule) {
             check_then(rule);
-            if (concerns(rule, ast::Action::connect) && !rule.tail.on.empty()) {
-                diagnostics_.error("E004", rule.tail.on.front().span, "`on` has no meaning for connect",
-                                   "no channel is known when a client connects");
+            for (const ast::Action action : {ast::Action::connect, ast::Action::disconnect}) {
+                if (!concerns(rule, action) || rule.tail.on.empty()) continue;
+                diagnostics_.error("E004", rule.tail.on.front().span,
+                                   "`on` has no meaning for " + std::string(to_string(action)),
+                                   "it is about a connection, not about a channel");
             }
             if (concerns(rule, ast::Action::message) && !rule.tail.on.empty()) {
                 diagnostics_.error("E004", rule.tail.on.front().span, "`on` has no meaning for message",
@@ -69,6 +71,9 @@ void RouteCompiler::compile_decisions() {
     route_->connect = decision(ast::Action::connect, at_connect);
     route_->subscribe = decision(ast::Action::subscribe, at_subscribe);
     route_->publish = decision(ast::Action::publish, at_publish);
+    route_->presence = decision(ast::Action::presence, at_subscribe);
+    route_->history = decision(ast::Action::history, at_subscribe);
+    route_->disconnect = decision(ast::Action::disconnect, at_connect);
 }
 
 RootId RouteCompiler::decision(ast::Action action, const Context& context) {
@@ -104,7 +109,29 @@ RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<C
             next = builder_.link(it->condition, rule_verdict(*it->rule), next);
         }
     }
-    return builder_.root(next);
+    const RootId root = builder_.root(next);
+    std::vector<Clause> clauses;
+    for (std::vector<Candidate>* list : {&denies, &allows}) {
+        for (Candidate& candidate : *list) {
+            const NodeId verdict = rule_verdict(*candidate.rule) & ~verdict_bit;
+            clauses.push_back({verdict - 2, std::move(candidate.condition)});
+        }
+    }
+    remember_clauses(root, std::move(clauses));
+    return root;
+}
+
+void RouteCompiler::remember_clauses(RootId root, std::vector<Clause> clauses) {
+    if (route_->clauses.size() <= root) route_->clauses.resize(root + 1);
+    route_->clauses[root] = std::move(clauses);
+}
+
+RootId RouteCompiler::condition_root(Condition condition) {
+    const RootId root = builder_.root(condition);
+    std::vector<Clause> clauses;
+    clauses.push_back({Clause::no_rule, std::move(condition)});
+    remember_clauses(root, std::move(clauses));
+    return root;
 }
 
 Condition RouteCompiler::rule_condition(const ast::Tail& tail, const Names& names, const Context& context) {
@@ -218,6 +245,7 @@ NodeId RouteCompiler::rule_verdict(const ast::Rule& rule) {
     if (!fresh) return it->second;
     RuleInfo info;
     info.allow = rule.allow;
+    info.span = rule.span;
     if (rule.tail.because) info.because = rule.tail.because->text;
     if (rule.tail.then) info.then = compile_outcome(*rule.tail.then, diagnostics_);
     info.place = context_.sources.place(rule.span);
@@ -233,7 +261,8 @@ void RouteCompiler::check_then(const ast::Rule& rule) {
     }
     const bool handshake = concerns(rule, ast::Action::connect);
     const bool session = rule.actions.empty() || concerns(rule, ast::Action::subscribe) ||
-                         concerns(rule, ast::Action::publish) || concerns(rule, ast::Action::message);
+                         concerns(rule, ast::Action::publish) || concerns(rule, ast::Action::message) ||
+                         concerns(rule, ast::Action::presence) || concerns(rule, ast::Action::history);
     const auto kind = rule.tail.then->kind;
     if (kind == ast::Outcome::Kind::status && !handshake) {
         diagnostics_.error("E019", rule.tail.then->span, "the handshake is over: there is no status to send",
@@ -255,9 +284,9 @@ Stage RouteCompiler::stage_of(const Condition& condition) const {
 
 RootId RouteCompiler::optional_condition(const std::optional<ast::Expr>& condition, const Names& names,
                                          const Context& context) {
-    if (!condition) return builder_.root(Condition::constant(true));
+    if (!condition) return condition_root(Condition::constant(true));
     ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
-    return builder_.root(checker.condition(*condition, context));
+    return condition_root(checker.condition(*condition, context));
 }
 
 // --- joins ---
@@ -288,24 +317,31 @@ void RouteCompiler::compile_limits() {
 
 std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& names,
                                           const std::string& scope) {
-    if (limit.meter == ast::Meter::subscriptions || limit.meter == ast::Meter::bytes) {
-        not_supported(diagnostics_, limit.meter_span, "limit " + std::string(to_string(limit.meter)));
+    if (limit.meter == ast::Meter::subscriptions || limit.meter == ast::Meter::bytes)
+        context_.not_executed(limit.meter_span, "limit " + std::string(to_string(limit.meter)));
+    if (!scope.empty() && limit.meter != ast::Meter::messages && limit.meter != ast::Meter::bytes) {
+        diagnostics_.error("E004", limit.meter_span, "a message block limits messages and bytes only");
         return std::nullopt;
     }
-    if (!scope.empty() && limit.meter != ast::Meter::messages) {
-        diagnostics_.error("E004", limit.meter_span, "a message block limits messages only");
-        return std::nullopt;
+    Limit out;
+    if (limit.on_excess) {
+        if (limit.meter != ast::Meter::connections ||
+            !has_word("refuse replace_oldest", limit.on_excess->text)) {
+            diagnostics_.error("E001", limit.on_excess->span, "`on excess` is `refuse` or `replace_oldest`",
+                               "of a limit on connections");
+        }
+        out.replace_oldest = limit.on_excess->text == "replace_oldest";
+        if (out.replace_oldest) context_.not_executed(limit.on_excess->span, "on excess replace_oldest");
     }
-    if (limit.on_excess) not_supported(diagnostics_, limit.on_excess->span, "on excess");
     if (!limit.tail.on.empty()) {
         diagnostics_.error("E001", limit.tail.on.front().span, "a limit has no `on`", {},
                            "use `if channel like \"…\"`");
     }
-    const bool messages = limit.meter == ast::Meter::messages;
-    const Context& context = messages                              ? at_message
-                             : limit.meter == ast::Meter::connects ? at_arrival
-                                                                   : at_connect;
-    Limit out;
+    const bool messages = limit.meter != ast::Meter::connects && limit.meter != ast::Meter::connections;
+    const Context& context = limit.meter == ast::Meter::subscriptions ? at_subscribe
+                             : messages                               ? at_message
+                             : limit.meter == ast::Meter::connects    ? at_arrival
+                                                                      : at_connect;
     out.meter = limit.meter;
     out.stage = Stage::arrival;
     if (!limit_value(limit, names, context, out)) return std::nullopt;
@@ -333,7 +369,7 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
         condition = checker.condition(*limit.tail.condition, context);
     }
     out.stage = std::max(out.stage, stage_of(condition));
-    out.condition = builder_.root(condition);
+    out.condition = condition_root(std::move(condition));
     if (limit.tail.because) out.because = limit.tail.because->text;
     if (limit.tail.then) out.then = compile_outcome(*limit.tail.then, diagnostics_);
     if (out.then && !possible(*out.then, messages ? Phase::session : Phase::handshake)) {
@@ -357,12 +393,14 @@ bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, con
     ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
     const auto typed = checker.operand(limit.to, context);
     if (!typed) return false;
-    const bool count = limit.meter == ast::Meter::connections;
+    const bool count = limit.meter == ast::Meter::connections || limit.meter == ast::Meter::subscriptions;
+    const bool bytes = limit.meter == ast::Meter::bytes;
     if (typed->type != Type{count ? Kind::integer : Kind::rate, Shape::one}) {
-        diagnostics_.error(
-            "E003", limit.to.span,
-            count ? "connections are limited to a number" : "this is limited to a rate, such as 20/s",
-            "this is " + a_type(typed->type));
+        diagnostics_.error("E003", limit.to.span,
+                           count   ? std::string(to_string(limit.meter)) + " are limited to a number"
+                           : bytes ? "bytes are limited to a rate, such as 64kb/s"
+                                   : "this is limited to a rate, such as 20/s",
+                           "this is " + a_type(typed->type));
         return false;
     }
     std::vector<Value> amounts;
@@ -372,9 +410,18 @@ bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, con
         amounts.push_back(lookup.otherwise);
         for (const auto& [key, value] : lookup.entries) amounts.push_back(value);
     }
-    if (!std::all_of(amounts.begin(), amounts.end(), lets_pass)) {
-        diagnostics_.error("E003", limit.to.span, "a limit lets at least one pass", {},
-                           "to refuse everything write `deny`");
+    for (const Value& amount : amounts) {
+        if (lets_pass(amount, bytes)) continue;
+        const auto* rate = std::get_if<Rate>(&amount.held);
+        if (rate && rate->bytes != bytes) {
+            diagnostics_.error("E003", limit.to.span,
+                               bytes ? "bytes are limited to a rate such as 64kb/s"
+                                     : quoted(to_string(limit.meter)) + " are counted, not weighed",
+                               {}, bytes ? "" : "`limit bytes` limits bytes");
+        } else {
+            diagnostics_.error("E003", limit.to.span, "a limit lets at least one pass", {},
+                               "to refuse everything write `deny`");
+        }
         return false;
     }
     out.to = typed->operand;

@@ -2,23 +2,12 @@
 #include <array>
 
 #include "dsl/compile_parts.h"
-#include "dsl/near_name.h"
 #include "dsl/text.h"
 
 namespace wayleave::dsl {
 namespace {
 
 constexpr std::array<std::string_view, 4> algorithms{"HS256", "RS256", "ES256", "EdDSA"};
-
-void unknown_setting(Diagnostics& diagnostics, const ast::Setting& setting, Place place) {
-    std::vector<std::string_view> names;
-    for (const SettingRow& row : setting_rows()) {
-        if (row.place == place) names.push_back(row.name);
-    }
-    const std::string_view near = near_name(setting.name.text, names);
-    diagnostics.misspelt("E008", setting.name.span,
-                         "there is no setting " + quoted(setting.name.text) + " here", near);
-}
 
 void check_algorithms(const std::vector<std::string>& names, Span span, Diagnostics& diagnostics) {
     for (const std::string& name : names) {
@@ -37,15 +26,16 @@ class TokenSettings {
     void read(const ast::Setting& setting) {
         Diagnostics& diagnostics = context_.diagnostics;
         const SettingRow* row = setting_row(Place::token, setting.name.text);
-        if (!row) return unknown_setting(diagnostics, setting, Place::token);
-        if (row->sentence.empty()) return not_supported(diagnostics, setting.name.span, row->name);
+        if (!row) return unknown_setting(diagnostics, setting.name, Place::token);
         if (!seen_.emplace(row->name, setting.name.span).second) {
             auto& diagnostic =
                 diagnostics.error("E020", setting.name.span, quoted(row->name) + " is set twice");
             diagnostic.secondary.push_back({seen_.at(row->name), "first here"});
             return;
         }
+        if (row->later) context_.not_executed(setting.name.span, std::string(row->name));
         if (row->name == "keys") return keys(setting);
+        if (row->name == "check") return check(setting);
         if (row->name == "issuer") token_.issuer = reader_.text(setting).value_or("");
         if (row->name == "audience") token_.audience = reader_.text(setting).value_or("");
         if (row->name == "user") token_.user = reader_.text(setting).value_or("");
@@ -54,23 +44,44 @@ class TokenSettings {
             token_.algorithms = reader_.texts(setting).value_or(std::vector<std::string>{});
             check_algorithms(token_.algorithms, token_.algorithms_span, diagnostics);
         }
+        if (row->later) (void)remember(setting, *row);
     }
     [[nodiscard]] bool has(std::string_view name) const { return seen_.contains(name); }
 
   private:
+    bool remember(const ast::Setting& setting, const SettingRow& row) {
+        auto value = reader_.value(setting, row);
+        if (value) token_.settings.emplace(row.name, std::move(*value));
+        return value.has_value();
+    }
+    void check(const ast::Setting& setting) {
+        const SettingRow& row = *setting_row(Place::token, "check");
+        if (!remember(setting, row)) return;
+        const auto& call = std::get<ast::BackendCall>(setting.value);
+        token_.check = backend_path(context_, call.backend, call.path);
+    }
     void keys(const ast::Setting& setting) {
-        if (const auto* call = std::get_if<ast::BackendCall>(&setting.value)) {
-            return not_supported(context_.diagnostics, call->span,
-                                 "keys = " + std::string(call->backend.text) + " \"…\"");
-        }
+        if (const auto* call = std::get_if<ast::BackendCall>(&setting.value)) return keys_url(*call);
         const auto* file = std::get_if<ast::FileValue>(&setting.value);
         if (!file) {
             context_.diagnostics.error("E003", span_of(setting.value), "`keys` is a file", {},
                                        "write `keys = file \"keys/app.jwks\"`");
             return;
         }
+        token_.settings.emplace("keys", file->path.text);
         token_.keys_path = resolve_path(context_.sources, file->span, file->path.text);
         token_.keys_span = file->span;
+    }
+
+    void keys_url(const ast::BackendCall& call) {
+        if (call.backend.text != "url" || !call.path.text.starts_with("https://")) {
+            context_.diagnostics.error("E003", call.span,
+                                       "`keys` is a file, or a URL that begins with https://", {},
+                                       "write `keys = file \"keys/app.jwks\"` or `keys = url \"https://…\"`");
+            return;
+        }
+        token_.settings.emplace("keys", "url " + call.path.text);
+        context_.not_executed(call.span, "keys = url");
     }
 
     CompileContext& context_;
@@ -110,14 +121,15 @@ void find_user(const ast::Token& token, bool named, TokenDecl& out, Diagnostics&
 
 }  // namespace
 
-std::optional<TokenSource> compile_source(const ast::Source& source, Diagnostics& diagnostics) {
+std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source) {
     using From = ast::Source::Kind;
-    if (source.kind == From::message)
-        return not_supported(diagnostics, source.span, "from message"), std::nullopt;
-    if (source.kind == From::certificate)
-        return not_supported(diagnostics, source.span, "from certificate"), std::nullopt;
+    if (source.kind == From::certificate) {
+        context.not_executed(source.span, "from certificate");
+        return TokenSource{source.kind, ""};
+    }
+    if (source.kind == From::message) context.not_executed(source.span, "from message");
     if (source.name.text.empty()) {
-        diagnostics.error("E003", source.name.span, "the name is empty");
+        context.diagnostics.error("E003", source.name.span, "the name is empty");
         return std::nullopt;
     }
     std::string name = source.name.text;
@@ -135,7 +147,7 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
     TokenSettings settings(context, out);
     for (const ast::Setting& setting : token.settings) settings.read(setting);
     for (const ast::Source& source : token.from) {
-        if (auto made = compile_source(source, context.diagnostics)) out.from.push_back(std::move(*made));
+        if (auto made = compile_source(context, source)) out.from.push_back(std::move(*made));
         if (source.kind == ast::Source::Kind::query) {
             context.diagnostics.warning("W304", source.span, "a token in a URL ends in logs and histories",
                                         {}, "prefer a header, a cookie or a subprotocol");
@@ -143,13 +155,18 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
     }
     compile_claims(context, token, out);
     find_user(token, settings.has("user"), out, context.diagnostics);
-    // Without `keys` every token would be refused, or worse; `check` is refused by name already.
-    const bool checked =
-        std::any_of(token.settings.begin(), token.settings.end(),
-                    [](const ast::Setting& setting) { return setting.name.text == "check"; });
-    if (!settings.has("keys") && !checked) {
+    if (settings.has("keys") && settings.has("check")) {
+        context.diagnostics.error("E022", token.name.span,
+                                  "the token " + quoted(out.name) + " has `keys` and `check`", {},
+                                  "a token is either signed, or a backend is asked about it");
+    }
+    // Without either every token would be refused, or worse.
+    if (!settings.has("keys") && !settings.has("check")) {
         context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " has no `keys`",
                                   {}, "write `keys = file \"keys/app.jwks\"`");
+    }
+    if (settings.has("cache") && !settings.has("check")) {
+        context.diagnostics.error("E022", token.name.span, "`cache` needs `check` beside it");
     }
     if (token.from.empty()) {
         context.diagnostics.error("E022", token.name.span,

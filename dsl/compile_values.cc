@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "dsl/compile_parts.h"
+#include "dsl/near_name.h"
 #include "dsl/text.h"
 
 namespace wayleave::dsl {
@@ -28,11 +29,6 @@ std::string bound(int64_t value, SettingForm form) {
 }
 
 }  // namespace
-
-void not_supported(Diagnostics& diagnostics, Span span, std::string_view what) {
-    diagnostics.error("E025", span, quoted(what) + " is not supported yet", {},
-                      "this version cannot do what it says, so it does not pretend to");
-}
 
 ValueReader::ValueReader(CompileContext& context, const Lets& lets) : context_(context) {
     names_.lets = &lets;
@@ -102,6 +98,102 @@ std::optional<std::vector<std::string>> ValueReader::texts(const ast::Setting& s
     std::vector<std::string> out;
     for (const Scalar& scalar : std::get<std::vector<Scalar>>(typed->value->held))
         out.push_back(std::get<std::string>(scalar));
+    return out;
+}
+
+std::optional<std::string> ValueReader::word(const ast::Setting& setting, const SettingRow& row) {
+    const ast::Expr* expr = expression(setting);
+    std::optional<std::string> found;
+    if (expr && expr->kind == ast::Expr::Kind::path && expr->path.parts.size() == 1 &&
+        has_word(row.words, expr->path.parts.front().text)) {
+        found = expr->path.parts.front().text;  // a word needs no quotes, whatever `let` says
+    } else if (expr && expr->kind == ast::Expr::Kind::path && expr->path.parts.size() == 1 &&
+               !names_.lets->find(expr->path.parts.front().text)) {
+        // not a word of this setting: told below
+    } else if (const auto given = text(setting)) {
+        if (has_word(row.words, *given)) found = *given;
+    } else {
+        return std::nullopt;
+    }
+    if (found) return found;
+    std::string help;
+    for (std::string_view rest = row.words; !rest.empty();) {
+        const size_t end = rest.find(' ');
+        const bool last = end == std::string_view::npos;
+        help += (help.empty() ? "write " : last ? " or " : ", ") + std::string(rest.substr(0, end));
+        rest = last ? std::string_view() : rest.substr(end + 1);
+    }
+    context_.diagnostics.error(
+        "E003", span_of(setting.value),
+        quoted(row.name) + " cannot be " + quoted(context_.sources.text(span_of(setting.value))), {}, help);
+    return std::nullopt;
+}
+
+std::optional<std::string> ValueReader::file(const ast::Setting& setting) {
+    const auto* file = std::get_if<ast::FileValue>(&setting.value);
+    if (file && !file->of) return file->path.text;
+    return wrong(setting, "a file: file \"keys/name\""), std::nullopt;
+}
+
+std::optional<Value> ValueReader::value(const ast::Setting& setting, const SettingRow& row) {
+    const auto held = [](auto&& found) {
+        return found ? std::optional<Value>(*std::move(found)) : std::nullopt;
+    };
+    switch (row.form) {
+        case SettingForm::text: return held(text(setting));
+        case SettingForm::word: return held(word(setting, row));
+        case SettingForm::size:
+        case SettingForm::integer:
+        case SettingForm::time: return held(number(setting, row));
+        case SettingForm::boolean: return held(boolean(setting));
+        case SettingForm::file: return held(file(setting));
+        case SettingForm::texts: {
+            const auto list = texts(setting);
+            return list ? std::optional<Value>(std::vector<Scalar>(list->begin(), list->end()))
+                        : std::nullopt;
+        }
+        case SettingForm::backend: {
+            const auto* call = std::get_if<ast::BackendCall>(&setting.value);
+            if (!call) return wrong(setting, "a backend and a path: app \"/path\""), std::nullopt;
+            if (!backend_path(context_, call->backend, call->path)) return std::nullopt;
+            return Value(std::string(call->backend.text) + " " + call->path.text);
+        }
+        case SettingForm::names:
+        case SettingForm::origins:
+        case SettingForm::keys: break;
+    }
+    return std::nullopt;
+}
+
+void unknown_setting(Diagnostics& diagnostics, const ast::Name& name, Place place) {
+    std::vector<std::string_view> names;
+    for (const SettingRow& row : setting_rows()) {
+        if (row.place == place) names.push_back(row.name);
+    }
+    const std::string_view near = near_name(name.text, names);
+    diagnostics.misspelt("E008", name.span, "there is no setting " + quoted(name.text) + " here", near);
+}
+
+SettingValues compile_settings(CompileContext& context, const std::vector<ast::Setting>& settings,
+                               Place place) {
+    SettingValues out;
+    std::map<std::string_view, Span> seen;
+    ValueReader reader(context, context.lets);
+    for (const ast::Setting& setting : settings) {
+        const SettingRow* row = setting_row(place, setting.name.text);
+        if (!row) {
+            unknown_setting(context.diagnostics, setting.name, place);
+            continue;
+        }
+        const auto [it, fresh] = seen.emplace(row->name, setting.name.span);
+        if (!fresh) {
+            auto& diagnostic =
+                context.diagnostics.error("E020", setting.name.span, quoted(row->name) + " is set twice");
+            diagnostic.secondary.push_back({it->second, "first here"});
+            continue;
+        }
+        if (auto value = reader.value(setting, *row)) out.emplace(row->name, std::move(*value));
+    }
     return out;
 }
 

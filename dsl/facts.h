@@ -18,6 +18,7 @@ struct FactShape {
     struct Fact {
         std::string name;  // "tenant"; "user.sub"
         Type type;
+        bool secret = false;  // never shown to anybody
 
         friend bool operator==(const Fact&, const Fact&) = default;
     };

@@ -198,7 +198,7 @@ bool refused(uint32_t file, const Diagnostics& diagnostics) {
     });
 }
 
-void parse_file(const SourceFile& source, uint32_t file, Diagnostics& diagnostics, ast::File& out) {
+SyntaxTree parse_file(const SourceFile& source, uint32_t file, Diagnostics& diagnostics, ast::File& out) {
     using Input =
         tao::pegtl::memory_input<tao::pegtl::tracking_mode::lazy, tao::pegtl::eol::lf_crlf, const char*>;
     Input in(source.text.data(), source.text.size(), "");
@@ -206,6 +206,7 @@ void parse_file(const SourceFile& source, uint32_t file, Diagnostics& diagnostic
     ParseState state(source, file, diagnostics);
     (void)tao::pegtl::parse<grammar::file, tao::pegtl::nothing, Control>(in, state);
     build_ast(state.tree(), source, file, diagnostics, out);
+    return state.tree();
 }
 
 }  // namespace
@@ -216,9 +217,16 @@ ast::File parse(const Sources& sources, Diagnostics& diagnostics) {
     for (uint32_t file = 0; file < sources.size(); ++file) {
         if (!refused(file, diagnostics)) files.push_back(file);
     }
-    for (const uint32_t file : files) parse_file(sources.file(file), file, diagnostics, out);
+    for (const uint32_t file : files) (void)parse_file(sources.file(file), file, diagnostics, out);
     diagnostics.sort();
     return out;
+}
+
+SyntaxTree parse_syntax(const Sources& sources, uint32_t file, Diagnostics& diagnostics) {
+    ast::File unused;
+    SyntaxTree tree = parse_file(sources.file(file), file, diagnostics, unused);
+    diagnostics.sort();
+    return tree;
 }
 
 }  // namespace wayleave::dsl

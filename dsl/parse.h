@@ -4,6 +4,7 @@
 #include "dsl/ast.h"
 #include "dsl/diagnostic.h"
 #include "dsl/source.h"
+#include "dsl/syntax_tree.h"
 
 namespace wayleave::dsl {
 
@@ -12,5 +13,8 @@ namespace wayleave::dsl {
 // error must not be used. Nesting is bounded (64), whatever the input. Pure; views in the result point into
 // `sources`.
 [[nodiscard]] ast::File parse(const Sources& sources, Diagnostics& diagnostics);
+
+// What the grammar recognised in one file, for who changes its text; its mistakes are the same.
+[[nodiscard]] SyntaxTree parse_syntax(const Sources& sources, uint32_t file, Diagnostics& diagnostics);
 
 }  // namespace wayleave::dsl

@@ -4,20 +4,49 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "dsl/ast.h"
+#include "dsl/condition.h"
 #include "dsl/facts.h"
 #include "dsl/program.h"
 #include "dsl/router.h"
 #include "dsl/source.h"
+#include "dsl/test_case.h"
 #include "dsl/text.h"
 
 namespace wayleave::dsl {
+
+// Settings that were written, by name, checked against their rows. A word is a string; a file's path is as it
+// was written; a backend's path is "NAME /path".
+using SettingValues = std::map<std::string, Value, std::less<>>;
+
+// --- what the policy leans on ---
+
+// A server of the user's. Its settings are those of Place::backend.
+struct BackendDecl {
+    std::string name;
+    SettingValues settings;
+    std::string place;
+};
+
+// How channels of that name behave. Its settings are those of Place::channel.
+struct ChannelDecl {
+    std::string pattern;
+    SettingValues settings;
+    std::string place;
+};
+
+struct BackendPath {
+    uint32_t backend = 0;  // in Policy::backends
+    std::string path;
+};
 
 // --- tokens ---
 
@@ -39,6 +68,8 @@ struct TokenDecl {
     std::string name;
     std::string keys_path;  // absolute, or relative to the working directory if the policy's path was
     Span keys_span;
+    std::optional<BackendPath> check;     // asked instead of keys
+    SettingValues settings;               // as written
     std::vector<std::string> algorithms;  // empty: those of the keys
     Span algorithms_span;
     std::string issuer;    // empty: not checked
@@ -83,11 +114,23 @@ struct RuleInfo {
     std::string because;
     std::optional<Outcome> then;
     std::string place;  // "chat.route:12:5"
+    Span span;
+};
+
+// A rule's condition in one decision; alone, the condition of anything else that has one.
+struct Clause {
+    static constexpr uint32_t no_rule = UINT32_MAX;
+
+    uint32_t rule = no_rule;  // in Route::rules
+    Condition condition;
 };
 
 // --- routes ---
 
 enum class Dialect : uint8_t { native, echo };
+
+// What becomes of a route's connections at a reload that changes the route.
+enum class PolicyChange : uint8_t { reevaluate, keep, close };
 
 struct Origins {
     bool any = false;
@@ -112,12 +155,54 @@ struct Join {
     RootId condition = 0;
 };
 
+// One WebSocket of the backend for each client, folded into the client's.
+struct Stream {
+    std::string name;
+    BackendPath to;
+    RootId condition = 0;
+};
+
+// HTTP requests that belong to the backend are handed on.
+struct Proxy {
+    BackendPath to;
+    RootId condition = 0;
+};
+
+struct Notify {
+    BackendPath to;
+    std::vector<std::string> events;  // sorted
+};
+
+// An old address of a route: what its captures are there.
+struct Alias {
+    uint32_t route = 0;
+    std::string address;  // as written
+    std::string stream;   // the one stream that its clients speak; empty: none
+    // For each capture of the route: empty, if the address has it; else a literal or where it is read.
+    std::vector<std::variant<std::monostate, TokenSource, Value>> captures;
+    std::optional<int64_t> until;  // days since 1970
+    std::string place;
+};
+
+// The ladder: who is refused that often is kept out for a while, and twice as long the next time.
+struct Ban {
+    std::vector<Operand> keys;
+    int64_t duration_ms = 0;
+    int64_t up_to_ms = 0;  // at least duration_ms
+    int64_t after = 1;
+    std::string counted;  // refusals, limits, errors
+    int64_t per_ms = 0;
+    std::string because;
+    std::string place;
+};
+
 struct Limit {
     ast::Meter meter = ast::Meter::messages;
     Stage stage = Stage::arrival;  // when all that it reads is known
     std::vector<Operand> per;
     Operand to;  // an int (connections) or a rate
     std::optional<int64_t> burst;
+    bool replace_oldest = false;  // connections: the new one wins
     RootId condition = 0;
     std::string because;
     std::optional<Outcome> then;
@@ -134,9 +219,22 @@ struct FieldDecl {
     std::vector<Scalar> in;  // sorted; empty: anything
 };
 
+enum class Lane : uint8_t { urgent, normal, low };
+
 struct Publish {
     Pattern channel;
     bool except_self = false;
+    std::optional<Lane> lane;  // else the channel's
+    RootId condition = 0;
+};
+
+struct Forward {
+    BackendPath to;
+    RootId condition = 0;
+};
+
+struct Reply {
+    std::string type;
     RootId condition = 0;
 };
 
@@ -147,11 +245,16 @@ struct Message {
     RootId decision = 0;
     std::vector<Limit> limits;
     std::vector<Publish> publish;
+    std::vector<Forward> forwards;
+    std::vector<Reply> replies;
 };
 
+// An address for clients, or for the user's own servers (`api`).
 struct Route {
+    bool api = false;
     std::string name;
     std::string place;
+    std::vector<std::string> addresses;  // as written
     std::shared_ptr<const FactShape> shape;
     size_t captures = 0;            // facts [0, captures) are the address's captures
     std::vector<InputDecl> inputs;  // then the inputs
@@ -168,14 +271,27 @@ struct Route {
     uint32_t max_subscriptions = 100;
     int64_t idle_timeout_ms = 60'000;  // 0: never
     int64_t ping_every_ms = 25'000;    // 0: never
+    int64_t max_lifetime_ms = 0;       // 0: never
     bool detail = false;
+    PolicyChange on_policy_change = PolicyChange::reevaluate;
+    bool refuse_expired_alias = false;
+    SettingValues settings;  // all that were written, but auth and origins
 
     Program program;
     std::vector<RuleInfo> rules;
+    // What each root of the program was made from, in the order in which it is asked: denies, then allows.
+    std::vector<std::vector<Clause>> clauses;
     RootId connect = 0;
     RootId subscribe = 0;
     RootId publish = 0;
+    RootId presence = 0;
+    RootId history = 0;
+    RootId disconnect = 0;  // of an api
     std::vector<Join> joins;
+    std::vector<Stream> streams;
+    std::vector<Proxy> proxies;
+    std::vector<Notify> notifies;
+    std::vector<Ban> bans;
     std::vector<Limit> limits;  // of the whole route
     std::vector<Message> messages;
     std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> exact_types;
@@ -184,16 +300,33 @@ struct Route {
 
     std::array<std::array<std::optional<Outcome>, 2>, refusals> errors;  // by Refusal and Phase
 
+    uint64_t hash = 0;  // of what it means, its tokens included: see canonical.h
+
     // The block that says what becomes of this type, or null.
     [[nodiscard]] const Message* message(std::string_view type) const;
 };
 
 enum class Phase : uint8_t { handshake, session };
 
+// A construct that means something, but that this version does not execute.
+struct Later {
+    Span span;
+    std::string what;
+};
+
 struct Policy {
+    std::vector<BackendDecl> backends;
+    std::vector<ChannelDecl> channels;
+    Router channel_router;  // "/" and the channel's name to an index in `channels`
     std::vector<TokenDecl> tokens;
     std::vector<std::unique_ptr<Route>> routes;
-    Router router;
+    Router router;                                // also of aliases
+    std::unordered_map<uint32_t, Alias> aliases;  // by the router's number of the address
+    std::vector<std::unique_ptr<Route>> apis;
+    Router api_router;
+    std::vector<Later> later;
+    std::vector<TestCase> tests;  // no part of what the policy means
+    uint64_t hash = 0;            // of what all of it means
     size_t files = 0;
 
     [[nodiscard]] const Route* route(std::string_view name) const;

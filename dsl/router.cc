@@ -285,6 +285,7 @@ bool Router::find(std::string_view host, std::string_view path, RouteMatch& matc
     const auto take = [&](int32_t found) {
         const auto& [pattern, route] = addresses_[static_cast<size_t>(found)];
         match.route = route;
+        match.address = static_cast<uint32_t>(found);
         const auto note = [&](const Segments& segments, const auto& parts) {
             for (size_t i = 0; i < segments.size(); ++i) {
                 if (segments[i].slot < 0) continue;

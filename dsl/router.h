@@ -39,6 +39,7 @@ struct AddressPattern {
 
 struct RouteMatch {
     uint32_t route = 0;
+    uint32_t address = 0;  // its number
     // By slot; views into the host and path that were looked up.
     std::array<std::string_view, max_captures> captures{};
     std::array<CaptureType, max_captures> types{};

@@ -18,7 +18,7 @@ constexpr std::array rows{
     SettingRow{"subprotocols", Place::body, texts, "{}", 0, 0,
         "Subprotocols of the application; the first that the client offers is answered."},
     SettingRow{"dialect", Place::body, word, "\"native\"", 0, 0,
-        "native, or echo, which answers every message with itself."},
+        "native, or echo, which answers every message with itself.", "native echo socket.io sse"},
     SettingRow{"max_message", Place::body, size, "64kb", 1, 64LL << 20,
         "Largest message a client may send."},
     SettingRow{"max_fragments", Place::body, integer, "1024", 1, 1'000'000,
@@ -32,14 +32,21 @@ constexpr std::array rows{
     SettingRow{"detail", Place::body, boolean, "false", 0, 0,
         "Refusals name the rule's file and line to the client; for development."},
 
-    SettingRow{"max_queue", Place::body, other, "", 0, 0, ""},
-    SettingRow{"slow_consumer", Place::body, other, "", 0, 0, ""},
-    SettingRow{"max_lifetime", Place::body, other, "", 0, 0, ""},
-    SettingRow{"compression", Place::body, other, "", 0, 0, ""},
-    SettingRow{"on_policy_change", Place::body, other, "", 0, 0, ""},
-    SettingRow{"min_tls", Place::body, other, "", 0, 0, ""},
-    SettingRow{"alias_expiry", Place::body, other, "", 0, 0, ""},
-    SettingRow{"on_excess", Place::body, other, "", 0, 0, ""},
+    SettingRow{"max_lifetime", Place::body, time, "0s", 0, 30 * day,
+        "A connection is closed after that long, with the advice to come again; 0s means never."},
+    SettingRow{"on_policy_change", Place::body, word, "reevaluate", 0, 0,
+        "What a reload that changes the route does to its connections.", "reevaluate keep close"},
+    SettingRow{"alias_expiry", Place::body, word, "warn", 0, 0,
+        "Whether an alias past its date is only counted and warned about, or refused.", "warn refuse"},
+
+    SettingRow{"max_queue", Place::body, size, "1mb", 1024, 1LL << 30,
+        "Bytes that may wait for a client that reads slowly.", "", true},
+    SettingRow{"slow_consumer", Place::body, word, "close", 0, 0,
+        "What becomes of a client that reads too slowly.", "close drop newest", true},
+    SettingRow{"compression", Place::body, boolean, "false", 0, 0,
+        "Messages are compressed (permessage-deflate).", "", true},
+    SettingRow{"min_tls", Place::body, word, "1.2", 0, 0,
+        "The oldest version of TLS that a client may use.", "1.0 1.1 1.2 1.3", true},
 
     SettingRow{"keys", Place::token, keys, "", 0, 0,
         "File with the keys: a JWKS, a PEM public key or certificate, or an HMAC secret. Required."},
@@ -52,10 +59,56 @@ constexpr std::array rows{
     SettingRow{"user", Place::token, text, "\"sub\"", 0, 0,
         "The declared claim that names the user."},
 
-    SettingRow{"check", Place::token, other, "", 0, 0, ""},
-    SettingRow{"cache", Place::token, other, "", 0, 0, ""},
-    SettingRow{"single_use", Place::token, other, "", 0, 0, ""},
-    SettingRow{"max_age", Place::token, other, "", 0, 0, ""},
+    SettingRow{"check", Place::token, backend, "", 0, 0,
+        "A backend that turns an opaque cookie or header into claims, instead of keys.", "", true},
+    SettingRow{"cache", Place::token, time, "0s", 0, day,
+        "How long the answer of check is believed.", "", true},
+    SettingRow{"single_use", Place::token, boolean, "false", 0, 0,
+        "A token is accepted once; it must have a jti.", "", true},
+    SettingRow{"max_age", Place::token, time, "0s", 0, 30 * day,
+        "A token that is older is refused; it must have an iat. 0s: not checked.", "", true},
+
+    SettingRow{"url", Place::backend, text, "", 0, 0,
+        "Where it is: http://, https://, ws:// or wss://, a host and perhaps a port and a path. Required.", "", true},
+    SettingRow{"timeout", Place::backend, time, "3s", 1, 300'000,
+        "How long an answer may take.", "", true},
+    SettingRow{"retries", Place::backend, integer, "2", 0, 10,
+        "How often a request is tried again that got no answer, or a 5xx.", "", true},
+    SettingRow{"concurrency", Place::backend, integer, "64", 1, 10'000,
+        "Requests at one time; the others wait.", "", true},
+    SettingRow{"break_after", Place::backend, integer, "5", 1, 1000,
+        "After that many failures in a row nothing is sent for a while.", "", true},
+    SettingRow{"break_for", Place::backend, time, "10s", 100, 3'600'000,
+        "How long that while is.", "", true},
+    SettingRow{"sign", Place::backend, file, "", 0, 0,
+        "File with the secret that requests are signed with; not signed when unset.", "", true},
+
+    SettingRow{"history", Place::channel, integer, "0", 0, 1'000'000,
+        "Messages that are kept for those who come again.", "", true},
+    SettingRow{"keep", Place::channel, time, "0s", 0, 366 * day,
+        "How long a message is kept; required with history.", "", true},
+    SettingRow{"acks", Place::channel, word, "none", 0, 0,
+        "user: what a user has not acknowledged is delivered again.", "none user", true},
+    SettingRow{"presence", Place::channel, boolean, "false", 0, 0,
+        "Clients may ask who is subscribed.", "", true},
+    SettingRow{"join_leave", Place::channel, boolean, "false", 0, 0,
+        "Subscribers are told who comes and who goes; needs presence.", "", true},
+    SettingRow{"presence_grace", Place::channel, time, "5s", 0, 300'000,
+        "Who comes back within that time was never gone.", "", true},
+    SettingRow{"priority", Place::channel, word, "normal", 0, 0,
+        "The lane of its messages.", "urgent normal low", true},
+    SettingRow{"conflate", Place::channel, time, "0s", 0, 60'000,
+        "Only the newest message per key within that time is delivered.", "", true},
+    SettingRow{"batch", Place::channel, time, "0s", 0, 10'000,
+        "Messages are gathered for that long and sent at once.", "", true},
+    SettingRow{"dedup", Place::channel, time, "0s", 0, day,
+        "A publication with an id that was seen within that time is not delivered again.", "", true},
+    SettingRow{"slow", Place::channel, word, "close", 0, 0,
+        "What becomes of a subscriber that reads too slowly.", "close drop newest", true},
+    SettingRow{"max_message", Place::channel, size, "64kb", 1, 64LL << 20,
+        "Largest publication.", "", true},
+    SettingRow{"max_subscribers", Place::channel, integer, "1000000", 1, 100'000'000,
+        "Most subscribers at one time.", "", true},
 
     SettingRow{"strict", Place::message, boolean, "false", 0, 0,
         "Members that no field declares are refused."},
@@ -67,6 +120,16 @@ constexpr std::array rows{
 
 std::span<const SettingRow> setting_rows() {
     return rows;
+}
+
+bool has_word(std::string_view words, std::string_view word) {
+    while (!words.empty()) {
+        const size_t end = words.find(' ');
+        if (words.substr(0, end) == word) return true;
+        if (end == std::string_view::npos) return false;
+        words.remove_prefix(end + 1);
+    }
+    return false;
 }
 
 const SettingRow* setting_row(Place place, std::string_view name) {

@@ -13,6 +13,8 @@ enum class Place : uint8_t {
     body,  // route, policy, defaults
     token,
     message,
+    backend,
+    channel,
 };
 
 enum class SettingForm : uint8_t {
@@ -20,24 +22,30 @@ enum class SettingForm : uint8_t {
     origins,  // a set of texts, `any`, with `none` among them
     texts,    // a set of texts, or one
     text,
-    word,  // a text out of a few
+    word,  // one out of `words`, in quotes or without
     size,
     integer,
     time,
     boolean,
-    keys,   // file "…"
-    other,  // not executed yet: the form is not looked at
+    keys,     // file "…", or url "https://…"
+    file,     // file "…"
+    backend,  // NAME "/path"
 };
 
 struct SettingRow {
     std::string_view name;
     Place place = Place::body;
-    SettingForm form = SettingForm::other;
+    SettingForm form = SettingForm::text;
     std::string_view default_text;
     int64_t min = 0;
     int64_t max = 0;
-    std::string_view sentence;  // empty: not supported yet
+    std::string_view sentence;
+    std::string_view words = {};  // of a word: "none user"
+    bool later = false;           // checked and compiled, but not executed yet
 };
+
+// Whether `word` is among the words, which blanks separate.
+[[nodiscard]] bool has_word(std::string_view words, std::string_view word);
 
 [[nodiscard]] std::span<const SettingRow> setting_rows();
 [[nodiscard]] const SettingRow* setting_row(Place place, std::string_view name);

@@ -16,6 +16,10 @@ int run(int argc, char** argv) {
     int exit_code = EX_OK;
     wayleave::add_serve(app, exit_code);
     wayleave::add_lint(app, exit_code);
+    wayleave::add_explain(app, exit_code);
+    wayleave::add_test(app, exit_code);
+    wayleave::add_diff(app, exit_code);
+    wayleave::add_fmt(app, exit_code);
     wayleave::add_reload(app, exit_code);
     wayleave::add_status(app, exit_code);
     wayleave::add_settings(app, exit_code);

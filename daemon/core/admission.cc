@@ -31,8 +31,9 @@ std::optional<std::string> bearer(std::string_view value) {
 class Doorway {
   public:
     Doorway(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
-            const Upgrade& upgrade, uint64_t connection, Now now)
+            const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind)
         : runtime_(runtime),
+          kind_(kind),
           limits_(limits),
           peer_(peer),
           head_(head),
@@ -41,11 +42,12 @@ class Doorway {
           now_(now) {}
 
     Admission pass() {
-        if (!find_route() || !check_origin() || !choose_protocol() || !read_facts() ||
+        if (!find_route() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
             !draw_connects(dsl::Stage::arrival) || !authenticate() || !draw_connects(dsl::Stage::identity) ||
             !decide() || !enter_limits()) {
             for (const std::string& key : out_.entered) limits_.leave(key);
-            return TurnedAway{out_.route, std::move(rejection_)};
+            return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), judged_,
+                              out_.verdict};
         }
         return std::move(out_);
     }
@@ -60,10 +62,15 @@ class Doorway {
     bool find_route() {
         out_.facts.host = host_name(head_.host);
         out_.facts.path = head_.path;
-        if (!runtime_.policy->router.find(out_.facts.host, out_.facts.path, match_)) {
-            return turn_away(Reason::unknown_route, "no route has this address");
+        const dsl::Policy& policy = *runtime_.policy;
+        const bool api = kind_ == DoorKind::api;
+        if (!(api ? policy.api_router : policy.router).find(out_.facts.host, out_.facts.path, match_)) {
+            return turn_away(Reason::unknown_route,
+                             api ? "no api has this address" : "no route has this address");
         }
-        out_.route = runtime_.policy->routes[match_.route].get();
+        out_.route = (api ? policy.apis : policy.routes)[match_.route].get();
+        const auto alias = api ? policy.aliases.end() : policy.aliases.find(match_.address);
+        if (alias != policy.aliases.end()) out_.alias = &alias->second;
         out_.facts.ip = peer_.ip;
         out_.facts.tls = peer_.tls;
         out_.facts.origin = std::string(upgrade_.origin);
@@ -125,8 +132,9 @@ class Doorway {
     bool read_facts() {
         auto& values = out_.facts.values;
         values.reserve(out_.route->shape->facts.size());
-        for (size_t i = 0; i < out_.route->captures; ++i)
-            values.push_back(dsl::capture_value(match_.types[i], match_.captures[i]));
+        for (size_t i = 0; i < out_.route->captures; ++i) {
+            if (!read_capture(i)) return false;
+        }
         for (const dsl::InputDecl& input : out_.route->inputs) {
             const auto text = find(input.from);
             auto value = text ? text_value(*text, input.type) : std::nullopt;
@@ -140,6 +148,40 @@ class Doorway {
         // stray.
         values.resize(out_.route->shape->facts.size());
         return true;
+    }
+
+    // From the address, or as the alias says.
+    bool read_capture(size_t i) {
+        const dsl::FactShape::Fact& fact = out_.route->shape->facts[i];
+        auto& values = out_.facts.values;
+        const auto* bound = out_.alias ? &out_.alias->captures[i] : nullptr;
+        if (!bound || bound->index() == 0) {
+            values.push_back(dsl::capture_value(match_.types[i], match_.captures[i]));
+            return true;
+        }
+        if (const auto* literal = std::get_if<dsl::Value>(bound)) {
+            values.push_back(*literal);
+            return true;
+        }
+        const auto text = find(std::get<dsl::TokenSource>(*bound));
+        auto value = text && !text->empty() ? text_value(*text, fact.type) : std::nullopt;
+        if (!value) {
+            return turn_away(Reason::bad_message,
+                             fact.name + (text ? " is no " + to_string(fact.type) : " is missing"));
+        }
+        values.push_back(std::move(*value));
+        return true;
+    }
+
+    // An old address works beyond its date, unless the route refuses it.
+    bool check_alias() {
+        constexpr int64_t day_ms = 86'400'000;
+        if (!out_.alias || !out_.alias->until) return true;
+        out_.expired_alias = now_.wall_ms / day_ms > *out_.alias->until;
+        if (!out_.expired_alias || !out_.route->refuse_expired_alias) return true;
+        turn_away(Reason::unknown_route, "this address is not in use any more");
+        rejection_.rule = out_.alias->place;
+        return false;
     }
 
     bool authenticate() {
@@ -170,6 +212,7 @@ class Doorway {
             return false;
         }
         out_.expires_ms = claims->expires_ms;
+        out_.token = number + 1;
         for (size_t c = 0; c < token.claims.size(); ++c) {
             if (token.claims[c].name == token.user) out_.user = std::get<std::string>(claims->values[c].held);
         }
@@ -202,11 +245,11 @@ class Doorway {
     bool decide() {
         const dsl::Program& program = out_.route->program;
         out_.answers = dsl::early_answers(program, request());
-        const dsl::NodeId verdict =
-            dsl::decide(program, program.nodes, program.roots[out_.route->connect], request());
-        const size_t rule = verdict & ~dsl::verdict_bit;
-        if (rule >= 2 && out_.route->rules[rule - 2].allow) return true;
-        rejection_ = rejected_by(*out_.route, verdict);
+        judged_ = true;
+        if (kind_ == DoorKind::api) return true;
+        out_.verdict = dsl::decide(program, program.nodes, program.roots[out_.route->connect], request());
+        if (allows(*out_.route, out_.verdict)) return true;
+        rejection_ = rejected_by(*out_.route, out_.verdict);
         return false;
     }
 
@@ -230,6 +273,7 @@ class Doorway {
     }
 
     const Runtime& runtime_;
+    DoorKind kind_;
     LimitTable& limits_;
     const Peer& peer_;
     const HttpHead& head_;
@@ -239,6 +283,7 @@ class Doorway {
     dsl::RouteMatch match_;
     Admitted out_;
     Rejection rejection_;
+    bool judged_ = false;
 };
 
 constexpr size_t longest_key_part = 32;
@@ -292,8 +337,8 @@ std::string host_name(std::string_view host) {
 }
 
 Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
-                const Upgrade& upgrade, uint64_t connection, Now now) {
-    return Doorway(runtime, limits, peer, head, upgrade, connection, now).pass();
+                const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind) {
+    return Doorway(runtime, limits, peer, head, upgrade, connection, now, kind).pass();
 }
 
 std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request) {

@@ -21,16 +21,23 @@ namespace wayleave {
 struct Admitted {
     const dsl::Route* route = nullptr;
     dsl::Facts facts;
-    dsl::AtomBits answers;             // to the questions that are settled for this connection
-    std::string user;                  // may be empty
-    std::string protocol;              // to be answered; may be empty
-    int64_t expires_ms = 0;            // wall time; 0: never
-    std::vector<std::string> entered;  // keys of `limit connections`: the session gives them back
+    const dsl::Alias* alias = nullptr;  // the old address that was asked for, or null
+    bool expired_alias = false;         // it is past its date
+    dsl::NodeId verdict = dsl::never;   // the rule that let it in
+    dsl::AtomBits answers;              // to the questions that are settled for this connection
+    uint32_t token = 0;                 // number in the policy\'s tokens plus one; 0: none
+    std::string user;                   // may be empty
+    std::string protocol;               // to be answered; may be empty
+    int64_t expires_ms = 0;             // wall time; 0: never
+    std::vector<std::string> entered;   // keys of `limit connections`: the session gives them back
 };
 
 struct TurnedAway {
     const dsl::Route* route = nullptr;  // null: no address matched
     Rejection rejection;
+    dsl::Facts facts;     // as far as they became known
+    bool judged = false;  // it came to the rules: all facts are known
+    dsl::NodeId verdict = dsl::never;
 };
 
 using Admission = std::variant<Admitted, TurnedAway>;
@@ -38,8 +45,12 @@ using Admission = std::variant<Admitted, TurnedAway>;
 // "Example.COM:8080" as the router knows it: lower case, without the port.
 [[nodiscard]] std::string host_name(std::string_view host);
 
+// For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists.
+enum class DoorKind : uint8_t { route, api };
+
 [[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer,
-                              const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now);
+                              const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now,
+                              DoorKind kind = DoorKind::route);
 
 // The key under which a limit counts a request.
 [[nodiscard]] std::string limit_key(const dsl::Program& program, const dsl::Limit& limit,

@@ -54,9 +54,13 @@ struct Counters {
     Gauge sockets;      // all, also those whose handshake is not complete
     Gauge subscriptions;
     Gauge channels;
-    Gauge generation;       // of the policy that decides
-    Counter handshakes;     // answered 101
-    Counter http_requests;  // answered with anything else
+    Gauge generation;                // of the policy that decides
+    Counter handshakes;              // answered 101
+    Counter reevaluated;             // connections judged anew after a reload, that went on
+    Counter unsubscribed_by_policy;  // subscriptions that a reload ended
+    Counter closed_by_policy;        // connections that a reload ended
+    Counter expired_aliases;         // of them: at an alias past its date
+    Counter http_requests;           // answered with anything else
     Counter messages_in;
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients

@@ -10,7 +10,6 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t rebinds_a_tick = 2000;
 constexpr int64_t tick_ms = 100;
 constexpr size_t most_bindings = 4096;
 constexpr size_t burst_factor = 16;  // of the queue's bounds, within one turn
@@ -119,13 +118,6 @@ void Gateway::Impl::delivered(std::span<const Publication> publications, Now now
     }
 }
 
-void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
-    runtime_ = std::move(runtime);
-    bindings_.clear();
-    next_rebind_ = 0;
-    counters.generation.set(runtime_->generation);
-}
-
 std::shared_ptr<const Binding> Gateway::Impl::bind(const dsl::Route& route, const dsl::AtomBits& answers) {
     std::string key = binding_key(route, answers);
     if (const auto it = bindings_.find(key); it != bindings_.end()) return it->second;
@@ -135,38 +127,6 @@ std::shared_ptr<const Binding> Gateway::Impl::bind(const dsl::Route& route, cons
         std::make_shared<const Binding>(Binding{runtime_, &route, dsl::fold(route.program, answers)});
     bindings_.emplace(std::move(key), binding);
     return binding;
-}
-
-// The connection's facts under the policy in force. False if it ended: its route is gone, or asks what it
-// never said.
-bool Gateway::Impl::rebind(Session& session, Now now) {
-    if (session.binding->runtime == runtime_) return true;
-    const dsl::Route* route = runtime_->policy->route(session.facts.shape->route);
-    if (!route || !dsl::rebind(session.facts, route->shape)) {
-        close_for(session,
-                  {Reason::policy_changed,
-                   route ? "the policy asks for facts that this connection never gave" : "this route is gone",
-                   {},
-                   {},
-                   0},
-                  now);
-        return false;
-    }
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
-    session.binding = bind(*route, dsl::early_answers(route->program, request));
-    reschedule(session, now);  // its deadlines may be nearer now
-    return true;
-}
-
-void Gateway::Impl::rebind_some(Now now) {
-    for (size_t done = 0; done < rebinds_a_tick && next_rebind_ < slots_.size(); ++next_rebind_) {
-        Session* session = slots_[next_rebind_].session.get();
-        if (!session || session->state != Session::State::open) continue;
-        ++done;
-        (void)rebind(*session, now);
-    }
 }
 
 void Gateway::Impl::drain(bool at_once, Now now) {
@@ -226,7 +186,7 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
     if (session.state == Session::State::head)
         return session.opened_ms + runtime_->settings.handshake_timeout_ms;
     const dsl::Route& route = *session.binding->route;
-    int64_t when = Session::never_ms;
+    int64_t when = session.condemned ? session.condemned->at_ms : Session::never_ms;
     if (route.idle_timeout_ms > 0) when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
     if (route.ping_every_ms > 0)
         when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
@@ -234,6 +194,7 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
         when = std::min(when, session.message_since_ms +
                                   (route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms));
     }
+    if (route.max_lifetime_ms > 0) when = std::min(when, session.opened_ms + route.max_lifetime_ms);
     if (session.expires_ms > 0) when = std::min(when, now.steady_ms + session.expires_ms - now.wall_ms);
     return when;
 }
@@ -261,8 +222,14 @@ void Gateway::Impl::wake(Session& session, Now now) {
 void Gateway::Impl::wake_open(Session& session, Now now) {
     const dsl::Route& route = *session.binding->route;
     const int64_t idle = route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms;
+    if (session.condemned && session.condemned->at_ms <= now.steady_ms) return end_condemned(session, now);
     if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
         return close_for(session, {Reason::expired, "the token has expired", {}, {}, 0}, now);
+    }
+    if (route.max_lifetime_ms > 0 && session.opened_ms + route.max_lifetime_ms <= now.steady_ms) {
+        const auto spread = static_cast<int64_t>(500 + numbers_() % 1500);
+        return close(session, 1001, "max_lifetime", "the connection has reached its greatest age", spread,
+                     now);
     }
     if (session.message_since_ms > 0 && session.message_since_ms + idle <= now.steady_ms) {
         return close_for(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
@@ -388,6 +355,9 @@ void Gateway::delivered(std::span<const Publication> publications, Now now) {
 }
 void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
     impl_->replace(std::move(runtime));
+}
+bool Gateway::survey(const dsl::Policy& candidate, Survey& survey, Now now) {
+    return impl_->survey(candidate, survey, now);
 }
 void Gateway::tick(Now now) {
     impl_->tick(now);

@@ -42,6 +42,19 @@ struct Actions {
     std::vector<std::string> refused;
 };
 
+// What a candidate policy would do to this worker's connections, counted.
+struct Survey {
+    size_t next = 0;  // how far it has come
+    size_t connections = 0;
+    size_t untouched = 0;  // on routes that do not change
+    size_t staying = 0;    // judged anew, or kept, with all their channels
+    size_t losing = 0;     // stay, and lose channels
+    size_t ending = 0;     // may not connect any more
+    size_t returning = 0;  // end, and are invited to come again
+    size_t subscriptions_lost = 0;
+    size_t channels_joined = 0;
+};
+
 class Gateway {
   public:
     Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
@@ -55,7 +68,10 @@ class Gateway {
     void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
     void closed(ConnectionId id, Now now);                           // the transport is gone
     void delivered(std::span<const Publication> publications, Now now);
+    // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
+    // Looks at some more connections; true when all have been seen. Changes nothing.
+    [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
     void tick(Now now);  // deadlines; at least every 100 ms
     // No new connections; $bye and close 1001, spread over drain_ms or all in one turn.
     void drain(bool at_once, Now now);

@@ -136,12 +136,14 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, const Turn
 
 void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
     counters.handshakes.add();
+    if (admitted.expired_alias) counters.expired_aliases.add();
     counters.connections.set(counters.connections.get() + 1);
     session.state = Session::State::open;
     session.opened_ms = session.last_heard_ms = session.last_ping_ms = now.steady_ms;
     session.facts = std::move(admitted.facts);
     session.entered = std::move(admitted.entered);
     session.expires_ms = admitted.expires_ms;
+    session.token = admitted.token;
     session.binding = bind(*admitted.route, admitted.answers);
     session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol)));
     list_flush(session);
@@ -163,7 +165,7 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
         // A value that cannot be a channel's segment joins nothing: there is nobody to tell, and nothing to
         // deliver.
         if (!dsl::build_channel(route.program, join.channel, request, channel_)) continue;
-        if (hub_.subscribe(session, channel_)) channels_.push_back(channel_);
+        if (hub_.subscribe(session, channel_, true)) channels_.push_back(channel_);
     }
     Hello hello{session.number, admitted.user, route.ping_every_ms, route.max_message, {}};
     hello.channels.assign(channels_.begin(), channels_.end());

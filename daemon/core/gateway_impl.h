@@ -10,8 +10,10 @@
 
 #include "daemon/core/admission.h"
 #include "daemon/core/client_message.h"
+#include "daemon/core/fate.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/hub.h"
+#include "daemon/core/judge.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/native.h"
 #include "daemon/core/rejection.h"
@@ -30,11 +32,14 @@ class Gateway::Impl {
     void received(ConnectionId id, std::span<char> bytes, Now now);
     void closed(ConnectionId id);
     void delivered(std::span<const Publication> publications, Now now);
-    void replace(std::shared_ptr<const Runtime> runtime);
     void blocked(ConnectionId id, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
+
+    // --- gateway_reload.cc ---
+    void replace(std::shared_ptr<const Runtime> runtime);
+    [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
 
     Actions actions;
     Broker& broker;
@@ -55,10 +60,17 @@ class Gateway::Impl {
     void schedule(Session& session, int64_t when_ms, Now now);
     void reschedule(Session& session, Now now);
     void drain_some(Now now);
-    void rebind_some(Now now);
     [[nodiscard]] std::shared_ptr<const Binding> bind(const dsl::Route& route, const dsl::AtomBits& answers);
-    [[nodiscard]] bool rebind(Session& session, Now now);
     void set_gauges();
+
+    // --- gateway_reload.cc ---
+    [[nodiscard]] bool rebind(Session& session, Now now);
+    void rebind_some(Now now);
+    [[nodiscard]] static uint32_t token_in(const dsl::Policy& policy, const Living& before);
+    void apply_channels(Session& session, const Fate& fate, Now now);
+    void condemn(Session& session, Fate fate);
+    void end_condemned(Session& session, Now now);
+    void spread_condemned(Now now);
 
     // Output.
     void send(Session& session, Frame frame, Now now);
@@ -100,8 +112,8 @@ class Gateway::Impl {
                  const std::vector<MessageParser::Member>& members, bool except_self, Now now);
     [[nodiscard]] bool allowed(Session& session, dsl::RootId root, const dsl::Request& request,
                                std::string_view re, Now now);
-    [[nodiscard]] bool within_limits(Session& session, const std::vector<dsl::Limit>& list,
-                                     const dsl::Request& request, std::string_view re, Now now);
+    [[nodiscard]] bool within_limits(Session& session, const dsl::Request& request, std::string_view re,
+                                     Now now);
     void reject(Session& session, std::string_view re, const Rejection& rejection, Now now);
     void confirm(Session& session, std::string_view re, Now now);
 
@@ -118,7 +130,8 @@ class Gateway::Impl {
     uint64_t publications_ = 0;
     // Bindings of the policy in force, by route and answers.
     StringMap<std::shared_ptr<const Binding>> bindings_;
-    uint32_t next_rebind_ = UINT32_MAX;  // slots from here on may still hold the old policy
+    uint32_t next_rebind_ = UINT32_MAX;    // slots from here on may still hold the old policy
+    std::vector<ConnectionId> condemned_;  // by the reload that is under way, not yet spread
     uint32_t next_drain_ = 0;
     size_t drain_step_ = 0;
 };

@@ -10,8 +10,8 @@ namespace {
 // them.
 constexpr uint32_t controls_a_second = 200;
 
-const dsl::Program& program_of(const Session& session) {
-    return session.binding->route->program;
+View view_of(const Session& session) {
+    return {*session.binding->route, session.binding->residual};
 }
 
 // A member of a system message that is a text.
@@ -106,7 +106,7 @@ void Gateway::Impl::control(Session& session, Now now) {
 
 void Gateway::Impl::message(Session& session, std::string_view payload, bool binary, Now now) {
     counters.messages_in.add();
-    if (!rebind(session, now)) return;
+    if (!rebind(session, now)) return end_condemned(session, now);
     const dsl::Route& route = *session.binding->route;
     if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, now);
     dsl::Request request;
@@ -115,7 +115,7 @@ void Gateway::Impl::message(Session& session, std::string_view payload, bool bin
     request.connection_age_ms = now.steady_ms - session.opened_ms;
     request.message_size = static_cast<int64_t>(payload.size());
     request.message_binary = binary;
-    if (!within_limits(session, route.limits, request, {}, now)) return;
+    if (!within_limits(session, request, {}, now)) return;
     if (route.dialect == dsl::Dialect::native)
         return reject(session, {}, bad_message("this dialect speaks JSON text, not binary"), now);
     send(session,
@@ -138,7 +138,7 @@ void Gateway::Impl::native(Session& session, std::string_view payload, Now now) 
     request.message_size = static_cast<int64_t>(payload.size());
     if (known) request.message_type = parsed.value()->type;
     // Before anything is decided, and also for what cannot be understood: refused messages count.
-    if (!within_limits(session, session.binding->route->limits, request, parser_.id(), now)) return;
+    if (!within_limits(session, request, parser_.id(), now)) return;
     if (!known) return reject(session, parser_.id(), bad_message(std::string(parsed.error())), now);
     if (request.message_type.starts_with('$')) return system_message(session, *parsed.value(), request, now);
     application_message(session, *parsed.value(), request, now);
@@ -156,30 +156,25 @@ void Gateway::Impl::system_message(Session& session, const MessageParser::Messag
 void Gateway::Impl::application_message(Session& session, const MessageParser::Message& message,
                                         dsl::Request& request, Now now) {
     const dsl::Route& route = *session.binding->route;
-    const dsl::Message* block = route.message(message.type);
-    if (!block)
-        return reject(session, message.id,
-                      {Reason::unknown_message, "no route names this type of message", {}, {}, 0}, now);
-    const auto fields = read_fields(*block, message);
-    if (!fields)
-        return reject(session, message.id, {Reason::bad_message, fields.error(), block->place, {}, 0}, now);
-    request.fields = *fields;
-    if (!within_limits(session, block->limits, request, message.id, now)) return;
-    if (!allowed(session, block->decision, request, message.id, now)) return;
+    MessageJudgement judged = judge_message(view_of(session), message, request, limits, now);
+    if (judged.rejection) return reject(session, message.id, *judged.rejection, now);
 
     // All channels are known to be good before anything is published.
     const auto& residual = session.binding->residual;
     channels_.clear();
     std::vector<const dsl::Publish*> chosen;
-    for (const dsl::Publish& publish : block->publish) {
+    for (const dsl::Publish& publish : judged.block->publish) {
         if (dsl::decide(route.program, residual.nodes, residual.roots[publish.condition], request) ==
             dsl::never)
             continue;
         if (!dsl::build_channel(route.program, publish.channel, request, channel_)) {
-            return reject(
-                session, message.id,
-                {Reason::bad_message, "a field cannot be part of a channel's name", block->place, {}, 0},
-                now);
+            return reject(session, message.id,
+                          {Reason::bad_message,
+                           "a field cannot be part of a channel's name",
+                           judged.block->place,
+                           {},
+                           0},
+                          now);
         }
         channels_.push_back(channel_);
         chosen.push_back(&publish);
@@ -261,26 +256,17 @@ void Gateway::Impl::publish(Session& session, std::string_view channel,
 
 bool Gateway::Impl::allowed(Session& session, dsl::RootId root, const dsl::Request& request,
                             std::string_view re, Now now) {
-    const dsl::Route& route = *session.binding->route;
-    const auto& residual = session.binding->residual;
-    const dsl::NodeId verdict =
-        dsl::decide(program_of(session), residual.nodes, residual.roots[root], request);
-    const size_t rule = verdict & ~dsl::verdict_bit;
-    if (rule >= 2 && route.rules[rule - 2].allow) return true;
-    reject(session, re, rejected_by(route, verdict), now);
-    return false;
+    const Judgement judged = judge(view_of(session), root, request);
+    if (judged.rejection) reject(session, re, *judged.rejection, now);
+    return judged.allowed();
 }
 
-bool Gateway::Impl::within_limits(Session& session, const std::vector<dsl::Limit>& list,
-                                  const dsl::Request& request, std::string_view re, Now now) {
-    for (const dsl::Limit& limit : list) {
-        if (limit.meter != dsl::ast::Meter::messages) continue;
-        if (const auto rejection = draw(program_of(session), limit, request, limits, now)) {
-            reject(session, re, *rejection, now);
-            return false;
-        }
-    }
-    return true;
+bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request, std::string_view re,
+                                  Now now) {
+    const auto rejection =
+        draw_messages(view_of(session), session.binding->route->limits, request, limits, now);
+    if (rejection) reject(session, re, *rejection, now);
+    return !rejection;
 }
 
 void Gateway::Impl::reject(Session& session, std::string_view re, const Rejection& rejection, Now now) {

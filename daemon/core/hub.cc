@@ -4,7 +4,7 @@
 
 namespace wayleave {
 
-bool Hub::subscribe(Session& session, std::string_view name) {
+bool Hub::subscribe(Session& session, std::string_view name, bool joined) {
     for (const Subscription& known : session.subscriptions) {
         if (known.channel->name == name) return false;
     }
@@ -16,7 +16,7 @@ bool Hub::subscribe(Session& session, std::string_view name) {
         broker_.subscribe(worker_, name);
     }
     Channel& channel = *it->second;
-    session.subscriptions.push_back({&channel, static_cast<uint32_t>(channel.subscribers.size())});
+    session.subscriptions.push_back({&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
     channel.subscribers.push_back(&session);
     ++subscriptions_;
     return true;

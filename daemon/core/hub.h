@@ -24,7 +24,7 @@ class Hub {
     Hub(uint32_t worker, Broker& broker) : worker_(worker), broker_(broker) {}
 
     // False if it is subscribed already.
-    bool subscribe(Session& session, std::string_view channel);
+    bool subscribe(Session& session, std::string_view channel, bool joined = false);
     bool unsubscribe(Session& session, std::string_view channel);
     void leave_all(Session& session);
 

@@ -70,6 +70,25 @@ LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period
     return pass(stripe.entry(key, max_keys_per_stripe_), count, period_ms, burst, now_ms);
 }
 
+int64_t LimitTable::left(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
+                         int64_t now_ms) const {
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    const auto it = stripe.entries.find(key);
+    const int64_t most = std::max<int64_t>(1, burst);
+    if (it == stripe.entries.end()) return most;
+    const int64_t step = std::max<int64_t>(1, period_ms * 1000 / std::max<int64_t>(1, count));
+    const int64_t used = std::max<int64_t>(0, it->second.full_again_us - now_ms * 1000);
+    return std::max<int64_t>(0, most - (used + step - 1) / step);
+}
+
+int64_t LimitTable::inside(std::string_view key) const {
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    const auto it = stripe.entries.find(key);
+    return it == stripe.entries.end() ? 0 : it->second.inside;
+}
+
 bool LimitTable::enter(std::string_view key, int64_t most) {
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);

@@ -27,6 +27,12 @@ class LimitTable {
     [[nodiscard]] LimitAnswer take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
                                    int64_t now_ms);
 
+    // How many would pass now, without taking any. Between 0 and `burst`.
+    [[nodiscard]] int64_t left(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
+                               int64_t now_ms) const;
+    // How many have entered and not left.
+    [[nodiscard]] int64_t inside(std::string_view key) const;
+
     // At most `most` at one time. Who got true gives it back with leave().
     [[nodiscard]] bool enter(std::string_view key, int64_t most);
     void leave(std::string_view key);

@@ -81,6 +81,18 @@ std::string subscription_text(std::string_view word, std::string_view re, std::s
     return out += '}';
 }
 
+std::string unsubscribed_text(std::string_view channel, std::string_view reason, std::string_view because) {
+    std::string out = "{\"type\":\"$unsubscribed\",\"channel\":";
+    append_json(out, channel);
+    out += ",\"reason\":";
+    append_json(out, reason);
+    if (!because.empty()) {
+        out += ",\"because\":";
+        append_json(out, because);
+    }
+    return out += '}';
+}
+
 std::string bye_text(uint16_t code, std::string_view reason, std::string_view because, int64_t reconnect_ms) {
     std::string out = "{\"type\":\"$bye\",\"code\":" + std::to_string(code) + ",\"reason\":";
     append_json(out, reason);

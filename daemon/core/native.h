@@ -28,6 +28,9 @@ struct Hello {
 // take it from.
 [[nodiscard]] std::string subscription_text(std::string_view word, std::string_view re,
                                             std::string_view channel, bool since);
+// The server's own decision.
+[[nodiscard]] std::string unsubscribed_text(std::string_view channel, std::string_view reason,
+                                            std::string_view because);
 // A negative `reconnect_ms` says not to come back.
 [[nodiscard]] std::string bye_text(uint16_t code, std::string_view reason, std::string_view because,
                                    int64_t reconnect_ms);

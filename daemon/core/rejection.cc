@@ -4,6 +4,7 @@
 
 #include "daemon/core/handshake.h"
 #include "daemon/core/json_value.h"
+#include "dsl/canonical.h"
 
 namespace wayleave {
 namespace {
@@ -67,6 +68,11 @@ bool is_final(uint16_t code) {
     return code == 1002 || code == 1007 || code == 1008 || code == 1009 || (code >= 4400 && code <= 4404);
 }
 
+bool allows(const dsl::Route& route, dsl::NodeId verdict) {
+    const size_t rule = verdict & ~dsl::verdict_bit;
+    return rule >= 2 && route.rules[rule - 2].allow;
+}
+
 Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
     Rejection rejection;
     const size_t number = verdict & ~dsl::verdict_bit;
@@ -79,6 +85,13 @@ Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
     rejection.rule = rule.place;
     rejection.then = rule.then;
     return rejection;
+}
+
+std::string decision_id(const dsl::Policy& policy, std::string_view place) {
+    place.remove_prefix(place.rfind('/') == std::string_view::npos ? 0 : place.rfind('/') + 1);
+    if (const size_t column = place.rfind(':'); column != std::string_view::npos)
+        place = place.substr(0, column);
+    return dsl::hash_text(policy.hash).substr(0, 12).append("/").append(place);
 }
 
 dsl::Outcome outcome_of(const dsl::Route* route, const Rejection& rejection, dsl::Phase phase) {

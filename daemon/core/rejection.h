@@ -19,8 +19,15 @@ struct Rejection {
     int64_t retry_after_ms = 0;        // 0: no hint
 };
 
+// Whether the verdict is that of an `allow`.
+[[nodiscard]] bool allows(const dsl::Route& route, dsl::NodeId verdict);
+
 // A rule's verdict as a rejection. `never` has no rule: nothing allows it.
 [[nodiscard]] Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict);
+
+// What names a decision in logs, metrics, answers and explanations: the policy's hash and the file and line
+// that decided, "4f0c2a9d31b7/chat.route:12". `place` may have a directory and a column.
+[[nodiscard]] std::string decision_id(const dsl::Policy& policy, std::string_view place);
 
 // What is done about it: the rule's outcome if the phase can do it, else the route's `errors`, else the
 // default. An error's name is empty where nobody chose one. The table of defaults is in wayleave.route(5).

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/core/gateway.h"
+#include "daemon/core/rejection.h"
 #include "daemon/core/send_queue.h"
 #include "daemon/core/websocket.h"
 #include "dsl/evaluate.h"
@@ -29,6 +30,14 @@ struct Binding {
 struct Subscription {
     Channel* channel = nullptr;
     uint32_t position = 0;
+    bool joined = false;  // by the server's decision
+};
+
+// A connection that the policy in force does not admit, and that waits for its turn to end.
+struct Condemned {
+    Rejection rejection;
+    bool returns = false;  // it is invited to come again
+    int64_t at_ms = 0;     // steady time
 };
 
 struct Handshaking {
@@ -53,8 +62,10 @@ struct Session {
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete
     dsl::Facts facts;
+    uint32_t token = 0;  // number in the policy's tokens plus one; 0: none
     std::vector<Subscription> subscriptions;
-    std::vector<std::string> entered;  // keys of `limit connections`
+    std::unique_ptr<Condemned> condemned;  // null but for a while after a reload
+    std::vector<std::string> entered;      // keys of `limit connections`
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

@@ -1,22 +1,27 @@
 // What other threads have for a worker: publications from the broker and commands from the main thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "daemon/core/broker.h"
+#include "daemon/core/gateway.h"
+#include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
 #include "daemon/edge/loop.h"
 
 namespace wayleave {
 
 struct Command {
-    enum class Kind { replace, drain, stop };
+    enum class Kind { replace, drain, stop, task };
 
     Kind kind = Kind::stop;
     std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
     bool at_once = false;                              // of a drain
+    // Of a task: some of a longer piece of work on the worker's own thread; called again until it is true.
+    std::function<bool(Gateway&, Now)> work = {};
 };
 
 class Mailbox final : public Inbox {

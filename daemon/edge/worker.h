@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,8 @@ class Worker {
 
     // Any thread, also before start(); done at the worker's next turn.
     void replace(std::shared_ptr<const Runtime> runtime);
+    // A longer piece of work, done a little at a time between other things: called again until it is true.
+    void task(std::function<bool(Gateway&, Now)> work);
     void drain(bool at_once);  // closes the listeners, then the connections in good order
     void stop();               // ends the thread; what is open is closed
     // Waits for the thread to end. All workers are joined before the first is destroyed: they write to each

@@ -47,6 +47,7 @@ class VerifyKey {
 
 class KeySet {
   public:
+    KeySet() = default;  // no key: nothing verifies
     // A JWKS, a JWK, a PEM public key, certificate or private key, or an HMAC secret of at least 32 bytes.
     // Error: "PATH: what is wrong; what to do".
     static Result<KeySet> load(const std::string& path);

@@ -13,6 +13,7 @@
 #include "dsl/compile.h"
 #include "dsl/load.h"
 #include "dsl/policy.h"
+#include "dsl/text.h"
 
 namespace wayleave {
 
@@ -90,6 +91,10 @@ std::optional<std::vector<Algorithm>> allowed_algorithms(const dsl::TokenDecl& t
 std::shared_ptr<const TokenVerifier> load_keys(const dsl::Policy& policy, dsl::Diagnostics& diagnostics) {
     std::vector<TokenKeys> tokens;
     for (const dsl::TokenDecl& token : policy.tokens) {
+        if (token.keys_path.empty()) {  // a backend or a URL is asked: not executed yet
+            tokens.emplace_back();
+            continue;
+        }
         auto keys = KeySet::load(token.keys_path);
         if (!keys) {
             add_key_error(token, keys.error(), diagnostics);
@@ -113,11 +118,26 @@ GatewaySettings gateway_settings(const Settings& settings) {
             .drain_ms = settings.drain.count()};
 }
 
+// What this version would not do although the policy says it: an error for who wants to run it, a warning for
+// who only asks about it.
+void name_later(const dsl::Policy& policy, Purpose purpose, dsl::Diagnostics& diagnostics) {
+    for (const dsl::Later& later : policy.later) {
+        std::string text = dsl::quoted(later.what) + " is not executed by this version yet";
+        if (purpose == Purpose::run) {
+            diagnostics.error("E025", later.span, std::move(text), {},
+                              "it is checked, but nothing would come of it: take it out to run the policy");
+        } else {
+            diagnostics.warning("E025", later.span, std::move(text), "the daemon refuses to start with it");
+        }
+    }
+}
+
 // Null where lint has not been asked for.
 using Lint = const dsl::LintSurroundings*;
 
 // Policy and keys. Null if there was an error.
-std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Lint lint, LoadedRuntime& loaded) {
+std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpose purpose, Lint lint,
+                                    LoadedRuntime& loaded) {
     for (const std::string& path : paths) dsl::load_policy(path, loaded.sources, loaded.diagnostics);
     std::shared_ptr<const dsl::Policy> policy;
     if (lint) {
@@ -128,7 +148,13 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Lint 
         policy = dsl::compile(loaded.sources, read_list, loaded.diagnostics);
     }
     auto runtime = std::make_shared<Runtime>();
-    if (policy) runtime->verifier = load_keys(*policy, loaded.diagnostics);
+    if (policy && purpose == Purpose::ask) {
+        runtime->verifier =
+            std::make_shared<const KeyFileVerifier>(std::vector<TokenKeys>(policy->tokens.size()));
+    } else if (policy) {
+        runtime->verifier = load_keys(*policy, loaded.diagnostics);
+        name_later(*policy, purpose, loaded.diagnostics);
+    }
     loaded.diagnostics.sort();
     if (loaded.diagnostics.errors() > 0) return nullptr;
     runtime->policy = std::move(policy);
@@ -192,7 +218,7 @@ namespace {
 
 LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
     LoadedRuntime loaded;
-    const auto runtime = load_parts({settings.policy_directory}, lint, loaded);
+    const auto runtime = load_parts({settings.policy_directory}, Purpose::run, lint, loaded);
     StaticFiles files;
     if (!settings.static_directory.empty()) {
         auto read = load_static_files(settings.static_directory);
@@ -219,16 +245,16 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
 
 }  // namespace
 
-LoadedRuntime load_policy_paths(const std::vector<std::string>& paths) {
+LoadedRuntime load_policy_paths(const std::vector<std::string>& paths, Purpose purpose) {
     LoadedRuntime loaded;
-    loaded.runtime = load_parts(paths, nullptr, loaded);
+    loaded.runtime = load_parts(paths, purpose, nullptr, loaded);
     return loaded;
 }
 
 LoadedRuntime lint_policy_paths(const std::vector<std::string>& paths,
                                 const dsl::LintSurroundings& surroundings) {
     LoadedRuntime loaded;
-    loaded.runtime = load_parts(paths, &surroundings, loaded);
+    loaded.runtime = load_parts(paths, Purpose::look, &surroundings, loaded);
     return loaded;
 }
 

@@ -28,10 +28,15 @@ struct LoadedRuntime {
     [[nodiscard]] std::string render(bool colour) const;
 };
 
+// What a policy is loaded for: to be run; to be looked at; to be asked, where nobody brings a signed token and keys
+// are not read.
+enum class Purpose : uint8_t { run, look, ask };
+
 [[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation);
 
 // Only the policy and its keys: *.route files, or directories of them.
-[[nodiscard]] LoadedRuntime load_policy_paths(const std::vector<std::string>& paths);
+[[nodiscard]] LoadedRuntime load_policy_paths(const std::vector<std::string>& paths,
+                                              Purpose purpose = Purpose::look);
 
 // The same two, with all that lint has to say; its `surroundings` are those of the settings. `today` counts
 // days since 1970.

@@ -52,6 +52,14 @@ class Families {
 void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.",
                      totals.handshakes);
+    families.counter("wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
+                     totals.expired_aliases);
+    families.counter("wayleave_reload_reevaluated_total",
+                     "Connections that were judged anew after a reload, and went on.", totals.reevaluated);
+    families.counter("wayleave_reload_unsubscribed_total", "Subscriptions that a reload ended.",
+                     totals.unsubscribed_by_policy);
+    families.counter("wayleave_reload_closed_total", "Connections that a reload ended.",
+                     totals.closed_by_policy);
     families.counter("wayleave_http_requests_total", "Requests that were answered with anything else.",
                      totals.http_requests);
     families.counter("wayleave_messages_received_total", "Messages from clients.", totals.messages_in);
@@ -153,6 +161,10 @@ void Totals::add(const Counters& counters) {
     subscriptions += counters.subscriptions.get();
     channels += counters.channels.get();
     handshakes += counters.handshakes.get();
+    expired_aliases += counters.expired_aliases.get();
+    reevaluated += counters.reevaluated.get();
+    unsubscribed_by_policy += counters.unsubscribed_by_policy.get();
+    closed_by_policy += counters.closed_by_policy.get();
     http_requests += counters.http_requests.get();
     messages_in += counters.messages_in.get();
     bytes_in += counters.bytes_in.get();

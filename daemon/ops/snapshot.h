@@ -18,6 +18,10 @@ struct Totals {
     uint64_t subscriptions = 0;
     uint64_t channels = 0;
     uint64_t handshakes = 0;
+    uint64_t expired_aliases = 0;
+    uint64_t reevaluated = 0;
+    uint64_t unsubscribed_by_policy = 0;
+    uint64_t closed_by_policy = 0;
     uint64_t http_requests = 0;
     uint64_t messages_in = 0;
     uint64_t bytes_in = 0;

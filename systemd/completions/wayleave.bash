@@ -34,16 +34,17 @@ _wayleave() {
     esac
     local words
     case $command in
-        "") words="serve lint reload status settings token version --help --version" ;;
+        "") words="serve lint fmt reload status settings token version --help --version" ;;
         serve | settings) words="--config --help" ;;
         lint) words="--config --format --strict --explain --help" ;;
+        fmt) words="--check --help" ;;
         reload) words="--config --socket --help" ;;
         status) words="--config --socket --format --help" ;;
         token) words="--key --kid --issuer --audience --subject --expires --claim --claim-json --new-key --out --help" ;;
         *) words="--help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ $command == lint && $cur != -* ]]; then
+    if [[ $command =~ ^(lint|fmt)$ && $cur != -* ]]; then
         local paths
         mapfile -t paths < <(compgen -f -- "$cur")
         COMPREPLY+=("${paths[@]}")

@@ -1,8 +1,9 @@
 # fish completion for wayleave
-set -l commands serve lint reload status settings token version
+set -l commands serve lint fmt reload status settings token version
 complete -c wayleave -f
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a serve -d "Run the daemon in the foreground"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a lint -d "Check settings, policy files and keys"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a fmt -d "Write policy files in the one style"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a reload -d "Have the daemon read its files again"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a status -d "Ask the daemon how it is"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a settings -d "Print the effective settings"
@@ -14,7 +15,8 @@ complete -c wayleave -n "__fish_seen_subcommand_from reload status" -s s -l sock
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l format -x -a "text json sarif" -d "Form of the output"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l strict -d "Exit with 1 on warnings"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l explain -x -d "Print the page of a check"
-complete -c wayleave -n "__fish_seen_subcommand_from lint" -F
+complete -c wayleave -n "__fish_seen_subcommand_from lint fmt" -F
+complete -c wayleave -n "__fish_seen_subcommand_from fmt" -l check -d "Write nothing"
 complete -c wayleave -n "__fish_seen_subcommand_from status" -l format -x -a "text json" -d "Form of the output"
 complete -c wayleave -n "__fish_seen_subcommand_from token" -l key -r -F -d "Private key"
 complete -c wayleave -n "__fish_seen_subcommand_from token" -l kid -x -d "Which key of a JWKS"

@@ -39,7 +39,7 @@ def test_usage():
     for arguments in ((), ("serv",), ("serve", "--confg", "x"), ("lint", "--config"), ("status", "--format", "yaml"), ("token",),
                       ("lint", "--format", "xml"), ("lint", "--explain"), ("lint", "--explain", "W301", "x.route"),
                       ("token", "--key", "a", "--new-key", "HS256", "--out", "b"), ("token", "--new-key", "HS999", "--out", "b"),
-                      ("serve", "extra")):
+                      ("serve", "extra"), ("fmt",), ("fmt", "--check"), ("fmt", "-", "x.route"), ("fmt", "--config", "x")):
         result = ended(run(*arguments), 64)
         assert result.stderr and not result.stdout, f"{arguments}: {result}"
     for arguments in (("--help",), ("serve", "--help"), ("lint", "--help"), ("token", "--help")):
@@ -93,6 +93,57 @@ def test_lint_paths():
         os.chmod(daemon.path("keys/demo.key"), 0o640)
         daemon.edit("routes.d/test.route", *reversed(MISTAKE))
         ended(run("lint", file), 2, "demo.key")
+
+
+UGLY = "route chat /ws{auth=none # public\r\n\r\n\r\n allow connect}"
+FORMATTED = "route chat /ws {\n    auth = none  # public\n\n    allow connect\n}\n"
+
+
+def test_fmt():
+    with tempfile.TemporaryDirectory() as directory:
+        def write(name, text):
+            path = os.path.join(directory, name)
+            with open(path, "w", newline="") as file:
+                file.write(text)
+            return path
+
+        def read(path):
+            with open(path, newline="") as file:
+                return file.read()
+
+        ugly, link = write("a.route", UGLY), os.path.join(directory, "link.route")
+        good, broken = write("good.route", FORMATTED), write("broken.rout", "route chat {")
+        os.chmod(ugly, 0o640)
+        os.symlink("a.route", link)
+        assert ended(run("fmt", "--check", ugly, good), 1).stdout == ugly + "\n"
+        assert ended(run("fmt", "--check", good), 0).stdout == ""
+        assert ended(run("fmt", "--check", ugly, broken), 2, "error[E001]", "broken.rout:1:").stdout == ugly + "\n"
+        assert read(ugly) == UGLY, "--check writes nothing"
+        before = os.stat(good)
+        assert ended(run("fmt", link, good), 0).stdout == link + "\n"
+        assert read(ugly) == FORMATTED and os.path.islink(link), "the target is replaced, not the link"
+        assert stat.S_IMODE(os.stat(ugly).st_mode) == 0o640
+        assert os.stat(good).st_ino == before.st_ino and os.stat(good).st_mtime_ns == before.st_mtime_ns, "left alone"
+        # A directory means its *.route files; a broken file is not touched, the others are formatted.
+        write("a.route", UGLY), write("bad.route", "route chat {  \n"), write("note.txt", UGLY)
+        ended(run("fmt", directory), 2, "bad.route:1:", ugly)
+        assert read(ugly) == FORMATTED and read(os.path.join(directory, "bad.route")) == "route chat {  \n"
+        assert read(os.path.join(directory, "note.txt")) == UGLY
+        assert sorted(os.listdir(directory)) == ["a.route", "bad.route", "broken.rout", "good.route", "link.route", "note.txt"]
+        ended(run("fmt", os.path.join(directory, "none.route")), 2, "E013", "none.route")
+
+
+def test_fmt_as_a_filter():
+    def fmt(text, *arguments):
+        return subprocess.run([BINARY, "fmt", *arguments, "-"], input=text.encode(), capture_output=True, timeout=20)
+
+    result = fmt(UGLY)
+    assert result.returncode == 0 and result.stdout.decode() == FORMATTED, result
+    assert fmt(FORMATTED, "--check").returncode == 0 and fmt("", "--check").returncode == 0
+    result = fmt(UGLY, "--check")
+    assert result.returncode == 1 and FORMATTED.encode() not in result.stdout, result
+    result = fmt("route chat {")
+    assert result.returncode == 2 and not result.stdout and b"standard input:1:" in result.stderr, result
 
 
 def test_nothing_of_a_mistake_reaches_a_log_or_a_terminal_raw():

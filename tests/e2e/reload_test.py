@@ -156,21 +156,21 @@ async def test_removed_route():
 
 
 async def test_new_required_facts():
-    """Who never gave what the policy now reads is closed: an else would be a guess about their token."""
+    """Who never gave what the policy now reads is asked to come again: an else would be a guess about their token."""
     async with Daemon(POLICY) as daemon:
         alice = await Client.open(daemon, user="alice")
         claim = 'claim name : string else "nobody"\n'
         daemon.edit("routes.d/test.route", claim, claim + '    claim plan : string else "free"\n')
         daemon.hang_up()
         messages, code = await alice.closed()
-        assert code == 4403, (messages, code)
+        assert code == 1012, (messages, code)
         alice = await Client.open(daemon, user="alice")
         await alice.must("say", text="here again")
         wanted = 'allow connect\n    input device : string from query "d" required\n'
         daemon.edit("routes.d/test.route", "allow connect\n", wanted)
         daemon.hang_up()
         messages, code = await alice.closed()
-        assert code == 4403, (messages, code)
+        assert code == 1012, (messages, code)
         assert await status_of(daemon, "/ws", user="alice") == 400
         assert await status_of(daemon, "/ws?d=1", user="alice") == 101
 

@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <memory>
+
+#include "daemon/cli/policy_options.h"
+#include "daemon/cli/terminal.h"
+#include "daemon/ops/json.h"
+#include "dsl/difference.h"
+
+namespace wayleave {
+
+namespace {
+
+constexpr int differs = 1;
+
+struct DiffOptions {
+    std::string before;
+    std::string after;
+    std::string format = "text";
+};
+
+std::string lines_json(const std::vector<dsl::Meaning>& lines) {
+    std::string out;
+    for (const dsl::Meaning& line : lines) {
+        out += fmt::format("{}{{\"text\":{},\"place\":{}}}", out.empty() ? "" : ",", json_string(line.text),
+                           json_string(line.place));
+    }
+    return "[" + out + "]";
+}
+
+std::string json_of(const std::vector<dsl::SectionChange>& changes) {
+    constexpr std::string_view kinds[] = {"added", "removed", "changed"};
+    std::string out;
+    for (const dsl::SectionChange& change : changes) {
+        out += fmt::format("{}{{\"change\":\"{}\",\"block\":{},\"removed\":{},\"added\":{}}}",
+                           out.empty() ? "" : ",", kinds[static_cast<size_t>(change.kind)],
+                           json_string(change.name), lines_json(change.removed), lines_json(change.added));
+    }
+    return "{\"changes\":[" + out + "]}\n";
+}
+
+int diff(const DiffOptions& options) {
+    const auto before = policy_or_complain({"", {options.before}}, Purpose::ask);
+    if (!before) return before.error();
+    const auto after = policy_or_complain({"", {options.after}}, Purpose::ask);
+    if (!after) return after.error();
+    const auto changes = dsl::difference(*before->runtime->policy, *after->runtime->policy);
+    write_text(stdout, options.format == "json" ? json_of(changes) : dsl::text_of(changes));
+    return changes.empty() ? EX_OK : differs;
+}
+
+}  // namespace
+
+void add_diff(CLI::App& app, int& exit_code) {
+    auto* command = app.add_subcommand(
+        "diff", "Show what differs in meaning between two policies; order and layout do not count.");
+    auto options = std::make_shared<DiffOptions>();
+    command->add_option("OLD", options->before, "A file, or a directory of *.route files")->required();
+    command->add_option("NEW", options->after, "Likewise")->required();
+    command->add_option("--format", options->format, "Form of the output")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    command->footer("Exit status: 0 the same, 1 they differ, 2 a policy is broken, 64 wrong usage.");
+    command->callback([options, &exit_code] { exit_code = diff(*options); });
+}
+
+}  // namespace wayleave

@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "daemon/cli/control_options.h"
+#include "daemon/cli/policy_options.h"
+#include "daemon/cli/terminal.h"
+#include "daemon/core/http_head.h"
+#include "daemon/explain/inquiry.h"
+#include "daemon/explain/rehearsal.h"
+
+namespace wayleave {
+
+namespace {
+
+constexpr int refused = 1;
+constexpr int broken = 2;
+
+struct ExplainOptions {
+    PolicyOptions policy;
+    std::pair<std::string, std::string> as;  // token, JSON
+    std::string jwt;                         // file
+    std::string at;
+    std::string ip = "127.0.0.1";
+    std::string origin;
+    bool no_origin = false;
+    bool tls = false;
+    std::string subprotocol;
+    std::vector<std::string> headers;
+    std::vector<std::string> inputs;
+    std::string format = "text";
+    std::string action;
+    std::string target;
+    std::string json;
+};
+
+int broken_because(const std::string& text) {
+    complain(text);
+    return broken;
+}
+
+int show(const Explanation& explanation, const std::string& format) {
+    write_text(stdout, format == "json" ? json_of(explanation) : text_of(explanation));
+    return explanation.verdict == Verdict::allow ? EX_OK : refused;
+}
+
+// "NAME=VALUE" or "NAME: VALUE".
+Result<std::pair<std::string, std::string>> pair_of(const std::string& text, char separator) {
+    const size_t at = text.find(separator);
+    if (at == std::string::npos || at == 0)
+        return failure("`" + text + "` is not NAME" + separator + "VALUE");
+    return std::pair(text.substr(0, at), std::string(trim(std::string_view(text).substr(at + 1))));
+}
+
+Result<Nothing> add_pairs(const ExplainOptions& options, Sketch& sketch) {
+    for (const std::string& header : options.headers) {
+        auto pair = pair_of(header, ':');
+        if (!pair) return failure(pair.error());
+        sketch.headers.push_back(std::move(*pair));
+    }
+    for (const std::string& input : options.inputs) {
+        auto pair = pair_of(input, '=');
+        if (!pair) return failure(pair.error());
+        sketch.inputs.push_back(std::move(*pair));
+    }
+    return Nothing{};
+}
+
+Result<Nothing> add_identity(const ExplainOptions& options, const dsl::Policy& policy, Sketch& sketch) {
+    if (!options.as.first.empty()) {
+        sketch.token = options.as.first;
+        sketch.claims = options.as.second;
+        for (const dsl::TokenDecl& token : policy.tokens) {
+            if (token.name == sketch.token) return Nothing{};
+        }
+        return failure("--as: the policy has no token `" + sketch.token + "`");
+    }
+    if (options.jwt.empty()) return Nothing{};
+    std::ifstream file(options.jwt);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) return failure(options.jwt + ": it cannot be read");
+    const std::string content = text.str();
+    sketch.jwt = trim(std::string_view(content).substr(0, content.find('\n')));
+    return Nothing{};
+}
+
+Result<Sketch> sketch_from(const ExplainOptions& options, const dsl::Policy& policy) {
+    Sketch sketch;
+    const auto ip = dsl::parse_address(options.ip);
+    if (!ip) return failure("--ip: `" + options.ip + "` is no IP address");
+    sketch.ip = *ip;
+    sketch.tls = options.tls;
+    sketch.no_origin = options.no_origin;
+    if (!options.origin.empty()) sketch.origin = options.origin;
+    sketch.subprotocol = options.subprotocol;
+    if (auto added = add_pairs(options, sketch); !added) return failure(added.error());
+    if (auto added = add_identity(options, policy, sketch); !added) return failure(added.error());
+    return sketch;
+}
+
+// Where the client connects, for questions about what it does afterwards.
+Result<std::string> address_of(const ExplainOptions& options, const dsl::Policy& policy) {
+    if (!options.at.empty()) return options.at;
+    if (policy.routes.size() == 1 && !policy.routes.front()->addresses.empty()) {
+        const std::string& address = policy.routes.front()->addresses.front();
+        if (address.find_first_of(":*") == std::string::npos) return address;
+    }
+    return failure("say with --at where the client connects, such as --at app.example.com/ws");
+}
+
+int explain(const ExplainOptions& options) {
+    const auto action = action_from(options.action);
+    if (!action) {
+        complain(
+            "`" + options.action +
+            "` is no action; connect, subscribe, publish, message, presence, history and disconnect are");
+        return EX_USAGE;
+    }
+    const auto loaded =
+        policy_or_complain(options.policy, options.jwt.empty() ? Purpose::ask : Purpose::look);
+    if (!loaded) return loaded.error();
+    const Runtime& runtime = *loaded->runtime;
+    auto sketch = sketch_from(options, *runtime.policy);
+    if (!sketch) return broken_because(sketch.error());
+    const bool connecting = *action == dsl::ast::Action::connect;
+    auto address = connecting ? Result<std::string>(options.target) : address_of(options, *runtime.policy);
+    if (!address) return broken_because(address.error());
+    sketch->address = *address;
+    LimitTable limits(1024);
+    const Now now = read_clocks();
+    dsl::RouteMatch match;
+    const std::string path = address->substr(std::min(address->find('/'), address->size()));
+    const std::string host = host_name(address->substr(0, address->find('/')));
+    const bool api =
+        !connecting && runtime.policy->api_router.find(host, path.substr(0, path.find('?')), match);
+    const auto admission = rehearse(runtime, *sketch, api ? DoorKind::api : DoorKind::route, limits, now);
+    if (!admission) return broken_because(admission.error());
+    const auto* admitted = std::get_if<Admitted>(&*admission);
+    if (connecting || !admitted) {
+        if (!connecting) complain("this client cannot even connect:");
+        return show(explain_admission(*runtime.policy, *admission, *address, limits, now, true).explanation,
+                    options.format);
+    }
+    const dsl::Residual residual = dsl::fold(admitted->route->program, admitted->answers);
+    const Subject subject{*runtime.policy,
+                          *admitted->route,
+                          admitted->facts,
+                          residual,
+                          1,
+                          0,
+                          static_cast<int64_t>(admitted->route->joins.size())};
+    return show(inquire(subject, {*action, options.target, options.json}, limits, now, true).explanation,
+                options.format);
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app, int& exit_code) {
+    auto* command = app.add_subcommand(
+        "explain", "Say what the policy decides about a client, by which line, and why no other rule did.");
+    auto options = std::make_shared<ExplainOptions>();
+    command->add_option("-c,--config", options->policy.config, "Settings file that says where the policy is")
+        ->type_name("FILE");
+    command->add_option("--policy", options->policy.paths, "Files, or directories of *.route files")
+        ->type_name("PATH");
+    auto* as = command->add_option("--as", options->as, "A token of the policy, and its claims as JSON")
+                   ->type_name("TOKEN JSON")
+                   ->type_size(2)
+                   ->expected(1);
+    command->add_option("--jwt", options->jwt, "A file with a signed token; the keys are asked")
+        ->type_name("FILE")
+        ->excludes(as);
+    command->add_option("--at", options->at, "Where the client is connected, or the address of an api")
+        ->type_name("ADDRESS");
+    command->add_option("--ip", options->ip, "Where it comes from")->capture_default_str();
+    auto* origin = command->add_option("--origin", options->origin,
+                                       "Its Origin; unset, the first that the route admits");
+    command->add_flag("--no-origin", options->no_origin, "It sends no Origin")->excludes(origin);
+    command->add_flag("--tls", options->tls, "It uses TLS");
+    command->add_option("--subprotocol", options->subprotocol, "What it offers")->type_name("NAME");
+    command->add_option("--header", options->headers, "A header that it sends")
+        ->type_name("NAME:VALUE")
+        ->expected(1)
+        ->take_all();
+    command->add_option("--input", options->inputs, "An input of the route")
+        ->type_name("NAME=VALUE")
+        ->expected(1)
+        ->take_all();
+    command->add_option("--format", options->format, "Form of the output")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    command
+        ->add_option("ACTION", options->action,
+                     "connect, subscribe, publish, message, presence, history, disconnect")
+        ->required();
+    command->add_option("TARGET", options->target, "An address, a channel, or the type of a message")
+        ->required();
+    command->add_option("JSON", options->json, "The members of the message, or the data of the publication");
+    command->footer(std::string("Without --policy and --config: ") + default_config +
+                    "\nExit status: 0 allowed, 1 denied or limited, 2 the policy or the question is broken, "
+                    "64 wrong usage.");
+    command->callback([options, &exit_code] { exit_code = explain(*options); });
+}
+
+}  // namespace wayleave

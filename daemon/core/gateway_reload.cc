@@ -1,0 +1,154 @@
+// What a new policy does to the connections that are open.
+#include <algorithm>
+
+#include "daemon/core/fate.h"
+#include "daemon/core/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t rebinds_a_tick = 1000;
+constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
+constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
+
+Living living(const Session& session, Now now) {
+    const dsl::Policy& policy = *session.binding->runtime->policy;
+    Living out{policy,
+               *session.binding->route,
+               session.facts,
+               std::nullopt,
+               session.number,
+               now.steady_ms - session.opened_ms,
+               {}};
+    if (session.token > 0) out.token = session.token - 1;
+    out.channels.reserve(session.subscriptions.size());
+    for (const Subscription& subscription : session.subscriptions)
+        out.channels.push_back({subscription.channel->name, subscription.joined});
+    return out;
+}
+
+}  // namespace
+
+void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
+    runtime_ = std::move(runtime);
+    bindings_.clear();
+    next_rebind_ = 0;
+    counters.generation.set(runtime_->generation);
+}
+
+// The connection under the policy in force. False if it may not go on: it ends now, or within the drain.
+bool Gateway::Impl::rebind(Session& session, Now now) {
+    if (session.condemned) return false;
+    if (session.binding->runtime == runtime_) return true;
+    const Living before = living(session, now);
+    Fate fate = fate_of(before, *runtime_->policy);
+    if (fate.kind == Fate::Kind::ends || fate.kind == Fate::Kind::returns) {
+        condemn(session, std::move(fate));
+        return false;
+    }
+    const dsl::Route& route = *runtime_->policy->route(session.facts.shape->route);
+    session.token = token_in(*runtime_->policy, before);
+    session.facts = std::move(*fate.facts);
+    dsl::Request request;
+    request.facts = &session.facts;
+    request.connection = session.number;
+    session.binding = bind(route, dsl::early_answers(route.program, request));
+    if (fate.kind == Fate::Kind::stays) counters.reevaluated.add();
+    apply_channels(session, fate, now);
+    reschedule(session, now);  // its deadlines may be nearer now
+    return true;
+}
+
+uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before) {
+    if (!before.token) return 0;
+    const std::string& name = before.policy.tokens[*before.token].name;
+    for (size_t i = 0; i < policy.tokens.size(); ++i) {
+        if (policy.tokens[i].name == name) return static_cast<uint32_t>(i + 1);
+    }
+    return 0;
+}
+
+void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Now now) {
+    const bool native = session.binding->route->dialect == dsl::Dialect::native;
+    for (const auto& [channel, because] : fate.lost) {
+        if (!hub_.unsubscribe(session, channel)) continue;
+        counters.unsubscribed_by_policy.add();
+        if (native)
+            send_text(session, unsubscribed_text(channel, to_string(Reason::policy_changed), because), now);
+    }
+    for (const std::string& channel : fate.joined) {
+        if (session.subscriptions.size() >= session.binding->route->max_subscriptions) break;
+        if (hub_.subscribe(session, channel, true))
+            send_text(session, subscription_text("$subscribed", "", channel, false), now);
+    }
+}
+
+// Nothing reaches it any more, and whatever it says ends it; else its turn comes within the drain.
+void Gateway::Impl::condemn(Session& session, Fate fate) {
+    hub_.leave_all(session);
+    session.condemned = std::make_unique<Condemned>(
+        Condemned{{Reason::policy_changed, std::move(fate.because), std::move(fate.rule), {}, 0},
+                  fate.kind == Fate::Kind::returns,
+                  Session::never_ms});
+    condemned_.push_back(session.id);
+    counters.closed_by_policy.add();
+}
+
+void Gateway::Impl::end_condemned(Session& session, Now now) {
+    const Condemned sentence = std::move(*session.condemned);
+    session.condemned.reset();
+    const auto& wanted = session.binding->route->errors[static_cast<size_t>(dsl::Refusal::policy_changed)]
+                                                       [static_cast<size_t>(dsl::Phase::session)];
+    if (wanted || !sentence.returns) return close_for(session, sentence.rejection, now);
+    counters.refuse(Reason::policy_changed);
+    close(session, come_again, to_string(Reason::policy_changed), sentence.rejection.because,
+          static_cast<int64_t>(numbers_() % 2000), now);
+}
+
+// The sentences are carried out when all are known: few at once, many one by one.
+void Gateway::Impl::spread_condemned(Now now) {
+    const bool at_once = condemned_.size() < ended_at_once;
+    const auto window = static_cast<uint64_t>(std::max<int64_t>(1, runtime_->settings.drain_ms));
+    for (const ConnectionId id : condemned_) {
+        Session* session = find(id);
+        if (!session || !session->condemned) continue;
+        if (at_once) {
+            end_condemned(*session, now);
+        } else {
+            session->condemned->at_ms = now.steady_ms + static_cast<int64_t>(numbers_() % window);
+            reschedule(*session, now);
+        }
+    }
+    condemned_.clear();
+}
+
+void Gateway::Impl::rebind_some(Now now) {
+    for (size_t done = 0; done < rebinds_a_tick && next_rebind_ < slots_.size(); ++next_rebind_) {
+        Session* session = slots_[next_rebind_].session.get();
+        if (!session || session->state != Session::State::open) continue;
+        ++done;
+        (void)rebind(*session, now);
+    }
+    if (next_rebind_ >= slots_.size()) spread_condemned(now);
+}
+
+bool Gateway::Impl::survey(const dsl::Policy& candidate, Survey& survey, Now now) {
+    constexpr size_t at_a_time = 250;
+    size_t done = 0;
+    for (; done < at_a_time && survey.next < slots_.size(); ++survey.next) {
+        const Session* session = slots_[survey.next].session.get();
+        if (!session || session->state != Session::State::open || session->condemned) continue;
+        ++done;
+        ++survey.connections;
+        const Fate fate = fate_of(living(*session, now), candidate);
+        if (fate.kind == Fate::Kind::untouched) ++survey.untouched;
+        if (fate.kind == Fate::Kind::ends) ++survey.ending;
+        if (fate.kind == Fate::Kind::returns) ++survey.returning;
+        if (fate.kind == Fate::Kind::stays) ++(fate.lost.empty() ? survey.staying : survey.losing);
+        survey.subscriptions_lost += fate.lost.size();
+        survey.channels_joined += fate.joined.size();
+    }
+    return survey.next >= slots_.size();
+}
+
+}  // namespace wayleave

@@ -1,0 +1,326 @@
+#include "daemon/explain/inquiry.h"
+
+#include <algorithm>
+#include <array>
+
+#include "daemon/core/client_message.h"
+#include "daemon/core/json_value.h"
+#include "daemon/core/judge.h"
+#include "dsl/trace.h"
+
+namespace wayleave {
+namespace {
+
+using dsl::ast::Action;
+using dsl::ast::Meter;
+
+// In the form that the client gets, such as "HTTP 403 forbidden".
+std::string told(const dsl::Route* route, const Rejection& rejection, dsl::Phase phase) {
+    using Kind = dsl::ast::Outcome::Kind;
+    const dsl::Outcome outcome = outcome_of(route, rejection, phase);
+    const std::string name = outcome.kind == Kind::error && !outcome.name.empty()
+                                 ? outcome.name
+                                 : std::string(to_string(rejection.reason));
+    if (outcome.kind == Kind::drop)
+        return phase == dsl::Phase::handshake ? "nothing: the connection is cut" : "nothing";
+    if (phase == dsl::Phase::handshake) {
+        const int status = outcome.kind == Kind::status ? outcome.code : default_status(rejection.reason);
+        return "HTTP " + std::to_string(status) + " " + name;
+    }
+    if (outcome.kind == Kind::close) return "close " + std::to_string(outcome.code) + " " + name;
+    return "$error " + name;
+}
+
+class Note {
+  public:
+    Note(const dsl::Policy& policy, const dsl::Route& route, const dsl::Message* block,
+         const dsl::Request& request, LimitTable& limits, Now now, Explanation& out)
+        : policy_(policy),
+          route_(route),
+          words_{route, block},
+          request_(request),
+          limits_(limits),
+          now_(now),
+          out_(out) {}
+
+    void rules(std::string_view action, dsl::RootId root, dsl::NodeId verdict) {
+        for (const dsl::Clause& clause : route_.clauses[root]) {
+            const dsl::RuleInfo& rule = route_.rules[clause.rule];
+            dsl::Finding found = dsl::find_out(words_, clause.condition, request_);
+            out_.rules.push_back({words_.rule(action, clause), rule.place, rule.allow, found.holds,
+                                  verdict == dsl::verdict(clause.rule), std::move(found.why)});
+        }
+    }
+
+    void limit(const dsl::Limit& limit, const Rejection* rejection) {
+        LimitNote note{words_.limit(limit), limit.place, {}, false, false, 0, 0};
+        const dsl::Program& program = route_.program;
+        note.applies =
+            dsl::decide(program, program.nodes, program.roots[limit.condition], request_) != dsl::never;
+        for (const dsl::Operand& part : limit.per) {
+            note.key +=
+                (note.key.empty() ? "" : ", ") + words_.operand(part) + " " +
+                (part.attribute == dsl::Attribute::connection ? "this" : dsl::shown(words_, part, request_));
+        }
+        const std::string key = limit_key(program, limit, request_);
+        const dsl::ValueView to = dsl::fetch(program, limit.to, request_);
+        if (const auto* rate = std::get_if<dsl::Rate>(&to)) {
+            note.most = limit.burst.value_or(rate->count);
+            note.left = limits_.left(key, rate->count, rate->period_ms, note.most, now_.steady_ms);
+        } else if (const auto* number = std::get_if<int64_t>(&to)) {
+            note.most = *number;
+            note.left = std::max<int64_t>(0, *number - limits_.inside(key));
+        }
+        note.limited = rejection && rejection->reason == Reason::limited && rejection->rule == limit.place;
+        out_.limits.push_back(std::move(note));
+    }
+
+    void facts() {
+        const auto& shape = route_.shape->facts;
+        for (size_t i = 0; i < shape.size() && i < request_.facts->values.size(); ++i) {
+            const dsl::Operand operand{dsl::Operand::From::attribute, dsl::Attribute::fact,
+                                       static_cast<uint16_t>(i), 0};
+            out_.facts.push_back(shape[i].name + " is " + dsl::shown(words_, operand, request_));
+        }
+    }
+
+    void refused(const Rejection& rejection, dsl::Phase phase) {
+        out_.verdict = rejection.reason == Reason::limited ? Verdict::limit : Verdict::deny;
+        out_.reason = to_string(rejection.reason);
+        out_.because = rejection.because;
+        out_.place = rejection.rule.empty() ? route_.place : rejection.rule;
+        out_.client = told(&route_, rejection, phase);
+    }
+
+    void allowed(dsl::NodeId verdict) {
+        out_.verdict = Verdict::allow;
+        const size_t rule = verdict & ~dsl::verdict_bit;
+        out_.place = rule >= 2 ? route_.rules[rule - 2].place : route_.place;
+    }
+
+    void finish() { out_.decision = decision_id(policy_, out_.place); }
+
+  private:
+    const dsl::Policy& policy_;
+    const dsl::Route& route_;
+    dsl::Words words_;
+    const dsl::Request& request_;
+    LimitTable& limits_;
+    Now now_;
+    Explanation& out_;
+};
+
+// One question about a connection that is open.
+class Asking {
+  public:
+    Asking(const Subject& subject, const Question& question, LimitTable& limits, Now now, bool detail)
+        : subject_(subject), question_(question), limits_(limits), now_(now), detail_(detail) {
+        request_.facts = &subject.facts;
+        request_.connection = subject.connection;
+        request_.connection_age_ms = subject.age_ms;
+        request_.subscriptions = subject.subscriptions;
+        out_.explanation.action = dsl::ast::to_string(question.action);
+        out_.explanation.target = question.target;
+        out_.explanation.route = subject.route.name;
+    }
+
+    Inquiry ask() {
+        judged_.rejection = ask_in_order();
+        conclude();
+        return std::move(out_);
+    }
+
+  private:
+    // The order of the gateway: what every message costs, its form, then the rules.
+    std::optional<Rejection> ask_in_order() {
+        const bool api = subject_.route.api;
+        const std::string text = wire_text();
+        request_.message_size = static_cast<int64_t>(text.size());
+        const auto parsed = parser_.parse(text);
+        if (parsed) request_.message_type = parsed.value()->type;
+        if (!api) {
+            if (auto limited = draw_messages(view(), subject_.route.limits, request_, limits_, now_))
+                return limited;
+        }
+        if (!parsed) return Rejection{Reason::bad_message, std::string(parsed.error()), {}, {}, 0};
+        if (question_.action == Action::message) {
+            auto answer = judge_message(view(), *parsed.value(), request_, limits_, now_);
+            block_ = answer.block;
+            fields_ = std::move(answer.fields);
+            request_.fields = fields_;
+            judged_ = static_cast<Judgement&>(answer);
+            if (block_) root_ = block_->decision;
+            return judged_.rejection;
+        }
+        if (question_.action != Action::disconnect) {
+            channel_ = dsl::split_channel(question_.target);
+            if (!channel_)
+                return Rejection{Reason::bad_message, "`channel` is the name of a channel", {}, {}, 0};
+            request_.channel = &*channel_;
+        }
+        if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());
+        root_ = root_of(question_.action);
+        judged_ = judge(view(), *root_, request_);
+        return judged_.rejection;
+    }
+
+    View view() const { return {subject_.route, subject_.residual}; }
+    std::string data() const { return question_.json.empty() ? "{}" : question_.json; }
+
+    // What a client would send.
+    std::string wire_text() const {
+        std::string out = "{\"type\":";
+        append_json(out, question_.action == Action::message
+                             ? question_.target
+                             : "$" + std::string(dsl::ast::to_string(question_.action)));
+        if (question_.action == Action::message) {
+            const std::string members = data();
+            const size_t open = members.find('{');
+            if (open == std::string::npos) return members;  // no object: told as what it is
+            const size_t next = members.find_first_not_of(" \t\r\n", open + 1);
+            if (next == std::string::npos || members[next] == '}')
+                return out + members.substr(std::min(next, members.size()));
+            return out + "," + members.substr(open + 1);
+        }
+        out += ",\"channel\":";
+        append_json(out, question_.target);
+        if (question_.action == Action::publish) out += ",\"data\":" + data();
+        return out + "}";
+    }
+
+    dsl::RootId root_of(Action action) const {
+        switch (action) {
+            case Action::subscribe: return subject_.route.subscribe;
+            case Action::publish: return subject_.route.publish;
+            case Action::presence: return subject_.route.presence;
+            case Action::history: return subject_.route.history;
+            case Action::disconnect: return subject_.route.disconnect;
+            default: return subject_.route.connect;
+        }
+    }
+
+    void conclude() {
+        Note note(subject_.policy, subject_.route, block_, request_, limits_, now_, out_.explanation);
+        out_.verdict = judged_.verdict;
+        if (judged_.rejection) {
+            note.refused(*judged_.rejection, dsl::Phase::session);
+        } else {
+            note.allowed(judged_.verdict);
+            effects();
+        }
+        note.finish();
+        if (!detail_) return;
+        const Rejection* rejection = judged_.rejection ? &*judged_.rejection : nullptr;
+        const bool message = question_.action == Action::message;
+        if (root_ && judged_.judged)
+            note.rules(message ? "" : dsl::ast::to_string(question_.action), *root_, judged_.verdict);
+        for (const dsl::Limit& limit : subject_.route.limits) {
+            if (limit.meter == Meter::messages && !subject_.route.api) note.limit(limit, rejection);
+        }
+        if (block_ && judged_.judged) {
+            for (const dsl::Limit& limit : block_->limits) note.limit(limit, rejection);
+        }
+        note.facts();
+    }
+
+    void effects() {
+        if (!block_) return;
+        const dsl::Program& program = subject_.route.program;
+        for (const dsl::Publish& publish : block_->publish) {
+            if (dsl::decide(program, subject_.residual.nodes, subject_.residual.roots[publish.condition],
+                            request_) == dsl::never)
+                continue;
+            std::string channel;
+            if (dsl::build_channel(program, publish.channel, request_, channel)) {
+                out_.explanation.effects.push_back("publishes to " + channel +
+                                                   (publish.except_self ? " except self" : ""));
+                continue;
+            }
+            judged_.rejection = Rejection{
+                Reason::bad_message, "a field cannot be part of a channel's name", block_->place, {}, 0};
+            Note(subject_.policy, subject_.route, block_, request_, limits_, now_, out_.explanation)
+                .refused(*judged_.rejection, dsl::Phase::session);
+            out_.explanation.effects.clear();
+            return;
+        }
+        for (const dsl::Forward& forward : block_->forwards) {
+            out_.explanation.effects.push_back(
+                "forwards to " + subject_.policy.backends[forward.to.backend].name + " " + forward.to.path);
+        }
+    }
+
+    const Subject& subject_;
+    const Question& question_;
+    LimitTable& limits_;
+    Now now_;
+    bool detail_;
+    dsl::Request request_;
+    MessageParser parser_;
+    std::optional<dsl::ChannelName> channel_;
+    const dsl::Message* block_ = nullptr;
+    std::vector<dsl::Value> fields_;
+    std::optional<dsl::RootId> root_;
+    Judgement judged_;
+    Inquiry out_;
+};
+
+}  // namespace
+
+std::optional<Action> action_from(std::string_view name) {
+    for (const Action action : {Action::connect, Action::subscribe, Action::publish, Action::presence,
+                                Action::history, Action::disconnect, Action::message}) {
+        if (dsl::ast::to_string(action) == name) return action;
+    }
+    return std::nullopt;
+}
+
+Inquiry inquire(const Subject& subject, const Question& question, LimitTable& limits, Now now, bool detail) {
+    return Asking(subject, question, limits, now, detail).ask();
+}
+
+Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission, const std::string& target,
+                          LimitTable& limits, Now now, bool detail) {
+    Inquiry out;
+    Explanation& text = out.explanation;
+    text.action = "connect";
+    text.target = target;
+    const auto* admitted = std::get_if<Admitted>(&admission);
+    const auto* turned = std::get_if<TurnedAway>(&admission);
+    const dsl::Route* route = admitted ? admitted->route : turned->route;
+    out.verdict = admitted ? admitted->verdict : turned->verdict;
+    if (!route) {
+        text.verdict = Verdict::deny;
+        text.reason = to_string(turned->rejection.reason);
+        text.because = turned->rejection.because;
+        text.client = told(nullptr, turned->rejection, dsl::Phase::handshake);
+        text.decision = decision_id(policy, "");
+        return out;
+    }
+    text.route = route->name;
+    dsl::Request request;
+    request.facts = admitted ? &admitted->facts : &turned->facts;
+    Note note(policy, *route, nullptr, request, limits, now, text);
+    if (turned) note.refused(turned->rejection, dsl::Phase::handshake);
+    if (admitted) note.allowed(admitted->verdict);
+    note.finish();
+    if (admitted && !route->api) {
+        const auto& program = route->program;
+        for (const dsl::Join& join : route->joins) {
+            std::string channel;
+            if (dsl::decide(program, program.nodes, program.roots[join.condition], request) != dsl::never &&
+                dsl::build_channel(program, join.channel, request, channel))
+                text.effects.push_back("joins " + channel);
+        }
+    }
+    const bool judged = admitted || turned->judged;
+    if (!detail || !judged) return out;
+    if (!route->api) note.rules("connect", route->connect, out.verdict);
+    for (const dsl::Limit& limit : route->limits) {
+        if (limit.meter == Meter::connects || limit.meter == Meter::connections)
+            note.limit(limit, turned ? &turned->rejection : nullptr);
+    }
+    note.facts();
+    return out;
+}
+
+}  // namespace wayleave

@@ -1,0 +1,45 @@
+// A handshake that nobody made: written from what is said about a client, and led through the same door as a
+// real one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/core/admission.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/now.h"
+#include "daemon/core/runtime.h"
+#include "dsl/test_case.h"
+
+namespace wayleave {
+
+// What a client brings.
+struct Sketch {
+    dsl::Address ip;
+    bool tls = false;
+    std::string address;                // "app.example.com/ws?x=1", "/ws"
+    std::string host;                   // if the address has none
+    std::optional<std::string> origin;  // unset: the first that the route admits
+    bool no_origin = false;
+    std::string subprotocol;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::vector<std::pair<std::string, std::string>> inputs;  // by their names in the route
+    std::string token;                                        // whose claims are stated; empty: none
+    std::string claims;                                       // JSON
+    std::string jwt;                                          // a signed token, which is verified
+};
+
+// The client of a test block.
+[[nodiscard]] Sketch sketch_of(const dsl::Policy& policy, const dsl::TestClient& client);
+
+// A message's members as JSON.
+[[nodiscard]] std::string json_of(const std::vector<dsl::TestValue>& members);
+
+// The reason if what is said cannot be a handshake: an address that is none, a header with a line end.
+[[nodiscard]] Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKind kind,
+                                         LimitTable& limits, Now now);
+
+}  // namespace wayleave

@@ -1,0 +1,215 @@
+#include "daemon/explain/test_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "daemon/explain/inquiry.h"
+#include "daemon/explain/rehearsal.h"
+#include "dsl/text.h"
+
+namespace wayleave {
+namespace {
+
+using dsl::TestStep;
+using dsl::ast::Action;
+
+Verdict wanted(TestStep::Verdict verdict) {
+    return static_cast<Verdict>(verdict);
+}
+
+std::string asked(const TestStep& step) {
+    return std::string(dsl::ast::to_string(step.action)) + " " + dsl::quoted(step.target);
+}
+
+std::string outcome_text(const Explanation& e) {
+    if (e.verdict == Verdict::allow) return "it is allowed by " + e.place;
+    std::string out = e.verdict == Verdict::limit ? "it is limited" : "it is denied";
+    if (!e.because.empty()) out += " because " + dsl::quoted(e.because);
+    if (!e.reason.empty() && e.reason != "limited") out += " (" + e.reason + ")";
+    return e.place.empty() ? out : out + ", " + e.place;
+}
+
+// One test: a client whose connection changes with each `expect allow connect`.
+class Player {
+  public:
+    Player(const Runtime& runtime, const dsl::TestCase& test, Now now, std::map<std::string, bool>& decided)
+        : runtime_(runtime), test_(test), now_(now), decided_(decided), address_(test.at) {}
+
+    TestResult play() {
+        TestResult out{test_.title, test_.place, test_.steps.size(), {}};
+        for (const TestStep& step : test_.steps) {
+            if (auto wrong = check(step)) out.failures.push_back({step.place, std::move(*wrong)});
+        }
+        return out;
+    }
+
+  private:
+    // Nothing if it is as expected. Of `limit … times N`, N-1 pass.
+    std::optional<std::string> check(const TestStep& step) {
+        LimitTable limits(1024);  // fresh counters for each expectation
+        for (int64_t i = 1; i <= step.times; ++i) {
+            const auto answer = ask(step, limits);
+            if (!answer) return answer.error();
+            const bool last = i == step.times;
+            const Verdict want =
+                step.verdict == TestStep::Verdict::limit && !last ? Verdict::allow : wanted(step.verdict);
+            const std::string which = step.times > 1 ? fmt::format(" (number {} of {})", i, step.times) : "";
+            if (answer->verdict != want)
+                return fmt::format("expected {} {}{}, but {}", to_string(want), asked(step), which,
+                                   outcome_text(*answer));
+            if (last && step.because && answer->because != *step.because) {
+                return fmt::format("expected {} {} because {}, but {}", to_string(want), asked(step),
+                                   dsl::quoted(*step.because), outcome_text(*answer));
+            }
+        }
+        return std::nullopt;
+    }
+
+    Result<Explanation> ask(const TestStep& step, LimitTable& limits) {
+        if (step.action == Action::connect) return connect(step, limits);
+        const bool api = !step.at.empty();
+        const auto admission =
+            api ? meet(step, step.at, DoorKind::api) : meet(step, client_address(step), DoorKind::route);
+        if (!admission) return failure(admission.error());
+        const auto* admitted = std::get_if<Admitted>(&*admission);
+        if (!admitted) {
+            const Explanation away =
+                explain_admission(*runtime_.policy, *admission, "", limits, now_, false).explanation;
+            return failure("expected " + std::string(to_string(wanted(step.verdict))) + " " + asked(step) +
+                           ", but the client cannot even connect: " + outcome_text(away));
+        }
+        const dsl::Residual residual = dsl::fold(admitted->route->program, admitted->answers);
+        const Subject subject{*runtime_.policy,
+                              *admitted->route,
+                              admitted->facts,
+                              residual,
+                              1,
+                              0,
+                              static_cast<int64_t>(admitted->route->joins.size())};
+        const Inquiry inquiry =
+            inquire(subject, {step.action, step.target, json_of(step.members)}, limits, now_, false);
+        note(*admitted->route, inquiry.verdict);
+        return inquiry.explanation;
+    }
+
+    Result<Explanation> connect(const TestStep& step, LimitTable& limits) {
+        Sketch sketch = sketch_of(*runtime_.policy, step.client);
+        sketch.address = step.target;
+        const auto admission = rehearse(runtime_, sketch, DoorKind::route, limits, now_);
+        if (!admission) return failure(admission.error());
+        Inquiry inquiry = explain_admission(*runtime_.policy, *admission, step.target, limits, now_, false);
+        if (const auto* admitted = std::get_if<Admitted>(&*admission))
+            note(*admitted->route, inquiry.verdict);
+        if (const auto* turned = std::get_if<TurnedAway>(&*admission); turned && turned->route)
+            note(*turned->route, inquiry.verdict);
+        if (step.verdict == TestStep::Verdict::allow) address_ = step.target;
+        return std::move(inquiry.explanation);
+    }
+
+    Result<Admission> meet(const TestStep& step, const Result<std::string>& address, DoorKind kind) {
+        if (!address) return failure(address.error());
+        LimitTable limits(1024);
+        Sketch sketch = sketch_of(*runtime_.policy, step.client);
+        sketch.address = *address;
+        return rehearse(runtime_, sketch, kind, limits, now_);
+    }
+
+    // Of the nearest `expect allow connect`, else of the block's `at`, else of the only route.
+    Result<std::string> client_address(const TestStep&) const {
+        if (!address_.empty()) return address_;
+        const auto& routes = runtime_.policy->routes;
+        if (routes.size() == 1 && !routes.front()->addresses.empty()) {
+            const std::string& address = routes.front()->addresses.front();
+            if (address.find_first_of(":*") == std::string::npos) return address;
+        }
+        return failure(
+            "it is not said where the client connects; write `at \"/address\"` in the test, or "
+            "`expect allow connect \"/address\"` before this");
+    }
+
+    void note(const dsl::Route& route, dsl::NodeId verdict) {
+        const size_t rule = verdict & ~dsl::verdict_bit;
+        if (rule >= 2) decided_[route.rules[rule - 2].place] = true;
+    }
+
+    const Runtime& runtime_;
+    const dsl::TestCase& test_;
+    Now now_;
+    std::map<std::string, bool>& decided_;
+    std::string address_;
+};
+
+std::string xml(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        switch (c) {
+            case '<': out += "&lt;"; break;
+            case '>': out += "&gt;"; break;
+            case '&': out += "&amp;"; break;
+            case '"': out += "&quot;"; break;
+            case '\n': out += "&#10;"; break;
+            case '\t': out += "&#9;"; break;
+            default:
+                if (byte >= 0x20) out += c;  // XML 1.0 has no other control characters
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+size_t TestRun::failed() const {
+    return static_cast<size_t>(std::count_if(
+        results.begin(), results.end(), [](const TestResult& result) { return !result.failures.empty(); }));
+}
+
+size_t TestRun::uncovered() const {
+    return static_cast<size_t>(
+        std::count_if(rules.begin(), rules.end(), [](const RuleCoverage& rule) { return !rule.decided; }));
+}
+
+double TestRun::coverage() const {
+    if (rules.empty()) return 100;
+    return 100.0 * static_cast<double>(rules.size() - uncovered()) / static_cast<double>(rules.size());
+}
+
+TestRun run_tests(const Runtime& runtime, const std::vector<dsl::TestCase>& tests, Now now) {
+    std::map<std::string, bool> decided;
+    for (const auto* list : {&runtime.policy->routes, &runtime.policy->apis}) {
+        for (const auto& route : *list) {
+            for (const dsl::RuleInfo& rule : route->rules) decided.emplace(rule.place, false);
+        }
+    }
+    TestRun out;
+    for (const dsl::TestCase& test : tests) out.results.push_back(Player(runtime, test, now, decided).play());
+    for (const auto& [place, hit] : decided) out.rules.push_back({place, hit});
+    return out;
+}
+
+std::string junit_of(const TestRun& run) {
+    std::string out = fmt::format(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
+        "  <testsuite name=\"wayleave\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\">\n",
+        run.results.size(), run.failed());
+    for (const TestResult& result : run.results) {
+        const std::string file = result.place.substr(0, result.place.find(':'));
+        out += fmt::format("    <testcase classname=\"{}\" name=\"{}\" file=\"{}\"", xml(file),
+                           xml(result.title), xml(file));
+        if (result.failures.empty()) {
+            out += "/>\n";
+            continue;
+        }
+        out += ">\n";
+        std::string text;
+        for (const TestFailure& failure : result.failures) text += failure.place + ": " + failure.text + "\n";
+        out += fmt::format("      <failure message=\"{}\">{}</failure>\n    </testcase>\n",
+                           xml(result.failures.front().text), xml(text));
+    }
+    return out + "  </testsuite>\n</testsuites>\n";
+}
+
+}  // namespace wayleave

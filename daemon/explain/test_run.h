@@ -1,0 +1,47 @@
+// Runs the test blocks of a policy, offline and with the clock standing still, and notes which rules decided
+// anything.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/core/now.h"
+#include "daemon/core/runtime.h"
+#include "dsl/policy.h"
+
+namespace wayleave {
+
+struct TestFailure {
+    std::string place;  // of the `expect`
+    std::string text;   // "expected deny subscribe \"a\", but it is allowed by chat.route:12:5"
+};
+
+struct TestResult {
+    std::string title;
+    std::string place;
+    size_t expectations = 0;
+    std::vector<TestFailure> failures;
+};
+
+// A rule (allow or deny) and whether it decided in any test.
+struct RuleCoverage {
+    std::string place;
+    bool decided = false;
+};
+
+struct TestRun {
+    std::vector<TestResult> results;  // in the order of the policy
+    std::vector<RuleCoverage> rules;  // by place, each once, however many routes it reaches
+
+    [[nodiscard]] size_t failed() const;     // tests
+    [[nodiscard]] size_t uncovered() const;  // rules
+    [[nodiscard]] double coverage() const;   // percent; 100 where there is no rule
+};
+
+// The tests of the policy itself, or those of another that is compared with it.
+[[nodiscard]] TestRun run_tests(const Runtime& runtime, const std::vector<dsl::TestCase>& tests, Now now);
+
+// JUnit's XML, as CI systems read it.
+[[nodiscard]] std::string junit_of(const TestRun& run);
+
+}  // namespace wayleave

@@ -1,0 +1,152 @@
+// Backends, channels' behaviour, and what names them.
+#include <algorithm>
+
+#include "dsl/compile_parts.h"
+#include "dsl/near_name.h"
+#include "dsl/text.h"
+
+namespace wayleave::dsl {
+namespace {
+
+constexpr size_t longest_path = 2048;
+
+// scheme://host[:port][/path], without user, query and fragment. Whether the host exists is not ours to ask.
+bool is_server_url(std::string_view url) {
+    const size_t scheme = url.find("://");
+    if (scheme == std::string_view::npos || !has_word("http https ws wss", url.substr(0, scheme)))
+        return false;
+    const std::string_view rest = url.substr(scheme + 3);
+    const std::string_view host = rest.substr(0, rest.find('/'));
+    return !host.empty() && host.front() != ':' && host.find('@') == std::string_view::npos &&
+           std::none_of(rest.begin(), rest.end(), [](unsigned char c) {
+               return c <= ' ' || c >= 0x7f || c == '?' || c == '#' || c == '\\' || c == '"';
+           });
+}
+
+bool is_path(std::string_view path) {
+    return path.starts_with('/') && !path.starts_with("//") && path.size() <= longest_path &&
+           std::none_of(path.begin(), path.end(), [](unsigned char c) {
+               return c <= ' ' || c >= 0x7f || c == '#' || c == '\\' || c == '"';
+           });
+}
+
+const Span* setting_span(const std::vector<ast::Setting>& settings, std::string_view name) {
+    const auto it = std::find_if(settings.begin(), settings.end(),
+                                 [&](const ast::Setting& setting) { return setting.name.text == name; });
+    return it == settings.end() ? nullptr : &it->span;
+}
+
+template <class T>
+T value_of(const SettingValues& settings, std::string_view name, T otherwise) {
+    const auto it = settings.find(name);
+    return it == settings.end() ? otherwise : std::get<T>(it->second.held);
+}
+
+}  // namespace
+
+BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend) {
+    BackendDecl out{std::string(backend.name.text),
+                    compile_settings(context, backend.settings, Place::backend),
+                    context.sources.place(backend.name.span)};
+    const Span* url = setting_span(backend.settings, "url");
+    if (!url) {
+        context.diagnostics.error("E022", backend.name.span,
+                                  "the backend " + quoted(backend.name.text) + " has no `url`", {},
+                                  "write `url = \"http://127.0.0.1:8000\"`");
+    } else if (const auto text = value_of<std::string>(out.settings, "url", ""); !text.empty()) {
+        if (!is_server_url(text)) {
+            context.diagnostics.error(
+                "E003", *url, quoted(text) + " is not the address of a server", {},
+                "write http://, https://, ws:// or wss://, a host and perhaps a port and "
+                "a path; no user, no `?`, no `#`");
+        }
+    }
+    return out;
+}
+
+ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel) {
+    ChannelDecl out{std::string(context.sources.text(channel.pattern.span)),
+                    compile_settings(context, channel.settings, Place::channel),
+                    context.sources.place(channel.span)};
+    const auto needs = [&](std::string_view name, std::string_view other, bool there) {
+        const Span* span = setting_span(channel.settings, name);
+        if (!span || there) return;
+        context.diagnostics.error("E022", *span, quoted(name) + " needs " + quoted(other) + " beside it");
+    };
+    const bool history = value_of<int64_t>(out.settings, "history", 0) > 0;
+    const bool keep = value_of<int64_t>(out.settings, "keep", 0) > 0;
+    if (history) needs("history", "keep", keep);
+    if (keep) needs("keep", "history", history);
+    if (value_of<std::string>(out.settings, "acks", "none") == "user") needs("acks", "history", history);
+    const bool presence = value_of(out.settings, "presence", false);
+    if (value_of(out.settings, "join_leave", false)) needs("join_leave", "presence = true", presence);
+    needs("presence_grace", "presence = true", presence);
+    return out;
+}
+
+AddressPattern channel_address(const ast::ChannelPattern& pattern, Diagnostics& diagnostics) {
+    AddressPattern out;
+    std::vector<std::string_view> names;
+    if (pattern.segments.size() > max_channel_segments) {
+        diagnostics.error("E001", pattern.span, "a channel has at most 16 segments");
+    }
+    for (const ast::Segment& segment : pattern.segments) {
+        AddressSegment made;
+        switch (segment.kind) {
+            case ast::Segment::Kind::text:
+                made.text = std::string(segment.text);
+                if (!is_channel_segment(segment.text)) {
+                    diagnostics.error("E001", segment.span,
+                                      quoted(segment.text) + " cannot be a segment of a channel");
+                }
+                break;
+            case ast::Segment::Kind::any: made.kind = AddressSegment::Kind::capture; break;
+            case ast::Segment::Kind::rest:
+                made.kind = AddressSegment::Kind::rest;
+                if (&segment != &pattern.segments.back())
+                    diagnostics.error("E001", segment.span, "`**` stands at the end only");
+                break;
+            case ast::Segment::Kind::insert:
+                diagnostics.error("E001", segment.span, "a `channel` block has no `{…}`",
+                                  "it is about channels, not about one connection", "`:name` is any segment");
+                break;
+            case ast::Segment::Kind::capture:
+                made.kind = AddressSegment::Kind::capture;
+                if (!segment.narrow) break;
+                if (const auto type = capture_type(segment.narrow->text)) {
+                    made.type = *type;
+                } else {
+                    diagnostics.error("E002", segment.narrow->span,
+                                      "a capture cannot be " + quoted(segment.narrow->text), {},
+                                      "int, slug, uuid, hex and date are the types of captures");
+                }
+                break;
+        }
+        out.path.push_back(std::move(made));
+    }
+    return out;
+}
+
+std::optional<BackendPath> backend_path(CompileContext& context, const ast::Name& backend,
+                                        const ast::Text& path) {
+    const auto it = context.backend_numbers.find(backend.text);
+    if (it == context.backend_numbers.end()) {
+        std::vector<std::string_view> known;
+        for (const auto& [name, number] : context.backend_numbers) known.push_back(name);
+        const std::string_view near = near_name(backend.text, known);
+        context.diagnostics.error("E012", backend.span, "there is no backend " + quoted(backend.text), {},
+                                  near.empty() ? "declare it: backend " + std::string(backend.text) +
+                                                     " { url = \"http://127.0.0.1:8000\" }"
+                                               : "did you mean " + quoted(near) + "?");
+        return std::nullopt;
+    }
+    context.used_backends.insert(it->first);
+    if (!is_path(path.text)) {
+        context.diagnostics.error("E003", path.span, quoted(path.text) + " is not a path",
+                                  "it begins with one slash and has no blank, `#` or backslash");
+        return std::nullopt;
+    }
+    return BackendPath{it->second, path.text};
+}
+
+}  // namespace wayleave::dsl

@@ -1,0 +1,298 @@
+// explain and test, against policies in text: the same door and the same judge as the gateway's.
+#include <catch2/catch.hpp>
+
+#include "daemon/core/limits.h"
+#include "daemon/explain/inquiry.h"
+#include "daemon/explain/rehearsal.h"
+#include "daemon/explain/test_run.h"
+#include "dsl/canonical.h"
+#include "dsl/compile.h"
+#include "dsl/difference.h"
+#include "dsl/load.h"
+
+using namespace wayleave;
+using Catch::Matchers::Contains;
+
+namespace {
+
+class NoKeys final : public TokenVerifier {
+    Result<std::string, std::string_view> verify(size_t, std::string_view) const override {
+        return failure(std::string_view("the signature is wrong"));
+    }
+};
+
+const Now now{1'000'000, 1'800'000'000'000};
+
+Runtime runtime_of(const std::string& text, const std::string& name = "p.route") {
+    dsl::Sources sources;
+    dsl::Diagnostics diagnostics;
+    dsl::load_text(name, text, sources, diagnostics);
+    Runtime runtime;
+    runtime.policy = dsl::compile(
+        sources, [](const std::string&) { return failure("no files"); }, diagnostics);
+    INFO(dsl::render(diagnostics, sources, false));
+    REQUIRE(runtime.policy);
+    runtime.verifier = std::make_shared<NoKeys>();
+    return runtime;
+}
+
+const std::string policy = R"(
+token session {
+    keys = file "k"
+    issuer = "i"  audience = "a"
+    from header "Authorization"
+    claim sub   : string required
+    claim plan  : string as "billing.plan" else "free"
+    claim pin   : int else 0 secret
+    claim roles : set of string else {}
+}
+route chat app.example.com/chat/:room {
+    auth    = session
+    origins = { "https://app.example.com" }
+    input env : string from query "env" else "prod"
+    allow connect
+    deny  connect if ip in 10.6.0.0/16 then status 451 because "not from there"
+    deny  connect if env == "test"
+    limit connections to 2 per user.sub
+    join user/{user.sub}
+    allow subscribe on room/{room}/* if "member" in user.roles and user.plan != "free"
+    allow subscribe on pins/* if user.pin == 1234
+    limit messages to 5/s per user.sub
+    message say {
+        field text : string required
+        allow if message.size < 1kb
+        deny  if text == "spam" because "no spam"
+        publish to room/{room}/all except self
+    }
+    errors { forbidden = error "not_yours" }
+}
+)";
+
+Explanation connect(const Runtime& runtime, Sketch sketch) {
+    LimitTable limits(64);
+    const auto admission = rehearse(runtime, sketch, DoorKind::route, limits, now);
+    REQUIRE(admission);
+    return explain_admission(*runtime.policy, *admission, sketch.address, limits, now, true).explanation;
+}
+
+Sketch client(const std::string& claims) {
+    Sketch sketch;
+    sketch.ip = *dsl::parse_address("192.0.2.1");
+    sketch.address = "app.example.com/chat/lobby";
+    sketch.token = "session";
+    sketch.claims = claims;
+    return sketch;
+}
+
+Explanation ask(const Runtime& runtime, const Sketch& sketch, const Question& question) {
+    LimitTable limits(64);
+    const auto admission = rehearse(runtime, sketch, DoorKind::route, limits, now);
+    REQUIRE(admission);
+    const auto& admitted = std::get<Admitted>(*admission);
+    const dsl::Residual residual = dsl::fold(admitted.route->program, admitted.answers);
+    return inquire({*runtime.policy, *admitted.route, admitted.facts, residual}, question, limits, now, true)
+        .explanation;
+}
+
+}  // namespace
+
+TEST_CASE("explain: who comes in, and what keeps the others out") {
+    const Runtime runtime = runtime_of(policy);
+    SECTION("allowed") {
+        const Explanation e = connect(runtime, client(R"({"sub":"u1"})"));
+        CHECK(e.verdict == Verdict::allow);
+        CHECK(e.place == "p.route:15:5");
+        CHECK(e.decision == dsl::hash_text(runtime.policy->hash).substr(0, 12) + "/p.route:15");
+        CHECK(e.effects == std::vector<std::string>{"joins user/u1"});
+        REQUIRE(e.rules.size() == 3);
+        CHECK(e.rules[0].why == std::vector<std::string>{"ip in 10.6.0.0/16: ip is 192.0.2.1"});
+        CHECK(e.rules[1].why == std::vector<std::string>{"env == \"test\": env is \"prod\""});
+        CHECK(e.rules[2].decided);
+        REQUIRE(e.limits.size() == 1);
+        CHECK(e.limits[0].left == 1);
+        CHECK(e.limits[0].most == 2);
+    }
+    SECTION("a rule denies, in its own words and with its own status") {
+        Sketch sketch = client(R"({"sub":"u1"})");
+        sketch.ip = *dsl::parse_address("10.6.1.2");
+        const Explanation e = connect(runtime, sketch);
+        CHECK(e.verdict == Verdict::deny);
+        CHECK(e.because == "not from there");
+        CHECK(e.client == "HTTP 451 forbidden");
+        CHECK(e.place == "p.route:16:5");
+    }
+    SECTION("an input, a foreign page, no token, a wrong claim, no route") {
+        Sketch sketch = client(R"({"sub":"u1"})");
+        sketch.inputs = {{"env", "test"}};
+        CHECK(connect(runtime, sketch).place == "p.route:17:5");
+        sketch = client(R"({"sub":"u1"})");
+        sketch.origin = "https://evil.example";
+        CHECK(connect(runtime, sketch).because == "pages of this origin may not connect here");
+        sketch = client("");
+        sketch.token.clear();
+        CHECK(connect(runtime, sketch).because == "no token was sent");
+        CHECK(connect(runtime, client("{}")).because == "the token has no claim sub");
+        CHECK(connect(runtime, client(R"({"sub":7})")).because == "the token's claim sub is no string");
+        CHECK(connect(runtime, client(R"({"sub":"u","iss":"other"})")).because ==
+              "the token is from another issuer");
+        CHECK(connect(runtime, client("nonsense")).because == "the token's claims are no JSON object");
+        sketch = client(R"({"sub":"u1"})");
+        sketch.address = "/nowhere";
+        CHECK(connect(runtime, sketch).reason == "unknown_route");
+        sketch.address = "/a b";
+        LimitTable limits(64);
+        CHECK_FALSE(rehearse(runtime, sketch, DoorKind::route, limits, now));
+        sketch = client(R"({"sub":"u1"})");
+        sketch.headers = {{"X-A", "b\r\nEvil: 1"}};
+        CHECK(connect(runtime, sketch).verdict == Verdict::allow);  // as two headers: nothing is hidden by it
+    }
+}
+
+TEST_CASE("explain: what a client may say") {
+    const Runtime runtime = runtime_of(policy);
+    const Sketch free = client(R"({"sub":"u1","roles":["member"]})");
+    const Sketch team = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
+    using dsl::ast::Action;
+
+    CHECK(ask(runtime, team, {Action::subscribe, "room/lobby/x", ""}).verdict == Verdict::allow);
+    CHECK(ask(runtime, team, {Action::subscribe, "room/lobby/x", ""}).rules[0].text ==
+          "allow subscribe on room/{room}/* if \"member\" in user.roles and not (user.plan == \"free\")");
+    const Explanation no = ask(runtime, free, {Action::subscribe, "room/lobby/x", ""});
+    CHECK(no.verdict == Verdict::deny);
+    CHECK(no.because == "no rule allows this");
+    CHECK(no.client == "$error not_yours");
+    REQUIRE(no.rules.size() == 2);
+    CHECK(no.rules[0].why == std::vector<std::string>{"not user.plan == \"free\": user.plan is \"free\""});
+    CHECK(ask(runtime, team, {Action::subscribe, "room/other/x", ""}).rules[0].why ==
+          std::vector<std::string>{
+              "channel is room/{room}/*: the channel is \"room/other/x\", room is \"lobby\""});
+    CHECK(ask(runtime, team, {Action::subscribe, "room//x", ""}).reason == "bad_message");
+    // A secret claim is used and not shown.
+    const Explanation pin = ask(runtime, team, {Action::subscribe, "pins/1", ""});
+    CHECK(pin.rules[1].why == std::vector<std::string>{"user.pin == 1234: user.pin is (secret)"});
+    CHECK_THAT(text_of(pin), Contains("user.pin is (secret)"));
+
+    const Explanation said = ask(runtime, team, {Action::message, "say", R"({"text":"hi"})"});
+    CHECK(said.verdict == Verdict::allow);
+    CHECK(said.effects == std::vector<std::string>{"publishes to room/lobby/all except self"});
+    CHECK(said.limits.at(0).left == 4);
+    CHECK(ask(runtime, team, {Action::message, "say", R"({"text":"spam"})"}).because == "no spam");
+    CHECK(ask(runtime, team, {Action::message, "say", "{}"}).reason == "bad_message");
+    CHECK(ask(runtime, team, {Action::message, "say", "{"}).reason == "bad_message");
+    CHECK(ask(runtime, team, {Action::message, "say", "[]"}).reason == "bad_message");
+    CHECK(ask(runtime, team, {Action::message, "shout", "{}"}).reason == "unknown_message");
+    CHECK_THAT(json_of(said), Contains(R"("verdict":"allow")") && Contains(R"("left":4)"));
+}
+
+TEST_CASE("test blocks: what holds, what fails, and which rules decided") {
+    const std::string tests = R"(
+test "good" {
+    as session { sub = "u1" plan = "team" roles = { "member" } }
+    expect allow connect "app.example.com/chat/lobby?x=1"
+    expect allow subscribe "room/lobby/a"
+    expect deny  subscribe "room/other/a" because "no rule allows this"
+    expect deny  message "say" { text = "spam" } because "no spam"
+    expect allow message "say" { text = "hi" } times 5
+    expect limit message "say" { text = "hi" } times 6
+    expect limit connect "app.example.com/chat/lobby" times 3
+    ip = 10.6.1.1
+    expect deny connect "app.example.com/chat/lobby" because "not from there"
+}
+test "bad" at "app.example.com/chat/lobby" {
+    as session { sub = "u1" }
+    expect allow subscribe "room/lobby/a"
+    expect limit message "say" { text = "hi" } times 5
+    expect deny message "say" { text = "spam" } because "other words"
+    origin = "https://evil.example"
+    expect deny subscribe "room/lobby/a"
+    as none { }
+    origin = none
+    expect deny connect "app.example.com/chat/lobby"
+}
+)";
+    const Runtime runtime = runtime_of(policy + tests);
+    const TestRun run = run_tests(runtime, runtime.policy->tests, now);
+    REQUIRE(run.results.size() == 2);
+    for (const TestFailure& failure : run.results[0].failures) FAIL_CHECK(failure.place + failure.text);
+    REQUIRE(run.results[1].failures.size() == 4);
+    CHECK(run.results[1].failures[0].text ==
+          "expected allow subscribe `room/lobby/a`, but it is denied because `no rule allows this` "
+          "(forbidden), "
+          "p.route:11:7");
+    CHECK_THAT(run.results[1].failures[1].text,
+               Contains("expected limit message `say` (number 5 of 5), but it is allowed by p.route:25:9"));
+    CHECK_THAT(run.results[1].failures[2].text,
+               Contains("because `other words`, but it is denied because `no spam`"));
+    CHECK_THAT(run.results[1].failures[3].text, Contains("the client cannot even connect"));
+    CHECK(run.failed() == 1);
+    CHECK(run.rules.size() == 7);
+    CHECK(run.uncovered() == 2);  // env == "test"; pins
+    CHECK_THAT(junit_of(run), Contains("tests=\"2\" failures=\"1\""));
+}
+
+TEST_CASE("mistakes in tests are told when the policy is compiled") {
+    const auto complaint = [](const std::string& test) {
+        dsl::Sources sources;
+        dsl::Diagnostics diagnostics;
+        dsl::load_text("p.route", policy + test, sources, diagnostics);
+        (void)dsl::compile(
+            sources, [](const std::string&) { return failure("no files"); }, diagnostics);
+        return diagnostics.all().empty()
+                   ? ""
+                   : std::string(diagnostics.all()[0].id) + " " + diagnostics.all()[0].message;
+    };
+    CHECK(complaint("test \"t\" { as sesion { sub = \"u\" } expect allow connect \"/\" }") ==
+          "E002 there is no token `sesion`");
+    CHECK(complaint("test \"t\" { as session { sub = 3 } expect allow connect \"/\" }") ==
+          "E003 `sub` is a string, not an int");
+    CHECK(complaint("test \"t\" { as session { sub = \"u\" rools = {} } expect allow connect \"/\" }") ==
+          "E002 `session` has no claim `rools`");
+    CHECK(complaint("test \"t\" { as session { } expect allow connect \"/\" }") ==
+          "E022 the claim `sub` is required");
+    CHECK(complaint("test \"t\" { colour = \"red\" expect allow connect \"/\" }") ==
+          "E008 a client has no `colour`");
+    CHECK(complaint("test \"t\" { }") == "E022 this test expects nothing");
+    CHECK(complaint("test \"t\" { expect limit connect \"/\" times 0 }") == "E003 this is from 1 to 100000");
+    CHECK(complaint("test \"t\" { expect allow connect \"/\" because \"x\" }") ==
+          "E003 what is allowed has no `because`");
+}
+
+TEST_CASE("the hash knows meaning: not order, layout, names of let or files") {
+    const auto hash = [](const std::string& text, const std::string& name = "p.route") {
+        return runtime_of(text, name).policy->hash;
+    };
+    const std::string head = "route r /r { auth = none allow connect ";
+    const std::string base =
+        head + "deny connect if ip in 10.0.0.0/8 and not tls deny connect if host == \"x\" }";
+    CHECK(hash(base) == hash(base + "\n# words\n"));
+    CHECK(hash(base) == hash(base, "other.route"));
+    CHECK(hash(base) == hash("let home = 10.0.0.0/8\n" + head +
+                             "deny connect if host == \"x\" deny connect if not tls and ip in home }"));
+    CHECK(hash(base) == hash(base + "test \"t\" { expect allow connect \"/r\" }"));
+    for (const std::string& other : {
+             head + "deny connect if ip in 10.0.0.0/9 and not tls deny connect if host == \"x\" }",
+             head + "deny connect if ip in 10.0.0.0/8 or not tls deny connect if host == \"x\" }",
+             head +
+                 "deny connect if ip in 10.0.0.0/8 and not tls because \"b\" deny connect if host == \"x\" }",
+             head + "deny connect if ip in 10.0.0.0/8 and not tls deny connect if host == \"x\" idle_timeout "
+                    "= 3s }",
+             head + "deny connect if ip in 10.0.0.0/8 and not tls deny connect if host == \"x\" join a }",
+         }) {
+        INFO(other);
+        CHECK(hash(base) != hash(other));
+    }
+}
+
+TEST_CASE("diff names what was taken out and what came in, with its line") {
+    const Runtime before =
+        runtime_of("let a = 3/s\nroute r /r { auth = none allow connect limit connects to a per ip }");
+    const Runtime after = runtime_of(
+        "route r /r, /s { auth = none\nlimit connects to 4/s per ip\nallow connect }\nroute n /n { auth = "
+        "none }");
+    CHECK(dsl::difference(*before.policy, *before.policy).empty());
+    const std::string text = dsl::text_of(dsl::difference(*before.policy, *after.policy));
+    CHECK(text ==
+          "+ route n\n    + address /n\n    + auth = none\n    + origins = any\n"
+          "~ route r\n    - limit connects to 3/s per ip    # p.route:2:40\n    + address /s\n"
+          "    + limit connects to 4/s per ip    # p.route:2:1\n");
+}
