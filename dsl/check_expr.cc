@@ -355,7 +355,9 @@ std::optional<Typed> ExprChecker::path(const ast::Path& path, const Context& con
 
 std::optional<Typed> ExprChecker::unknown(const ast::Path& path) {
     const std::string name = path.text();
-    const auto known = names_.all();
+    // What is not shown needs no help, and looking for it takes long where there are many names.
+    const bool shown = diagnostics_.errors() < Diagnostics::most;
+    const auto known = shown ? names_.all() : std::vector<std::string_view>();
     std::string label;
     if (const auto it = names_.reasons.find(name); it != names_.reasons.end()) {
         label = it->second;

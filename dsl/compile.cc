@@ -1,5 +1,7 @@
 #include "dsl/compile.h"
 
+#include <unordered_map>
+
 #include "dsl/canonical.h"
 #include "dsl/compile_parts.h"
 #include "dsl/parse.h"
@@ -83,14 +85,15 @@ class Compiler {
     void collect(const ast::Api& api) { apis_.push_back(&api); }
     void collect(const ast::Test& test) { tests_.push_back(&test); }
 
-    // A definition that leads to itself is wrong even if nobody reads it.
+    // A definition that leads to itself is wrong even if nobody reads it. Each leads to one other at most, so
+    // a walk ends where an earlier one came by; one error a circle.
     void check_let(const ast::Let& let) {
-        std::set<const ast::Let*> seen;
-        const ast::Let* at = &let;
-        while (at) {
-            if (!seen.insert(at).second) {
-                context_.diagnostics.error("E010", let.name.span,
-                                           quoted(let.name.text) + " is defined by itself");
+        for (const ast::Let* at = &let; at;) {
+            const auto [it, fresh] = walked_.emplace(at, &let);
+            if (!fresh && it->second != &let) return;
+            if (!fresh) {
+                context_.diagnostics.error("E010", at->name.span,
+                                           quoted(at->name.text) + " is defined by itself");
                 return;
             }
             const auto* expr = std::get_if<ast::Expr>(&at->value);
@@ -186,6 +189,7 @@ class Compiler {
     CompileContext context_;
     std::unique_ptr<Policy> policy_;
     std::vector<const ast::Let*> lets_;
+    std::unordered_map<const ast::Let*, const ast::Let*> walked_;  // and from where
     std::vector<const ast::Token*> tokens_;
     std::vector<const ast::Backend*> backends_;
     std::vector<const ast::Channel*> channels_;

@@ -134,7 +134,8 @@ class RouteCompiler {
     bool public_ = false;
     bool has_auth_ = false;
     std::map<std::string_view, Span> types_;
-    std::set<uint64_t> identities_;  // of limits
+    std::set<uint64_t> identities_;                // of limits
+    std::map<uint64_t, uint64_t> identity_steps_;  // how far those that are alike have come
 };
 
 }  // namespace wayleave::dsl

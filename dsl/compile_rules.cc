@@ -382,7 +382,9 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
         limit.tail.condition ? context_.sources.text(limit.tail.condition->span) : std::string_view();
     out.identity = identity_of(route_->name, limit, scope, condition_text);
     // Two limits that count the same count apart: 10/s and 1000/d are both meant.
-    while (!identities_.insert(out.identity).second) ++out.identity;
+    uint64_t& step = identity_steps_[out.identity];
+    while (!identities_.insert(out.identity + step).second) ++step;
+    out.identity += step;
     return out;
 }
 

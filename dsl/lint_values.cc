@@ -98,7 +98,7 @@ class ValueChecks : public Walker {
         for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
         diagnostics_.warning("W112", value->span,
                              "`" + attribute + "` is in lower case, so this never equals it", {},
-                             "write \"" + printable(lower) + "\"");
+                             "write " + quoted(lower));
     }
 
     Diagnostics& diagnostics_;

@@ -41,6 +41,9 @@ std::string_view near_name(std::string_view given, std::span<const std::string_v
     if (given.empty() || given.size() > longest) return best;
     for (const auto name : known) {
         if (name.empty() || name.size() > longest) continue;
+        // Each character that one has more is a step.
+        const size_t at_least = std::max(given.size(), name.size()) - std::min(given.size(), name.size());
+        if (at_least * 3 > std::max(given.size(), name.size())) continue;
         const size_t steps = distance(given, name);
         if (steps * 3 <= std::max(given.size(), name.size()) && steps < best_distance) {
             best = name;

@@ -84,6 +84,8 @@ size_t opaque_end(std::string_view text, size_t at) {
     return at + 1;
 }
 
+constexpr size_t longest = 4096;  // bytes that tell one statement from another
+
 bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -144,7 +146,7 @@ std::string normalised(const Sources& sources, const Statement& statement) {
     std::string out;
     for (size_t i = 0; i < text.size();) {
         const size_t end = opaque_end(text, i);
-        if (statement.block && text[i] == '{') break;
+        if ((statement.block && text[i] == '{') || out.size() > longest) break;
         if (end > i && text[i] == '"') {
             out += text.substr(i, end - i);
         } else if (end > i || is_blank(text[i])) {

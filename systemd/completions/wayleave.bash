@@ -26,8 +26,8 @@ _wayleave() {
             return
             ;;
         --format)
-            local formats="text"
-            [[ $command == status ]] && formats="text json"
+            local formats="text json"
+            [[ $command == lint ]] && formats="text json sarif"
             mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
             return
             ;;
@@ -36,7 +36,7 @@ _wayleave() {
     case $command in
         "") words="serve lint fmt reload status settings token version --help --version" ;;
         serve | settings) words="--config --help" ;;
-        lint) words="--config --format --help" ;;
+        lint) words="--config --format --strict --explain --help" ;;
         fmt) words="--check --help" ;;
         reload) words="--config --socket --help" ;;
         status) words="--config --socket --format --help" ;;

@@ -12,7 +12,9 @@ complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a version -
 complete -c wayleave -l help -d "Help"
 complete -c wayleave -n "__fish_seen_subcommand_from serve lint reload status settings" -s c -l config -r -F -d "Settings file"
 complete -c wayleave -n "__fish_seen_subcommand_from reload status" -s s -l socket -r -F -d "Control socket"
-complete -c wayleave -n "__fish_seen_subcommand_from lint" -l format -x -a text -d "Form of the output"
+complete -c wayleave -n "__fish_seen_subcommand_from lint" -l format -x -a "text json sarif" -d "Form of the output"
+complete -c wayleave -n "__fish_seen_subcommand_from lint" -l strict -d "Exit with 1 on warnings"
+complete -c wayleave -n "__fish_seen_subcommand_from lint" -l explain -x -d "Print the page of a check"
 complete -c wayleave -n "__fish_seen_subcommand_from lint fmt" -F
 complete -c wayleave -n "__fish_seen_subcommand_from fmt" -l check -d "Write nothing"
 complete -c wayleave -n "__fish_seen_subcommand_from status" -l format -x -a "text json" -d "Form of the output"

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import tempfile
 import time
 
 import jsonschema
@@ -55,6 +57,18 @@ def test_explain():
     for wrong, near in (("any-orign", "any-origin"), ("W31", "W301"), ("nonsense-of-mine", "")):
         result = ended(run("lint", "--explain", wrong), 64, near)
         assert not result.stdout, result.stdout
+
+
+def test_examples_have_nothing_to_complain_about():
+    for name in ("chat",):
+        with tempfile.TemporaryDirectory() as root:
+            shutil.copytree(os.path.join(HERE, "../../examples", name), root, dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns("run"))
+            os.mkdir(os.path.join(root, "run"))
+            ended(run("token", "--new-key", "ES256", "--out", os.path.join(root, "run/keys.jwks")), 0)
+            for arguments in (("--config", os.path.join(root, "wayleave.toml")), (os.path.join(root, "routes.d"),)):
+                result = ended(run("lint", "--strict", *arguments), 0, "no errors")
+                assert len(result.stdout.splitlines()) == 1, result.stdout
 
 
 def test_json():
@@ -192,6 +206,9 @@ def test_bad_input():
         "sets": ("let a = " + "{" * deep, {2}, "64 levels"), "closed": ("let a = " + "{" * deep + "}" * deep, {2}, "64 levels"),
         "braces": ("route a /a {" * deep, {2}, "E001"), "not": ("route a /a { auth = none allow connect if " + "not " * deep, {2}, "E001"),
         "cycle": ("".join(f"let a{i} = a{(i + 1) % 5000}\n" for i in range(5000)), {2}, "defined by itself"),
+        "limits": ("route a /a { auth = none allow connect " + "limit messages to 1/s per ip\n" * 100_000 + "}", {0}, "W403"),
+        "names": ("".join(f"let abcdefg{i} = 1\n" for i in range(20_000)) + "route a /a { auth = none "
+                  + "".join(f"allow connect if bcdefgh{i}\n" for i in range(5_000)) + "}", {2}, "5000 errors"),
         "empty": ("", {0}, "no errors"), "suppressions": ("# lint: ignore W205 because \"x\"\n" * 100_000, {0}, "100000 notes"),
     }
     with Daemon(POLICY) as daemon:

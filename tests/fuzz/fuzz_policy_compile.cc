@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "dsl/catalogue.h"
 #include "dsl/compile.h"
 #include "dsl/evaluate.h"
+#include "dsl/lint.h"
 #include "dsl/load.h"
 
 using namespace wayleave;
@@ -54,15 +56,37 @@ void decide_all(const Route& route, const Facts& facts, std::string_view name) {
     }
 }
 
+bool is_inside(const Sources& sources, Span span) {
+    return span.file < sources.size() && span.begin <= span.end &&
+           span.end <= sources.file(span.file).text.size() + 1;
+}
+
+// Lint finds places and pages for what it says, and refuses what compile() refuses.
+void lint_too(const Sources& sources, const FileReader& files, bool compiles, Diagnostics& loaded) {
+    const LintSurroundings surroundings{LintSurroundings::Listeners{true, false}, 20'000};
+    const Linted linted = compile_and_lint(sources, files, surroundings, loaded);
+    check((linted.policy != nullptr) == compiles);
+    for (const Diagnostic& one : loaded.all()) {
+        check(find_check(one.id) != nullptr && is_inside(sources, one.primary.span));
+        for (const Label& label : one.secondary) check(is_inside(sources, label.span));
+        check(!one.replacement || is_inside(sources, one.replacement->span));
+        (void)fingerprint(one.id, one.primary.span, sources, *linted.statements);
+    }
+    (void)render(loaded, sources, false);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Sources sources;
     Diagnostics diagnostics;
     load_text("fuzz.route", std::string(reinterpret_cast<const char*>(data), size), sources, diagnostics);
-    const auto policy = compile(
-        sources, [](const std::string&) { return Result<std::string>(std::string("10.0.0.0/8\n")); },
-        diagnostics);
+    const FileReader files = [](const std::string&) {
+        return Result<std::string>(std::string("10.0.0.0/8\n"));
+    };
+    Diagnostics loaded = diagnostics;
+    const auto policy = compile(sources, files, diagnostics);
+    lint_too(sources, files, policy != nullptr, loaded);
     check((policy != nullptr) == (diagnostics.errors() == 0));
     (void)render(diagnostics, sources, true);
     for (const Diagnostic& one : diagnostics.all())

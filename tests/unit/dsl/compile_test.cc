@@ -296,6 +296,8 @@ TEST_CASE("mistakes of whole files") {
         {"policy p { max_message = 1kb } policy q { max_message = 2kb } route r /r { auth = none use p, q }",
          "E009 1:43 `max_message` is set to two values\n"},
         {"let a = a", "E010 1:5 `a` is defined by itself\n"},
+        // One error a circle, and none for what only leads there.
+        {"let c = a let a = b let b = a let d = c", "E010 1:15 `a` is defined by itself\n"},
         {"token t { from cookie \"c\" }",
          "E022 1:7 the token `t` has no `keys`\nW101 1:7 no route uses the token `t`\n"},
         {"token t { keys = file \"k\" }",

@@ -98,3 +98,58 @@ TEST_CASE("diagnostics are sorted by place, and bounded") {
     const std::string text = render(diagnostics, sources, false);
     CHECK(text.ends_with("102 more are not shown\n601 errors, 1 warning\n"));
 }
+
+TEST_CASE("what is told twice counts once") {
+    Diagnostics diagnostics;
+    for (int i = 0; i < 3; ++i) diagnostics.warning("W101", {0, 1, 2}, "m");
+    diagnostics.warning("W101", {0, 1, 3}, "m");
+    diagnostics.warning("W102", {0, 1, 2}, "m");
+    diagnostics.warning("W101", {0, 1, 2}, "n");
+    diagnostics.warning("W101", {1, 1, 2}, "m");
+    CHECK(diagnostics.warnings() == 5);
+    CHECK(diagnostics.all().size() == 5);
+}
+
+TEST_CASE("notes are neither errors nor warnings") {
+    Diagnostics diagnostics;
+    diagnostics.note("N502", {0, 0, 1}, "by the way");
+    CHECK(diagnostics.errors() + diagnostics.warnings() == 0);
+    CHECK(diagnostics.notes() == 1);
+    CHECK(render(diagnostics.all()[0], Sources(), false) == "note[N502]: by the way\n");
+}
+
+TEST_CASE("a near name is a help and an edit") {
+    Diagnostics diagnostics;
+    const Diagnostic& near = diagnostics.misspelt("E002", {0, 0, 4}, "no", "sub", "label");
+    CHECK(near.help == "did you mean `sub`?");
+    CHECK(near.primary.text == "label");
+    REQUIRE(near.replacement);
+    CHECK(near.replacement->text == "sub");
+    CHECK(near.replacement->span == Span{0, 0, 4});
+    const Diagnostic& far = diagnostics.misspelt("E002", {0, 5, 6}, "no", "");
+    CHECK(far.help.empty());
+    CHECK_FALSE(far.replacement);
+}
+
+TEST_CASE("warnings and notes are put aside, errors never") {
+    Diagnostics diagnostics;
+    diagnostics.warning("W101", {0, 0, 1}, "before");
+    diagnostics.suppress_by([](std::string_view, Span span) {
+        return span.begin < 5 ? std::optional<std::string>("why") : std::nullopt;
+    });
+    for (int i = 0; i < 2; ++i) diagnostics.warning("W101", {0, 1, 2}, "m");
+    diagnostics.note("N502", {0, 1, 2}, "m");
+    diagnostics.error("E002", {0, 1, 2}, "m");
+    diagnostics.warning("W101", {0, 7, 8}, "m");
+    CHECK(diagnostics.all().size() == 3);
+    REQUIRE(diagnostics.suppressed().size() == 2);
+    CHECK(diagnostics.suppressed()[0].because == "why");
+    CHECK(diagnostics.warnings() == 2);
+    CHECK(diagnostics.hidden() == 0);
+    for (uint32_t i = 0; i < 1000; ++i) diagnostics.warning("W101", {1 + i, 0, 1}, "m");
+    CHECK(diagnostics.suppressed().size() == Diagnostics::most);
+    CHECK(diagnostics.hidden() == 0);
+    diagnostics.suppress_by(nullptr);
+    diagnostics.warning("W101", {0, 2, 3}, "m");
+    CHECK(diagnostics.all().size() == 4);
+}
