@@ -30,6 +30,17 @@ Living living(const Session& session, Now now) {
 
 }  // namespace
 
+void Survey::add(const Survey& other) {
+    connections += other.connections;
+    untouched += other.untouched;
+    staying += other.staying;
+    losing += other.losing;
+    ending += other.ending;
+    returning += other.returning;
+    subscriptions_lost += other.subscriptions_lost;
+    channels_joined += other.channels_joined;
+}
+
 void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
     runtime_ = std::move(runtime);
     bindings_.clear();
