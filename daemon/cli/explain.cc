@@ -128,7 +128,8 @@ int explain_live(const ExplainOptions& options) {
     simdjson::dom::element document;
     std::string_view text;
     if (parser.parse(answer->body).get(document) != simdjson::SUCCESS)
-        return broken_because("the daemon gave an answer that is not JSON");
+        return broken_because(answer->status == 413 ? "the message is too large to ask about: at most 64 KiB"
+                                                    : "the daemon gave an answer that is not JSON");
     if (answer->status != 200)
         return broken_because(document["detail"].get(text) == simdjson::SUCCESS ? std::string(text)
                                                                                 : "the daemon refuses");
