@@ -85,7 +85,7 @@ TEST_CASE("generated policies decide as the slow interpreter does") {
         INFO("WAYLEAVE_SEED=" << seed << ", policy " << policy << "\n" << one.failure);
         REQUIRE(one.failure.empty());
         sum.inputs += one.inputs, sum.allowed += one.allowed, sum.denied += one.denied,
-            sum.unnamed += one.unnamed;
+            sum.unnamed += one.unnamed, sum.switches += one.switches;
     }
     // They would agree about nothing, too.
     const size_t all = sum.allowed + sum.denied + sum.unnamed;
@@ -93,6 +93,7 @@ TEST_CASE("generated policies decide as the slow interpreter does") {
     CHECK(sum.allowed > all / 10);
     CHECK(sum.denied > all / 10);
     CHECK(sum.unnamed > all / 10);
+    CHECK(sum.switches > pairs / 100);  // one for two policies
 }
 
 TEST_CASE("the same choices give the same policy") {
