@@ -102,12 +102,25 @@ R"(allow publish)",
 R"(allow publish on room/:room)"},
     Check{"W401", "untested", Severity::warning,
         "No test reaches a route or rule.",
-        "From the coverage of `test` blocks.",
+        "A policy that has `test` blocks tests all of its routes and rules.",
         "Nobody will notice when it decides otherwise one day.",
         "Write a `test`.",
-        Frame::route,
-R"(deny connect if user.plan == "x" because "no")",
-R"(allow subscribe on room/:room)"},
+        Frame::file,
+R"(route r /r {
+    auth = none
+    allow connect
+    deny connect if host == "old.example.com" because "moved"
+}
+test "everybody connects" { expect allow connect "app.example.com/r" })",
+R"(route r /r {
+    auth = none
+    allow connect
+    deny connect if host == "old.example.com" because "moved"
+}
+test "everybody connects" {
+    expect allow connect "app.example.com/r"
+    expect deny connect "old.example.com/r" because "moved"
+})"},
     Check{"W402", "silent-deny", Severity::warning,
         "Nobody is told why something is denied.",
         "A `deny` without `because`.",

@@ -13,9 +13,12 @@ constexpr std::array rows{
         "There is one style.",
         "Differences of style hide those of meaning.",
         "Run `wayleave fmt`.",
-        Frame::route,
-R"(max_message=4kb)",
-R"(max_message = 4kb)"},
+        Frame::file,
+R"(route r /r { auth=none })",
+R"(route r /r {
+    auth = none
+}
+)"},
     Check{"N502", "overlap", Severity::note,
         "Part of an address belongs to another route.",
         "A narrower address matches some of what this one matches, and the narrower one wins.",
@@ -38,19 +41,27 @@ R"(max_message = 8kb)"},
     Check{"N504", "gave-up", Severity::note,
         "Conditions too large to compare exactly.",
         "Whether rules cover each other is decided exactly, up to a bound of work.",
-        "Checks W102 to W108 have not looked at this route.",
-        "Nothing; or split the route.",
+        "Checks W102 to W108 have nothing to say about this action of the route.",
+        "Nothing; or write simpler rules.",
         Frame::route,
-R"(allow publish on a/*)",
-R"(allow publish on a/b)"},
+R"(allow publish on a if
+    (host like "*a*" and path like "*a*") or (host like "*b*" and path like "*b*") or
+    (host like "*c*" and path like "*c*") or (host like "*d*" and path like "*d*") or
+    (host like "*e*" and path like "*e*") or (host like "*f*" and path like "*f*") or
+    (host like "*g*" and path like "*g*") or (host like "*h*" and path like "*h*") or
+    (host like "*i*" and path like "*i*") or (host like "*j*" and path like "*j*") or
+    (host like "*k*" and path like "*k*") or (host like "*l*" and path like "*l*"))",
+R"(allow publish on a if path like "*a*")"},
     Check{"N505", "outcome-falls-back", Severity::note,
         "An outcome that one of two moments cannot do.",
-        "A reason or rule speaks at the handshake and afterwards; a status exists only before, a close only after.",
+        "A rule speaks at the handshake and afterwards; a status exists only before, a close only after.",
         "At the other moment the client gets the default.",
-        "Write both: `limited = status 503` and `limited = close 4429`.",
+        "Write two rules, or leave `then` out.",
         Frame::route,
-R"(errors { limited = close 4429 })",
-R"(errors { limited = status 503  limited = close 4429 })"},
+R"(allow subscribe on news
+deny connect, subscribe if user.plan == "x" then close 4403 because "no")",
+R"(allow subscribe on news
+deny connect if user.plan == "x" then status 404 because "no")"},
 };
 // clang-format on
 

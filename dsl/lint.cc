@@ -14,9 +14,6 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// Listed in the catalogue, and not looked for yet.
-constexpr std::array unchecked{"W102"sv, "W103"sv, "W104"sv, "W105"sv, "W106"sv,
-                               "W107"sv, "W108"sv, "W401"sv, "N501"sv, "N504"sv};
 // These need the settings.
 constexpr std::array of_settings{"W207"sv, "W309"sv, "W312"sv};
 
@@ -108,7 +105,10 @@ void lint(const ast::File& file, const Sources& sources, const Policy& policy,
     lint_limits(context);
     lint_door(context);
     lint_rules(context);
+    lint_covering(context);
     lint_addresses(context);
+    lint_tests(context);
+    if (surroundings.style) lint_style(sources, diagnostics);
 }
 
 Linted compile_and_lint(const Sources& sources, const FileReader& files, const LintSurroundings& surroundings,
@@ -129,7 +129,9 @@ Linted compile_and_lint(const Sources& sources, const FileReader& files, const L
 }
 
 bool looked_for(std::string_view id, const LintSurroundings& surroundings) {
-    if (!find_check(id) || holds(unchecked, id)) return false;
+    if (!find_check(id)) return false;
+    if (id == "W401") return surroundings.coverage != nullptr;
+    if (id == "N501") return surroundings.style;
     return surroundings.listeners.has_value() || !holds(of_settings, id);
 }
 

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "dsl/ast.h"
@@ -16,6 +19,12 @@
 
 namespace wayleave::dsl {
 
+// What the tests of a policy reached.
+struct TestCoverage {
+    std::set<std::string, std::less<>> routes;  // by name
+    std::set<std::string, std::less<>> rules;   // that decided, by place
+};
+
 // What is known of the daemon around the policy; nothing, where only policy files were named.
 struct LintSurroundings {
     struct Listeners {
@@ -24,6 +33,9 @@ struct LintSurroundings {
     };
     std::optional<Listeners> listeners;
     int64_t today = 0;  // days since 1970; 0: not known
+    // Runs the policy's tests; null: nobody can.
+    std::function<TestCoverage(const Policy&)> coverage = nullptr;
+    bool style = false;  // look for what `wayleave fmt` would change
 };
 
 // Adds warnings and notes. `policy` is what compile() made of `file`.

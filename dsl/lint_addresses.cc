@@ -1,4 +1,6 @@
 // Addresses that overlap, and old ones that nobody took away.
+#include <algorithm>
+
 #include "dsl/compile_parts.h"
 #include "dsl/lint_parts.h"
 #include "dsl/router.h"
@@ -50,6 +52,86 @@ void check_alias(LintContext& context, const ast::Alias& alias) {
                                 "take it away, or give it a new date");
 }
 
+// --- aliases that nobody reaches ---
+
+using Path = std::vector<AddressSegment>;
+using SegmentKind = AddressSegment::Kind;
+
+bool covers(const AddressSegment& wide, const AddressSegment& narrow) {
+    if (narrow.kind == SegmentKind::text)
+        return wide.kind == SegmentKind::text ? wide.text == narrow.text : accepts(wide.type, narrow.text);
+    return wide.kind != SegmentKind::text && within(narrow.type, wide.type);
+}
+
+// Whether every path of `b` is one of `a`. `**` takes a slash at the end, too.
+bool holds_all(const AddressPattern& a, const AddressPattern& b) {
+    for (size_t i = 0; i < b.path.size(); ++i) {
+        if (i >= a.path.size()) return false;
+        if (a.path[i].kind == SegmentKind::rest) return true;
+        if (b.path[i].kind == SegmentKind::rest || !covers(a.path[i], b.path[i])) return false;
+    }
+    return a.path.size() == b.path.size() && a.trailing_slash == b.trailing_slash;
+}
+
+bool same_host(const Path& a, const Path& b) {
+    return std::equal(
+        a.begin(), a.end(), b.begin(), b.end(),
+        [](const AddressSegment& x, const AddressSegment& y) { return covers(x, y) && covers(y, x); });
+}
+
+// All that `**` stands for: one segment, with a slash and without, or one and more.
+bool taken(const AddressPattern& piece, const std::vector<AddressPattern>& narrower) {
+    const bool one = std::any_of(narrower.begin(), narrower.end(),
+                                 [&](const AddressPattern& pattern) { return holds_all(pattern, piece); });
+    const bool splits = !piece.path.empty() && piece.path.back().kind == SegmentKind::rest &&
+                        piece.path.size() <= max_path_segments;
+    if (one || !splits) return one;
+    AddressPattern end = piece;
+    end.path.back() = AddressSegment{SegmentKind::capture, {}};
+    AddressPattern more = end;
+    more.path.push_back(piece.path.back());
+    AddressPattern slash = end;
+    slash.trailing_slash = true;
+    return taken(end, narrower) && taken(slash, narrower) && taken(more, narrower);
+}
+
+struct Known {
+    AddressPattern pattern;
+    Span span;
+    bool alias = false;
+};
+
+void check_dead_aliases(LintContext& context) {
+    std::vector<Known> all;
+    Diagnostics ignored;
+    for (const LintRoute& route : context.routes) {
+        const auto add = [&](const ast::Url& url, bool alias) {
+            std::vector<CaptureName> captures;
+            all.push_back({compile_address(url, captures, ignored), url.span, alias});
+        };
+        for (const ast::Url& url : route.ast->urls) add(url, false);
+        route.each<ast::Alias>([&](const ast::Alias& alias) { add(alias.url, true); });
+    }
+    for (const Known& alias : all) {
+        if (!alias.alias) continue;
+        std::vector<AddressPattern> narrower;
+        std::vector<Label> labels;
+        for (const Known& other : all) {
+            if (&other == &alias || !same_host(other.pattern.host, alias.pattern.host) ||
+                !holds_all(alias.pattern, other.pattern))
+                continue;
+            narrower.push_back(other.pattern);
+            if (labels.size() < 3) labels.push_back({other.span, "narrower"});
+        }
+        if (!taken(alias.pattern, narrower)) continue;
+        context.diagnostics
+            .warning("W106", alias.span, "nobody reaches this alias",
+                     "narrower addresses match all that it matches",
+                     "take the alias away, or the addresses that are before it")
+            .secondary = std::move(labels);
+    }
+}
+
 }  // namespace
 
 void lint_addresses(LintContext& context) {
@@ -57,6 +139,7 @@ void lint_addresses(LintContext& context) {
     for (const LintRoute& route : context.routes) {
         route.each<ast::Alias>([&](const ast::Alias& alias) { check_alias(context, alias); });
     }
+    check_dead_aliases(context);
 }
 
 }  // namespace wayleave::dsl

@@ -101,31 +101,14 @@ bool in_handshake(Refusal refusal) {
            refusal == Refusal::unavailable;
 }
 
-// Reasons that are common at both times: for others one outcome is all that is needed.
-bool at_both_times(Refusal refusal) {
-    return refusal == Refusal::forbidden || refusal == Refusal::limited;
-}
-
-void check_reason(LintContext& context, const ast::Errors& errors, const ast::Setting& setting) {
+// An outcome that fits one of the times at which the reason happens is enough: the other one has its default.
+void check_reason(LintContext& context, const ast::Setting& setting) {
     const auto refusal = refusal_from(setting.name.text);
     const auto* outcome = std::get_if<ast::Outcome>(&setting.value);
-    if (!refusal || !outcome) return;
-    if (outcome->kind == Kind::status && !in_handshake(*refusal)) {
-        context.diagnostics.warning(
-            "W117", outcome->span, quoted(setting.name.text) + " never happens in a handshake",
-            "so there is never a status to send", "write `close N` or `error \"name\"`");
-        return;
-    }
-    if ((outcome->kind != Kind::status && outcome->kind != Kind::close) || !at_both_times(*refusal)) return;
-    const bool other = std::any_of(errors.reasons.begin(), errors.reasons.end(), [&](const auto& one) {
-        return &one != &setting && one.name.text == setting.name.text;
-    });
-    if (other) return;
-    const bool status = outcome->kind == Kind::status;
-    context.diagnostics.note("N505", outcome->span,
-                             status ? "once the handshake is over, the default answers instead"
-                                    : "in a handshake the default answers instead",
-                             status ? "there is no status to send then" : "there is nothing to close then");
+    if (!refusal || !outcome || outcome->kind != Kind::status || in_handshake(*refusal)) return;
+    context.diagnostics.warning("W117", outcome->span,
+                                quoted(setting.name.text) + " never happens in a handshake",
+                                "so there is never a status to send", "write `close N` or `error \"name\"`");
 }
 
 void check_then(LintContext& context, const ast::Rule& rule) {
@@ -149,7 +132,7 @@ void lint_door(LintContext& context) {
         check_life(context, route);
         route.each<ast::Rule>([&](const ast::Rule& rule) { check_then(context, rule); });
         route.each<ast::Errors>([&](const ast::Errors& errors) {
-            for (const ast::Setting& setting : errors.reasons) check_reason(context, errors, setting);
+            for (const ast::Setting& setting : errors.reasons) check_reason(context, setting);
         });
     }
 }

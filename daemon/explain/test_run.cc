@@ -35,8 +35,9 @@ std::string outcome_text(const Explanation& e) {
 // One test: a client whose connection changes with each `expect allow connect`.
 class Player {
   public:
-    Player(const Runtime& runtime, const dsl::TestCase& test, Now now, std::map<std::string, bool>& decided)
-        : runtime_(runtime), test_(test), now_(now), decided_(decided), address_(test.at) {}
+    Player(const Runtime& runtime, const dsl::TestCase& test, Now now, std::map<std::string, bool>& decided,
+           std::set<std::string, std::less<>>& routes)
+        : runtime_(runtime), test_(test), now_(now), decided_(decided), routes_(routes), address_(test.at) {}
 
     TestResult play() {
         TestResult out{test_.title, test_.place, test_.steps.size(), {}};
@@ -131,6 +132,7 @@ class Player {
     }
 
     void note(const dsl::Route& route, dsl::NodeId verdict) {
+        routes_.insert(route.name);
         const size_t rule = verdict & ~dsl::verdict_bit;
         if (rule >= 2) decided_[route.rules[rule - 2].place] = true;
     }
@@ -139,6 +141,7 @@ class Player {
     const dsl::TestCase& test_;
     Now now_;
     std::map<std::string, bool>& decided_;
+    std::set<std::string, std::less<>>& routes_;
     std::string address_;
 };
 
@@ -185,7 +188,8 @@ TestRun run_tests(const Runtime& runtime, const std::vector<dsl::TestCase>& test
         }
     }
     TestRun out;
-    for (const dsl::TestCase& test : tests) out.results.push_back(Player(runtime, test, now, decided).play());
+    for (const dsl::TestCase& test : tests)
+        out.results.push_back(Player(runtime, test, now, decided, out.routes).play());
     for (const auto& [place, hit] : decided) out.rules.push_back({place, hit});
     return out;
 }

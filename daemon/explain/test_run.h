@@ -2,6 +2,7 @@
 // anything.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ struct RuleCoverage {
 };
 
 struct TestRun {
-    std::vector<TestResult> results;  // in the order of the policy
-    std::vector<RuleCoverage> rules;  // by place, each once, however many routes it reaches
+    std::vector<TestResult> results;            // in the order of the policy
+    std::vector<RuleCoverage> rules;            // by place, each once, however many routes it reaches
+    std::set<std::string, std::less<>> routes;  // that a client was judged at, by name
 
     [[nodiscard]] size_t failed() const;     // tests
     [[nodiscard]] size_t uncovered() const;  // rules

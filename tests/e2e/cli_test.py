@@ -12,14 +12,18 @@ import tempfile
 from daemon import BINARY, TOKEN_BLOCK, Daemon, run
 from runner import main
 
-POLICY = TOKEN_BLOCK + """
+POLICY = TOKEN_BLOCK.strip() + """
+
 route chat /ws {
     auth    = demo
     origins = { none }
     allow connect
     limit connections to 9 per user.sub
     limit messages to 9/s per user.sub
-    message say { allow publish to room/all }
+    message say {
+        allow
+        publish to room/all
+    }
 }
 """
 MISTAKE = ('user.name == "x"', 'user.nmae == "x"')

@@ -63,7 +63,7 @@ bool is_inside(const Sources& sources, Span span) {
 
 // Lint finds places and pages for what it says, and refuses what compile() refuses.
 void lint_too(const Sources& sources, const FileReader& files, bool compiles, Diagnostics& loaded) {
-    const LintSurroundings surroundings{LintSurroundings::Listeners{true, false}, 20'000};
+    const LintSurroundings surroundings{LintSurroundings::Listeners{true, false}, 20'000, nullptr, true};
     const Linted linted = compile_and_lint(sources, files, surroundings, loaded);
     check((linted.policy != nullptr) == compiles);
     for (const Diagnostic& one : loaded.all()) {
