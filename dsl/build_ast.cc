@@ -272,6 +272,7 @@ ast::Message AstBuilder::message(const SyntaxNode& node) {
     ast::Message out;
     out.span = span(node);
     while (parts.peek() == NodeKind::message_type) out.types.push_back(message_type(parts.take()));
+    out.members.reserve(parts.count());
     while (!parts.done()) out.members.push_back(message_member(parts.take()));
     return out;
 }
@@ -302,6 +303,7 @@ ast::Member AstBuilder::member(const SyntaxNode& node) {
 
 std::vector<ast::Member> AstBuilder::members(Children& from) {
     std::vector<ast::Member> out;
+    out.reserve(from.count());  // members are large: no room for more than there are
     while (!from.done()) out.push_back(member(from.take()));
     return out;
 }

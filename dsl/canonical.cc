@@ -104,6 +104,7 @@ class RouteLines {
         for (const Ban& ban : route_.bans) this->ban(ban);
         backends();
         errors();
+        name_messages();
         for (size_t i = 0; i < route_.messages.size(); ++i) message(i);
         finish(out_);
         return std::move(out_);
@@ -181,24 +182,22 @@ class RouteLines {
         }
     }
 
-    // "message call.*: "
-    std::string types_of(size_t number) const {
-        std::vector<std::string> types;
-        for (const auto& [type, message] : route_.exact_types) {
-            if (message == number) types.push_back(type);
+    // Of each message: "message call.*: "
+    void name_messages() {
+        std::vector<std::vector<std::string>> types(route_.messages.size());
+        for (const auto& [type, message] : route_.exact_types) types[message].push_back(type);
+        for (const auto& [prefix, message] : route_.type_prefixes) types[message].push_back(prefix + "*");
+        for (std::vector<std::string>& one : types) {
+            std::sort(one.begin(), one.end());
+            std::string text = "message ";
+            for (size_t i = 0; i < one.size(); ++i) text += (i > 0 ? "," : "") + one[i];
+            message_names_.push_back(text + ": ");
         }
-        for (const auto& [prefix, message] : route_.type_prefixes) {
-            if (message == number) types.push_back(prefix + "*");
-        }
-        std::sort(types.begin(), types.end());
-        std::string out = "message ";
-        for (size_t i = 0; i < types.size(); ++i) out += (i > 0 ? "," : "") + types[i];
-        return out + ": ";
     }
 
     void message(size_t number) {
         const Message& message = route_.messages[number];
-        before_ = types_of(number);
+        before_ = message_names_[number];
         words_.message = &message;
         if (message.strict) add(before_ + "strict = true");
         for (const FieldDecl& field : message.fields) {
@@ -229,11 +228,13 @@ class RouteLines {
     Words words_;
     Section out_;
     std::string before_;
+    std::vector<std::string> message_names_;
 };
 
-void add_addresses(const Policy& policy, std::map<std::string, Section>& found) {
+// The lines of aliases, by the route's number.
+std::map<uint32_t, Lines> alias_lines(const Policy& policy) {
+    std::map<uint32_t, Lines> out;
     for (const auto& [number, alias] : policy.aliases) {
-        Section& section = found["route " + policy.routes[alias.route]->name];
         std::string text = "alias " + alias.address;
         if (!alias.stream.empty()) text += " stream " + alias.stream;
         for (size_t i = 0; i < alias.captures.size(); ++i) {
@@ -245,42 +246,49 @@ void add_addresses(const Policy& policy, std::map<std::string, Section>& found) 
                 text += " where " + fact.name + " = " + print(*value, fact.type);
         }
         if (alias.until) text += " until " + print(Value(*alias.until), {Kind::date, Shape::one});
-        add(section.lines, std::move(text), alias.place);
+        add(out[alias.route], std::move(text), alias.place);
+    }
+    return out;
+}
+
+// Shows one after the other: all at once are larger than the policy.
+template <class See>
+void each_section(const Policy& policy, const See& see) {
+    const auto finished = [&](Section section) {
+        finish(section);
+        see(std::move(section));
+    };
+    for (const BackendDecl& backend : policy.backends) {
+        Section section{"backend " + backend.name, {}, backend.place};
+        add_settings(section.lines, backend.settings, Place::backend);
+        finished(std::move(section));
+    }
+    for (const ChannelDecl& channel : policy.channels) {
+        Section section{"channel " + channel.pattern, {}, channel.place};
+        add_settings(section.lines, channel.settings, Place::channel);
+        finished(std::move(section));
+    }
+    for (const TokenDecl& token : policy.tokens) finished(token_section(token));
+    std::map<uint32_t, Lines> aliases = alias_lines(policy);
+    for (const auto* list : {&policy.routes, &policy.apis}) {
+        for (uint32_t i = 0; i < list->size(); ++i) {
+            const Route& route = *(*list)[i];
+            Section section = RouteLines(policy, route).section();
+            for (const std::string& address : route.addresses) add(section.lines, "address " + address);
+            const auto more = route.api ? aliases.end() : aliases.find(i);
+            if (more != aliases.end())
+                section.lines.insert(section.lines.end(), more->second.begin(), more->second.end());
+            finished(std::move(section));
+        }
     }
 }
 
 }  // namespace
 
 std::vector<Section> sections(const Policy& policy) {
-    std::map<std::string, Section> found;
-    const auto keep = [&](Section section) {
-        std::string name = section.name;
-        found.emplace(std::move(name), std::move(section));
-    };
-    for (const BackendDecl& backend : policy.backends) {
-        Section section{"backend " + backend.name, {}, backend.place};
-        add_settings(section.lines, backend.settings, Place::backend);
-        keep(std::move(section));
-    }
-    for (const ChannelDecl& channel : policy.channels) {
-        Section section{"channel " + channel.pattern, {}, channel.place};
-        add_settings(section.lines, channel.settings, Place::channel);
-        keep(std::move(section));
-    }
-    for (const TokenDecl& token : policy.tokens) keep(token_section(token));
-    for (const auto* list : {&policy.routes, &policy.apis}) {
-        for (const auto& route : *list) {
-            Section section = RouteLines(policy, *route).section();
-            for (const std::string& address : route->addresses) add(section.lines, "address " + address);
-            keep(std::move(section));
-        }
-    }
-    add_addresses(policy, found);
     std::vector<Section> out;
-    for (auto& [name, section] : found) {
-        finish(section);
-        out.push_back(std::move(section));
-    }
+    each_section(policy, [&](Section section) { out.push_back(std::move(section)); });
+    std::sort(out.begin(), out.end(), [](const Section& a, const Section& b) { return a.name < b.name; });
     return out;
 }
 
@@ -292,12 +300,9 @@ uint64_t hash_of(const Section& section) {
 
 void fill_hashes(Policy& policy) {
     std::map<std::string, uint64_t, std::less<>> hashes;
+    each_section(policy, [&](const Section& section) { hashes.emplace(section.name, hash_of(section)); });
     policy.hash = empty_hash;
-    for (const Section& section : sections(policy)) {
-        const uint64_t hash = hash_of(section);
-        hashes.emplace(section.name, hash);
-        policy.hash = mix(policy.hash, hash_text(hash));
-    }
+    for (const auto& [name, hash] : hashes) policy.hash = mix(policy.hash, hash_text(hash));
     for (auto* list : {&policy.routes, &policy.apis}) {
         for (auto& route : *list) {
             uint64_t hash = hashes.at((route->api ? "api " : "route ") + route->name);

@@ -13,6 +13,8 @@ namespace {
 // Words that stand where a backend's name may stand.
 constexpr std::string_view taken_words = "error file status close drop url";
 
+constexpr size_t most_routes = 100'000;
+
 class Compiler {
   public:
     Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics)
@@ -27,6 +29,12 @@ class Compiler {
         for (const ast::Backend* backend : backends_) add_backend(*backend);
         for (const ast::Channel* channel : channels_) add_channel(*channel);
         for (const ast::Token* token : tokens_) policy_->tokens.push_back(compile_token(context_, *token));
+        if (routes_.size() > most_routes) {
+            context_.diagnostics.error(
+                "E026", routes_[most_routes]->name.span, "a policy has at most 100,000 routes",
+                "this one is the first too many", "a capture, such as /app/:tenant, makes one route of many");
+            return std::move(policy_);
+        }
         for (const ast::Route* route : routes_) add_route(*route);
         for (const ast::Api* api : apis_) add_api(*api);
         for (const ast::Test* test : tests_)

@@ -25,7 +25,29 @@ std::string joined(const std::vector<ast::MessageType>& types) {
 
 }  // namespace
 
+// `deny message` and the like, outside of blocks: they reach every block, and are the same in each.
+void RouteCompiler::gather_message_rules() {
+    const bool any = std::any_of(parts_.begin(), parts_.end(), [](const Part& part) {
+        return std::any_of(part.members->begin(), part.members->end(), [](const ast::Member& member) {
+            return std::holds_alternative<ast::Message>(member);
+        });
+    });
+    if (!any) return;
+    for (const Part& part : parts_) {
+        const Names names = names_for(part);
+        for (const ast::Member& member : *part.members) {
+            const auto* rule = std::get_if<ast::Rule>(&member);
+            const bool mine = rule && std::any_of(rule->actions.begin(), rule->actions.end(),
+                                                  [](const ast::ActionName& name) {
+                                                      return name.action == ast::Action::message;
+                                                  });
+            if (mine) add_candidate(*rule, names, at_message, message_denies_, message_allows_);
+        }
+    }
+}
+
 void RouteCompiler::compile_messages() {
+    gather_message_rules();
     for (const Part& part : parts_) {
         for (const ast::Member& member : *part.members) {
             const auto* message = std::get_if<ast::Message>(&member);
@@ -76,17 +98,8 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
         }
         add_candidate(rule, names, at_message, denies, allows);
     });
-    for (const Part& part : parts_) {
-        const Names route_names = names_for(part);
-        for (const ast::Member& member : *part.members) {
-            const auto* rule = std::get_if<ast::Rule>(&member);
-            const bool mine = rule && std::any_of(rule->actions.begin(), rule->actions.end(),
-                                                  [](const ast::ActionName& name) {
-                                                      return name.action == ast::Action::message;
-                                                  });
-            if (mine) add_candidate(*rule, route_names, at_message, denies, allows);
-        }
-    }
+    denies.insert(denies.end(), message_denies_.begin(), message_denies_.end());
+    allows.insert(allows.end(), message_allows_.begin(), message_allows_.end());
     const bool never_allowed = std::none_of(allows.begin(), allows.end(), [](const Candidate& allow) {
         return allow.condition.kind != Condition::Kind::constant || allow.condition.value;
     });

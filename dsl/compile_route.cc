@@ -88,6 +88,9 @@ CompiledRoute RouteCompiler::compile() {
         compile_aliases();
     }
     route_->program = builder_.take();
+    route_->rules.shrink_to_fit();
+    route_->clauses.shrink_to_fit();
+    route_->messages.shrink_to_fit();
     return std::move(out_);
 }
 

@@ -108,6 +108,7 @@ class RouteCompiler {
     void bind(const ast::Binding& binding, AliasAddress& out);
 
     // --- compile_message.cc ---
+    void gather_message_rules();
     void compile_messages();
     void compile_message(const ast::Message& message, const Names& names);
     void compile_field(const ast::Field& field, const Lets& lets, Message& out, Names& names);
@@ -131,6 +132,8 @@ class RouteCompiler {
     Names names_;  // without lets, which differ by part
     ProgramBuilder builder_;
     std::map<const ast::Rule*, NodeId> verdicts_;
+    std::vector<Candidate> message_denies_;  // of every message block
+    std::vector<Candidate> message_allows_;
     bool public_ = false;
     bool has_auth_ = false;
     std::map<std::string_view, Span> types_;

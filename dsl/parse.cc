@@ -20,6 +20,7 @@ class ParseState {
     size_t depth = 0;
 
     [[nodiscard]] const SyntaxTree& tree() const { return tree_; }
+    [[nodiscard]] SyntaxTree take_tree() { return std::move(tree_); }
     [[nodiscard]] size_t mark() const { return tree_.size(); }
 
     void begin_node(NodeKind kind, size_t at) {
@@ -206,7 +207,7 @@ SyntaxTree parse_file(const SourceFile& source, uint32_t file, Diagnostics& diag
     ParseState state(source, file, diagnostics);
     (void)tao::pegtl::parse<grammar::file, tao::pegtl::nothing, Control>(in, state);
     build_ast(state.tree(), source, file, diagnostics, out);
-    return state.tree();
+    return state.take_tree();
 }
 
 }  // namespace

@@ -117,6 +117,11 @@ NodeId ProgramBuilder::switch_on(const Operand& on, Stage stage,
 Program ProgramBuilder::take() {
     find_early();
     place_memory();
+    program_.constants.shrink_to_fit();
+    program_.patterns.shrink_to_fit();
+    program_.atoms.shrink_to_fit();
+    program_.nodes.shrink_to_fit();
+    program_.roots.shrink_to_fit();
     return std::move(program_);
 }
 

@@ -54,7 +54,11 @@ Position Sources::position(uint32_t file, uint32_t offset) const {
     const auto after = std::upper_bound(f.line_starts.begin(), f.line_starts.end(), offset);
     const auto index = static_cast<uint32_t>(after - f.line_starts.begin());
     const uint32_t start = f.line_starts[index - 1];
-    return {index, 1 + characters_before(f, std::max(offset, start)) - characters_before(f, start)};
+    const uint32_t end = std::min(std::max(offset, start), static_cast<uint32_t>(f.text.size()));
+    if (end - start > step) return {index, 1 + characters_before(f, end) - characters_before(f, start)};
+    const auto first = f.text.begin() + start;
+    const auto column = std::count_if(first, first + (end - start), begins_character);
+    return {index, 1 + static_cast<uint32_t>(column)};
 }
 
 std::string Sources::place(Span span) const {

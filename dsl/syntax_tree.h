@@ -2,6 +2,7 @@
 // its subtree ends. Flat, so that giving up a statement half-way is a resize.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -50,6 +51,12 @@ class Children {
 
     [[nodiscard]] bool done() const { return at_ >= end_; }
     [[nodiscard]] NodeKind peek() const { return done() ? NodeKind::none : (*tree_)[at_].kind; }
+
+    [[nodiscard]] size_t count() const {
+        size_t out = 0;
+        for (uint32_t at = at_; at < end_; at = (*tree_)[at].next) ++out;
+        return out;
+    }
 
     const SyntaxNode& take() {
         if (done()) return nothing;

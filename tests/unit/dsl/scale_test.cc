@@ -1,0 +1,41 @@
+// Policies that are large: what is refused, and what must not cost the square of its size.
+#include <catch2/catch.hpp>
+
+#include <chrono>
+#include <string>
+
+#include "dsl/compile.h"
+#include "dsl/load.h"
+
+using namespace wayleave;
+using namespace wayleave::dsl;
+
+namespace {
+
+std::string first_error(std::string text) {
+    Sources sources;
+    Diagnostics diagnostics;
+    load_text("p.route", std::move(text), sources, diagnostics);
+    (void)compile(
+        sources, [](const std::string&) { return failure("no files"); }, diagnostics);
+    return diagnostics.errors() == 0
+               ? ""
+               : std::string(diagnostics.all().front().id) + " " + diagnostics.all().front().message;
+}
+
+}  // namespace
+
+TEST_CASE("a policy has a bounded number of routes") {
+    std::string text;
+    for (int i = 0; i <= 100'000; ++i)
+        text += "route r" + std::to_string(i) + " /r" + std::to_string(i) + " { }\n";
+    CHECK(first_error(std::move(text)) == "E026 a policy has at most 100,000 routes");
+}
+
+TEST_CASE("many messages of one route cost in proportion to their number") {
+    std::string text = "route r /r { auth = none origins = { none } deny message if message.size > 1kb\n";
+    for (int i = 0; i < 20'000; ++i) text += "message m" + std::to_string(i) + " { allow }\n";
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(first_error(text + "}").empty());
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));  // the square took minutes
+}
