@@ -207,6 +207,8 @@ Condition ExprChecker::order(const Expr& expr, const Typed& left, const Typed& r
 
 Condition ExprChecker::membership(const Expr& expr, const Typed& left, const Typed& right,
                                   const Context& context) {
+    const bool addresses =
+        left.type == Type{Kind::ip, Shape::one} || left.type == Type{Kind::net, Shape::one};
     if (right.mixed) {  // { owner, "admin" }: each by itself
         std::vector<Condition> any;
         for (const Expr& element : right.elements) {
@@ -214,12 +216,10 @@ Condition ExprChecker::membership(const Expr& expr, const Typed& left, const Typ
             if (!typed) return broken();
             Typed shown = *typed;
             shown.span = element.span;
-            any.push_back(equality(expr, left, shown));
+            any.push_back(addresses ? within(expr, left, shown) : equality(expr, left, shown));
         }
         return Condition::any_of(std::move(any));
     }
-    const bool addresses =
-        left.type == Type{Kind::ip, Shape::one} || left.type == Type{Kind::net, Shape::one};
     const bool nets_right = right.type.kind == Kind::net || right.type.kind == Kind::ip;
     if (addresses && nets_right && (is_set(right.type) || right.type.kind == Kind::net))
         return nets(left, right);
@@ -229,6 +229,18 @@ Condition ExprChecker::membership(const Expr& expr, const Typed& left, const Typ
         return mismatch(expr, left, right, "the right side is a set of what stands on the left");
     }
     return atom(Test::element, left, right);
+}
+
+// An address beside one element of a set: a net has what lies within it, an address is the net of itself.
+Condition ExprChecker::within(const Expr& expr, const Typed& left, const Typed& element) {
+    if (element.type == Type{Kind::net, Shape::one}) return nets(left, element);
+    const bool alone = element.type == Type{Kind::ip, Shape::one} && left.type.kind == Kind::net;
+    if (!alone || !element.value) return equality(expr, left, element);
+    Typed net = element;
+    net.type.kind = Kind::net;
+    net.value = Value(Net{std::get<Address>(element.value->held), 128});
+    net.operand = builder_.constant(*net.value);
+    return nets(left, net);
 }
 
 Condition ExprChecker::nets(const Typed& left, const Typed& right) {

@@ -54,6 +54,7 @@ class ExprChecker {
     Condition order(const ast::Expr& expr, const Typed& left, const Typed& right);
     Condition membership(const ast::Expr& expr, const Typed& left, const Typed& right,
                          const Context& context);
+    Condition within(const ast::Expr& expr, const Typed& left, const Typed& element);
     Condition nets(const Typed& left, const Typed& right);
     Condition like(const ast::Expr& expr, const Typed& left, const Typed& right);
     Condition overlaps(const ast::Expr& expr, const Typed& left, const Typed& right);

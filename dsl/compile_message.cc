@@ -49,6 +49,7 @@ void RouteCompiler::compile_messages() {
 }
 
 void RouteCompiler::compile_message(const ast::Message& message, const Names& outer) {
+    const size_t errors = diagnostics_.errors();
     Names names = outer;
     Message out;
     out.place = context_.sources.place(message.span);
@@ -89,7 +90,7 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
     const bool never_allowed = std::none_of(allows.begin(), allows.end(), [](const Candidate& allow) {
         return allow.condition.kind != Condition::Kind::constant || allow.condition.value;
     });
-    if (never_allowed) {
+    if (never_allowed && diagnostics_.errors() == errors) {  // a mistake in a condition says enough
         diagnostics_.error(
             "E023", message.types.front().span, "no `allow` lets this message pass", {},
             "write `allow` in the block, or leave the block out: what is not named is refused");

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dsl/compile_route.h"
+#include "dsl/rule_linker.h"
 #include "dsl/text.h"
 
 namespace wayleave::dsl {
@@ -103,13 +104,12 @@ RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<C
     });
     std::stable_sort(allows.begin(), allows.end(),
                      [&](const Candidate& a, const Candidate& b) { return place(a) < place(b); });
-    NodeId next = never;
-    for (const std::vector<Candidate>* list : {&allows, &denies}) {
-        for (auto it = list->rbegin(); it != list->rend(); ++it) {
-            next = builder_.link(it->condition, rule_verdict(*it->rule), next);
-        }
+    std::vector<RuleLinker::Rule> rules;
+    for (const std::vector<Candidate>* list : {&denies, &allows}) {
+        for (const Candidate& candidate : *list)
+            rules.push_back({candidate.condition, rule_verdict(*candidate.rule)});
     }
-    const RootId root = builder_.root(next);
+    const RootId root = builder_.root(RuleLinker(builder_).link(std::move(rules), never));
     std::vector<Clause> clauses;
     for (std::vector<Candidate>* list : {&denies, &allows}) {
         for (Candidate& candidate : *list) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "dsl/text.h"
 
@@ -9,21 +10,6 @@ namespace wayleave::dsl {
 namespace {
 
 using Set = const std::vector<Scalar>*;
-
-ValueView view(const Value& value) {
-    return std::visit(
-        [](const auto& held) -> ValueView {
-            using T = std::decay_t<decltype(held)>;
-            if constexpr (std::is_same_v<T, std::string>) {
-                return std::string_view(held);
-            } else if constexpr (std::is_same_v<T, std::vector<Scalar>>) {
-                return &held;
-            } else {
-                return held;
-            }
-        },
-        value.held);
-}
 
 Net subnet_of(const Address& ip) {
     return canonical({ip, static_cast<uint8_t>(ip.is_v4() ? 96 + 24 : 56)});
@@ -56,6 +42,43 @@ ValueView attribute(const Operand& operand, const Request& request) {
         case Attribute::field: return view(request.fields[operand.slot]);
     }
     return false;
+}
+
+// The operand's value where it stands, if it stands somewhere as a Value; else null.
+const Value* standing(const Program& program, const Operand& operand, const Request& request) {
+    if (operand.from == Operand::From::constant) return &program.constants[operand.index];
+    if (operand.from == Operand::From::lookup) return nullptr;
+    if (operand.attribute == Attribute::field) return &request.fields[operand.slot];
+    if (operand.attribute == Attribute::fact) return &request.facts->values[operand.slot];
+    return nullptr;
+}
+
+// Two values in place, without the detour over views: nearly all that rules compare are texts and numbers.
+// Empty: look at them the long way.
+struct InPlace {
+    std::string_view text;
+    int64_t number = 0;
+    enum class Is : uint8_t { other, text, number } is = Is::other;
+};
+
+InPlace in_place(const Program& program, const Operand& operand, const Request& request) {
+    if (const Value* value = standing(program, operand, request)) {
+        if (const auto* text = std::get_if<std::string>(&value->held)) return {*text, 0, InPlace::Is::text};
+        if (const auto* number = std::get_if<int64_t>(&value->held))
+            return {{}, *number, InPlace::Is::number};
+        return {};
+    }
+    if (operand.from == Operand::From::lookup) return {};
+    switch (operand.attribute) {
+        case Attribute::message_size: return {{}, request.message_size, InPlace::Is::number};
+        case Attribute::message_type: return {request.message_type, 0, InPlace::Is::text};
+        case Attribute::channel_segment: {
+            const bool there = request.channel && operand.slot < request.channel->count;
+            return {there ? request.channel->segments[operand.slot] : std::string_view(), 0,
+                    InPlace::Is::text};
+        }
+        default: return {};
+    }
 }
 
 template <class T>
@@ -125,9 +148,51 @@ std::string_view as_text(const ValueView& value, char (&digits)[24]) {
     return {};
 }
 
-constexpr size_t remembered_atoms = 512;
+constexpr uint32_t no_case = UINT32_MAX;
+
+bool equals(const ValueView& value, const Value& constant) {
+    if (const auto* text = std::get_if<std::string_view>(&value)) {
+        const auto* other = std::get_if<std::string>(&constant.held);
+        return other && *text == *other;
+    }
+    return value == view(constant);
+}
+
+uint32_t case_for(const Program& program, const Switch& question, const Request& request) {
+    const ValueView value = fetch(program, question.on, request);
+    const size_t mask = question.slots.size() - 1;
+    for (size_t slot = switch_hash(value) & mask; question.slots[slot] != 0; slot = (slot + 1) & mask) {
+        const uint32_t number = question.slots[slot] - 1;
+        if (equals(value, program.constants[question.constants[number]])) return number;
+    }
+    return no_case;
+}
 
 }  // namespace
+
+ValueView view(const Value& value) {
+    return std::visit(
+        [](const auto& held) -> ValueView {
+            using T = std::decay_t<decltype(held)>;
+            if constexpr (std::is_same_v<T, std::string>) {
+                return std::string_view(held);
+            } else if constexpr (std::is_same_v<T, std::vector<Scalar>>) {
+                return &held;
+            } else {
+                return held;
+            }
+        },
+        value.held);
+}
+
+uint64_t switch_hash(const ValueView& value) {
+    if (const auto* text = std::get_if<std::string_view>(&value)) return std::hash<std::string_view>{}(*text);
+    uint64_t words[2] = {0, 0};
+    if (const auto* number = std::get_if<int64_t>(&value)) words[0] = static_cast<uint64_t>(*number);
+    if (const auto* ip = std::get_if<Address>(&value)) std::memcpy(words, ip->bytes.data(), sizeof words);
+    const uint64_t mixed = (words[0] ^ words[1] * 0x9E3779B97F4A7C15) * 0xBF58476D1CE4E5B9;
+    return mixed ^ (mixed >> 32);
+}
 
 ValueView fetch(const Program& program, const Operand& operand, const Request& request) {
     switch (operand.from) {
@@ -189,6 +254,18 @@ bool holds(const Program& program, const Atom& atom, const Request& request) {
         return request.channel &&
                matches(program, program.patterns[atom.left.index], *request.channel, request);
     }
+    if (atom.test == Test::equal || atom.test == Test::less || atom.test == Test::less_equal) {
+        const InPlace left = in_place(program, atom.left, request);
+        if (left.is != InPlace::Is::other) {
+            const InPlace right = in_place(program, atom.right, request);
+            if (left.is == right.is) {
+                if (left.is == InPlace::Is::text) return left.text == right.text;
+                if (atom.test == Test::equal) return left.number == right.number;
+                return left.number < right.number ||
+                       (atom.test == Test::less_equal && left.number == right.number);
+            }
+        }
+    }
     const ValueView left = fetch(program, atom.left, request);
     if (atom.test == Test::is_true) return std::get<bool>(left);
     const ValueView right = fetch(program, atom.right, request);
@@ -215,60 +292,48 @@ bool holds(const Program& program, const Atom& atom, const Request& request) {
 }
 
 NodeId decide(const Program& program, std::span<const Node> nodes, NodeId root, const Request& request) {
-    // An atom that several rules share is asked once.
-    uint64_t asked[remembered_atoms / 64];
-    uint64_t answers[remembered_atoms / 64];
-    const size_t words = std::min(program.atoms.size(), remembered_atoms) / 64 + 1;
-    std::fill_n(asked, std::min(words, std::size(asked)), 0);
-    std::fill_n(answers, std::min(words, std::size(answers)), 0);
+    // A dear atom that several rules share is asked once.
+    uint64_t asked[most_remembered / 64];
+    uint64_t answers[most_remembered / 64];
+    const size_t words = (program.remembered + 63) / 64;
+    std::fill_n(asked, words, 0);
+    std::fill_n(answers, words, 0);
+    const auto remembered = [&](uint32_t number) {
+        const Atom& atom = program.atoms[number];
+        const uint32_t place = program.memory[number];
+        if (place == 0) return holds(program, atom, request);
+        const uint64_t bit = uint64_t{1} << (place - 1) % 64;
+        const size_t word = (place - 1) / 64;
+        if ((asked[word] & bit) == 0) {
+            asked[word] |= bit;
+            if (holds(program, atom, request)) answers[word] |= bit;
+        }
+        return (answers[word] & bit) != 0;
+    };
     while ((root & verdict_bit) == 0) {
         const Node& node = nodes[root];
-        const size_t word = node.atom / 64;
-        const uint64_t bit = uint64_t{1} << (node.atom % 64);
-        bool yes = false;
-        if (node.atom < remembered_atoms && (asked[word] & bit) != 0) {
-            yes = (answers[word] & bit) != 0;
-        } else {
-            yes = holds(program, program.atoms[node.atom], request);
-            if (node.atom < remembered_atoms) {
-                asked[word] |= bit;
-                answers[word] = yes ? answers[word] | bit : answers[word] & ~bit;
-            }
+        if ((node.atom & switch_bit) != 0) {
+            const uint32_t found = case_for(program, program.switches[node.atom & ~switch_bit], request);
+            root = found == no_case ? node.no : nodes[node.yes + found].yes;
+            continue;
         }
+        const Atom& atom = program.atoms[node.atom];
+        const bool yes = atom.test < Test::element ? holds(program, atom, request) : remembered(node.atom);
         root = yes ? node.yes : node.no;
     }
     return root;
 }
 
 AtomBits early_answers(const Program& program, const Request& request) {
-    AtomBits bits((program.atoms.size() + 63) / 64);
-    for (size_t i = 0; i < program.atoms.size(); ++i) {
-        const Atom& atom = program.atoms[i];
-        if (atom.stage <= Stage::identity && holds(program, atom, request))
-            bits[i / 64] |= uint64_t{1} << (i % 64);
+    const size_t words = (program.atoms.size() + 63) / 64;
+    AtomBits out(words + program.early_switches.size());
+    for (const uint32_t i : program.early_atoms) {
+        if (holds(program, program.atoms[i], request)) out[i / 64] |= uint64_t{1} << (i % 64);
     }
-    return bits;
-}
-
-Residual fold(const Program& program, const AtomBits& answers) {
-    // Nodes are in the order of their making: a node's targets come before it. One pass is enough.
-    Residual out;
-    std::vector<NodeId> moved(program.nodes.size());
-    const auto where = [&](NodeId id) { return (id & verdict_bit) != 0 ? id : moved[id]; };
-    for (size_t i = 0; i < program.nodes.size(); ++i) {
-        const Node& node = program.nodes[i];
-        const NodeId yes = where(node.yes);
-        const NodeId no = where(node.no);
-        if (program.atoms[node.atom].stage <= Stage::identity) {
-            moved[i] = (answers[node.atom / 64] >> (node.atom % 64) & 1) != 0 ? yes : no;
-        } else if (yes == no) {
-            moved[i] = yes;
-        } else {
-            moved[i] = static_cast<NodeId>(out.nodes.size());
-            out.nodes.push_back({node.atom, yes, no});
-        }
+    for (size_t i = 0; i < program.early_switches.size(); ++i) {
+        const uint32_t found = case_for(program, program.switches[program.early_switches[i]], request);
+        out[words + i] = found == no_case ? 0 : found + 1;
     }
-    for (const NodeId root : program.roots) out.roots.push_back(where(root));
     return out;
 }
 

@@ -40,10 +40,11 @@ struct Residual {
     std::vector<NodeId> roots;
 };
 
-// One bit for each atom: what fold() needs to know, and the key under which residuals are shared.
+// What fold() needs to know, and the key under which residuals are shared: one bit for each atom, and then
+// one word for each early switch, the number of its case plus one.
 using AtomBits = std::vector<uint64_t>;
 
-// The answers of all atoms of stage arrival and identity.
+// The answers of all atoms and switches of stage arrival and identity that nodes ask.
 [[nodiscard]] AtomBits early_answers(const Program& program, const Request& request);
 [[nodiscard]] Residual fold(const Program& program, const AtomBits& answers);
 
@@ -52,6 +53,8 @@ using AtomBits = std::vector<uint64_t>;
                             const Request& request);
 
 [[nodiscard]] bool holds(const Program& program, const Atom& atom, const Request& request);
+[[nodiscard]] ValueView view(const Value& value);
+[[nodiscard]] uint64_t switch_hash(const ValueView& value);
 [[nodiscard]] ValueView fetch(const Program& program, const Operand& operand, const Request& request);
 
 // Whether the channel matches the pattern.

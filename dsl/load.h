@@ -1,6 +1,8 @@
-// Reads policy files from disk into Sources: the only part of dsl/ that touches the file system.
+// Reads policy files from disk into Sources: with file_set, the only part of dsl/ that touches the file
+// system.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "dsl/diagnostic.h"
@@ -11,6 +13,10 @@ namespace wayleave::dsl {
 struct LoadLimits {
     size_t file_bytes = 16u << 20;
     size_t total_bytes = 64u << 20;
+    // What changed less than that ago may be half written: it is waited for, and what goes on changing is an
+    // error.
+    int64_t settle_ms = 60;
+    int64_t patience_ms = 2000;
 };
 
 // Adds `path` to the sources: a file, or a directory whose regular files named *.route are read in the order

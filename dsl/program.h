@@ -59,6 +59,7 @@ enum class Test : uint8_t {
     equal,
     less,
     less_equal,
+    // from here on an answer is dear enough to be remembered
     element,     // left is in the set right
     in_net,      // the ip left is in the net right
     in_nets,     // the ip left is in the constant right: nets, merged and sorted
@@ -90,7 +91,7 @@ struct PatternSegment {
 };
 using Pattern = std::vector<PatternSegment>;
 
-// A node is a jump, `atoms[atom] ? yes : no`, or with the top bit set a verdict.
+// A node is a jump, `atoms[atom] ? yes : no`, or a switch; with the top bit set a verdict.
 using NodeId = uint32_t;
 constexpr NodeId verdict_bit = 0x8000'0000;
 constexpr NodeId never = verdict_bit | 0;   // false; as a decision: no rule allows it
@@ -98,6 +99,11 @@ constexpr NodeId always = verdict_bit | 1;  // true
 constexpr NodeId verdict(size_t rule) {
     return verdict_bit | static_cast<NodeId>(rule + 2);
 }
+
+// Instead of an atom: the number of a switch. Then `yes` is the first of its cases, nodes that stand together
+// and say in `yes` where they lead; `no` is for a value that is none of them.
+constexpr uint32_t switch_bit = 0x8000'0000;
+constexpr uint32_t case_of_switch = UINT32_MAX;  // the atom of a case
 
 struct Node {
     uint32_t atom = 0;
@@ -107,15 +113,33 @@ struct Node {
     friend bool operator==(const Node&, const Node&) = default;
 };
 
+// Many questions in one look-up: which of these constants (texts, ints or ips) an operand equals.
+struct Switch {
+    Operand on;
+    Stage stage = Stage::arrival;
+    std::vector<uint32_t> constants;  // in Program::constants, one a case
+    std::vector<uint32_t> slots;      // by hash, open addressing: a case's number plus one; 0: free
+};
+
 using RootId = uint32_t;  // index in Program::roots
+
+constexpr size_t most_remembered = 512;  // answers of dear atoms in one decision
 
 struct Program {
     std::vector<Value> constants;
     std::vector<Lookup> lookups;
     std::vector<Pattern> patterns;
     std::vector<Atom> atoms;
+    std::vector<Switch> switches;
     std::vector<Node> nodes;
     std::vector<NodeId> roots;
+
+    // Made when the rest is complete: what can be answered at connect, of what nodes ask, and for dear atoms
+    // that several nodes ask the place where one decision remembers the answer, plus one.
+    std::vector<uint32_t> early_atoms;
+    std::vector<uint32_t> early_switches;
+    std::vector<uint16_t> memory;
+    size_t remembered = 0;
 };
 
 }  // namespace wayleave::dsl

@@ -1,5 +1,9 @@
 #include "dsl/program_builder.h"
 
+#include <algorithm>
+
+#include "dsl/evaluate.h"
+
 namespace wayleave::dsl {
 namespace {
 
@@ -85,6 +89,60 @@ NodeId ProgramBuilder::link(const Condition& condition, NodeId yes, NodeId no) {
             return no;
     }
     return no;
+}
+
+NodeId ProgramBuilder::switch_on(const Operand& on, Stage stage,
+                                 const std::vector<std::pair<uint32_t, NodeId>>& cases, NodeId otherwise) {
+    const bool any =
+        std::any_of(cases.begin(), cases.end(), [&](const auto& one) { return one.second != otherwise; });
+    if (!any) return otherwise;
+    Switch made{on, stage, {}, {}};
+    size_t size = 4;
+    while (size < 2 * cases.size()) size *= 2;
+    made.slots.resize(size);
+    const auto first = static_cast<NodeId>(program_.nodes.size());
+    for (const auto& [constant, target] : cases) {
+        size_t slot = switch_hash(view(program_.constants[constant])) & (size - 1);
+        while (made.slots[slot] != 0) slot = (slot + 1) & (size - 1);
+        made.constants.push_back(constant);
+        made.slots[slot] = static_cast<uint32_t>(made.constants.size());
+        program_.nodes.push_back({case_of_switch, target, target});
+    }
+    const auto number = static_cast<uint32_t>(program_.switches.size());
+    program_.switches.push_back(std::move(made));
+    program_.nodes.push_back({switch_bit | number, first, otherwise});
+    return static_cast<NodeId>(program_.nodes.size() - 1);
+}
+
+Program ProgramBuilder::take() {
+    find_early();
+    place_memory();
+    return std::move(program_);
+}
+
+void ProgramBuilder::find_early() {
+    std::vector<bool> asked(program_.atoms.size());
+    for (const Node& node : program_.nodes) {
+        if ((node.atom & switch_bit) == 0) asked[node.atom] = true;
+    }
+    for (uint32_t i = 0; i < program_.atoms.size(); ++i) {
+        if (asked[i] && program_.atoms[i].stage <= Stage::identity) program_.early_atoms.push_back(i);
+    }
+    for (uint32_t i = 0; i < program_.switches.size(); ++i) {
+        if (program_.switches[i].stage <= Stage::identity) program_.early_switches.push_back(i);
+    }
+}
+
+void ProgramBuilder::place_memory() {
+    std::vector<uint32_t> asked(program_.atoms.size());
+    for (const Node& node : program_.nodes) {
+        if ((node.atom & switch_bit) == 0) ++asked[node.atom];
+    }
+    program_.memory.resize(program_.atoms.size());
+    for (size_t i = 0; i < asked.size() && program_.remembered < most_remembered; ++i) {
+        if (asked[i] < 2 || program_.atoms[i].test < Test::element) continue;
+        program_.memory[i] = static_cast<uint16_t>(++program_.remembered);
+    }
 }
 
 RootId ProgramBuilder::root(NodeId node) {

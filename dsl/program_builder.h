@@ -3,6 +3,7 @@
 
 #include <map>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "dsl/condition.h"
@@ -19,6 +20,9 @@ class ProgramBuilder {
     [[nodiscard]] NodeId node(uint32_t atom, NodeId yes, NodeId no);
     // Jumps that lead to `yes` where the condition holds and to `no` where it does not.
     [[nodiscard]] NodeId link(const Condition& condition, NodeId yes, NodeId no);
+    // Leads by the constant that `on` equals; see Switch. The cases are constants, each once.
+    [[nodiscard]] NodeId switch_on(const Operand& on, Stage stage,
+                                   const std::vector<std::pair<uint32_t, NodeId>>& cases, NodeId otherwise);
     [[nodiscard]] RootId root(NodeId node);
     [[nodiscard]] RootId root(const Condition& condition) { return root(link(condition, always, never)); }
 
@@ -28,9 +32,12 @@ class ProgramBuilder {
     static constexpr size_t most_conditions = 200'000;
 
     [[nodiscard]] const Program& program() const { return program_; }
-    [[nodiscard]] Program take() { return std::move(program_); }
+    [[nodiscard]] Program take();
 
   private:
+    void find_early();
+    void place_memory();
+
     Program program_;
     size_t spent_ = 0;
     std::map<decltype(Value::held), uint32_t> constants_;

@@ -42,7 +42,8 @@ int exit_code_of(CURLcode code) {
 
 }  // namespace
 
-Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char* method, const char* path) {
+Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char* method, const char* path,
+                                      const std::string& body) {
     const auto socket = find_socket(address);
     if (!socket) return failure(socket.error());
     const std::unique_ptr<CURL, FreeCurl> curl(curl_easy_init());
@@ -54,6 +55,10 @@ Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char*
     const std::string url = std::string("http://wayleave") + path;
     curl_easy_setopt(curl.get(), CURLOPT_UNIX_SOCKET_PATH, socket->c_str());
     curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+    if (!body.empty()) {
+        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body.c_str());
+        curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+    }
     curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");  // whatever the environment says
     curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);

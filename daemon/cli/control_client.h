@@ -20,6 +20,6 @@ struct ControlAnswer {
 
 // Complains and gives the exit code if there is no answer.
 [[nodiscard]] Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char* method,
-                                                    const char* path);
+                                                    const char* path, const std::string& body = {});
 
 }  // namespace wayleave

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <simdjson.h>
 #include <sysexits.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "daemon/core/http_head.h"
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
+#include "daemon/ops/json.h"
 #include "daemon/ops/read_file.h"
 
 namespace wayleave {
@@ -23,6 +25,8 @@ constexpr size_t max_token_bytes = 1U << 20U;
 struct ExplainOptions {
     PolicyOptions policy;
     std::pair<std::string, std::string> as;  // token, JSON
+    std::string live;                        // a session of the running daemon
+    std::string socket;                      // of it
     std::string jwt;                         // file
     std::string at;
     std::string ip = "127.0.0.1";
@@ -120,7 +124,33 @@ Result<std::string> address_of(const ExplainOptions& options, const dsl::Policy&
     return failure("say with --at where the client connects, such as --at app.example.com/ws");
 }
 
+// The daemon explains its own connection, with its own policy and counters.
+int explain_live(const ExplainOptions& options) {
+    const std::string config = options.policy.config.empty() ? default_config : options.policy.config;
+    const std::string body =
+        fmt::format("{{\"session\":{},\"action\":{},\"target\":{},\"json\":{}}}", json_string(options.live),
+                    json_string(options.action), json_string(options.target), json_string(options.json));
+    const auto answer = ask_daemon({config, options.socket}, "POST", "/explain", body);
+    if (!answer) return broken;
+    simdjson::dom::parser parser;
+    simdjson::dom::element document;
+    std::string_view text;
+    if (parser.parse(answer->body).get(document) != simdjson::SUCCESS)
+        return broken_because(answer->status == 413 ? "the message is too large to ask about: at most 64 KiB"
+                                                    : "the daemon gave an answer that is not JSON");
+    if (answer->status != 200)
+        return broken_because(document["detail"].get(text) == simdjson::SUCCESS ? std::string(text)
+                                                                                : "the daemon refuses");
+    std::string_view verdict;
+    if (document["text"].get(text) != simdjson::SUCCESS ||
+        document["verdict"].get(verdict) != simdjson::SUCCESS)
+        return broken_because("the daemon gave an answer that is not understood");
+    write_text(stdout, options.format == "json" ? std::string_view(answer->body) : text);
+    return verdict == "allow" ? EX_OK : refused;
+}
+
 int explain(const ExplainOptions& options) {
+    if (!options.live.empty()) return explain_live(options);
     const auto action = action_from(options.action);
     if (!action) {
         complain(
@@ -185,6 +215,12 @@ void add_explain(CLI::App& app, int& exit_code) {
     command->add_option("--jwt", options->jwt, "A file with a signed token; the keys are asked")
         ->type_name("FILE")
         ->excludes(as);
+    auto* live = command->add_option(
+        "--live", options->live, "A connection of the running daemon, with what it knows and has counted");
+    live->type_name("SESSION")->excludes(as)->excludes("--jwt")->excludes("--policy");
+    command->add_option("-s,--socket", options->socket, "Control socket of the daemon")
+        ->type_name("PATH")
+        ->needs(live);
     command->add_option("--at", options->at, "Where the client is connected, or the address of an api")
         ->type_name("ADDRESS");
     command->add_option("--ip", options->ip, "Where it comes from")->capture_default_str();

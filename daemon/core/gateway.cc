@@ -260,7 +260,8 @@ void Gateway::Impl::set_gauges() {
 void Gateway::Impl::refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection) {
     counters.refuse(rejection.reason);
     if (!route) return;
-    rejection.decision = decision_id(*policy, rejection.rule.empty() ? route->place : rejection.rule);
+    if (rejection.decision.empty())
+        rejection.decision = decision_id(*policy, rejection.rule.empty() ? route->place : rejection.rule);
     counters.decisions.count(rejection.decision, rejection.reason);
 }
 

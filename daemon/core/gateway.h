@@ -73,6 +73,8 @@ struct Survey {
     size_t returning = 0;  // end, and are invited to come again
     size_t subscriptions_lost = 0;
     size_t channels_joined = 0;
+
+    void add(const Survey& other);
 };
 
 class Gateway {

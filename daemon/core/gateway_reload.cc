@@ -30,6 +30,17 @@ Living living(const Session& session, Now now) {
 
 }  // namespace
 
+void Survey::add(const Survey& other) {
+    connections += other.connections;
+    untouched += other.untouched;
+    staying += other.staying;
+    losing += other.losing;
+    ending += other.ending;
+    returning += other.returning;
+    subscriptions_lost += other.subscriptions_lost;
+    channels_joined += other.channels_joined;
+}
+
 void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
     runtime_ = std::move(runtime);
     bindings_.clear();
@@ -42,6 +53,7 @@ void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
 bool Gateway::Impl::rebind(Session& session, Now now) {
     if (session.condemned) return false;
     if (session.binding->runtime == runtime_) return true;
+    session.shadow.reset();  // a quiet connection must not keep an old policy alive
     const Living before = living(session, now);
     Fate fate = fate_of(before, *runtime_->policy);
     if (fate.kind == Fate::Kind::ends || fate.kind == Fate::Kind::returns) {
@@ -88,10 +100,13 @@ void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Now now) 
 // Nothing reaches it any more, and whatever it says ends it; else its turn comes within the drain.
 void Gateway::Impl::condemn(Session& session, Fate fate) {
     hub_.leave_all(session);
+    // It is the new policy that decides, by its own lines.
+    const dsl::Route* route = runtime_->policy->route(session.binding->route->name);
+    const std::string& place = !fate.rule.empty() || !route ? fate.rule : route->place;
+    Rejection rejection{Reason::policy_changed, std::move(fate.because), fate.rule, {}, 0};
+    rejection.decision = decision_id(*runtime_->policy, place);
     session.condemned = std::make_unique<Condemned>(
-        Condemned{{Reason::policy_changed, std::move(fate.because), std::move(fate.rule), {}, 0},
-                  fate.kind == Fate::Kind::returns,
-                  Session::never_ms});
+        Condemned{std::move(rejection), fate.kind == Fate::Kind::returns, Session::never_ms});
     condemned_.push_back(session.id);
     counters.closed_by_policy.add();
 }

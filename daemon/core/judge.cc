@@ -50,6 +50,7 @@ MessageJudgement judge_message(const View& view, const MessageParser::Message& m
     if (auto limited = draw_messages(view, out.block->limits, request, limits, now))
         return refused(std::move(out), std::move(*limited));
     static_cast<Judgement&>(out) = judge(view, out.block->decision, request);
+    if (out.rejection && out.rejection->rule.empty()) out.rejection->rule = out.block->place;
     return out;
 }
 

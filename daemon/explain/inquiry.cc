@@ -133,6 +133,11 @@ class Asking {
   private:
     // The order of the gateway: what every message costs, its form, then the rules.
     std::optional<Rejection> ask_in_order() {
+        if (question_.action == Action::connect) {  // would it be let in again?
+            root_ = subject_.route.connect;
+            judged_ = judge(view(), *root_, request_);
+            return judged_.rejection;
+        }
         const bool api = subject_.route.api;
         const std::string text = wire_text();
         request_.message_size = static_cast<int64_t>(text.size());
@@ -215,7 +220,9 @@ class Asking {
         if (root_ && judged_.judged)
             note.rules(message ? "" : dsl::ast::to_string(question_.action), *root_, judged_.verdict);
         for (const dsl::Limit& limit : subject_.route.limits) {
-            if (limit.meter == Meter::messages && !subject_.route.api) note.limit(limit, rejection);
+            const bool message_meter = limit.meter == Meter::messages;
+            if (message_meter != (question_.action == Action::connect) && !subject_.route.api)
+                note.limit(limit, rejection);
         }
         if (block_ && judged_.judged) {
             for (const dsl::Limit& limit : block_->limits) note.limit(limit, rejection);

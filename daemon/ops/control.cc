@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "daemon/ops/json.h"
 
 namespace wayleave {
@@ -16,43 +19,85 @@ OpsAnswer problem(int status, std::string_view title, std::string_view detail,
             std::move(extra_headers)};
 }
 
-OpsAnswer refused(const ReloadReport& report) {
+OpsAnswer refused(std::string_view detail, const std::string& diagnostics) {
     return {422, "application/problem+json",
             fmt::format(
                 "{{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\",\"status\":422,\"detail\":{},"
                 "\"diagnostics\":{}}}\n",
-                json_string("the reload was refused, and the earlier configuration is in force"),
-                json_string(report.text))};
+                json_string(detail), json_string(diagnostics))};
+}
+
+std::string list_json(const std::vector<std::string>& texts) {
+    std::string out;
+    for (const std::string& text : texts) out += (out.empty() ? "" : ",") + json_string(text);
+    return "[" + out + "]";
 }
 
 OpsAnswer reload(const ControlActions& actions) {
     const ReloadReport report = actions.reload();
-    if (!report.done) return refused(report);
+    if (!report.done)
+        return refused("the reload was refused, and the earlier configuration is in force", report.text);
     const Snapshot now = actions.snapshot();
-    std::string restart;
-    for (const std::string& name : report.restart)
-        restart += (restart.empty() ? "" : ",") + json_string(name);
-    return {200, "application/json",
-            fmt::format("{{\"generation\":{},\"files\":{},\"routes\":{},\"tokens\":{},\"static_files\":{},"
-                        "\"restart_needed\":[{}],\"diagnostics\":{}}}\n",
-                        now.generation, now.policy_files, now.routes.size(), now.tokens, now.static_files,
-                        restart, json_string(report.text))};
+    return {
+        200, "application/json",
+        fmt::format(
+            "{{\"generation\":{},\"policy\":{},\"unchanged\":{},\"files\":{},\"routes\":{},\"tokens\":{},"
+            "\"static_files\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
+            now.generation, json_string(now.policy_hash), report.same, now.policy_files, now.routes.size(),
+            now.tokens, now.static_files, list_json(report.restart), json_string(report.text))};
 }
+
+OpsAnswer dry_run(const ControlActions& actions) {
+    const ForecastReport report = actions.forecast();
+    if (!report.would_load) return refused("a reload would be refused", report.text);
+    return {200, "application/json",
+            fmt::format("{{{},\"restart_needed\":{},\"diagnostics\":{}}}\n", json_of(report.forecast),
+                        list_json(report.restart), json_string(report.text))};
+}
+
+OpsAnswer explain(const ControlActions& actions, std::string_view body) {
+    const auto question = live_question(body);
+    if (!question) return problem(400, "Bad Request", question.error());
+    const auto answer = actions.explain(*question);
+    if (!answer) return problem(404, "Not Found", answer.error());
+    std::string json = json_of(*answer);
+    json.resize(json.rfind('}'));
+    return {200, "application/json", json + ",\"text\":" + json_string(text_of(*answer)) + "}\n"};
+}
+
+struct Endpoint {
+    std::string_view method;
+    std::string_view path;
+    OpsAnswer (*answer)(const ControlActions& actions, std::string_view body);
+};
+
+constexpr std::array<Endpoint, 5> endpoints{{
+    {"POST", "/reload", [](const ControlActions& a, std::string_view) { return reload(a); }},
+    {"POST", "/reload/dry-run", [](const ControlActions& a, std::string_view) { return dry_run(a); }},
+    {"POST", "/explain", explain},
+    {"GET", "/status",
+     [](const ControlActions& a, std::string_view) {
+         return OpsAnswer{200, "application/json", status_json(a.snapshot())};
+     }},
+    {"GET", "/sessions",
+     [](const ControlActions& a, std::string_view) {
+         return OpsAnswer{200, "application/json", a.sessions()};
+     }},
+}};
 
 }  // namespace
 
 OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions) {
-    const bool is_reload = request.path == "/reload";
-    if (!is_reload && request.path != "/status") {
-        return problem(404, "Not Found", "there are POST /reload and GET /status");
+    const auto it = std::find_if(endpoints.begin(), endpoints.end(),
+                                 [&](const Endpoint& endpoint) { return endpoint.path == request.path; });
+    if (it == endpoints.end())
+        return problem(404, "Not Found",
+                       "there are POST /reload, /reload/dry-run and /explain, GET /status and /sessions");
+    if (request.method != it->method) {
+        return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, it->method),
+                       fmt::format("Allow: {}\r\n", it->method));
     }
-    const std::string_view method = is_reload ? "POST" : "GET";
-    if (request.method != method) {
-        return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, method),
-                       fmt::format("Allow: {}\r\n", method));
-    }
-    if (is_reload) return reload(actions);
-    return {200, "application/json", status_json(actions.snapshot())};
+    return it->answer(actions, request.body);
 }
 
 }  // namespace wayleave

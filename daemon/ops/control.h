@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "daemon/ops/forecast.h"
 #include "daemon/ops/http_server.h"
+#include "daemon/ops/inspect.h"
 #include "daemon/ops/snapshot.h"
 
 namespace wayleave {
@@ -15,14 +17,26 @@ struct ReloadReport {
     bool done = false;
     std::string text;                  // diagnostics and warnings, for a person
     std::vector<std::string> restart;  // settings that differ but wait for the next start
+    bool same = false;                 // the policy means what it did
+};
+
+struct ForecastReport {
+    bool would_load = false;
+    std::string text;  // diagnostics and warnings, for a person
+    std::vector<std::string> restart;
+    Forecast forecast;  // if it would load
 };
 
 struct ControlActions {
     std::function<ReloadReport()> reload;  // returns when it is done or refused
+    std::function<ForecastReport()> forecast;
     std::function<Snapshot()> snapshot;
+    std::function<std::string()> sessions;  // JSON
+    std::function<Result<Explanation>(const LiveQuestion&)> explain;
 };
 
-// POST /reload: 200 with a summary, or 422 with a problem document (RFC 9457). GET /status.
+// POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457).
+// POST /explain, GET /status, GET /sessions.
 [[nodiscard]] OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions);
 
 }  // namespace wayleave

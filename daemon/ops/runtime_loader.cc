@@ -179,6 +179,31 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpo
     return runtime;
 }
 
+// The policy does what its author wrote down that it should, or it is not run.
+void require_tests(const Runtime& runtime, std::vector<std::string>& problems) {
+    if (runtime.policy->tests.empty()) {
+        problems.emplace_back(
+            "policy.require_tests is set, and the policy has no test; write one, see wayleave.route(5)");
+    }
+    for (const TestResult& result : run_tests(runtime, runtime.policy->tests, read_clocks()).results) {
+        for (const TestFailure& failure : result.failures)
+            problems.push_back(failure.place + ": test " + dsl::quoted(result.title) + ": " + failure.text);
+    }
+}
+
+// Its keys are not read: it never decides who somebody is.
+void load_shadow(const Settings& settings, Runtime& runtime, std::vector<std::string>& problems) {
+    constexpr double million = 1'000'000;
+    const LoadedRuntime shadow = load_policy_paths({settings.shadow_directory}, Purpose::ask);
+    if (!shadow.runtime) {
+        problems.push_back("policy.shadow: the shadow policy is broken; mend it or remove the setting\n" +
+                           shadow.render(false));
+        return;
+    }
+    runtime.shadow = shadow.runtime->policy;
+    runtime.shadow_per_million = static_cast<uint32_t>(settings.shadow_share * million);
+}
+
 std::string counted(size_t count, std::string_view noun) {
     return std::to_string(count).append(" ").append(noun).append(count == 1 ? "" : "s");
 }
@@ -252,6 +277,8 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
         if (!checked) loaded.problems.push_back(checked.error());
     }
     if (!runtime) return loaded;
+    if (settings.require_tests) require_tests(*runtime, loaded.problems);
+    if (!settings.shadow_directory.empty()) load_shadow(settings, *runtime, loaded.problems);
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);

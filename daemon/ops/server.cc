@@ -20,14 +20,18 @@
 #include "daemon/edge/loop.h"
 #include "daemon/edge/worker.h"
 #include "daemon/ops/admin.h"
+#include "daemon/ops/ask_workers.h"
 #include "daemon/ops/control.h"
 #include "daemon/ops/http_server.h"
+#include "daemon/ops/inspect.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/snapshot.h"
+#include "dsl/canonical.h"
+#include "dsl/difference.h"
 #include "dsl/policy.h"
 
 namespace wayleave {
@@ -37,6 +41,7 @@ namespace {
 constexpr int64_t drain_check_ms = 100;
 constexpr size_t drained_at_once = 100;  // fewer connections than this need no spreading
 constexpr int64_t reload_wait_ms = 1000;
+constexpr int64_t forecast_wait_ms = 10'000;
 constexpr int64_t second_ms = 1000;
 constexpr int64_t extend_ms = 5000;
 constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
@@ -110,6 +115,7 @@ class Server::Impl {
 
     ReloadReport reload();
     ReloadReport try_reload();
+    ForecastReport forecast();
     void hang_up() { (void)reload(); }
     void terminate(const char* signal);
     void drain_progress();
@@ -172,7 +178,11 @@ Result<Nothing, StartError> Server::Impl::open_control() {
     if (!listener) return refuse(listener.error());
     control_file_.emplace(std::move(*listener));
     control_.emplace(loop_, control_file_->take_socket(), [this](const OpsRequest& request) {
-        return answer_control(request, {[this] { return reload(); }, [this] { return snapshot(); }});
+        return answer_control(
+            request,
+            {[this] { return reload(); }, [this] { return forecast(); }, [this] { return snapshot(); },
+             [this] { return sessions_json(workers_); },
+             [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); }});
     });
     return Nothing{};
 }
@@ -304,6 +314,7 @@ ReloadReport Server::Impl::try_reload() {
         log_refusal(loaded, settings_.log_format);
         return {false, loaded.render(false), {}};
     }
+    const bool same = loaded.runtime->policy->hash == runtime_->policy->hash;
     runtime_ = loaded.runtime;
     generation_ = runtime_->generation;
     loaded_wall_ms_ = read_clocks().wall_ms;
@@ -311,16 +322,46 @@ ReloadReport Server::Impl::try_reload() {
     for (const auto& worker : workers_) worker->replace(runtime_);
     await_workers();
     set_log_level(settings_.log_level);
-    log_event(Level::info, "reloaded", "the new configuration is in force",
+    log_event(Level::info, "reloaded",
+              same ? "the configuration was read again; the policy means the same"
+                   : "the new configuration is in force",
               {{"generation", std::to_string(generation_)},
+               {"policy", dsl::hash_text(runtime_->policy->hash)},
                {"files", std::to_string(runtime_->policy->files)},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
     log_warnings(loaded);
-    ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_)};
+    ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_), same};
     for (const std::string& name : report.restart) {
         log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
                   {{"setting", name}});
     }
+    return report;
+}
+
+// Loads as a reload does, and only tells.
+ForecastReport Server::Impl::forecast() {
+    ForecastReport report;
+    auto settings = load_settings(started_.file);
+    if (!settings) {
+        for (const std::string& error : settings.error()) report.text += error + "\n";
+        return report;
+    }
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1);
+    report.text = loaded.render(false);
+    if (!loaded.runtime) return report;
+    report.would_load = true;
+    report.restart = restart_needed(started_, *settings);
+    report.forecast.changes = dsl::difference(*runtime_->policy, *loaded.runtime->policy);
+    report.forecast.tests = changed_tests(*runtime_, *loaded.runtime, read_clocks());
+    auto surveys = std::make_shared<std::vector<Survey>>(workers_.size());
+    report.forecast.impact_known = ask_workers(
+        workers_,
+        [surveys, policy = loaded.runtime->policy](size_t worker, Gateway& gateway, Now now) {
+            return gateway.survey(*policy, (*surveys)[worker], now);
+        },
+        forecast_wait_ms);
+    if (!report.forecast.impact_known) return report;
+    for (const Survey& survey : *surveys) report.forecast.impact.add(survey);
     return report;
 }
 
@@ -420,6 +461,8 @@ Snapshot Server::Impl::snapshot() const {
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;
     shot.loaded_wall_ms = loaded_wall_ms_;
+    shot.policy_hash = dsl::hash_text(runtime_->policy->hash);
+    shot.shadow = runtime_->shadow != nullptr;
     shot.policy_files = runtime_->policy->files;
     for (const auto& route : runtime_->policy->routes) shot.routes.push_back(route->name);
     shot.tokens = runtime_->policy->tokens.size();

@@ -98,6 +98,28 @@ void add_door(Families& families, const Snapshot& snapshot) {
     }
 }
 
+void add_policy(Families& families, const Snapshot& snapshot) {
+    const Totals& totals = snapshot.totals;
+    families.family("wayleave_policy_info", "The hash of the policy in force.", MetricType::Gauge)
+        .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"policy", snapshot.policy_hash}}));
+    auto& decisions =
+        families.family("wayleave_decisions_total",
+                        "What the policy in force refused, by decision and reason.", MetricType::Counter);
+    for (const auto& [key, count] : totals.decisions) {
+        decisions.metric.push_back(
+            Families::metric(MetricType::Counter, static_cast<double>(count),
+                             {{"decision", key.first}, {"reason", std::string(to_string(key.second))}}));
+    }
+    families.counter("wayleave_shadow_compared_total",
+                     "Decisions that the shadow policy was asked about, too.", totals.shadow_compared);
+    families.counter("wayleave_shadow_differences_total",
+                     "Of them: those that it would have decided otherwise.", totals.shadow_differences);
+    families.counter(
+        "wayleave_shadow_skipped_total",
+        "Decisions not compared, since the shadow policy asks for facts that the connection never gave.",
+        totals.shadow_skipped);
+}
+
 void add_daemon(Families& families, const Snapshot& snapshot) {
     families.family("wayleave_build_info", "The version that runs.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"version", snapshot.version}}));
@@ -166,6 +188,10 @@ void Totals::add(const Counters& counters) {
     unsubscribed_by_policy += counters.unsubscribed_by_policy.get();
     closed_by_policy += counters.closed_by_policy.get();
     http_requests += counters.http_requests.get();
+    shadow_compared += counters.shadow_compared.get();
+    shadow_differences += counters.shadow_differences.get();
+    shadow_skipped += counters.shadow_skipped.get();
+    for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
     messages_in += counters.messages_in.get();
     bytes_in += counters.bytes_in.get();
     publications += counters.publications.get();
@@ -181,6 +207,7 @@ void Totals::add(const Counters& counters) {
 std::string metrics_page(const Snapshot& snapshot) {
     Families families;
     add_daemon(families, snapshot);
+    add_policy(families, snapshot);
     add_door(families, snapshot);
     add_traffic(families, snapshot.totals);
     return families.text();
@@ -198,9 +225,12 @@ std::string status_json(const Snapshot& snapshot) {
         R"("connections":{},"sockets":{},"max_connections":{},"subscriptions":{},"channels":{},)",
         totals.connections, totals.sockets, snapshot.max_connections, totals.subscriptions, totals.channels);
     out += fmt::format(
-        R"("policy":{{"generation":{},"loaded":{},"directory":{},"files":{},"routes":{},"tokens":{},"static_files":{},)",
-        snapshot.generation, time_json(snapshot.loaded_wall_ms), json_string(snapshot.policy_directory),
-        snapshot.policy_files, list_json(snapshot.routes), snapshot.tokens, snapshot.static_files);
+        R"("policy":{{"hash":{},"generation":{},"loaded":{},"directory":{},"files":{},"routes":{},"tokens":{},"static_files":{},)",
+        json_string(snapshot.policy_hash), snapshot.generation, time_json(snapshot.loaded_wall_ms),
+        json_string(snapshot.policy_directory), snapshot.policy_files, list_json(snapshot.routes),
+        snapshot.tokens, snapshot.static_files);
+    out += fmt::format(R"("shadow":{},"shadow_compared":{},"shadow_differences":{},)", snapshot.shadow,
+                       totals.shadow_compared, totals.shadow_differences);
     out += fmt::format(R"("reloads":{},"reloads_refused":{},"last_reload_refused":{}}},)",
                        snapshot.reloads_done, snapshot.reloads_refused, snapshot.last_reload_refused);
     out += fmt::format(

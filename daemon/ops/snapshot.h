@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,11 @@ struct Totals {
     uint64_t accept_refused = 0;
     std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};
 
+    uint64_t shadow_compared = 0;
+    uint64_t shadow_differences = 0;
+    uint64_t shadow_skipped = 0;
+    std::map<DecisionBook::Key, uint64_t> decisions;
+
     void add(const Counters& counters);
 };
 
@@ -55,6 +61,8 @@ struct Snapshot {
     std::string policy_directory;
     uint64_t generation = 0;
     int64_t loaded_wall_ms = 0;
+    std::string policy_hash;
+    bool shadow = false;
     size_t policy_files = 0;
     std::vector<std::string> routes;
     size_t tokens = 0;

@@ -142,10 +142,43 @@ std::string ConditionGenerator::address() {
     const std::string left = operand(kind) + " in ";
     if (choices_.chance(30)) return left + sample_literal(Kind::net, choices_);
     if (choices_.chance(30)) return left + set(Kind::net, true);
+    if (choices_.chance(30)) return left + mixed_nets(kind);
     std::string out = left + "{ " + sample_literal(choices_.chance(40) ? Kind::ip : Kind::net, choices_);
     for (size_t i = choices_.below(5); i > 0; --i)
         out += ", " + sample_literal(choices_.chance(40) ? Kind::ip : Kind::net, choices_);
     return out + " }";
+}
+
+// Not all of it is constant. A net can lie in another, in no address that is known only later.
+std::string ConditionGenerator::mixed_nets(Kind left) {
+    const auto element = [&]() -> std::string {
+        auto known = names({Kind::net, Shape::one}, false);
+        if (left == Kind::ip) {
+            for (const std::string& ip : names({Kind::ip, Shape::one}, false)) known.push_back(ip);
+        }
+        if (!known.empty() && choices_.chance(60)) return choices_.pick(known);
+        return sample_literal(choices_.chance(30) ? Kind::ip : Kind::net, choices_);
+    };
+    std::string out = "{ " + element();
+    for (size_t i = choices_.below(3); i > 0; --i) out += ", " + element();
+    return out + " }";
+}
+
+// It can hold only for one of few constants: what makes the cases of a switch.
+std::string ConditionGenerator::bounded(const std::string& name, Kind kind) {
+    const auto literal = [&] { return sample_literal(kind, choices_); };
+    const std::string other = " (" + condition(1) + ")";
+    const std::string equal = name + " == " + literal();
+    switch (choices_.below(8)) {
+        case 0: return equal + " and" + other;
+        case 1: return "(" + condition(1) + ") and " + literal() + " == " + name;
+        case 2: return kind == Kind::ip ? equal : name + " in " + literal_set(kind);
+        case 3: return equal + " or " + name + " == " + literal();
+        case 4: return "(" + equal + " or " + name + " == " + literal() + ") and" + other;
+        case 5: return equal + " and (" + name + " != " + literal() + " or" + other + ")";
+        case 6: return name + " == " + literal() + " and" + other + " and " + name + " != " + literal();
+        default: return equal;
+    }
 }
 
 std::string ConditionGenerator::like() {

@@ -46,6 +46,8 @@ class ConditionGenerator {
     [[nodiscard]] std::string literal_set(dsl::Kind kind);
     // A name of a single string or number: what an insert or a limit's key may be.
     [[nodiscard]] std::string segment_name();
+    // A condition that can hold only where that name is one of few constants.
+    [[nodiscard]] std::string bounded(const std::string& name, dsl::Kind kind);
     // NAME[key] else literal, or empty if there is no such map.
     [[nodiscard]] std::string lookup(dsl::Kind value);
 
@@ -55,6 +57,7 @@ class ConditionGenerator {
     std::string order();
     std::string membership();
     std::string address();
+    std::string mixed_nets(dsl::Kind left);
     std::string like();
     std::string overlaps();
     std::string joined(size_t depth);

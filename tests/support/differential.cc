@@ -181,6 +181,7 @@ Differential decide_generated(Choices& choices, size_t inputs) {
             "the generated policy has mistakes:\n" + render(compiled.diagnostics, compiled.sources, false);
     } else {
         const SlowInterpreter slow(compiled.file, compiled.sources, generated_list);
+        for (const auto& route : compiled.policy->routes) out.switches += route->program.switches.size();
         for (; out.inputs < inputs && out.failure.empty(); ++out.inputs) {
             const Route& route = *choices.pick(compiled.policy->routes);
             Comparison(route, slow, sample_input(route, choices), out).run(choices);

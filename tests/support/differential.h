@@ -16,6 +16,7 @@ struct Differential {
     size_t allowed = 0;   // decisions
     size_t denied = 0;    // by a `deny`
     size_t unnamed = 0;   // that no rule allows
+    size_t switches = 0;  // of the policy
     std::string failure;  // empty: all agree
 };
 

@@ -216,6 +216,58 @@ std::string PolicyGenerator::tail(const Scope& scope, bool deny, bool handshake,
     return out;
 }
 
+// What is known at all of the actions.
+Scope PolicyGenerator::seen_at(const Scope& scope, const std::vector<std::string>& chosen) {
+    const auto has = [&](const char* action) {
+        return std::find(chosen.begin(), chosen.end(), action) != chosen.end();
+    };
+    Scope seen = until(scope, Stage::identity);
+    const bool channels = !has("connect") && !has("message");
+    const bool connection = !has("connect");
+    const bool messages = connection && !has("subscribe") && !has("presence") && !has("history");
+    for (const Known& known : scope.names) {
+        if ((known.name == "channel" && channels) || (known.name.starts_with("connection.") && connection) ||
+            (known.name.starts_with("message.") && messages))
+            seen.names.push_back(known);
+    }
+    return seen;
+}
+
+// Something that rules can differ by: a text, an int or an address.
+const Known* PolicyGenerator::distinguishing(const Scope& scope) {
+    std::vector<const Known*> found;
+    for (const Known& known : scope.names) {
+        const bool fits = known.type.kind == Kind::string || known.type.kind == Kind::integer ||
+                          known.type.kind == Kind::ip;
+        if (fits && known.type.shape == Shape::one) found.push_back(&known);
+    }
+    return found.empty() ? nullptr : choices_.pick(found);
+}
+
+// Many rules of one action that differ by one constant or by the text of their patterns, and by chance
+// another rule between them.
+std::string PolicyGenerator::family(const Scope& scope) {
+    constexpr std::array actions{"connect", "subscribe", "publish", "message"};
+    const std::string action = choices_.pick(actions);
+    const bool channels = action == "subscribe" || action == "publish";
+    const Scope seen = seen_at(scope, {action});
+    const Known* known = distinguishing(seen);
+    std::string out;
+    for (size_t i = 4 + choices_.below(8); i > 0; --i) {
+        const bool deny = choices_.chance(50);
+        out += (deny ? "deny " : "allow ") + action;
+        if (channels && choices_.chance(60))
+            out += " on " + channel_pattern(until(seen, Stage::identity), {});
+        if (known && !choices_.chance(15)) {
+            ConditionGenerator generator(seen, choices_);
+            out += " if " + generator.bounded(known->name, known->type.kind) + "\n";
+        } else {
+            out += tail(seen, deny, action == "connect", action != "connect") + "\n";
+        }
+    }
+    return out;
+}
+
 std::string PolicyGenerator::rule(const Scope& scope) {
     constexpr std::array actions{"connect", "subscribe", "publish", "message", "presence", "history"};
     const bool deny = choices_.chance(40);
@@ -228,16 +280,8 @@ std::string PolicyGenerator::rule(const Scope& scope) {
     };
     std::string out = deny ? "deny " : "allow ";
     for (const std::string& action : chosen) out += (&action == &chosen.front() ? "" : ", ") + action;
-    // What is known at all of the actions.
-    Scope seen = until(scope, Stage::identity);
     const bool channels = !has("connect") && !has("message");
-    const bool connection = !has("connect");
-    const bool messages = connection && !has("subscribe") && !has("presence") && !has("history");
-    for (const Known& known : scope.names) {
-        if ((known.name == "channel" && channels) || (known.name.starts_with("connection.") && connection) ||
-            (known.name.starts_with("message.") && messages))
-            seen.names.push_back(known);
-    }
+    Scope seen = seen_at(scope, chosen);
     if (channels && choices_.chance(70)) {
         Scope inner = seen;
         out += on(seen, inner);
@@ -249,6 +293,7 @@ std::string PolicyGenerator::rule(const Scope& scope) {
 std::string PolicyGenerator::rules(const Scope& scope) {
     std::string out;
     for (size_t i = choices_.below(6); i > 0; --i) out += rule(scope);
+    if (choices_.chance(40)) out += family(scope);
     return out;
 }
 
@@ -299,6 +344,14 @@ std::string PolicyGenerator::message(const Scope& scope, const std::string& type
     }
     if (choices_.chance(30)) out += let(seen);
     for (size_t i = choices_.below(4); i > 0; --i) out += message_rule(seen, false);
+    if (const Known* known = distinguishing(seen); known && choices_.chance(30)) {
+        for (size_t i = 4 + choices_.below(6); i > 0; --i) {
+            ConditionGenerator generator(seen, choices_);
+            out += (choices_.chance(50) ? "deny if " : "allow if ") +
+                   generator.bounded(known->name, known->type.kind) + "\n";
+            if (choices_.chance(15)) out += message_rule(seen, false);
+        }
+    }
     out += message_rule(seen, true);
     if (choices_.chance(30)) out += limit(seen, true);
     for (size_t i = choices_.below(3); i > 0; --i) {

@@ -42,6 +42,9 @@ class PolicyGenerator {
     // Parts of a body. The scope is all that is known at some stage; each member uses what it may.
     std::string rules(const Scope& scope);
     std::string rule(const Scope& scope);
+    std::string family(const Scope& scope);
+    static Scope seen_at(const Scope& scope, const std::vector<std::string>& chosen);
+    const Known* distinguishing(const Scope& scope);
     std::string channel_pattern(const Scope& scope, const std::vector<std::string>& captures);
     std::string channel_template(const Scope& scope);
     std::string on(const Scope& scope, Scope& inner);

@@ -237,10 +237,11 @@ SlowInterpreter::Need SlowInterpreter::need(const Expr& expr, const Place& place
         need_of_operand(expr.args[1], place).stage != Stage::constant) {
         // Each element is a comparison of its own.
         for (const Expr& element : expr.args[1].args) {
+            const Stage stage =
+                std::max(need_of_operand(expr.args[0], place).stage, need_of_operand(element, place).stage);
             Expr one = expr;
-            one.op = ast::CompareOp::eq;
-            one.args[1] = element;
-            needs.push_back(need(one, place));
+            one.args[1].args = {element};
+            needs.push_back(stage == Stage::constant ? Need{holds(one, place), stage} : Need{{}, stage});
         }
         return joined(needs, true);
     }

@@ -90,3 +90,32 @@ TEST_CASE("threads share what a limit permits") {
     for (std::thread& thread : threads) thread.join();
     CHECK(passed == 100);
 }
+
+TEST_CASE("a scratch table starts with what the other has counted, and changes nothing there") {
+    LimitTable real;
+    for (int i = 0; i < 3; ++i) CHECK(real.take("k", 5, 1000, 5, 0).pass);
+    REQUIRE(real.enter("c", 2));
+    LimitTable scratch(&real);
+    CHECK(scratch.left("k", 5, 1000, 5, 0) == 2);
+    CHECK(scratch.take("k", 5, 1000, 5, 0).pass);
+    CHECK(scratch.take("k", 5, 1000, 5, 0).pass);
+    CHECK_FALSE(scratch.take("k", 5, 1000, 5, 0).pass);
+    CHECK(scratch.left("k", 5, 1000, 5, 0) == 0);
+    CHECK(real.left("k", 5, 1000, 5, 0) == 2);
+    CHECK(scratch.inside("c") == 1);
+    CHECK(scratch.enter("c", 2));
+    CHECK_FALSE(scratch.enter("c", 2));
+    CHECK(real.inside("c") == 1);
+    CHECK(real.keys() == 2);
+}
+
+TEST_CASE("how many are left grows again with time, and never beyond the burst") {
+    LimitTable table;
+    CHECK(table.left("k", 5, 1000, 3, 0) == 3);
+    for (int i = 0; i < 3; ++i) (void)table.take("k", 5, 1000, 3, 0);
+    CHECK(table.left("k", 5, 1000, 3, 0) == 0);
+    CHECK(table.left("k", 5, 1000, 3, 200) == 1);
+    CHECK(table.take("k", 5, 1000, 3, 200).pass);
+    CHECK_FALSE(table.take("k", 5, 1000, 3, 200).pass);
+    CHECK(table.left("k", 5, 1000, 3, 100'000) == 3);
+}

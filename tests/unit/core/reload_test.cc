@@ -1,4 +1,5 @@
 // What a reload does to connections that are open.
+#include "daemon/core/rejection.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;
@@ -92,6 +93,10 @@ TEST_CASE("reload: who may not connect any more is closed, the others stay") {
     world.say(world.boss, R"({"type":"say","$id":1})");
     CHECK_THAT(world.frames(world.boss).at(0), Contains("$ok"));
     CHECK(world.counters.closed_by_policy.get() == 1);
+    const auto decided = world.counters.decisions.read();
+    REQUIRE(decided.size() == 1);
+    const std::string now_in_force = decision_id(*policy_from(edited), "test.route:4:7");
+    CHECK(decided.begin()->first == DecisionBook::Key(now_in_force, Reason::policy_changed));
     CHECK(world.counters.reevaluated.get() == 1);
 }
 

@@ -167,6 +167,11 @@ TEST_CASE("each mistake has its place and its words") {
     }
 }
 
+TEST_CASE("one mistake is told once") {
+    CHECK(Compiled(in_route("message a { allow if user.subb == \"x\" publish to x }")).summary() ==
+          "E002 4:22 there is no `user.subb`\n");
+}
+
 TEST_CASE("what is compiled but not executed is named") {
     const std::string backend = "backend app { url = \"http://127.0.0.1:8000\" }";
     for (const Case& c : {

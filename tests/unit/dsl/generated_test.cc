@@ -2,10 +2,13 @@
 // agree, and formatting changes nothing.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <set>
 #include <string>
 
+#include "dsl/compile.h"
 #include "dsl/format.h"
 #include "dsl/load.h"
 #include "tests/support/differential.h"
@@ -56,6 +59,19 @@ std::optional<std::string> formatted(const std::string& text) {
     return std::move(*made);
 }
 
+// Of the policy that these files are, in this order.
+uint64_t policy_hash(const std::vector<std::string>& files) {
+    dsl::Sources sources;
+    dsl::Diagnostics diagnostics;
+    for (size_t i = 0; i < files.size(); ++i)
+        dsl::load_text("p" + std::to_string(i) + ".route", files[i], sources, diagnostics);
+    const auto list = [](const std::string&) { return Result<std::string>(std::string(generated_list)); };
+    const auto policy = dsl::compile(sources, list, diagnostics);
+    INFO(dsl::render(diagnostics, sources, false));
+    REQUIRE(policy);
+    return policy->hash;
+}
+
 }  // namespace
 
 TEST_CASE("generated policies decide as the slow interpreter does") {
@@ -69,7 +85,7 @@ TEST_CASE("generated policies decide as the slow interpreter does") {
         INFO("WAYLEAVE_SEED=" << seed << ", policy " << policy << "\n" << one.failure);
         REQUIRE(one.failure.empty());
         sum.inputs += one.inputs, sum.allowed += one.allowed, sum.denied += one.denied,
-            sum.unnamed += one.unnamed;
+            sum.unnamed += one.unnamed, sum.switches += one.switches;
     }
     // They would agree about nothing, too.
     const size_t all = sum.allowed + sum.denied + sum.unnamed;
@@ -77,6 +93,7 @@ TEST_CASE("generated policies decide as the slow interpreter does") {
     CHECK(sum.allowed > all / 10);
     CHECK(sum.denied > all / 10);
     CHECK(sum.unnamed > all / 10);
+    CHECK(sum.switches > pairs / 100);  // one for two policies
 }
 
 TEST_CASE("the same choices give the same policy") {
@@ -113,4 +130,22 @@ TEST_CASE("formatting a generated policy changes nothing but white space, and is
         }
     }
     CHECK(broken < files / 20);
+}
+
+TEST_CASE("the hash of a generated policy does not see its layout nor the order of its files") {
+    const uint64_t seed = number("WAYLEAVE_SEED", 1);
+    const size_t policies = number("WAYLEAVE_PAIRS", GENERATED_PAIRS) / 200;
+    std::set<uint64_t> seen;
+    for (uint64_t policy = 0; policy < policies; ++policy) {
+        Choices choices(seed * 1'000'000 + policy);
+        std::vector<std::string> files = PolicyGenerator(choices).files();
+        INFO("WAYLEAVE_SEED=" << seed << ", policy " << policy);
+        const uint64_t hash = policy_hash(files);
+        seen.insert(hash);
+        for (std::string& text : files) text = *formatted(text);
+        REQUIRE(policy_hash(files) == hash);
+        std::reverse(files.begin(), files.end());
+        REQUIRE(policy_hash(files) == hash);
+    }
+    CHECK(seen.size() == policies);
 }

@@ -3,9 +3,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <set>
+#include <thread>
 
 using namespace wayleave::dsl;
 namespace fs = std::filesystem;
@@ -130,12 +135,12 @@ TEST_CASE("what is read is bounded") {
     directory.write("b.route", std::string(600, 'b'));
     Sources sources;
     Diagnostics diagnostics;
-    load_policy(directory.path(), sources, diagnostics, {.file_bytes = 1000, .total_bytes = 1000});
+    load_policy(directory.path(), sources, diagnostics, {1000, 1000});
     REQUIRE(diagnostics.errors() == 1);
     CHECK(messages(diagnostics)[0].find("b.route: larger than") != std::string::npos);
-    load_policy(directory.path("a.route"), sources, diagnostics, {.file_bytes = 500, .total_bytes = 1000});
+    load_policy(directory.path("a.route"), sources, diagnostics, {500, 1000});
     CHECK(diagnostics.errors() == 2);
-    load_policy(directory.path("a.route"), sources, diagnostics, {.file_bytes = 600, .total_bytes = 600});
+    load_policy(directory.path("a.route"), sources, diagnostics, {600, 600});
     CHECK(diagnostics.errors() == 2);
 }
 
@@ -157,4 +162,168 @@ TEST_CASE("bytes that are no text are refused") {
         CHECK(diagnostics.all()[0].message == message);
         CHECK(sources.place(diagnostics.all()[0].primary.span) == place);
     }
+}
+
+namespace {
+
+constexpr int files_of_a_version = 5;
+
+std::string file_of(int number) {
+    return "f" + std::to_string(number) + ".route";
+}
+std::string text_of_version(int version) {
+    return std::to_string(version) + " begins " + std::string(5000, 'x') + " " + std::to_string(version) +
+           "\n";
+}
+
+struct Watched {
+    size_t whole = 0;
+    size_t refused = 0;  // the error that asks to try again, or a name that is not there just now
+    std::string mixture;
+};
+
+constexpr int64_t settling_ms = 60;
+
+// A writer that stops for longer than the settling time looks as if it were done. Where the machine is so
+// busy that this one did, nothing is proved.
+class Pace {
+  public:
+    void begin() { last_ = std::chrono::steady_clock::now(); }
+    void step() {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        const auto now = std::chrono::steady_clock::now();
+        late_ = late_ || now - last_ > std::chrono::milliseconds(settling_ms - 10);
+        last_ = now;
+    }
+    [[nodiscard]] bool late() const { return late_; }
+
+  private:
+    std::chrono::steady_clock::time_point last_;
+    bool late_ = false;
+};
+
+// Every file of one version, whole; or an error.
+void look_once(const std::string& path, Watched& out) {
+    Sources sources;
+    Diagnostics diagnostics;
+    load_policy(path, sources, diagnostics, {1 << 20, 1 << 20, settling_ms, 300});
+    if (diagnostics.errors() > 0) {
+        ++out.refused;
+        return;
+    }
+    std::set<std::string> versions;
+    for (uint32_t i = 0; i < sources.size(); ++i) versions.insert(text_of(sources, i));
+    const std::string& one = *versions.begin();
+    const bool complete = versions.size() == 1 && sources.size() == files_of_a_version &&
+                          one == text_of_version(std::atoi(one.c_str()));
+    ++out.whole;
+    if (!complete && out.mixture.empty())
+        for (uint32_t i = 0; i < sources.size(); ++i)
+            out.mixture +=
+                text_of(sources, i).substr(0, 9) + "… " + std::to_string(text_of(sources, i).size()) + "\n";
+}
+
+// Loads in a loop while versions are written, with pauses in which all is still.
+Watched watch(const std::string& path, const std::function<void(int)>& write) {
+    Watched out;
+    std::atomic<bool> done = false;
+    write(0);
+    std::thread writer([&] {
+        for (int version = 1; version < 12; ++version) {
+            write(version);
+            if (version % 3 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(settling_ms + 30));
+        }
+        done = true;
+    });
+    while (!done) look_once(path, out);
+    writer.join();
+    look_once(path, out);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("files that are replaced one by one are never mixed") {
+    const TemporaryDirectory directory;
+    Pace pace;
+    const Watched seen = watch(directory.path(), [&](int version) {
+        pace.begin();
+        for (int i = 0; i < files_of_a_version; ++i) {
+            directory.write("new", text_of_version(version));
+            fs::rename(directory.path("new"), directory.path(file_of(i)));
+            pace.step();
+        }
+    });
+    INFO(seen.mixture);
+    CHECK((seen.mixture.empty() || pace.late()));
+    CHECK(seen.whole > 0);
+}
+
+TEST_CASE("files that are written slowly are never seen half") {
+    const TemporaryDirectory directory;
+    Pace pace;
+    const Watched seen = watch(directory.path(), [&](int version) {
+        pace.begin();
+        const std::string text = text_of_version(version);
+        for (int i = 0; i < files_of_a_version; ++i) {
+            std::ofstream out(directory.path(file_of(i)));
+            for (size_t at = 0; at < text.size(); at += 1000) {
+                out << text.substr(at, 1000) << std::flush;
+                pace.step();
+            }
+        }
+    });
+    INFO(seen.mixture);
+    CHECK((seen.mixture.empty() || pace.late()));
+    CHECK(seen.whole > 0);
+}
+
+TEST_CASE("a directory that another one replaces is the one or the other") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path("routes.d");
+    const Watched seen = watch(path, [&](int version) {
+        const std::string next = "next" + std::to_string(version);
+        fs::create_directory(directory.path(next));
+        for (int i = 0; i < files_of_a_version; ++i)
+            directory.write(next + "/" + file_of(i), text_of_version(version));
+        std::error_code ignored;
+        fs::rename(path, directory.path("old" + std::to_string(version)), ignored);
+        fs::rename(directory.path(next), path);
+    });
+    CHECK(seen.mixture.empty());
+    CHECK(seen.whole > 0);
+}
+
+TEST_CASE("files that never stand still are an error that says so, in bounded time") {
+    const TemporaryDirectory directory;
+    std::atomic<bool> done = false;
+    directory.write("a.route", "");
+    std::thread writer([&] {
+        while (!done) {
+            std::ofstream(directory.path("a.route"), std::ios::app) << "more\n";
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    });
+    Sources sources;
+    Diagnostics diagnostics;
+    const auto start = std::chrono::steady_clock::now();
+    load_policy(directory.path(), sources, diagnostics, {1 << 20, 1 << 20, 60, 200});
+    const auto spent = std::chrono::steady_clock::now() - start;
+    done = true;
+    writer.join();
+    CHECK(messages(diagnostics) ==
+          Lines{"E013 cannot read " + directory.path() + ": the files change while they are read"});
+    CHECK(spent < std::chrono::seconds(2));
+}
+
+TEST_CASE("files that have stood still for a while are not waited for") {
+    const TemporaryDirectory directory;
+    directory.write("a.route", "one");
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    Sources sources;
+    Diagnostics diagnostics;
+    const auto start = std::chrono::steady_clock::now();
+    load_policy(directory.path(), sources, diagnostics, {1000, 1000, 90, 2000});
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::milliseconds(50));
+    CHECK(messages(diagnostics).empty());
 }

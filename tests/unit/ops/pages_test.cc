@@ -43,6 +43,33 @@ std::string_view member(simdjson::dom::parser& parser, const std::string& json, 
     return text;
 }
 
+ControlActions actions_with(const ReloadReport& reload) {
+    ControlActions actions;
+    actions.reload = [reload] { return reload; };
+    actions.forecast = [] {
+        ForecastReport report;
+        report.would_load = true;
+        report.forecast.changes = {
+            {dsl::SectionChange::Kind::changed, "route chat", {{"deny connect", "a.route:1:2"}}, {}}};
+        report.forecast.impact.connections = 3;
+        report.forecast.impact.ending = 1;
+        report.forecast.impact.losing = 2;
+        report.forecast.impact.subscriptions_lost = 2;
+        report.forecast.tests = {{"a \"test\"", false, "", "a.route:9:1: expected allow"}};
+        return report;
+    };
+    actions.snapshot = example;
+    actions.sessions = [] { return std::string("{\"sessions\":[]}\n"); };
+    actions.explain = [](const LiveQuestion& question) -> Result<Explanation> {
+        if (question.session != 0xabc) return failure("there is no session");
+        Explanation out;
+        out.action = "message";
+        out.target = question.question.target;
+        return out;
+    };
+    return actions;
+}
+
 }  // namespace
 
 TEST_CASE("metrics add the workers up", "[ops]") {
@@ -93,7 +120,7 @@ TEST_CASE("health and readiness", "[ops]") {
 }
 
 TEST_CASE("status is JSON", "[ops]") {
-    const ControlActions actions{[] { return ReloadReport{}; }, example};
+    const ControlActions actions = actions_with({});
     const auto answer = answer_control({"GET", "/status", ""}, actions);
     CHECK(answer.status == 200);
     simdjson::dom::parser parser;
@@ -107,7 +134,7 @@ TEST_CASE("status is JSON", "[ops]") {
 }
 
 TEST_CASE("a reload that was done", "[ops]") {
-    const ControlActions actions{[] { return ReloadReport{true, "a warning\n", {"workers"}}; }, example};
+    const ControlActions actions = actions_with({true, "a warning\n", {"workers"}, false});
     const auto answer = answer_control({"POST", "/reload", ""}, actions);
     CHECK(answer.status == 200);
     simdjson::dom::parser parser;
@@ -118,10 +145,7 @@ TEST_CASE("a reload that was done", "[ops]") {
 }
 
 TEST_CASE("a reload that was refused is a problem document", "[ops]") {
-    const ControlActions actions{[] {
-                                     return ReloadReport{false, "error[E001]: \"x\"\n   ^\n", {}};
-                                 },
-                                 example};
+    const ControlActions actions = actions_with({false, "error[E001]: \"x\"\n   ^\n", {}, false});
     const auto answer = answer_control({"POST", "/reload", ""}, actions);
     CHECK(answer.status == 422);
     CHECK(answer.content_type == "application/problem+json");
@@ -129,8 +153,42 @@ TEST_CASE("a reload that was refused is a problem document", "[ops]") {
     CHECK(member(parser, answer.body, "diagnostics") == "error[E001]: \"x\"\n   ^\n");
 }
 
-TEST_CASE("the control socket knows two requests", "[ops]") {
-    const ControlActions actions{[] { return ReloadReport{}; }, example};
+TEST_CASE("a dry run tells what would change", "[ops]") {
+    const auto answer = answer_control({"POST", "/reload/dry-run", ""}, actions_with({}));
+    CHECK(answer.status == 200);
+    simdjson::dom::parser parser;
+    CHECK(member(parser, answer.body, "forecast") ==
+          "~ route chat\n    - deny connect    # a.route:1:2\n"
+          "3 connections: 0 untouched, 2 lose subscriptions, 1 is closed\n2 subscriptions would end\n"
+          "test \"a \\\"test\\\"\" passed, and would fail: a.route:9:1: expected allow\n");
+    simdjson::dom::element document;
+    REQUIRE(parser.parse(answer.body).get(document) == simdjson::SUCCESS);
+    CHECK(uint64_t(document["impact"]["ending"]) == 1);
+    CHECK(bool(document["changed"]));
+    ControlActions refusing = actions_with({});
+    refusing.forecast = [] { return ForecastReport{false, "error", {}, {}}; };
+    CHECK(answer_control({"POST", "/reload/dry-run", ""}, refusing).status == 422);
+}
+
+TEST_CASE("a question about a session", "[ops]") {
+    const ControlActions actions = actions_with({});
+    const auto ask = [&](std::string_view body) {
+        return answer_control({"POST", "/explain", body}, actions);
+    };
+    CHECK(ask(R"({"session":"0000000000000abc","action":"message","target":"say","json":"{}"})").status ==
+          200);
+    CHECK(ask(R"({"session":"0000000000000abd","action":"message","target":"say"})").status == 404);
+    for (const char* bad :
+         {"", "{", "[]", R"({"session":"abc","action":"message"})", R"({"session":"0000000000000abc"})",
+          R"({"session":"0000000000000abc","action":"fly"})",
+          R"({"session":"0000000000000abc","action":"disconnect"})", R"({"session":7,"action":"message"})"}) {
+        INFO(bad);
+        CHECK(ask(bad).status == 400);
+    }
+}
+
+TEST_CASE("the control socket knows five requests", "[ops]") {
+    const ControlActions actions = actions_with({});
     CHECK(answer_control({"GET", "/", ""}, actions).status == 404);
     const auto wrong = answer_control({"GET", "/reload", ""}, actions);
     CHECK(wrong.status == 405);

@@ -1,0 +1,34 @@
+// Questions about live connections: who is there, and what the policy decides about one of them. Main thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/limits.h"
+#include "daemon/edge/worker.h"
+#include "daemon/explain/inquiry.h"
+#include "dsl/result.h"
+
+namespace wayleave {
+
+using Workers = std::vector<std::unique_ptr<Worker>>;
+
+// JSON: {"sessions":[{"session","route","ip","path","age_ms","channels","worker"}],"more":false}
+[[nodiscard]] std::string sessions_json(const Workers& workers);
+
+// The body of POST /explain: {"session","action","target","json"}.
+struct LiveQuestion {
+    uint64_t session = 0;
+    Question question;
+};
+[[nodiscard]] Result<LiveQuestion> live_question(std::string_view body);
+
+// Draws from no limit: `limits` is only read. The reason if there is no such session.
+[[nodiscard]] Result<Explanation> explain_live(const Workers& workers, const LimitTable& limits,
+                                               const LiveQuestion& question);
+
+}  // namespace wayleave
