@@ -2,9 +2,8 @@
 #include <simdjson.h>
 #include <sysexits.h>
 
-#include <fstream>
+#include <algorithm>
 #include <memory>
-#include <sstream>
 
 #include "daemon/cli/control_options.h"
 #include "daemon/cli/policy_options.h"
@@ -13,6 +12,7 @@
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
 #include "daemon/ops/json.h"
+#include "daemon/ops/read_file.h"
 
 namespace wayleave {
 
@@ -20,6 +20,7 @@ namespace {
 
 constexpr int refused = 1;
 constexpr int broken = 2;
+constexpr size_t max_token_bytes = 1U << 20U;
 
 struct ExplainOptions {
     PolicyOptions policy;
@@ -59,7 +60,14 @@ Result<std::pair<std::string, std::string>> pair_of(const std::string& text, cha
     return std::pair(text.substr(0, at), std::string(trim(std::string_view(text).substr(at + 1))));
 }
 
-Result<Nothing> add_pairs(const ExplainOptions& options, Sketch& sketch) {
+bool has_input(const dsl::Policy& policy, const std::string& name) {
+    return std::any_of(policy.routes.begin(), policy.routes.end(), [&](const auto& route) {
+        return std::any_of(route->inputs.begin(), route->inputs.end(),
+                           [&](const dsl::InputDecl& input) { return input.name == name; });
+    });
+}
+
+Result<Nothing> add_pairs(const ExplainOptions& options, const dsl::Policy& policy, Sketch& sketch) {
     for (const std::string& header : options.headers) {
         auto pair = pair_of(header, ':');
         if (!pair) return failure(pair.error());
@@ -68,6 +76,8 @@ Result<Nothing> add_pairs(const ExplainOptions& options, Sketch& sketch) {
     for (const std::string& input : options.inputs) {
         auto pair = pair_of(input, '=');
         if (!pair) return failure(pair.error());
+        if (!has_input(policy, pair->first))
+            return failure("--input: no route has the input `" + pair->first + "`");
         sketch.inputs.push_back(std::move(*pair));
     }
     return Nothing{};
@@ -83,12 +93,10 @@ Result<Nothing> add_identity(const ExplainOptions& options, const dsl::Policy& p
         return failure("--as: the policy has no token `" + sketch.token + "`");
     }
     if (options.jwt.empty()) return Nothing{};
-    std::ifstream file(options.jwt);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) return failure(options.jwt + ": it cannot be read");
-    const std::string content = text.str();
-    sketch.jwt = trim(std::string_view(content).substr(0, content.find('\n')));
+    const auto content = read_whole_file(options.jwt, max_token_bytes);
+    if (!content) return failure(options.jwt + ": " + content.error());
+    sketch.jwt = trim(std::string_view(*content).substr(0, content->find('\n')));
+    if (sketch.jwt.empty()) return failure(options.jwt + ": there is no token in it");
     return Nothing{};
 }
 
@@ -101,7 +109,7 @@ Result<Sketch> sketch_from(const ExplainOptions& options, const dsl::Policy& pol
     sketch.no_origin = options.no_origin;
     if (!options.origin.empty()) sketch.origin = options.origin;
     sketch.subprotocol = options.subprotocol;
-    if (auto added = add_pairs(options, sketch); !added) return failure(added.error());
+    if (auto added = add_pairs(options, policy, sketch); !added) return failure(added.error());
     if (auto added = add_identity(options, policy, sketch); !added) return failure(added.error());
     return sketch;
 }
@@ -196,7 +204,10 @@ void add_explain(CLI::App& app, int& exit_code) {
     command->add_option("-c,--config", options->policy.config, "Settings file that says where the policy is")
         ->type_name("FILE");
     command->add_option("--policy", options->policy.paths, "Files, or directories of *.route files")
-        ->type_name("PATH");
+        ->type_name("PATH")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
     auto* as = command->add_option("--as", options->as, "A token of the policy, and its claims as JSON")
                    ->type_name("TOKEN JSON")
                    ->type_size(2)
@@ -221,11 +232,13 @@ void add_explain(CLI::App& app, int& exit_code) {
     command->add_option("--header", options->headers, "A header that it sends")
         ->type_name("NAME:VALUE")
         ->expected(1)
-        ->take_all();
+        ->take_all()
+        ->allow_extra_args(false);
     command->add_option("--input", options->inputs, "An input of the route")
         ->type_name("NAME=VALUE")
         ->expected(1)
-        ->take_all();
+        ->take_all()
+        ->allow_extra_args(false);
     command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();

@@ -1,6 +1,7 @@
 #include "daemon/explain/explanation.h"
 
 #include "daemon/core/json_value.h"
+#include "dsl/text.h"
 
 namespace wayleave {
 namespace {
@@ -32,20 +33,25 @@ std::string_view truth(bool value) {
     return value ? "true" : "false";
 }
 
+// What somebody chose may hold anything; a terminal shall not obey it.
+std::string shown(std::string_view text) {
+    return dsl::printable(text);
+}
+
 std::string rule_line(const RuleNote& rule) {
     std::string out = rule.decided ? "  > " : "    ";
-    out += rule.place + ": " + rule.text + "\n";
+    out += rule.place + ": " + shown(rule.text) + "\n";
     if (rule.holds && !rule.decided) out += "        holds\n";
-    for (const std::string& why : rule.why) out += "        does not hold: " + why + "\n";
+    for (const std::string& why : rule.why) out += "        does not hold: " + shown(why) + "\n";
     return out;
 }
 
 std::string limit_line(const LimitNote& limit) {
     std::string out = limit.limited ? "  > " : "    ";
-    out += limit.place + ": " + limit.text + "\n        ";
+    out += limit.place + ": " + shown(limit.text) + "\n        ";
     if (!limit.applies) return out + "does not apply: its condition does not hold\n";
-    return out + std::to_string(limit.left) + " of " + std::to_string(limit.most) + " left for " + limit.key +
-           "\n";
+    return out + std::to_string(limit.left) + " of " + std::to_string(limit.most) + " left for " +
+           shown(limit.key) + "\n";
 }
 
 }  // namespace
@@ -57,21 +63,21 @@ std::string_view to_string(Verdict verdict) {
 
 std::string text_of(const Explanation& e) {
     std::string out = std::string(to_string(e.verdict)) + " " + e.action;
-    if (!e.target.empty()) out += " " + e.target;
+    if (!e.target.empty()) out += " " + shown(e.target);
     if (!e.route.empty()) out += "  (route " + e.route + ")";
     out += "\n";
     if (!e.place.empty()) out += "decided by  " + e.place + "\n";
     out += "decision    " + e.decision + "\n";
     if (!e.reason.empty()) out += "reason      " + e.reason + "\n";
-    if (!e.because.empty()) out += "because     " + e.because + "\n";
-    if (!e.client.empty()) out += "the client  " + e.client + "\n";
-    for (const std::string& effect : e.effects) out += "then        it " + effect + "\n";
+    if (!e.because.empty()) out += "because     " + shown(e.because) + "\n";
+    if (!e.client.empty()) out += "the client  " + shown(e.client) + "\n";
+    for (const std::string& effect : e.effects) out += "then        it " + shown(effect) + "\n";
     if (!e.rules.empty()) out += "\nrules, in the order in which they are asked:\n";
     for (const RuleNote& rule : e.rules) out += rule_line(rule);
     if (!e.limits.empty()) out += "\nlimits:\n";
     for (const LimitNote& limit : e.limits) out += limit_line(limit);
     if (!e.facts.empty()) out += "\nknown:\n";
-    for (const std::string& fact : e.facts) out += "    " + fact + "\n";
+    for (const std::string& fact : e.facts) out += "    " + shown(fact) + "\n";
     return out;
 }
 

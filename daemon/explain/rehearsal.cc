@@ -97,10 +97,11 @@ std::string claims_json(const dsl::TokenDecl& token, const std::vector<dsl::Test
 }
 
 // Whoever states claims means a token of that issuer and for that audience, unless he says otherwise.
-std::string with_names(const dsl::TokenDecl& token, const std::string& claims) {
+Result<std::string> with_names(const dsl::TokenDecl& token, const std::string& claims) {
     simdjson::dom::parser parser;
     simdjson::dom::object object;
-    if (parser.parse(claims).get(object) != simdjson::SUCCESS) return claims;  // told by who reads them
+    if (parser.parse(claims).get(object) != simdjson::SUCCESS)
+        return failure("the claims of `" + token.name + "` are no JSON object");
     std::string out = "{";
     const auto add = [&](std::string_view name, const std::string& value) {
         if (value.empty() || object.at_key(name).error() == simdjson::SUCCESS) return;
@@ -283,7 +284,7 @@ Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKin
     const std::string text = writer.text(sketch.origin ? *sketch.origin : usual.value_or(""), has_origin);
 
     size_t scanned = 0;
-    const HeadResult parsed = parse_head(text, HeadLimits{1U << 20U, 1000}, scanned);
+    const HeadResult parsed = parse_head(text, HeadLimits{}, scanned);
     if (const auto* refusal = std::get_if<HeadRefusal>(&parsed))
         return failure("this client cannot be: " + std::string(refusal->reason));
     const auto* head = std::get_if<HttpHead>(&parsed);
@@ -295,8 +296,9 @@ Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKin
     Runtime believing = runtime;
     for (size_t i = 0; i < policy.tokens.size(); ++i) {
         if (policy.tokens[i].name != sketch.token || sketch.token.empty()) continue;
-        believing.verifier = std::make_shared<const StatedVerifier>(
-            *runtime.verifier, i, with_names(policy.tokens[i], sketch.claims));
+        auto claims = with_names(policy.tokens[i], sketch.claims);
+        if (!claims) return failure(claims.error());
+        believing.verifier = std::make_shared<const StatedVerifier>(*runtime.verifier, i, std::move(*claims));
     }
     return admit(believing, limits, {sketch.ip, sketch.tls}, *head, std::get<Upgrade>(checked), 1, now, kind);
 }

@@ -135,7 +135,10 @@ TEST_CASE("explain: who comes in, and what keeps the others out") {
         CHECK(connect(runtime, client(R"({"sub":7})")).because == "the token's claim sub is no string");
         CHECK(connect(runtime, client(R"({"sub":"u","iss":"other"})")).because ==
               "the token is from another issuer");
-        CHECK(connect(runtime, client("nonsense")).because == "the token's claims are no JSON object");
+        LimitTable counters(64);
+        for (const char* claims : {"nonsense", "", "null", "[1]", "{\"sub\":"})
+            CHECK(rehearse(runtime, client(claims), DoorKind::route, counters, now).error() ==
+                  "the claims of `session` are no JSON object");
         sketch = client(R"({"sub":"u1"})");
         sketch.address = "/nowhere";
         CHECK(connect(runtime, sketch).reason == "unknown_route");
