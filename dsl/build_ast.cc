@@ -460,7 +460,9 @@ ast::Item AstBuilder::item(const SyntaxNode& node) {
 void build_ast(const SyntaxTree& tree, const SourceFile& source, uint32_t file, Diagnostics& diagnostics,
                ast::File& out) {
     AstBuilder builder(tree, source, file, diagnostics);
-    for (Children items(tree); !items.done();) out.items.push_back(builder.item(items.take()));
+    Children items(tree);
+    if (out.items.empty()) out.items.reserve(items.count());
+    while (!items.done()) out.items.push_back(builder.item(items.take()));
 }
 
 }  // namespace wayleave::dsl

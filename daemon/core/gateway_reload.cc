@@ -8,7 +8,8 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t rebinds_a_tick = 1000;
+// About a millisecond of a worker. Who speaks before its turn is judged then.
+constexpr size_t rebinds_a_tick = 300;
 constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
 constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
 

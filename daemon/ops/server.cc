@@ -129,6 +129,9 @@ class Server::Impl {
     const std::string version_;
     const Now start_ = read_clocks();
     std::shared_ptr<const Runtime> runtime_;
+    // Those before, as long as a connection still uses them: taking a large policy apart takes milliseconds,
+    // which are not a worker's.
+    std::vector<std::shared_ptr<const Runtime>> retired_;
     uint64_t generation_ = 1;
     int64_t loaded_wall_ms_;
     uint64_t reloads_done_ = 0;
@@ -315,6 +318,7 @@ ReloadReport Server::Impl::try_reload() {
         return {false, loaded.render(false), {}};
     }
     const bool same = loaded.runtime->policy->hash == runtime_->policy->hash;
+    retired_.push_back(std::move(runtime_));
     runtime_ = loaded.runtime;
     generation_ = runtime_->generation;
     loaded_wall_ms_ = read_clocks().wall_ms;
@@ -404,6 +408,7 @@ void Server::Impl::drain_progress() {
 // --- health ---
 
 void Server::Impl::every_second() {
+    std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
     check_pulses();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;

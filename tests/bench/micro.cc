@@ -112,6 +112,36 @@ void decisions() {
                 route.program.atoms.size(), whole, folded, folding);
 }
 
+// So many rules on one route, about rooms and about companies; the one that decides is far back.
+void many_rules(size_t count) {
+    std::string text =
+        "token session { keys = file \"k\" from cookie \"sid\" claim company : string required }\n"
+        "route r /ws { auth = session origins = { none }\n";
+    for (size_t i = 0; i < count / 2; ++i) {
+        const std::string n = std::to_string(i);
+        text += "deny subscribe if user.company == \"c" + n + "\" and channel like \"secret*\"\n";
+        text += "allow subscribe on room" + n + "/* if user.company != \"c" + n + "\"\n";
+    }
+    const auto policy = compiled(text + "}");
+    const Route& route = *policy->routes[0];
+    Facts facts;
+    facts.shape = route.shape;
+    facts.values = {Value("c" + std::to_string(count / 2 - 3))};
+    const std::string name = "room" + std::to_string(count / 2 - 5) + "/a";
+    const auto channel = split_channel(name);
+    Request request;
+    request.facts = &facts;
+    request.channel = &*channel;
+    const Residual residual = fold(route.program, early_answers(route.program, request));
+    const NodeId root = route.program.roots[route.subscribe];
+    const NodeId folded_root = residual.roots[route.subscribe];
+    const double whole =
+        nanoseconds([&](size_t) { sink = sink + decide(route.program, route.program.nodes, root, request); });
+    const double folded = nanoseconds(
+        [&](size_t) { sink = sink + decide(route.program, residual.nodes, folded_root, request); });
+    std::printf(",\"rules_%zu_ns\":%.0f,\"rules_%zu_folded_ns\":%.0f", count, whole, count, folded);
+}
+
 void routing(size_t count) {
     std::string text;
     for (size_t i = 0; i < count; ++i) {
@@ -159,7 +189,8 @@ void messages() {
 int main() {
     std::printf("{");
     decisions();
-    for (const size_t count : {10, 1000, 10000}) routing(count);
+    for (const size_t count : {1000U, 10000U}) many_rules(count);
+    for (const size_t count : {10U, 100U, 1000U, 10000U}) routing(count);
     messages();
     std::printf("}\n");
 }
