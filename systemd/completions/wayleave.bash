@@ -17,7 +17,7 @@ _wayleave() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        -s | --socket | --key | --out)
+        -s | --socket | --key | --out | --policy | --jwt | --junit)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
@@ -34,17 +34,23 @@ _wayleave() {
     esac
     local words
     case $command in
-        "") words="serve lint fmt reload status settings token version --help --version" ;;
+        "") words="serve lint explain test diff fmt reload status sessions settings token version --help --version" ;;
         serve | settings) words="--config --help" ;;
         lint) words="--config --format --strict --explain --help" ;;
+        explain)
+            words="--config --policy --as --jwt --live --socket --at --ip --origin --no-origin --tls --subprotocol --header"
+            words+=" --input --format --help connect subscribe publish message presence history disconnect"
+            ;;
+        test) words="--config --fail-under --junit --quiet --help" ;;
+        diff) words="--format --help" ;;
         fmt) words="--check --help" ;;
-        reload) words="--config --socket --help" ;;
-        status) words="--config --socket --format --help" ;;
+        reload) words="--config --socket --dry-run --format --help" ;;
+        status | sessions) words="--config --socket --format --help" ;;
         token) words="--key --kid --issuer --audience --subject --expires --claim --claim-json --new-key --out --help" ;;
         *) words="--help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ $command =~ ^(lint|fmt)$ && $cur != -* ]]; then
+    if [[ $command =~ ^(lint|fmt|test|diff)$ && $cur != -* ]]; then
         local paths
         mapfile -t paths < <(compgen -f -- "$cur")
         COMPREPLY+=("${paths[@]}")

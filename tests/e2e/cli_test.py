@@ -50,6 +50,23 @@ def test_usage():
         assert "--config" in ended(run(*arguments), 0).stdout or arguments in (("--help",), ("token", "--help"))
 
 
+def test_completions():
+    """Every command and every option stands in each of the three."""
+    texts = {}
+    for name in ("wayleave.bash", "_wayleave", "wayleave.fish"):
+        with open(os.path.join(os.path.dirname(__file__), "../../systemd/completions", name), encoding="utf-8") as file:
+            texts[name] = file.read()
+    commands = re.findall(r"^  (\w+)  ", ended(run("--help"), 0).stdout.split("Subcommands:")[1], re.M)
+    assert len(commands) >= 12, commands
+    for command in commands:
+        options = set(re.findall(r"--[a-z-]+", ended(run(command, "--help"), 0).stdout.split("Options:")[1])) - {"--help"}
+        for name, text in texts.items():
+            assert re.search(rf"\b{command}\b", text), f"{command} is not in {name}"
+            for option in options:
+                wanted = f"-l {option[2:]}" if name.endswith(".fish") else option
+                assert wanted in text, f"{option} of {command} is not in {name}"
+
+
 def test_version():
     text = ended(run("version"), 0).stdout
     assert re.search(r"wayleave \d+\.\d+\.\d+", text), text
