@@ -84,8 +84,10 @@ std::optional<bool> answer(const Basic& basic, const Value& value) {
     return std::nullopt;
 }
 
+// Null also for the right side of `is_true`, which stands for nothing.
 const Value* Basics::constant(const Operand& operand) const {
-    return operand.from == Operand::From::constant ? &program_.constants[operand.index] : nullptr;
+    const bool is_one = operand.from == Operand::From::constant && operand.index < program_.constants.size();
+    return is_one ? &program_.constants[operand.index] : nullptr;
 }
 
 Condition Basics::basic(Basic basic) {
