@@ -9,7 +9,7 @@
 namespace wayleave::dsl {
 namespace {
 
-constexpr int64_t most_times = 100'000;
+constexpr int64_t most_times = 10'000;
 
 // What a test may say about the client besides the inputs of its routes.
 struct ClientSetting {
@@ -179,7 +179,7 @@ class TestCompiler {
         if (expect.at) out.at = expect.at->text;
         if (expect.times) out.times = std::get<int64_t>(expect.times->value.held);
         if (out.times < 1 || out.times > most_times)
-            diagnostics().error("E003", expect.times->span, "this is from 1 to 100000");
+            diagnostics().error("E003", expect.times->span, "this is from 1 to 10000");
         if (expect.because) out.because = expect.because->text;
         if (expect.because && out.verdict == TestStep::Verdict::allow)
             diagnostics().error("E003", expect.because->span, "what is allowed has no `because`");

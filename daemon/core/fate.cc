@@ -36,7 +36,7 @@ class Review {
     Fate judge() {
         if (!still_trusted())
             return ending(Fate::Kind::returns, "the policy asks for another proof of identity");
-        if (!same_address()) return ending(Fate::Kind::returns, "this address leads elsewhere now");
+        if (!has_address()) return ending(Fate::Kind::ends, "nothing has this address any more");
         if (!route_.origins.allow(facts_.origin, !facts_.origin.empty()))
             return ending(Fate::Kind::ends, "pages of this origin may not connect here");
         const dsl::NodeId verdict = decide(route_.connect);
@@ -44,6 +44,7 @@ class Review {
             const Rejection rejection = rejected_by(route_, verdict);
             return ending(Fate::Kind::ends, rejection.because, rejection.rule);
         }
+        if (!same_address()) return ending(Fate::Kind::returns, "this address leads elsewhere now");
         Fate out;
         out.kind = Fate::Kind::stays;
         review_channels(out);
@@ -64,6 +65,11 @@ class Review {
         const dsl::TokenDecl& shown = living_.policy.tokens[*living_.token];
         return std::any_of(route_.auth.begin(), route_.auth.end(),
                            [&](uint32_t number) { return same_trust(policy_.tokens[number], shown); });
+    }
+
+    [[nodiscard]] bool has_address() const {
+        dsl::RouteMatch match;
+        return policy_.router.find(facts_.host, facts_.path, match);
     }
 
     [[nodiscard]] bool same_address() const {

@@ -31,6 +31,25 @@ std::string told(const dsl::Route* route, const Rejection& rejection, dsl::Phase
     return "$error " + name;
 }
 
+// A channel that was built from the pattern, without the values that nobody is to see.
+std::string shown_channel(const dsl::Route& route, const dsl::Pattern& pattern, const std::string& built) {
+    const auto hidden = [&](const dsl::PatternSegment& segment) {
+        const dsl::Operand& insert = segment.insert;
+        return segment.kind == dsl::PatternSegment::Kind::insert &&
+               insert.from == dsl::Operand::From::attribute && insert.attribute == dsl::Attribute::fact &&
+               route.shape->facts[insert.slot].secret;
+    };
+    const auto name = dsl::split_channel(built);
+    if (!name || name->count != pattern.size() || std::none_of(pattern.begin(), pattern.end(), hidden))
+        return built;
+    std::string out;
+    for (size_t i = 0; i < pattern.size(); ++i) {
+        if (i > 0) out += '/';
+        out += hidden(pattern[i]) ? "(secret)" : std::string(name->segments[i]);
+    }
+    return out;
+}
+
 class Note {
   public:
     Note(const dsl::Policy& policy, const dsl::Route& route, const dsl::Message* block,
@@ -239,7 +258,8 @@ class Asking {
                 continue;
             std::string channel;
             if (dsl::build_channel(program, publish.channel, request_, channel)) {
-                out_.explanation.effects.push_back("publishes to " + channel +
+                out_.explanation.effects.push_back("publishes to " +
+                                                   shown_channel(subject_.route, publish.channel, channel) +
                                                    (publish.except_self ? " except self" : ""));
                 continue;
             }
@@ -316,7 +336,7 @@ Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission,
             std::string channel;
             if (dsl::decide(program, program.nodes, program.roots[join.condition], request) != dsl::never &&
                 dsl::build_channel(program, join.channel, request, channel))
-                text.effects.push_back("joins " + channel);
+                text.effects.push_back("joins " + shown_channel(*route, join.channel, channel));
         }
     }
     const bool judged = admitted || turned->judged;

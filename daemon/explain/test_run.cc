@@ -180,6 +180,14 @@ double TestRun::coverage() const {
     return 100.0 * static_cast<double>(rules.size() - uncovered()) / static_cast<double>(rules.size());
 }
 
+int64_t questions(const std::vector<dsl::TestCase>& tests) {
+    int64_t sum = 0;
+    for (const dsl::TestCase& test : tests) {
+        for (const TestStep& step : test.steps) sum += step.times;
+    }
+    return sum;
+}
+
 TestRun run_tests(const Runtime& runtime, const std::vector<dsl::TestCase>& tests, Now now) {
     std::map<std::string, bool> decided;
     for (const auto* list : {&runtime.policy->routes, &runtime.policy->apis}) {

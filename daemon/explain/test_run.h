@@ -40,6 +40,10 @@ struct TestRun {
     [[nodiscard]] double coverage() const;   // percent; 100 where there is no rule
 };
 
+// How many questions the tests ask in all. The daemon runs tests on its main thread, so there it has a bound.
+[[nodiscard]] int64_t questions(const std::vector<dsl::TestCase>& tests);
+constexpr int64_t most_questions_of_daemon = 20'000;
+
 // The tests of the policy itself, or those of another that is compared with it.
 [[nodiscard]] TestRun run_tests(const Runtime& runtime, const std::vector<dsl::TestCase>& tests, Now now);
 

@@ -65,6 +65,7 @@ std::string text_of(const Forecast& forecast) {
     std::string out =
         forecast.changes.empty() ? "the policy means the same\n" : dsl::text_of(forecast.changes);
     out += impact_text(forecast);
+    if (!forecast.tests_known) out += "tests: too many to run in the daemon; `wayleave test` runs them\n";
     for (const TestChange& test : forecast.tests) {
         const std::string_view change = test.after.empty() ? "failed, and would pass"
                                         : test.is_new      ? "is new, and would fail"
@@ -94,7 +95,8 @@ std::string json_of(const Forecast& forecast) {
                              json_string(test.title), test.is_new, json_string(test.before),
                              json_string(test.after));
     }
-    return out + "\"tests\":[" + tests + "],\"forecast\":" + json_string(text_of(forecast));
+    tests = forecast.tests_known ? "[" + tests + "]" : "null";
+    return out + "\"tests\":" + tests + ",\"forecast\":" + json_string(text_of(forecast));
 }
 
 }  // namespace wayleave

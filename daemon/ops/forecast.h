@@ -24,6 +24,7 @@ struct Forecast {
     Survey impact;             // of all workers
     bool impact_known = true;  // all workers answered in time
     std::vector<TestChange> tests;
+    bool tests_known = true;  // there were not too many to run in the daemon
 };
 
 // The tests of the policy in force run under both, and those that are new under the new one.

@@ -185,6 +185,12 @@ void require_tests(const Runtime& runtime, std::vector<std::string>& problems) {
         problems.emplace_back(
             "policy.require_tests is set, and the policy has no test; write one, see wayleave.route(5)");
     }
+    if (questions(runtime.policy->tests) > most_questions_of_daemon) {
+        problems.push_back(
+            "policy.require_tests: the tests ask more than " + std::to_string(most_questions_of_daemon) +
+            " questions (`times` counts); make them fewer, or run `wayleave test` before the reload");
+        return;
+    }
     for (const TestResult& result : run_tests(runtime, runtime.policy->tests, read_clocks()).results) {
         for (const TestFailure& failure : result.failures)
             problems.push_back(failure.place + ": test " + dsl::quoted(result.title) + ": " + failure.text);

@@ -19,6 +19,7 @@
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/worker.h"
+#include "daemon/explain/test_run.h"
 #include "daemon/ops/admin.h"
 #include "daemon/ops/ask_workers.h"
 #include "daemon/ops/control.h"
@@ -356,7 +357,10 @@ ForecastReport Server::Impl::forecast() {
     report.would_load = true;
     report.restart = restart_needed(started_, *settings);
     report.forecast.changes = dsl::difference(*runtime_->policy, *loaded.runtime->policy);
-    report.forecast.tests = changed_tests(*runtime_, *loaded.runtime, read_clocks());
+    const bool few = questions(runtime_->policy->tests) + questions(loaded.runtime->policy->tests) <=
+                     most_questions_of_daemon;
+    if (few) report.forecast.tests = changed_tests(*runtime_, *loaded.runtime, read_clocks());
+    report.forecast.tests_known = few;
     auto surveys = std::make_shared<std::vector<Survey>>(workers_.size());
     report.forecast.impact_known = ask_workers(
         workers_,

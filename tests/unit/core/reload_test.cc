@@ -171,12 +171,19 @@ TEST_CASE("reload: what a connection never said, it is asked to come again for")
             "token other { keys = file \"o\" from query \"t\" claim sub : string required claim role : "
             "string else \"\" }");
     }
-    SECTION("another address") {
-        world.reload(with("route chat /chat", "route chat /chat2"));
+    SECTION("another route at its address") {
+        world.reload(with("route chat /chat", "route chat /chat2") +
+                     "route other /chat { auth = none allow connect }");
     }
     const auto frames = world.frames(world.alice);
     REQUIRE(frames.size() == 2);
     CHECK_THAT(frames[1], StartsWith("close 1012"));
+}
+
+TEST_CASE("reload: who came by an address that is gone is not asked to come again") {
+    Reloading world;
+    world.reload(with("route chat /chat", "route chat /chat2"));
+    CHECK_THAT(world.last(world.alice), StartsWith("close 4403"));
 }
 
 TEST_CASE("reload: an origin that is taken out ends its pages") {

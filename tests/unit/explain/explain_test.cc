@@ -174,6 +174,14 @@ TEST_CASE("explain: what a client may say") {
     const Explanation pin = ask(runtime, team, {Action::subscribe, "pins/1", ""});
     CHECK(pin.rules[1].why == std::vector<std::string>{"user.pin == 1234: user.pin is (secret)"});
     CHECK_THAT(text_of(pin), Contains("user.pin is (secret)"));
+    const Runtime hub = runtime_of(
+        "token t { keys = file \"k\" from header \"A\" claim pin : string required secret }"
+        "route r /r { auth = t origins = { none } allow connect join user/{user.pin}/x }");
+    Sketch holder = client(R"({"pin":"hush"})");
+    holder.token = "t";
+    holder.address = "/r";
+    holder.no_origin = true;
+    CHECK(connect(hub, holder).effects == std::vector<std::string>{"joins user/(secret)/x"});
 
     const Explanation said = ask(runtime, team, {Action::message, "say", R"({"text":"hi"})"});
     CHECK(said.verdict == Verdict::allow);
@@ -255,7 +263,7 @@ TEST_CASE("mistakes in tests are told when the policy is compiled") {
     CHECK(complaint("test \"t\" { colour = \"red\" expect allow connect \"/\" }") ==
           "E008 a client has no `colour`");
     CHECK(complaint("test \"t\" { }") == "E022 this test expects nothing");
-    CHECK(complaint("test \"t\" { expect limit connect \"/\" times 0 }") == "E003 this is from 1 to 100000");
+    CHECK(complaint("test \"t\" { expect limit connect \"/\" times 0 }") == "E003 this is from 1 to 10000");
     CHECK(complaint("test \"t\" { expect allow connect \"/\" because \"x\" }") ==
           "E003 what is allowed has no `because`");
 }
