@@ -18,7 +18,7 @@ constexpr size_t most_routes = 100'000;
 class Compiler {
   public:
     Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics)
-        : context_{sources, files, diagnostics, Lets(), {}, {}, {}, {}, {}, {}, {}},
+        : context_{sources, files, diagnostics, Lets(), {}, {}, {}, {}, {}, {}, false, {}},
           policy_(std::make_unique<Policy>()) {}
 
     std::unique_ptr<Policy> compile(const ast::File& file) {
@@ -177,7 +177,8 @@ class Compiler {
 
     void warn_unused() {
         for (const ast::Token* token : tokens_) {
-            if (context_.used.contains(token->name.text)) continue;
+            // Where a name in an `auth` is misspelt, this may be the one that was meant.
+            if (context_.token_misspelt || context_.used.contains(token->name.text)) continue;
             context_.diagnostics.warning("W101", token->name.span,
                                          "no route uses the token " + quoted(token->name.text));
         }

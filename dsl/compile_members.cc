@@ -14,13 +14,6 @@ const Context at_refusal{true, false, false, "when something is refused"};
 
 constexpr int64_t longest_ban_ms = 30LL * 24 * 3600 * 1000;
 
-template <class T>
-void each(const std::vector<ast::Member>& members, const auto& visit) {
-    for (const ast::Member& member : members) {
-        if (const auto* found = std::get_if<T>(&member)) visit(*found);
-    }
-}
-
 }  // namespace
 
 void RouteCompiler::compile_streams() {

@@ -10,13 +10,6 @@ namespace {
 
 const Context at_message{true, false, true, "at a message"};
 
-template <class T>
-void each(const std::vector<ast::MessageMember>& members, const auto& visit) {
-    for (const ast::MessageMember& member : members) {
-        if (const auto* found = std::get_if<T>(&member)) visit(*found);
-    }
-}
-
 std::string joined(const std::vector<ast::MessageType>& types) {
     std::string out;
     for (const ast::MessageType& type : types) out += (out.empty() ? "" : ",") + std::string(type.text);

@@ -18,6 +18,14 @@
 
 namespace wayleave::dsl {
 
+// Those of one kind among the members of a body.
+template <class T, class Member>
+void each(const std::vector<Member>& members, const auto& visit) {
+    for (const Member& member : members) {
+        if (const auto* found = std::get_if<T>(&member)) visit(*found);
+    }
+}
+
 struct CompileContext {
     const Sources& sources;
     const FileReader& files;
@@ -29,6 +37,7 @@ struct CompileContext {
     std::map<std::string_view, uint32_t> backend_numbers;  // in Policy::backends
     std::set<std::string_view> used;                       // tokens and policies that a route names
     std::set<std::string_view> used_backends;              // that anything names
+    bool token_misspelt = false;                           // some `auth` names a token that does not exist
     std::vector<Later> later;
 
     // A construct that is checked and compiled, but that this version does not execute: who wants to run the

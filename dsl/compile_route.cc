@@ -8,13 +8,6 @@
 namespace wayleave::dsl {
 namespace {
 
-template <class T>
-void each(const std::vector<ast::Member>& members, const auto& visit) {
-    for (const ast::Member& member : members) {
-        if (const auto* found = std::get_if<T>(&member)) visit(*found);
-    }
-}
-
 std::string_view word(const ast::Expr& expr) {
     return expr.kind == ast::Expr::Kind::path && expr.path.parts.size() == 1 ? expr.path.parts.front().text
                                                                              : std::string_view();
@@ -279,6 +272,8 @@ void RouteCompiler::apply_auth_name(const ast::Expr& expr) {
         diagnostics_.error("E003", expr.span, "`none` beside a token would let everybody in");
         return;
     }
+    names_.claims_unknown = true;
+    context_.token_misspelt = true;
     std::vector<std::string_view> known;
     for (const auto& [token, number] : context_.token_numbers) known.push_back(token);
     const std::string_view near = near_name(name, known);

@@ -14,13 +14,6 @@ const Context at_subscribe{true, true, false, "at subscribe"};
 const Context at_publish{true, true, true, "at publish"};
 const Context at_message{true, false, true, "at a message"};
 
-template <class T>
-void each(const std::vector<ast::Member>& members, const auto& visit) {
-    for (const ast::Member& member : members) {
-        if (const auto* found = std::get_if<T>(&member)) visit(*found);
-    }
-}
-
 bool concerns(const ast::Rule& rule, ast::Action action) {
     return std::any_of(rule.actions.begin(), rule.actions.end(),
                        [&](const ast::ActionName& name) { return name.action == action; });

@@ -9,7 +9,7 @@ namespace {
 // A diagnostic needs a place; a file that could not be read is an empty source.
 void unreadable(const std::string& path, const std::string& why, Sources& sources, Diagnostics& diagnostics) {
     const uint32_t file = sources.add(path, "");
-    diagnostics.error("E013", {file, 0, 0}, "cannot read " + path + ": " + why, {},
+    diagnostics.error("E013", {file, 0, 0}, "cannot read " + printable(path) + ": " + why, {},
                       "check the path and that the user of the daemon may read it");
 }
 

@@ -50,7 +50,8 @@ struct Names {
     std::map<std::string, Symbol, std::less<>> symbols;
     // Why a name that looks right is not there: "only `session` declares this claim".
     std::map<std::string, std::string, std::less<>> reasons;
-    std::string claims_of;  // "`session` does not declare this claim"; empty on a public route
+    std::string claims_of;        // "`session` does not declare this claim"; empty on a public route
+    bool claims_unknown = false;  // `auth` names a token that does not exist: what it would say is not known
     const Lets* lets = nullptr;
 
     [[nodiscard]] const Symbol* find(std::string_view name) const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dsl/text.h"
+
 namespace wayleave::dsl {
 namespace {
 
@@ -63,7 +65,7 @@ Position Sources::position(uint32_t file, uint32_t offset) const {
 
 std::string Sources::place(Span span) const {
     const Position at = position(span.file, span.begin);
-    return file(span.file).path + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+    return printable(file(span.file).path) + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
 }
 
 }  // namespace wayleave::dsl

@@ -119,9 +119,22 @@ std::vector<Suppression> read_ids(CommentReader& reader, Diagnostics& diagnostic
     return out;
 }
 
-std::vector<Suppression> read_comment(std::string_view text, Span span, Diagnostics& diagnostics) {
-    CommentReader reader(text, span);
+// Whether nothing but blanks stands before it on its line.
+bool has_own_line(std::string_view text, size_t at) {
+    while (at > 0 && is_blank(text[at - 1])) --at;
+    return at == 0 || text[at - 1] == '\n';
+}
+
+std::vector<Suppression> read_comment(std::string_view file, Span span, Diagnostics& diagnostics) {
+    CommentReader reader(file.substr(span.begin, span.end - span.begin), span);
     if (!reader.take("#") || !reader.take("lint:")) return {};
+    // Elsewhere it is taken for a word about its own line, and would silence the statement below it.
+    if (!has_own_line(file, span.begin)) {
+        diagnostics.warning(
+            "W404", span, "this suppression stands behind something else", "nothing is suppressed by this",
+            "it concerns the statement that follows it: give it a line of its own, above that");
+        return {};
+    }
     if (!reader.take("ignore ") && !reader.take("ignore")) {
         diagnostics.warning("W404", span, "lint knows nothing to do but `ignore`", {}, std::string(remedy));
         return {};
@@ -148,8 +161,7 @@ Suppressions::Suppressions(const Sources& sources, const Statements& statements,
     for (uint32_t file = 0; file < sources.size(); ++file) {
         const std::string_view text = sources.file(file).text;
         each_comment(text, file, [&](Span span) {
-            const auto found =
-                read_comment(text.substr(span.begin, span.end - span.begin), span, diagnostics);
+            const auto found = read_comment(text, span, diagnostics);
             if (found.empty()) return;
             const Statement* next = statements.after(span);
             for (Suppression one : found) {

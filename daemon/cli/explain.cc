@@ -13,6 +13,7 @@
 #include "daemon/explain/rehearsal.h"
 #include "daemon/ops/json.h"
 #include "daemon/ops/read_file.h"
+#include "dsl/text.h"
 
 namespace wayleave {
 
@@ -43,7 +44,7 @@ struct ExplainOptions {
 };
 
 int broken_because(const std::string& text) {
-    complain(text);
+    complain(dsl::printable(text));  // it may hold what came from elsewhere
     return broken;
 }
 
@@ -90,7 +91,7 @@ Result<Nothing> add_identity(const ExplainOptions& options, const dsl::Policy& p
         for (const dsl::TokenDecl& token : policy.tokens) {
             if (token.name == sketch.token) return Nothing{};
         }
-        return failure("--as: the policy has no token `" + sketch.token + "`");
+        return failure("--as: the policy has no token " + dsl::quoted(sketch.token));
     }
     if (options.jwt.empty()) return Nothing{};
     const auto content = read_whole_file(options.jwt, max_token_bytes);
@@ -103,7 +104,7 @@ Result<Nothing> add_identity(const ExplainOptions& options, const dsl::Policy& p
 Result<Sketch> sketch_from(const ExplainOptions& options, const dsl::Policy& policy) {
     Sketch sketch;
     const auto ip = dsl::parse_address(options.ip);
-    if (!ip) return failure("--ip: `" + options.ip + "` is no IP address");
+    if (!ip) return failure("--ip: " + dsl::quoted(options.ip) + " is no IP address");
     sketch.ip = *ip;
     sketch.tls = options.tls;
     sketch.no_origin = options.no_origin;

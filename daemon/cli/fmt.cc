@@ -12,6 +12,7 @@
 #include "daemon/cli/terminal.h"
 #include "dsl/format.h"
 #include "dsl/load.h"
+#include "dsl/text.h"
 
 namespace wayleave {
 namespace {
@@ -77,12 +78,12 @@ class Formatter {
         changed_ = true;
         if (!check_ && !filter) {
             if (const Status written = replace_file(path, text); !written) {
-                complain(path + ": " + written.error());
+                complain(dsl::printable(path) + ": " + written.error());
                 failed_ = true;
                 return;
             }
         }
-        write_text(stdout, path + "\n");
+        write_text(stdout, dsl::printable(path) + "\n");
     }
 
     bool check_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace wayleave {
@@ -54,18 +55,40 @@ std::string escaped(std::string_view text, const Character& character) {
     return std::string(text.substr(0, character.length));
 }
 
-}  // namespace
-
-std::string escape_peer_text(std::string_view text, size_t max) {
+std::string escape_line(std::string_view text, size_t max, bool word) {
     std::string line;
     while (!text.empty()) {
         const Character character = first_character(text);
-        const std::string piece = escaped(text, character);
+        const std::string piece = word && text[0] == ' ' ? "\\x20" : escaped(text, character);
         if (line.size() + piece.size() > max) return line + "…";
         line += piece;
         text.remove_prefix(character.length == 0 ? 1 : character.length);
     }
     return line;
+}
+
+}  // namespace
+
+std::string escape_peer_text(std::string_view text, size_t max) {
+    return escape_line(text, max, false);
+}
+
+std::string escape_peer_word(std::string_view text, size_t max) {
+    return escape_line(text, max, true);
+}
+
+std::string escape_json(std::string_view json) {
+    std::string out;
+    while (!json.empty()) {
+        const Character character = first_character(json);
+        const size_t length = std::max<size_t>(character.length, 1);
+        // All of them are of the basic plane; what is no UTF-8 cannot stand in JSON.
+        out += is_treacherous(character.code) ? fmt::format("\\u{:04x}", character.code)
+               : character.length == 0        ? "\\ufffd"
+                                              : std::string(json.substr(0, length));
+        json.remove_prefix(length);
+    }
+    return out;
 }
 
 }  // namespace wayleave

@@ -17,11 +17,12 @@ Frame framed(std::string bytes) {
 std::string refusal_line(const Session& session, const HttpHead& head, const TurnedAway& turned) {
     const Rejection& rejection = turned.rejection;
     std::string out =
-        session.peer.ip.text() + " may not connect to " + escape_peer_text(head.path, 128) + ": ";
+        session.peer.ip.text() + " may not connect to " + escape_peer_word(head.path, 128) + ": ";
     out += to_string(rejection.reason);
     if (!rejection.because.empty()) out += ": " + rejection.because;
-    if (rejection.reason == Reason::forbidden && turned.route && rejection.rule.empty()) {
-        out += "; origin " + escape_peer_text(head.field("origin"), 128);
+    const std::string_view origin = head.field("origin");
+    if (rejection.reason == Reason::forbidden && turned.route && rejection.rule.empty() && !origin.empty()) {
+        out += "; origin " + escape_peer_word(origin, 128);
     }
     if (!rejection.decision.empty()) out += " (decision " + rejection.decision + ")";
     return out;

@@ -71,7 +71,7 @@ void Gateway::Impl::shadow_decision(Session& session, std::string_view action, s
     if (!shadow) return;
     const dsl::Route& route = *session.binding->route;
     const std::string_view place = place_of(route, judged.verdict);
-    const std::string what = std::string(action) + " " + escape_peer_text(target, longest_target);
+    const std::string what = std::string(action) + " " + escape_peer_word(target, longest_target);
     dsl::Request own = request;
     own.facts = &shadow->facts;
     compare(session, what, judged.allowed(), place, shadow->route ? *shadow->route : route,
@@ -85,7 +85,7 @@ void Gateway::Impl::shadow_message(Session& session, const MessageParser::Messag
     const Shadow* shadow = shadow_of(session);
     if (!shadow) return;
     const dsl::Route& route = *session.binding->route;
-    const std::string what = "message " + escape_peer_text(message.type, longest_target);
+    const std::string what = "message " + escape_peer_word(message.type, longest_target);
     const std::string_view place = judged.judged ? place_of(route, judged.verdict) : std::string_view();
     const dsl::Message* block = shadow->route ? shadow->route->message(message.type) : nullptr;
     Result<std::vector<dsl::Value>> fields = failure(std::string());

@@ -1,5 +1,6 @@
 #include "daemon/explain/explanation.h"
 
+#include "daemon/core/escape.h"
 #include "daemon/core/json_value.h"
 #include "dsl/text.h"
 
@@ -119,7 +120,7 @@ std::string json_of(const Explanation& e) {
     }
     raw_member(out, "limits", limits + "]");
     raw_member(out, "facts", list(e.facts));
-    return out + "}\n";
+    return escape_json(out) + "}\n";
 }
 
 }  // namespace wayleave

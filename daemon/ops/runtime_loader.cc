@@ -283,6 +283,10 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
         if (!checked) loaded.problems.push_back(checked.error());
     }
     if (!runtime) return loaded;
+    if (runtime->policy->routes.empty() && runtime->policy->apis.empty()) {
+        loaded.problems.push_back(settings.policy_directory +
+                                  ": the policy has no route, so nobody could connect; is a file missing?");
+    }
     if (settings.require_tests) require_tests(*runtime, loaded.problems);
     if (!settings.shadow_directory.empty()) load_shadow(settings, *runtime, loaded.problems);
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);

@@ -35,6 +35,13 @@ TEST_CASE("what a peer writes stays on one line and in its order") {
     for (const auto& [given, expected] : cases) CHECK(escape_peer_text(given) == expected);
 }
 
+TEST_CASE("a peer's word is no field of a log line, and JSON steers no terminal") {
+    CHECK(escape_peer_word("http://x event=fake") == "http://x\\x20event=fake");
+    CHECK(escape_peer_word("a\\x20b c") == "a\\\\x20b\\x20c");
+    CHECK(escape_json("{\"a\":\"Gr\u00fc\u00dfe \xc2\x9b\xe2\x80\xae\"}") ==
+          "{\"a\":\"Gr\u00fc\u00dfe \\u009b\\u202e\"}");
+}
+
 TEST_CASE("long text is cut between characters and escapes") {
     CHECK(escape_peer_text(std::string(256, 'a')) == std::string(256, 'a'));
     CHECK(escape_peer_text(std::string(257, 'a')) == std::string(256, 'a') + "…");

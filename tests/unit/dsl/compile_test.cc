@@ -286,8 +286,9 @@ TEST_CASE("mistakes of whole files") {
         {token + "route r /r { auth = session }", "E021 2:7 the route `r` has no `origins`\n"},
         {token + "route r /r { auth = { session, none } origins = { none } }",
          "E003 2:32 `none` beside a token would let everybody in\n"},
-        {token + "route r /r { auth = sesion origins = { none } }",
-         "W101 1:7 no route uses the token `session`\nE002 2:21 there is no token `sesion`\n"},
+        {token + "route r /r { auth = sesion origins = { none } allow connect if user.sub == \"a\" join "
+                 "x/{user.n} }",
+         "E002 2:21 there is no token `sesion`\n"},  // and nothing about what it would have said
         {"route r /r { auth = none } route r /s { auth = none }",
          "E005 1:34 the route `r` is defined twice\n"},
         {"route a /a/:x { auth = none } route b /:y/b { auth = none }",

@@ -86,6 +86,14 @@ TEST_CASE("a comment that cannot be followed is a warning", "[suppression]") {
     }
 }
 
+TEST_CASE("behind something else a suppression silences nothing", "[suppression]") {
+    CHECK(told(in_route("idle_timeout = 30s # lint: ignore W205 because \"why\"\nmax_message = 8mb")) ==
+          is_public + "W404 2:20\nW205 3:1\n");
+    CHECK(told("route r /r { # lint: ignore W205 because \"why\"\nauth = none allow connect limit "
+               "connections to 1 "
+               "per ip\nmax_message = 8mb }") == is_public + "W404 1:14\nW205 3:1\n");
+}
+
 TEST_CASE("only comments that speak to lint are read", "[suppression]") {
     for (const char* text : {"# lint is good", "# we lint: ignore W205 because \"x\"",
                              "deny connect if tls because \"# lint: ignore\"",

@@ -114,6 +114,23 @@ TEST_CASE("problems outside of the policy", "[loader]") {
                                          Catch::EndsWith("2 errors, 0 warnings\n"));
 }
 
+TEST_CASE("a policy without a route would close everybody out: it is not run", "[loader]") {
+    const Files directory;
+    directory.put("a.route", "let x = 1\n");
+    const LoadedRuntime loaded = load_runtime(settings_of(directory), 1);
+    CHECK_FALSE(loaded.runtime);
+    CHECK_THAT(loaded.render(false), Catch::Contains("the policy has no route, so nobody could connect"));
+    CHECK(load_policy_paths({directory.path()}).runtime);  // to look at, it is no mistake
+}
+
+TEST_CASE("a file's name steers no terminal", "[loader]") {
+    const Files directory;
+    directory.put("a\x1b[31m\nb.route", "nonsense\n");
+    const std::string text = load_policy_paths({directory.path()}).render(false);
+    CHECK(text.find('\x1b') == std::string::npos);
+    CHECK(text.find("\nb.route") == std::string::npos);
+}
+
 TEST_CASE("an echo route that others can reach is a warning", "[loader]") {
     const Files directory;
     directory.put("a.route",
