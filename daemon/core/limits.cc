@@ -67,7 +67,8 @@ LimitTable::Entry LimitTable::look_up(std::string_view key) const {
     const std::lock_guard lock(stripe.mutex);
     const auto it = stripe.entries.find(key);
     if (it != stripe.entries.end()) return it->second;
-    return beneath_ ? beneath_->look_up(key) : Entry{};
+    if (beneath_) return beneath_->look_up(key);
+    return stripe.entries.size() < max_keys_per_stripe_ ? Entry{} : stripe.overflow;
 }
 
 // Before a scratch table changes an entry.

@@ -69,7 +69,7 @@ route chat app.example.com/chat/:room {
 )";
 
 Explanation connect(const Runtime& runtime, Sketch sketch) {
-    LimitTable limits(64);
+    LimitTable limits(4096);
     const auto admission = rehearse(runtime, sketch, DoorKind::route, limits, now);
     REQUIRE(admission);
     return explain_admission(*runtime.policy, *admission, sketch.address, limits, now, true).explanation;
@@ -85,7 +85,7 @@ Sketch client(const std::string& claims) {
 }
 
 Explanation ask(const Runtime& runtime, const Sketch& sketch, const Question& question) {
-    LimitTable limits(64);
+    LimitTable limits(4096);
     const auto admission = rehearse(runtime, sketch, DoorKind::route, limits, now);
     REQUIRE(admission);
     const auto& admitted = std::get<Admitted>(*admission);
@@ -143,7 +143,7 @@ TEST_CASE("explain: who comes in, and what keeps the others out") {
         sketch.address = "/nowhere";
         CHECK(connect(runtime, sketch).reason == "unknown_route");
         sketch.address = "/a b";
-        LimitTable limits(64);
+        LimitTable limits(4096);
         CHECK_FALSE(rehearse(runtime, sketch, DoorKind::route, limits, now));
         sketch = client(R"({"sub":"u1"})");
         sketch.headers = {{"X-A", "b\r\nEvil: 1"}};
