@@ -501,7 +501,6 @@ void RouteCompiler::add_error(const ast::Setting& setting) {
                               near);
         return;
     }
-    if (*refusal == Refusal::banned) context_.not_executed(setting.name.span, "banned");
     const auto* given = std::get_if<ast::Outcome>(&setting.value);
     if (!given) {
         diagnostics_.error("E003", span_of(setting.value), "this is no outcome", {},

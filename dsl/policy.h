@@ -194,6 +194,8 @@ struct Ban {
     int64_t per_ms = 0;
     std::string because;
     std::string place;
+    Stage stage = Stage::arrival;  // when its keys are known
+    uint64_t identity = 0;         // of what it counts and for whom: the same after a reload that leaves it alone
 };
 
 struct Limit {

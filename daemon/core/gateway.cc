@@ -27,13 +27,6 @@ uint64_t random_seed() {
     return seed;
 }
 
-uint64_t pack(ConnectionId id) {
-    return uint64_t{id.generation} << 32 | id.index;
-}
-ConnectionId unpack(uint64_t item) {
-    return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)};
-}
-
 std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
     std::string key(route.name);
     key += '\0';
@@ -43,10 +36,11 @@ std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
 
 }  // namespace
 
-Gateway::Impl::Impl(uint32_t worker, Broker& broker_in, LimitTable& limits_in, Counters& counters_in,
-                    std::shared_ptr<const Runtime> runtime)
+Gateway::Impl::Impl(uint32_t worker, Broker& broker_in, LimitTable& limits_in, BanTable& bans_in,
+                    Counters& counters_in, std::shared_ptr<const Runtime> runtime)
     : broker(broker_in),
       limits(limits_in),
+      bans(bans_in),
       counters(counters_in),
       worker_(worker),
       runtime_(std::move(runtime)),
@@ -85,8 +79,8 @@ ConnectionId Gateway::Impl::opened(const Peer& peer, Now now) {
 void Gateway::Impl::closed(ConnectionId id) {
     Session* session = find(id);
     if (!session) return;
-    hub_.leave_all(*session);
-    for (const std::string& key : session->entered) limits.leave(key);
+    leave_channels(*session);
+    give_back(*session);
     if (session->binding) counters.connections.set(counters.connections.get() - 1);
     slots_[id.index].session.reset();
     free_.push_back(id.index);
@@ -168,7 +162,10 @@ void Gateway::Impl::tick(Now now) {
     });
     if (next_rebind_ < slots_.size()) rebind_some(now);
     if (draining) drain_some(now);
-    if (worker_ == 0) limits.forget_idle(now.steady_ms);
+    if (worker_ == 0) {
+        limits.forget_idle(now.steady_ms);
+        bans.forget_quiet(now.steady_ms);
+    }
     set_gauges();
 }
 
@@ -246,6 +243,38 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
         static const Frame ping = std::make_shared<const std::string>(encode_frame(Opcode::ping, ""));
         send(session, ping, now);
     }
+}
+
+// --- what a connection occupies ---
+
+void Gateway::Impl::give_back(Session& session) {
+    for (const std::string& key : session.entered) limits.leave(key);
+    for (const std::string& key : session.seats)
+        broker.leave_seat(key, {worker_, pack(session.id), session.number});
+}
+
+void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
+    Session* session = find(unpack(occupant.place));
+    if (!session || session->number != occupant.session || session->state != Session::State::open) return;
+    close_for(*session, {Reason::replaced, "a newer connection has taken the place of this one", {}, {}, 0},
+              now);
+}
+
+
+bool Gateway::Impl::leave_channel(Session& session, std::string_view name) {
+    const Channel* channel = hub_.find(name);
+    std::erase_if(session.counted, [&](const Counted& counted) {
+        if (counted.channel != channel) return false;
+        limits.leave(counted.key);
+        return true;
+    });
+    return hub_.unsubscribe(session, name);
+}
+
+void Gateway::Impl::leave_channels(Session& session) {
+    for (const Counted& counted : session.counted) limits.leave(counted.key);
+    session.counted.clear();
+    hub_.leave_all(session);
 }
 
 void Gateway::Impl::set_gauges() {
@@ -334,7 +363,7 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     if (session.state != Session::State::open) return;
     session.state = Session::State::closing;
     session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
-    hub_.leave_all(session);
+    leave_channels(session);
     // What did not fit is dropped, so that the last words do.
     if (session.queue.bytes() > runtime_->settings.max_queue_bytes / 2) session.queue.drop_unsent();
     std::string last;
@@ -349,6 +378,10 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
 
 void Gateway::Impl::close_for(Session& session, Rejection rejection, Now now) {
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
+    if (auto banned = count_refusal(session, rejection.reason, now)) {
+        rejection = std::move(*banned);
+        refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
+    }
     const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const uint16_t code =
@@ -363,9 +396,9 @@ void Gateway::Impl::close_for(Session& session, Rejection rejection, Now now) {
 
 // --- the outer shell ---
 
-Gateway::Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
+Gateway::Gateway(uint32_t worker, Broker& broker, LimitTable& limits, BanTable& bans, Counters& counters,
                  std::shared_ptr<const Runtime> runtime)
-    : impl_(std::make_unique<Impl>(worker, broker, limits, counters, std::move(runtime))) {}
+    : impl_(std::make_unique<Impl>(worker, broker, limits, bans, counters, std::move(runtime))) {}
 
 Gateway::~Gateway() = default;
 
@@ -380,6 +413,9 @@ void Gateway::closed(ConnectionId id, Now) {
 }
 void Gateway::delivered(std::span<const Publication> publications, Now now) {
     impl_->delivered(publications, now);
+}
+void Gateway::unseat(const Occupant& occupant, Now now) {
+    impl_->unseat(occupant, now);
 }
 void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
     impl_->replace(std::move(runtime));

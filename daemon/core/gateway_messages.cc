@@ -62,7 +62,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             list_flush(session);
         } else {
             session.state = Session::State::closing;
-            hub_.leave_all(session);
+            leave_channels(session);
             send_last(session, close_frame(close->code, ""));
             session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
             reschedule(session, now);
@@ -78,7 +78,11 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             close_for(session, rejection, now);
         } else {
             counters.refuse(reason);
-            close(session, error->code, to_string(reason), error->reason, -1, now);
+            if (auto banned = count_refusal(session, reason, now)) {
+                close_for(session, std::move(*banned), now);
+            } else {
+                close(session, error->code, to_string(reason), error->reason, -1, now);
+            }
         }
         return false;
     }
@@ -201,14 +205,17 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     if (full && !again) {
         return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
     }
+    std::vector<std::string> keys;
+    if (!again && !count_subscription(session, request, message.id, keys, now)) return;
     hub_.subscribe(session, channel->text);
+    for (std::string& key : keys) session.counted.push_back({hub_.find(channel->text), std::move(key)});
     send_text(session, subscription_text("$subscribed", message.id, channel->text, since != nullptr), now);
 }
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
-    if (!hub_.unsubscribe(session, channel->text)) {
+    if (!leave_channel(session, channel->text)) {
         return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
     }
     send_text(session, subscription_text("$unsubscribed", message.id, channel->text, false), now);
@@ -264,6 +271,21 @@ bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::Root
     return judged.allowed();
 }
 
+// What the policy's `limit subscriptions` say to one more.
+bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& request, std::string_view re,
+                                       std::vector<std::string>& keys, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    for (const dsl::Limit& limit : route.limits) {
+        if (limit.meter != dsl::ast::Meter::subscriptions) continue;
+        auto rejection = enter(route.program, limit, request, limits, keys);
+        if (!rejection) continue;
+        for (const std::string& key : keys) limits.leave(key);
+        reject(session, re, std::move(*rejection), now);
+        return false;
+    }
+    return true;
+}
+
 bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request, std::string_view re,
                                   Now now) {
     const auto rejection =
@@ -283,6 +305,8 @@ void Gateway::Impl::reject(Session& session, std::string_view re, Rejection reje
                (rejection.because.empty() ? "" : ": " + rejection.because) + " (decision " +
                rejection.decision + ")",
            now);
+    if (auto banned = count_refusal(session, rejection.reason, now))
+        return close_for(session, std::move(*banned), now);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;
     if (route.dialect != dsl::Dialect::native)
         return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,

@@ -33,6 +33,12 @@ struct Subscription {
     bool joined = false;  // by the server's decision
 };
 
+// What a subscription counts as in a `limit subscriptions`.
+struct Counted {
+    const Channel* channel = nullptr;
+    std::string key;
+};
+
 // A connection as the shadow policy knows it.
 struct Shadow {
     std::shared_ptr<const dsl::Policy> policy;
@@ -75,6 +81,8 @@ struct Session {
     std::unique_ptr<Shadow> shadow;        // null but for the share that is compared
     std::unique_ptr<Condemned> condemned;  // null but for a while after a reload
     std::vector<std::string> entered;      // keys of `limit connections`
+    std::vector<std::string> seats;        // keys of those among them where the oldest makes room
+    std::vector<Counted> counted;          // by `limit subscriptions`
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "daemon/broker/memory.h"
+#include "daemon/core/bans.h"
 #include "daemon/core/limits.h"
+#include "daemon/core/escape.h"
 #include "daemon/core/now.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
@@ -117,6 +119,7 @@ class Server::Impl {
     ReloadReport reload();
     ReloadReport try_reload();
     ForecastReport forecast();
+    size_t lift_ban(const std::string& name);
     void hang_up() { (void)reload(); }
     void terminate(const char* signal);
     void drain_progress();
@@ -143,6 +146,7 @@ class Server::Impl {
     const EdgeReport report_ = log_edge_event;
     MemoryBroker broker_;
     LimitTable limits_;
+    BanTable bans_;
     Door door_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Pulse> pulses_;
@@ -186,7 +190,9 @@ Result<Nothing, StartError> Server::Impl::open_control() {
             request,
             {[this] { return reload(); }, [this] { return forecast(); }, [this] { return snapshot(); },
              [this] { return sessions_json(workers_); },
-             [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); }});
+             [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
+             [this] { return bans_.list(read_clocks().steady_ms); },
+             [this](const std::string& name) { return lift_ban(name); }});
     });
     return Nothing{};
 }
@@ -237,7 +243,7 @@ Result<Nothing, StartError> Server::Impl::open_workers() {
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
         auto worker =
-            Worker::create({broker_, limits_, door_, report_}, settings, std::move(sockets), runtime_);
+            Worker::create({broker_, limits_, bans_, door_, report_}, settings, std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
@@ -373,6 +379,15 @@ ForecastReport Server::Impl::forecast() {
     return report;
 }
 
+size_t Server::Impl::lift_ban(const std::string& name) {
+    const size_t lifted = bans_.lift(name, read_clocks().steady_ms);
+    if (lifted > 0) {
+        log_event(Level::info, "ban-lifted", escape_peer_text(name, 256) + " was lifted by an operator",
+                  {{"bans", std::to_string(lifted)}});
+    }
+    return lifted;
+}
+
 // --- stopping ---
 
 void Server::Impl::terminate(const char* signal) {
@@ -466,6 +481,9 @@ Snapshot Server::Impl::snapshot() const {
     shot.max_connections = door_.most();
     shot.limit_keys = limits_.keys();
     shot.limit_overflows = limits_.overflows();
+    shot.bans_in_force = bans_.in_force();
+    shot.bans_begun = bans_.begun();
+    shot.ban_overflows = bans_.overflows();
     shot.log_dropped = log_dropped();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;

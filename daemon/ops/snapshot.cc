@@ -146,6 +146,11 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
                    static_cast<double>(snapshot.limit_keys));
     families.counter("wayleave_limit_overflows_total", "Times that a new key found the table of limits full.",
                      snapshot.limit_overflows);
+    families.gauge("wayleave_bans", "Bans in force.", static_cast<double>(snapshot.bans_in_force));
+    families.counter("wayleave_bans_total", "Bans that began.", snapshot.bans_begun);
+    families.counter("wayleave_ban_overflows_total",
+                     "Times that the table of bans was full and somebody was forgotten.",
+                     snapshot.ban_overflows);
     families.counter("wayleave_log_dropped_total", "Log lines lost because the queue was full.",
                      snapshot.log_dropped);
 }
@@ -239,9 +244,9 @@ std::string status_json(const Snapshot& snapshot) {
     out += fmt::format(R"("publications":{},"deliveries":{},"sent_bytes":{},"writes":{},)",
                        totals.publications, totals.deliveries, totals.bytes_out, totals.writes);
     out += fmt::format(
-        R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_overflows":{},"log_dropped":{}}},)",
+        R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_overflows":{},"bans_in_force":{},"bans_begun":{},"log_dropped":{}}},)",
         totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_overflows,
-        snapshot.log_dropped);
+        snapshot.bans_in_force, snapshot.bans_begun, snapshot.log_dropped);
     return out + fmt::format(R"("refusals":{}}})", refusals_json(totals)) + "\n";
 }
 

@@ -56,6 +56,9 @@ struct Snapshot {
     size_t max_connections = 0;
     size_t limit_keys = 0;
     uint64_t limit_overflows = 0;
+    size_t bans_in_force = 0;
+    uint64_t bans_begun = 0;
+    uint64_t ban_overflows = 0;
     uint64_t log_dropped = 0;
 
     std::string policy_directory;
