@@ -73,6 +73,11 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked))
         return answer_request(session, head, *refusal);
     const Upgrade& upgrade = std::get<Upgrade>(checked);
+    // Nothing but this handshake comes on this connection, so from here on the client is the peer.
+    const Origination client =
+        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    session.peer.ip = client.ip;
+    session.peer.tls = client.tls;
     Admission admission = admit(*runtime_, limits, &bans, session.peer, head, upgrade, session.number, now);
     if (auto* turned = std::get_if<TurnedAway>(&admission)) {
         if (turned->judged) shadow_connect(session, *turned->route, turned->facts, turned->verdict, now);

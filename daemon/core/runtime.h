@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "daemon/core/broker.h"
+#include "daemon/core/forwarded.h"
 #include "dsl/policy.h"
 #include "dsl/result.h"
 
@@ -32,6 +33,7 @@ struct StaticFile {
 };
 
 struct GatewaySettings {
+    ProxyTrust proxies = {};
     size_t max_queue_bytes = 1 << 20;
     size_t max_queue_messages = 1024;
     int64_t handshake_timeout_ms = 10'000;

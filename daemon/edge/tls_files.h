@@ -10,6 +10,8 @@ namespace wayleave {
 struct TlsFiles {
     std::string certificate;  // PEM, the server's own certificate first
     std::string key;          // PEM
+
+    bool operator==(const TlsFiles&) const = default;
 };
 
 // Whether a listener can be opened with them. lws does not see that a key belongs to another certificate if

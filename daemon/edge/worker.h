@@ -22,6 +22,7 @@ namespace wayleave {
 struct WorkerListener {
     FileDescriptor socket;  // listening, non-blocking; this worker's own
     bool tls = false;
+    bool proxy_protocol = false;
     TlsFiles files;
 };
 

@@ -112,7 +112,11 @@ Result<std::string> read_list(const std::string& path) {
 }
 
 GatewaySettings gateway_settings(const Settings& settings) {
-    return {.max_queue_bytes = settings.max_queue_bytes,
+    ProxyTrust proxies{settings.trusted_proxies, ForwardedHeader::none};
+    if (settings.forwarded == "x-forwarded-for") proxies.header = ForwardedHeader::x_forwarded_for;
+    if (settings.forwarded == "forwarded") proxies.header = ForwardedHeader::forwarded;
+    return {.proxies = std::move(proxies),
+            .max_queue_bytes = settings.max_queue_bytes,
             .max_queue_messages = settings.max_queue_messages,
             .handshake_timeout_ms = settings.handshake_timeout.count(),
             .close_timeout_ms = settings.close_timeout.count(),
@@ -260,7 +264,7 @@ LoadedRuntime lint_runtime(const Settings& settings, int64_t today) {
 }
 
 dsl::LintSurroundings surroundings_of(const Settings& settings, int64_t today) {
-    return {dsl::LintSurroundings::Listeners{all_loopback(settings), false}, today};
+    return {dsl::LintSurroundings::Listeners{all_loopback(settings), !settings.trusted_proxies.empty()}, today};
 }
 
 namespace {

@@ -89,6 +89,9 @@ void add_door(Families& families, const Snapshot& snapshot) {
                      "Times that accepting failed, as when descriptors run out.", totals.accept_failures);
     families.counter("wayleave_accept_refused_total",
                      "Sockets closed at once because max_connections was reached.", totals.accept_refused);
+    families.counter("wayleave_proxy_refused_total",
+                     "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
+                     totals.proxy_refused);
     auto& refused =
         families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
     for (size_t i = 0; i < totals.refused.size(); ++i) {
@@ -206,6 +209,7 @@ void Totals::add(const Counters& counters) {
     accepted += counters.accepted.get();
     accept_failures += counters.accept_failures.get();
     accept_refused += counters.accept_refused.get();
+    proxy_refused += counters.proxy_refused.get();
     for (size_t i = 0; i < refused.size(); ++i) refused[i] += counters.refused[i].get();
 }
 
