@@ -189,7 +189,7 @@ async def test_a_proper_client():
 
 def test_idle_connections_cost_nothing_more():
     """No connection keeps a context: 300 of them that have spoken compressed do not take 300 windows (44 KiB each)."""
-    with Daemon(POLICY, workers=1) as daemon:
+    with Daemon(POLICY, workers=1, limits='drain = "1s"') as daemon:
         def rss():
             with open(f"/proc/{daemon.process.pid}/statm", encoding="ascii") as file:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
