@@ -219,6 +219,7 @@ void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
     auto value = ValueReader(context_, lets).value(setting, row);
     if (!value) return;
     const auto number = [&] { return std::get<int64_t>(value->held); };
+    if (row.name == "compression") route_->compression = std::get<bool>(value->held);
     if (row.name == "detail") route_->detail = std::get<bool>(value->held);
     if (row.name == "subprotocols") {
         for (const Scalar& name : std::get<std::vector<Scalar>>(value->held))

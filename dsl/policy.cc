@@ -32,6 +32,9 @@ bool Origins::allow(std::string_view origin, bool present) const {
         if (!origin.starts_with(before) || !origin.ends_with(after)) return false;
         const std::string_view middle =
             origin.substr(before.size(), origin.size() - before.size() - after.size());
+        // No label is empty: "https://x..example.org" is no address of a page.
+        if (middle.front() == '.' || middle.back() == '.' || middle.find("..") != std::string_view::npos)
+            return false;
         return std::all_of(middle.begin(), middle.end(), [](char c) {
             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
         });

@@ -274,6 +274,7 @@ struct Route {
     int64_t idle_timeout_ms = 60'000;  // 0: never
     int64_t ping_every_ms = 25'000;    // 0: never
     int64_t max_lifetime_ms = 0;       // 0: never
+    bool compression = false;
     bool detail = false;
     PolicyChange on_policy_change = PolicyChange::reevaluate;
     bool refuse_expired_alias = false;

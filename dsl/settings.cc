@@ -44,7 +44,7 @@ constexpr std::array rows{
     SettingRow{"slow_consumer", Place::body, word, "close", 0, 0,
         "What becomes of a client that reads too slowly.", "close drop newest", true},
     SettingRow{"compression", Place::body, boolean, "false", 0, 0,
-        "Messages are compressed (permessage-deflate).", "", true},
+        "Messages are compressed (permessage-deflate)."},
     SettingRow{"min_tls", Place::body, word, "1.2", 0, 0,
         "The oldest version of TLS that a client may use.", "1.0 1.1 1.2 1.3", true},
 

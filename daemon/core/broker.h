@@ -8,15 +8,14 @@
 #include <string_view>
 #include <vector>
 
-namespace wayleave {
+#include "daemon/core/shared_frame.h"
 
-// Complete bytes for a socket, encoded once and shared by all who get them.
-using Frame = std::shared_ptr<const std::string>;
+namespace wayleave {
 
 // One publication on its way to subscribers. A value; cheap to copy.
 struct Publication {
     std::shared_ptr<const std::string> channel;
-    Frame native;         // a text frame of dialect `wayleave.v1`, headers included
+    std::shared_ptr<const SharedFrame> native;  // of dialect `wayleave.v1`
     uint64_t except = 0;  // the session that published and does not want it back; 0: nobody
 };
 

@@ -43,7 +43,11 @@ struct Counters {
     Counter unsubscribed_by_policy;  // subscriptions that a reload ended
     Counter closed_by_policy;        // connections that a reload ended
     Counter expired_aliases;         // of them: at an alias past its date
-    Counter http_requests;           // answered with anything else
+    Counter compressed_handshakes;   // of them: with compression
+    Counter inflated_messages;
+    Counter inflated_bytes;   // that came out of them
+    Counter deflated_frames;  // of the frames queued
+    Counter http_requests;    // answered with anything else
     Counter messages_in;
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients

@@ -27,6 +27,13 @@ uint64_t random_seed() {
     return seed;
 }
 
+// All frames are made with the largest window. A client that asked for a smaller one can read those that are
+// no longer than it: they refer to nothing further back.
+bool takes_deflated(const Session& session, size_t size) {
+    if (session.deflate_bits == 0) return false;
+    return session.deflate_bits == 15 || size <= size_t{1} << session.deflate_bits;
+}
+
 std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
     std::string key(route.name);
     key += '\0';
@@ -109,7 +116,7 @@ void Gateway::Impl::delivered(std::span<const Publication> publications, Now now
             if (session.number == publication.except) continue;
             const bool last_channel = channel->subscribers.size() == 1;
             counters.deliveries.add();
-            send(session, publication.native, now);
+            send_publication(session, publication, now);
             if (last_channel) break;  // the channel may be gone with its last subscriber
         }
     }
@@ -349,7 +356,28 @@ void Gateway::Impl::blocked(ConnectionId id, Now now) {
 }
 
 void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
-    send(session, std::make_shared<const std::string>(encode_frame(Opcode::text, text)), now);
+    send_message(session, Opcode::text, text, now);
+}
+
+void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now) {
+    if (takes_deflated(session, payload.size())) {
+        if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
+            counters.deflated_frames.add();
+            return send(session, std::move(frame), now);
+        }
+    }
+    send(session, std::make_shared<const std::string>(encode_frame(opcode, payload)), now);
+}
+
+void Gateway::Impl::send_publication(Session& session, const Publication& publication, Now now) {
+    const SharedFrame& shared = *publication.native;
+    if (takes_deflated(session, shared.payload().size())) {
+        if (const Frame& frame = shared.deflated(*deflater_)) {
+            counters.deflated_frames.add();
+            return send(session, frame, now);
+        }
+    }
+    send(session, plain(publication.native), now);
 }
 
 void Gateway::Impl::send_last(Session& session, std::string bytes) {

@@ -162,10 +162,22 @@ void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upg
     session.expires_ms = admitted.expires_ms;
     session.token = admitted.token;
     session.binding = bind(*admitted.route, admitted.answers);
-    session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol)));
+    const std::string extensions = agree_on_compression(session, *admitted.route, upgrade);
+    session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol, extensions)));
     list_flush(session);
     if (admitted.route->dialect == dsl::Dialect::native) join(session, admitted, now);
     reschedule(session, now);
+}
+
+// The extensions that are answered.
+std::string Gateway::Impl::agree_on_compression(Session& session, const dsl::Route& route,
+                                                const Upgrade& upgrade) {
+    if (!route.compression || !upgrade.deflate) return {};
+    if (!inflater_) inflater_ = std::make_unique<Inflater>();
+    if (!deflater_) deflater_ = std::make_unique<Deflater>();
+    session.deflate_bits = upgrade.deflate->window_bits;
+    counters.compressed_handshakes.add();
+    return deflate_answer(*upgrade.deflate);
 }
 
 void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {

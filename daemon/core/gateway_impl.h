@@ -11,6 +11,7 @@
 #include "daemon/core/admission.h"
 #include "daemon/core/bans.h"
 #include "daemon/core/client_message.h"
+#include "daemon/core/deflate.h"
 #include "daemon/core/fate.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/hub.h"
@@ -89,6 +90,8 @@ class Gateway::Impl {
 
     // Output.
     void send(Session& session, Frame frame, Now now);
+    void send_message(Session& session, Opcode opcode, std::string_view payload, Now now);
+    void send_publication(Session& session, const Publication& publication, Now now);
     void send_text(Session& session, std::string_view text, Now now);
     void too_slow(Session& session, Now now);
     void send_last(Session& session, std::string bytes);
@@ -131,6 +134,8 @@ class Gateway::Impl {
                                       const HandshakeRefusal& refusal);
     void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
+    [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,
+                                                   const Upgrade& upgrade);
     void join(Session& session, const Admitted& admitted, Now now);
 
     // --- gateway_messages.cc ---
@@ -166,6 +171,9 @@ class Gateway::Impl {
     std::vector<uint32_t> free_;
     std::mt19937_64 numbers_;
     MessageParser parser_;
+    // Of all connections; null until the first that agrees on compression.
+    std::unique_ptr<Inflater> inflater_;
+    std::unique_ptr<Deflater> deflater_;
     std::string channel_;  // scratch
     std::vector<std::string> channels_;
     uint64_t publications_ = 0;

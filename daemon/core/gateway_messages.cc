@@ -39,9 +39,10 @@ Rejection bad_message(std::string because) {
 
 void Gateway::Impl::read_frames(Session& session, std::span<char> bytes, Now now) {
     session.last_heard_ms = now.steady_ms;
+    Inflater* inflater = session.deflate_bits > 0 ? inflater_.get() : nullptr;
     for (;;) {
         const dsl::Route& route = *session.binding->route;
-        const WsEvent event = session.decoder.next(bytes, {route.max_message, route.max_fragments});
+        const WsEvent event = session.decoder.next(bytes, {route.max_message, route.max_fragments, inflater});
         if (!handle(session, event, now)) break;
     }
     const bool incomplete = session.decoder.mid_message() && session.state == Session::State::open;
@@ -93,6 +94,10 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
         control(session, now);
     } else if (const auto* text = std::get_if<WsMessage>(&event)) {
         session.message_since_ms = 0;
+        if (text->compressed) {
+            counters.inflated_messages.add();
+            counters.inflated_bytes.add(text->payload.size());
+        }
         message(session, text->payload, text->binary, now);
     }
     return true;
@@ -122,9 +127,7 @@ void Gateway::Impl::message(Session& session, std::string_view payload, bool bin
     if (!within_limits(session, request, {}, now)) return;
     if (route.dialect == dsl::Dialect::native)
         return reject(session, {}, bad_message("this dialect speaks JSON text, not binary"), now);
-    send(session,
-         std::make_shared<const std::string>(encode_frame(binary ? Opcode::binary : Opcode::text, payload)),
-         now);
+    send_message(session, binary ? Opcode::binary : Opcode::text, payload, now);
 }
 
 void Gateway::Impl::native(Session& session, std::string_view payload, Now now) {
@@ -256,8 +259,8 @@ void Gateway::Impl::publish(Session& session, std::string_view channel,
     const std::string id = std::to_string(worker_) + "-" + std::to_string(++publications_);
     Publication publication;
     publication.channel = std::make_shared<const std::string>(channel);
-    publication.native = std::make_shared<const std::string>(
-        encode_frame(Opcode::text, publication_text(channel, id, now.wall_ms, members)));
+    publication.native = std::make_shared<const SharedFrame>(
+        Opcode::text, publication_text(channel, id, now.wall_ms, members));
     publication.except = except_self ? session.number : 0;
     broker.publish(publication);
 }

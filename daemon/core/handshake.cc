@@ -120,6 +120,9 @@ std::variant<Upgrade, HandshakeRefusal> check_upgrade(const HttpHead& head) {
     upgrade.has_origin = origins == 1;
     upgrade.origin = head.field("origin");
     if (const Refused refused = collect_protocols(head, upgrade.protocols)) return *refused;
+    const ExtensionOffers offers = read_extension_offers(head);
+    if (!offers.well_formed) return bad("Sec-WebSocket-Extensions is no list of extensions");
+    upgrade.deflate = offers.terms;
     return upgrade;
 }
 
@@ -135,10 +138,12 @@ std::string accept_key(std::string_view key) {
     return {encoded.begin(), encoded.begin() + length};
 }
 
-std::string switching_protocols(std::string_view accept, std::string_view protocol) {
+std::string switching_protocols(std::string_view accept, std::string_view protocol,
+                                std::string_view extensions) {
     std::string out = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     out.append("Sec-WebSocket-Accept: ").append(accept).append("\r\n");
     if (!protocol.empty()) out.append("Sec-WebSocket-Protocol: ").append(protocol).append("\r\n");
+    if (!extensions.empty()) out.append("Sec-WebSocket-Extensions: ").append(extensions).append("\r\n");
     return out.append("\r\n");
 }
 

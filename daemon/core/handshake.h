@@ -2,11 +2,13 @@
 // writing of any other HTTP response. Pure functions; the head and what it views belong to the caller.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "daemon/core/deflate_offer.h"
 #include "daemon/core/http_head.h"
 
 namespace wayleave {
@@ -17,6 +19,7 @@ struct Upgrade {
     std::string_view origin;  // as sent, not judged here; "null" is a value like any other
     bool has_origin = false;
     std::vector<std::string_view> protocols;  // offered, in the client's order; at most 16, no two the same
+    std::optional<DeflateTerms> deflate;      // what the client offers that we can accept
 };
 
 struct HandshakeRefusal {
@@ -27,15 +30,16 @@ struct HandshakeRefusal {
         false;  // no Upgrade field at all: an ordinary request, which another endpoint may serve
 };
 
-// Extensions are not looked at: none is accepted, so none is answered. The policy judges Origin and
-// protocols.
+// The policy judges Origin, protocols, and whether there is compression.
 [[nodiscard]] std::variant<Upgrade, HandshakeRefusal> check_upgrade(const HttpHead& head);
 
 // Sec-WebSocket-Accept for a key that check_upgrade passed. Throws only when OpenSSL has no SHA-1 to give.
 [[nodiscard]] std::string accept_key(std::string_view key);
 
-// The 101 response. `protocol` is one that was offered and is configured, or empty for none.
-[[nodiscard]] std::string switching_protocols(std::string_view accept, std::string_view protocol);
+// The 101 response. `protocol` is one that was offered and is configured, or empty for none; `extensions` is
+// what deflate_answer() gives, or empty.
+[[nodiscard]] std::string switching_protocols(std::string_view accept, std::string_view protocol,
+                                              std::string_view extensions = {});
 
 // A complete response that no cache may keep. `extra_headers` are complete lines, each with its CRLF; they
 // and `content_type` (empty: no such field) are our own text, never the peer's. A 204 has no body. A 426 gets

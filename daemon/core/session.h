@@ -76,7 +76,8 @@ struct Session {
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete
     dsl::Facts facts;
-    uint32_t token = 0;  // number in the policy's tokens plus one; 0: none
+    uint8_t deflate_bits = 0;  // the window that the client can have; 0: no compression
+    uint32_t token = 0;        // number in the policy's tokens plus one; 0: none
     std::vector<Subscription> subscriptions;
     std::unique_ptr<Shadow> shadow;        // null but for the share that is compared
     std::unique_ptr<Condemned> condemned;  // null but for a while after a reload

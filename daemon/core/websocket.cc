@@ -6,11 +6,14 @@
 #include <cstring>
 #include <optional>
 
+#include "daemon/core/deflate.h"
+
 namespace wayleave {
 namespace {
 
 constexpr uint8_t kFin = 0x80;
 constexpr uint8_t kRsv = 0x70;
+constexpr uint8_t kRsv1 = 0x40;
 constexpr uint8_t kMask = 0x80;
 constexpr uint8_t kLength = 0x7f;
 constexpr uint16_t kNoCode = 1005;
@@ -73,7 +76,8 @@ WsEvent WebSocketDecoder::next(std::span<char>& input, const WebSocketLimits& li
         const std::string_view bytes = take_payload(input);
         const bool complete = remaining_ == 0;
         const size_t buffered_before = is_control() ? buffer_.size() - message_size_ : message_size_;
-        if (complete && buffered_before == 0 && is_final()) return finish_frame(bytes);  // without a copy
+        if (complete && buffered_before == 0 && is_final())
+            return finish_frame(bytes, limits);  // without a copy
         append(bytes);
         if (!complete) return WsNeedMore{};
         if (!is_final()) {
@@ -82,7 +86,7 @@ WsEvent WebSocketDecoder::next(std::span<char>& input, const WebSocketLimits& li
             continue;
         }
         const size_t start = is_control() ? message_size_ : 0;
-        return finish_frame({buffer_.data() + start, buffer_.size() - start});
+        return finish_frame({buffer_.data() + start, buffer_.size() - start}, limits);
     }
     input = {};
     return WsNeedMore{};
@@ -122,8 +126,13 @@ bool WebSocketDecoder::take_header(std::span<char>& input, const WebSocketLimits
 
 // RFC 6455 5.2, 5.4 and 5.5: RSV, opcode, and what may follow what.
 bool WebSocketDecoder::check_first_byte(const WebSocketLimits& limits, WsError& error) {
-    if ((header_[0] & kRsv) != 0) return protocol_error(error, "RSV bit set, but no extension was agreed on");
+    const bool rsv1 = (header_[0] & kRsv1) != 0;
+    if ((header_[0] & kRsv & ~kRsv1) != 0 || (rsv1 && !limits.inflater))
+        return protocol_error(error, "RSV bit set, but no extension was agreed on");
     if (!is_known(opcode())) return protocol_error(error, "reserved opcode");
+    // RFC 7692 6: it says something about a message, where the message begins.
+    if (rsv1 && (is_control() || opcode() == Opcode::continuation))
+        return protocol_error(error, "RSV1 on a frame that begins no message");
     if (is_control()) return is_final() || protocol_error(error, "fragmented control frame");
     const bool begun = message_opcode_ != Opcode::continuation;
     if (opcode() == Opcode::continuation && !begun) return protocol_error(error, "continuation of nothing");
@@ -131,6 +140,7 @@ bool WebSocketDecoder::check_first_byte(const WebSocketLimits& limits, WsError& 
         return protocol_error(error, "new message before the last fragment of the one before");
     if (!begun) {
         message_opcode_ = opcode();
+        compressed_ = rsv1;
         fragments_ = 0;
     }
     if (fragments_ >= limits.max_fragments) {
@@ -165,7 +175,8 @@ bool WebSocketDecoder::check_length(const WebSocketLimits& limits, WsError& erro
         const bool minimal = end == 4 ? length > 125 : length > 0xffff;
         if (!minimal) return protocol_error(error, "length not encoded in the shortest form");
     }
-    const uint64_t room = limits.max_message > message_size_ ? limits.max_message - message_size_ : 0;
+    const size_t most = compressed_ ? most_compressed(limits.max_message) : limits.max_message;
+    const uint64_t room = most > message_size_ ? most - message_size_ : 0;
     if (!is_control() && length > room) {
         error = {1009, "message too big"};
         return false;
@@ -201,7 +212,7 @@ void WebSocketDecoder::append(std::string_view bytes) {
 }
 
 // The last frame of a message, or a control frame. `frame` is the payload of the whole message.
-WsEvent WebSocketDecoder::finish_frame(std::string_view frame) {
+WsEvent WebSocketDecoder::finish_frame(std::string_view frame, const WebSocketLimits& limits) {
     in_payload_ = false;
     header_size_ = 0;
     handed_out_ = true;
@@ -213,11 +224,26 @@ WsEvent WebSocketDecoder::finish_frame(std::string_view frame) {
         case Opcode::text:
         case Opcode::binary: break;
     }
+    return finish_message(frame, limits);
+}
+
+// Data that does not inflate is not consistent with the message's type (RFC 6455 7.4.1): 1007. The text is
+// UTF-8 only after that.
+WsEvent WebSocketDecoder::finish_message(std::string_view message, const WebSocketLimits& limits) {
     const bool binary = message_opcode_ == Opcode::binary;
     message_opcode_ = Opcode::continuation;
     message_size_ = 0;
-    if (!binary && !is_utf8(frame)) return fail({1007, "text that is not UTF-8"});
-    return WsMessage{binary, frame};
+    if (compressed_) {
+        const auto inflated = limits.inflater->inflate(message, limits.max_message);
+        if (const auto* error = std::get_if<InflateError>(&inflated)) {
+            return fail(*error == InflateError::too_big
+                            ? WsError{1009, "the message inflates to too much"}
+                            : WsError{1007, "compressed data that does not inflate"});
+        }
+        message = std::get<std::string_view>(inflated);
+    }
+    if (!binary && !is_utf8(message)) return fail({1007, "text that is not UTF-8"});
+    return WsMessage{binary, compressed_, message};
 }
 
 // RFC 6455 5.5.1.
@@ -252,9 +278,10 @@ size_t frame_header(char (&out)[10], Opcode opcode, size_t payload_size) {
     return 2 + bytes;
 }
 
-std::string encode_frame(Opcode opcode, std::string_view payload) {
+std::string encode_frame(Opcode opcode, std::string_view payload, bool compressed) {
     char header[10];
     const size_t size = frame_header(header, opcode, payload.size());
+    if (compressed) header[0] = static_cast<char>(header[0] | kRsv1);
     std::string out;
     out.reserve(size + payload.size());
     return out.append(header, size).append(payload);

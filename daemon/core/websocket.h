@@ -1,5 +1,5 @@
-// The frames of a WebSocket (RFC 6455 5), as a server reads and writes them. No extension: RSV bits are
-// refused.
+// The frames of a WebSocket (RFC 6455 5), as a server reads and writes them, and the messages of
+// permessage-deflate (RFC 7692 6) where it was agreed on.
 #pragma once
 
 #include <array>
@@ -13,17 +13,22 @@
 
 namespace wayleave {
 
+class Inflater;
+
 enum class Opcode : uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
 struct WebSocketLimits {
     size_t max_message = 65536;     // payload bytes of all frames of one message
     uint32_t max_fragments = 1024;  // frames of one message, empty ones too
+    Inflater* inflater = nullptr;   // null: compression was not agreed on
 };
 
-// Events. Payloads are views that live until the next call of next() or until the input buffer is touched.
+// Events. Payloads are views that live until the next call of next(), until the input buffer is touched or
+// until another decoder uses the inflater.
 struct WsNeedMore {};
 struct WsMessage {
     bool binary;
+    bool compressed;           // on the wire
     std::string_view payload;  // UTF-8 unless binary
 };
 struct WsPing {
@@ -64,7 +69,8 @@ class WebSocketDecoder {
     [[nodiscard]] bool check_second_byte(WsError& error) const;
     [[nodiscard]] bool check_length(const WebSocketLimits& limits, WsError& error);
     [[nodiscard]] std::string_view take_payload(std::span<char>& input);
-    [[nodiscard]] WsEvent finish_frame(std::string_view frame);
+    [[nodiscard]] WsEvent finish_frame(std::string_view frame, const WebSocketLimits& limits);
+    [[nodiscard]] WsEvent finish_message(std::string_view message, const WebSocketLimits& limits);
     [[nodiscard]] WsEvent finish_close(std::string_view payload);
     [[nodiscard]] WsEvent fail(const WsError& error);
     void append(std::string_view bytes);
@@ -84,13 +90,14 @@ class WebSocketDecoder {
     uint8_t header_size_ = 0;
     uint8_t mask_phase_ = 0;                        // index into the mask of the next payload byte
     Opcode message_opcode_ = Opcode::continuation;  // continuation: no message has begun
+    bool compressed_ = false;                       // the message that has begun
     bool in_payload_ = false;
     bool handed_out_ = false;  // the last event may view buffer_: clean up at the next call
     bool finished_ = false;
 };
 
 // Server to client: unmasked, FIN set. A control payload has at most 125 bytes, which the caller knows.
-[[nodiscard]] std::string encode_frame(Opcode opcode, std::string_view payload);
+[[nodiscard]] std::string encode_frame(Opcode opcode, std::string_view payload, bool compressed = false);
 // Only the header, for a payload that is written from elsewhere; returns how many bytes of `out` it takes.
 [[nodiscard]] size_t frame_header(char (&out)[10], Opcode opcode, size_t payload_size);
 // `reason` is cut to 123 bytes between two characters. 1005 means no code and gives an empty close frame.

@@ -54,6 +54,8 @@ void add_traffic(Families& families, const Totals& totals) {
                      totals.handshakes);
     families.counter("wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
                      totals.expired_aliases);
+    families.counter("wayleave_compressed_handshakes_total", "Of them: with compression.",
+                     totals.compressed_handshakes);
     families.counter("wayleave_reload_reevaluated_total",
                      "Connections that were judged anew after a reload, and went on.", totals.reevaluated);
     families.counter("wayleave_reload_unsubscribed_total", "Subscriptions that a reload ended.",
@@ -64,6 +66,11 @@ void add_traffic(Families& families, const Totals& totals) {
                      totals.http_requests);
     families.counter("wayleave_messages_received_total", "Messages from clients.", totals.messages_in);
     families.counter("wayleave_received_bytes_total", "Bytes from clients.", totals.bytes_in);
+    families.counter("wayleave_inflated_messages_total", "Messages that came compressed.",
+                     totals.inflated_messages);
+    families.counter("wayleave_inflated_bytes_total", "Bytes that came out of them.", totals.inflated_bytes);
+    families.counter("wayleave_deflated_frames_total", "Compressed frames that were queued for clients.",
+                     totals.deflated_frames);
     families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
     families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
                      totals.deliveries);
@@ -195,6 +202,10 @@ void Totals::add(const Counters& counters) {
     reevaluated += counters.reevaluated.get();
     unsubscribed_by_policy += counters.unsubscribed_by_policy.get();
     closed_by_policy += counters.closed_by_policy.get();
+    compressed_handshakes += counters.compressed_handshakes.get();
+    inflated_messages += counters.inflated_messages.get();
+    inflated_bytes += counters.inflated_bytes.get();
+    deflated_frames += counters.deflated_frames.get();
     http_requests += counters.http_requests.get();
     shadow_compared += counters.shadow_compared.get();
     shadow_differences += counters.shadow_differences.get();

@@ -23,6 +23,10 @@ struct Totals {
     uint64_t reevaluated = 0;
     uint64_t unsubscribed_by_policy = 0;
     uint64_t closed_by_policy = 0;
+    uint64_t compressed_handshakes = 0;
+    uint64_t inflated_messages = 0;
+    uint64_t inflated_bytes = 0;
+    uint64_t deflated_frames = 0;
     uint64_t http_requests = 0;
     uint64_t messages_in = 0;
     uint64_t bytes_in = 0;

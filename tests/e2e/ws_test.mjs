@@ -143,7 +143,7 @@ await story(daemon, {
     for (const data of sent) assert.ok(data.equals((await client.next()).data));
     await client.close();
   },
-  "compression is not spoken": async () => {
+  "compression is not spoken where the route does not want it": async () => {
     const client = await Client.open("/echo", [], { perMessageDeflate: true });
     assert.equal(client.socket.extensions, "");
     await echoes(client, "a".repeat(5000), (socket, data) => socket.send(data));

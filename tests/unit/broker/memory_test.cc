@@ -15,7 +15,7 @@ class Box final : public Inbox {
   public:
     void push(const Publication& publication) override {
         const std::lock_guard lock(mutex_);
-        texts_.push_back(*publication.channel + "=" + *publication.native);
+        texts_.push_back(*publication.channel + "=" + std::string(publication.native->payload()));
     }
     void unseat(const Occupant& occupant) override {
         const std::lock_guard lock(mutex_);
@@ -31,9 +31,9 @@ class Box final : public Inbox {
     std::vector<std::string> texts_;
 };
 
-Publication publication(std::string channel, std::string text) {
+Publication publication(std::string channel, const std::string& text) {
     return {std::make_shared<const std::string>(std::move(channel)),
-            std::make_shared<const std::string>(std::move(text)), 0};
+            std::make_shared<const SharedFrame>(Opcode::text, text), 0};
 }
 
 using Texts = std::vector<std::string>;

@@ -10,9 +10,9 @@ using namespace wayleave;
 
 namespace {
 
-Publication publication(std::string text) {
+Publication publication(const std::string& text) {
     static const auto channel = std::make_shared<const std::string>("room");
-    return {channel, std::make_shared<const std::string>(std::move(text)), 0};
+    return {channel, std::make_shared<const SharedFrame>(Opcode::text, text), 0};
 }
 
 }  // namespace
@@ -29,8 +29,8 @@ TEST_CASE("what is put in is taken out once, in order", "[mailbox]") {
     box.post({Command::Kind::drain});
     CHECK(box.take(publications, commands));
     REQUIRE(publications.size() == 2);
-    CHECK(*publications[0].native == "a");
-    CHECK(*publications[1].native == "b");
+    CHECK(publications[0].native->payload() == "a");
+    CHECK(publications[1].native->payload() == "b");
     REQUIRE(commands.size() == 1);
     CHECK(commands[0].kind == Command::Kind::drain);
 

@@ -1,0 +1,22 @@
+#include "daemon/core/shared_frame.h"
+
+#include "daemon/core/deflate.h"
+
+namespace wayleave {
+
+const Frame& SharedFrame::deflated(Deflater& deflater) const {
+    std::call_once(once_, [&] {
+        const auto opcode = static_cast<Opcode>(bytes_.front() & 0x0f);
+        deflated_ = deflated_frame(opcode, payload(), deflater);
+    });
+    return deflated_;
+}
+
+Frame deflated_frame(Opcode opcode, std::string_view payload, Deflater& deflater) {
+    if (payload.size() < least_deflated) return nullptr;
+    const std::string compressed = deflater.deflate(payload);
+    if (compressed.empty()) return nullptr;
+    return std::make_shared<const std::string>(encode_frame(opcode, compressed, true));
+}
+
+}  // namespace wayleave

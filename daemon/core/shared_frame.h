@@ -1,0 +1,49 @@
+// A message as a complete frame, made once for all who get it, and its compressed form, made when the first
+// one wants it. Any thread.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "daemon/core/websocket.h"
+
+namespace wayleave {
+
+class Deflater;
+
+// Complete bytes for a socket.
+using Frame = std::shared_ptr<const std::string>;
+
+// Less is not worth the work at both ends.
+constexpr size_t least_deflated = 128;
+
+class SharedFrame {
+  public:
+    SharedFrame(Opcode opcode, std::string_view payload)
+        : bytes_(encode_frame(opcode, payload)), header_(bytes_.size() - payload.size()) {}
+
+    [[nodiscard]] const std::string& bytes() const { return bytes_; }
+    [[nodiscard]] std::string_view payload() const { return std::string_view(bytes_).substr(header_); }
+
+    // With RSV1 set, for those who agreed on compression. Null where it is no gain. The caller's deflater
+    // works if nobody's has yet.
+    [[nodiscard]] const Frame& deflated(Deflater& deflater) const;
+
+  private:
+    std::string bytes_;
+    size_t header_;
+    mutable std::once_flag once_;
+    mutable Frame deflated_;
+};
+
+// The uncompressed bytes, as a queue holds them.
+[[nodiscard]] inline Frame plain(const std::shared_ptr<const SharedFrame>& frame) {
+    return {frame, &frame->bytes()};
+}
+
+// One frame for one connection.
+[[nodiscard]] Frame deflated_frame(Opcode opcode, std::string_view payload, Deflater& deflater);
+
+}  // namespace wayleave
