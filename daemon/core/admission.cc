@@ -7,7 +7,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "daemon/core/claims.h"
+#include "daemon/core/identify.h"
 #include "daemon/core/json_value.h"
 
 namespace wayleave {
@@ -31,7 +31,7 @@ std::optional<std::string> bearer(std::string_view value) {
 class Doorway {
   public:
     Doorway(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
-            const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind)
+            const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind, const Resumed* resumed)
         : runtime_(runtime),
           kind_(kind),
           limits_(limits),
@@ -39,12 +39,14 @@ class Doorway {
           head_(head),
           upgrade_(upgrade),
           connection_(connection),
-          now_(now) {}
+          now_(now),
+          resumed_(resumed) {}
 
     Admission pass() {
         if (!find_route() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
-            !draw_connects(dsl::Stage::arrival) || !authenticate() || !draw_connects(dsl::Stage::identity) ||
-            !decide() || !enter_limits()) {
+            !draw_arrival() || !authenticate() || !draw_connects(dsl::Stage::identity) || !decide() ||
+            !enter_limits() || !use_token()) {
+            if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
             return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), judged_,
                               out_.verdict};
@@ -184,43 +186,44 @@ class Doorway {
         return false;
     }
 
-    bool authenticate() {
-        if (out_.route->auth.empty()) return true;
-        std::string why = "no token was sent";
-        for (size_t i = 0; i < out_.route->auth.size(); ++i) {
-            const uint32_t number = out_.route->auth[i];
-            const dsl::TokenDecl& token = runtime_.policy->tokens[number];
-            for (const dsl::TokenSource& source : token.from) {
-                const auto compact = find(source);
-                if (!compact || compact->empty()) continue;
-                if (accept(i, number, *compact, why)) return true;
+    std::vector<Credential> credentials() const {
+        std::vector<Credential> out;
+        for (const uint32_t number : out_.route->auth) {
+            const auto& sources = runtime_.policy->tokens[number].from;
+            for (uint32_t source = 0; source < sources.size(); ++source) {
+                auto text = find(sources[source]);
+                if (text && !text->empty()) out.push_back({number, source, std::move(*text)});
             }
         }
-        return turn_away(Reason::unauthenticated, std::move(why));
+        return out;
     }
 
-    bool accept(size_t i, uint32_t number, const std::string& compact, std::string& why) {
-        const dsl::TokenDecl& token = runtime_.policy->tokens[number];
-        const auto payload = runtime_.verifier->verify(number, compact);
-        if (!payload) {
-            why = std::string(payload.error());
-            return false;
+    bool authenticate() {
+        if (out_.route->auth.empty()) return true;
+        static const std::vector<AnsweredProof> none;
+        auto found =
+            identify(runtime_, *out_.route, credentials(), resumed_ ? resumed_->answers : none, now_);
+        if (auto* who = std::get_if<Identified>(&found)) {
+            out_.expires_ms = who->claims.expires_ms;
+            out_.token = who->token + 1;
+            out_.user = who->user;
+            put_claims(*out_.route, *who, out_.facts);
+            who_ = std::move(*who);
+            return true;
         }
-        auto claims = read_claims(token, *payload, now_.wall_ms);
-        if (!claims) {
-            why = claims.error();
-            return false;
+        if (auto* rejection = std::get_if<Rejection>(&found)) {
+            rejection_ = std::move(*rejection);
+        } else {
+            question_ = std::move(std::get<Credential>(found));
         }
-        out_.expires_ms = claims->expires_ms;
-        out_.token = number + 1;
-        for (size_t c = 0; c < token.claims.size(); ++c) {
-            if (token.claims[c].name == token.user) out_.user = std::get<std::string>(claims->values[c].held);
-        }
-        const auto& slots = out_.route->claims[i];
-        for (size_t s = 0; s < slots.size(); ++s) {
-            out_.facts.values[out_.route->first_claim + s] = claims->values[slots[s]];
-        }
-        return true;
+        return false;
+    }
+
+    bool use_token() {
+        if (!who_) return true;
+        auto rejection = use_up(runtime_, *who_, now_);
+        if (rejection) rejection_ = std::move(*rejection);
+        return !rejection;
     }
 
     dsl::Request request() const {
@@ -229,6 +232,9 @@ class Doorway {
         request.connection = connection_;
         return request;
     }
+
+    // Who waited has drawn them already.
+    bool draw_arrival() { return resumed_ || draw_connects(dsl::Stage::arrival); }
 
     bool draw_connects(dsl::Stage stage) {
         for (const dsl::Limit& limit : out_.route->limits) {
@@ -280,6 +286,9 @@ class Doorway {
     const Upgrade& upgrade_;
     uint64_t connection_;
     Now now_;
+    const Resumed* resumed_;
+    std::optional<Identified> who_;
+    std::optional<Credential> question_;
     dsl::RouteMatch match_;
     Admitted out_;
     Rejection rejection_;
@@ -337,8 +346,8 @@ std::string host_name(std::string_view host) {
 }
 
 Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
-                const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind) {
-    return Doorway(runtime, limits, peer, head, upgrade, connection, now, kind).pass();
+                const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind, const Resumed* resumed) {
+    return Doorway(runtime, limits, peer, head, upgrade, connection, now, kind, resumed).pass();
 }
 
 std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request) {
