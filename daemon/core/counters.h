@@ -42,6 +42,7 @@ struct Counters {
     Counter reevaluated;             // connections judged anew after a reload, that went on
     Counter unsubscribed_by_policy;  // subscriptions that a reload ended
     Counter closed_by_policy;        // connections that a reload ended
+    Counter reauthenticated;         // `$auth` that was accepted
     Counter expired_aliases;         // of them: at an alias past its date
     Counter compressed_handshakes;   // of them: with compression
     Counter inflated_messages;

@@ -217,10 +217,17 @@ void Gateway::Impl::wake(Session& session, Now now) {
         // Nothing came, or our answer is not taken.
         if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty())
             return abort(session);
-        counters.refuse(Reason::idle);
-        send_last(session, problem_response(408, "idle",
-                                            {Reason::idle, "the request was not complete in time", {}, {}, 0},
-                                            false, ""));
+        const Reason reason = session.awaiting ? Reason::unavailable : Reason::idle;
+        counters.refuse(reason);
+        send_last(session,
+                  problem_response(default_status(reason), to_string(reason),
+                                   {reason,
+                                    session.awaiting ? "nobody said in time whether the token is good"
+                                                     : "the request was not complete in time",
+                                    {},
+                                    {},
+                                    0},
+                                   false, ""));
         session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     }
     if (!session.abort_listed) reschedule(session, now);
@@ -438,6 +445,9 @@ void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
 }
 void Gateway::closed(ConnectionId id, Now) {
     impl_->closed(id);
+}
+void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
+    impl_->answered(id, question, std::move(proof), now);
 }
 void Gateway::delivered(std::span<const Publication> publications, Now now) {
     impl_->delivered(publications, now);

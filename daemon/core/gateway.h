@@ -37,6 +37,14 @@ struct Peer {
     bool tls = false;
 };
 
+// A credential that somebody else must be asked about: see TokenVerifier::ask.
+struct CredentialQuestion {
+    ConnectionId id;
+    uint64_t number = 0;  // to be handed back with the answer
+    std::shared_ptr<const Runtime> runtime;
+    Credential credential;
+};
+
 // A line for the log: what was refused, or decided otherwise by the shadow policy.
 struct Notice {
     std::string_view event;  // static: "handshake-refused"
@@ -57,8 +65,9 @@ struct Seen {
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end
 // of its loop turn and then clears them.
 struct Actions {
-    std::vector<ConnectionId> flush;  // has bytes to send: see output()
-    std::vector<ConnectionId> abort;  // close the transport now, whatever is queued
+    std::vector<ConnectionId> flush;            // has bytes to send: see output()
+    std::vector<ConnectionId> abort;            // close the transport now, whatever is queued
+    std::vector<CredentialQuestion> questions;  // the answers go to answered()
     // For the operator. At most 64 a turn; the counters have all.
     std::vector<Notice> notices;
 };
@@ -90,6 +99,7 @@ class Gateway {
     [[nodiscard]] ConnectionId opened(const Peer& peer, Now now);
     void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
     void closed(ConnectionId id, Now now);                           // the transport is gone
+    void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
     void delivered(std::span<const Publication> publications, Now now);
     void unseat(const Occupant& occupant, Now now);  // a newer connection has taken its place
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.

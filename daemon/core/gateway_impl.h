@@ -15,6 +15,7 @@
 #include "daemon/core/fate.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/hub.h"
+#include "daemon/core/identify.h"
 #include "daemon/core/judge.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/native.h"
@@ -31,6 +32,7 @@ inline uint64_t pack(ConnectionId id) {
 inline ConnectionId unpack(uint64_t item) {
     return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)};
 }
+[[nodiscard]] Living living(const Session& session, Now now);
 
 class Gateway::Impl {
   public:
@@ -47,6 +49,9 @@ class Gateway::Impl {
     void tick(Now now);
     void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
+
+    // --- gateway_identity.cc ---
+    void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
 
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
@@ -83,7 +88,8 @@ class Gateway::Impl {
     [[nodiscard]] bool rebind(Session& session, Now now);
     void rebind_some(Now now);
     [[nodiscard]] static uint32_t token_in(const dsl::Policy& policy, const Living& before);
-    void apply_channels(Session& session, const Fate& fate, Now now);
+    void settle(Session& session, const dsl::Route& route, Fate fate, Reason reason, Now now);
+    void apply_channels(Session& session, const Fate& fate, Reason reason, Now now);
     void condemn(Session& session, Fate fate);
     void end_condemned(Session& session, Now now);
     void spread_condemned(Now now);
@@ -138,6 +144,13 @@ class Gateway::Impl {
                                                    const Upgrade& upgrade);
     void join(Session& session, const Admitted& admitted, Now now);
 
+    // --- gateway_identity.cc ---
+    void ask_about(Session& session, Credential question);
+    void authenticate(Session& session, const MessageParser::Message& message, Now now);
+    void continue_auth(Session& session, Now now);
+    void become(Session& session, const dsl::Route& route, Identified who, std::string_view re, Now now);
+    void refuse_auth(Session& session, std::string_view re, Rejection rejection, Now now);
+
     // --- gateway_messages.cc ---
     void read_frames(Session& session, std::span<char> bytes, Now now);
     [[nodiscard]] bool handle(Session& session, const WsEvent& event, Now now);
@@ -177,6 +190,7 @@ class Gateway::Impl {
     std::string channel_;  // scratch
     std::vector<std::string> channels_;
     uint64_t publications_ = 0;
+    uint64_t questions_ = 0;
     // Bindings of the policy in force, by route and answers.
     StringMap<std::shared_ptr<const Binding>> bindings_;
     uint32_t next_rebind_ = UINT32_MAX;  // slots from here on may still hold the old policy

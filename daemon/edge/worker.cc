@@ -59,6 +59,7 @@ class Worker::Impl {
     void end_turn();
     void tick();
     void obey(Command& command);
+    void ask();
 
     [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
     void refuse_proxy(const Peer& peer, std::string_view reason);
@@ -166,13 +167,32 @@ void Worker::Impl::end_turn() {
         commands_.clear();
         publications_.clear();
         transports_->work_off();
+        ask();
         if (round == rounds_per_turn) {
             mailbox_.wake();  // for what may have come since: do not sleep on it
             break;
         }
     }
     transports_->work_off();
+    ask();
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
+}
+
+// The answers come through the mailbox, whoever gives them.
+void Worker::Impl::ask() {
+    std::vector<CredentialQuestion> questions;
+    questions.swap(gateway_.actions().questions);
+    for (const CredentialQuestion& question : questions) {
+        const auto answer = [this, id = question.id, number = question.number,
+                             runtime = question.runtime](Proof proof) {
+            mailbox_.post({Command::Kind::task, nullptr, false,
+                           [id, number, proof = std::move(proof)](Gateway& gateway, Now now) {
+                               gateway.answered(id, number, proof, now);
+                               return true;
+                           }});
+        };
+        question.runtime->verifier->ask(question.credential, now_, answer);
+    }
 }
 
 void Worker::Impl::obey(Command& command) {

@@ -15,6 +15,8 @@
 
 namespace wayleave {
 
+class Lasting;
+
 struct LoadedRuntime {
     std::shared_ptr<const Runtime> runtime;  // null if there is any error
     dsl::Sources sources;
@@ -32,7 +34,10 @@ struct LoadedRuntime {
 // and keys are not read.
 enum class Purpose : uint8_t { run, look, ask };
 
-[[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation);
+// `lasting` is what the daemon lends to the policies that it runs; without it nothing is ever fetched, and no
+// token is used up.
+[[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation,
+                                         Lasting* lasting = nullptr);
 
 // Only the policy and its keys: *.route files, or directories of them.
 [[nodiscard]] LoadedRuntime load_policy_paths(const std::vector<std::string>& paths,

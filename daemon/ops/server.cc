@@ -27,6 +27,7 @@
 #include "daemon/ops/control.h"
 #include "daemon/ops/http_server.h"
 #include "daemon/ops/inspect.h"
+#include "daemon/ops/lasting.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
 #include "daemon/ops/notify.h"
@@ -86,14 +87,19 @@ ListenAddress listen_address(const std::string& text) {
 
 class Server::Impl {
   public:
-    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded, std::string version)
-        : settings_(settings),
+    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded, Lasting& lasting,
+         std::string version)
+        : lasting_(lasting),
+          settings_(settings),
           started_(settings),
           version_(std::move(version)),
           runtime_(loaded.runtime),
           loaded_wall_ms_(start_.wall_ms),
           door_(max_connections) {}
-    ~Impl() { stop_workers(); }
+    ~Impl() {
+        stop_workers();
+        lasting_.stop();  // answers go to workers
+    }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
@@ -128,6 +134,7 @@ class Server::Impl {
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
 
+    Lasting& lasting_;
     Settings settings_;  // in force; what needs a restart is as it was at the start
     const Settings started_;
     const std::string version_;
@@ -172,6 +179,7 @@ Result<Nothing, StartError> Server::Impl::open() {
     if (auto opened = open_control(); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
+    lasting_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
     watch();  // after them: the signals are unblocked in this thread alone
     for (const std::string& listener : listeners_) {
@@ -316,7 +324,7 @@ ReloadReport Server::Impl::try_reload() {
         log_lines("reload-diagnostic", text);
         return {false, std::move(text), {}};
     }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1);
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
     if (!loaded.runtime) {
         log_event(Level::error, "reload-refused",
                   "the reload was refused, and the earlier configuration is in force",
@@ -330,6 +338,7 @@ ReloadReport Server::Impl::try_reload() {
     generation_ = runtime_->generation;
     loaded_wall_ms_ = read_clocks().wall_ms;
     settings_ = std::move(*settings);
+    lasting_.refresh(read_clocks());
     for (const auto& worker : workers_) worker->replace(runtime_);
     await_workers();
     set_log_level(settings_.log_level);
@@ -357,7 +366,7 @@ ForecastReport Server::Impl::forecast() {
         for (const std::string& error : settings.error()) report.text += error + "\n";
         return report;
     }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1);
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
     report.text = loaded.render(false);
     if (!loaded.runtime) return report;
     report.would_load = true;
@@ -428,6 +437,7 @@ void Server::Impl::drain_progress() {
 
 void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
+    lasting_.refresh(read_clocks());
     check_pulses();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
@@ -485,6 +495,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_begun = bans_.begun();
     shot.ban_overflows = bans_.overflows();
     shot.log_dropped = log_dropped();
+    shot.identity = lasting_.totals();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;
     shot.loaded_wall_ms = loaded_wall_ms_;
@@ -503,11 +514,12 @@ Snapshot Server::Impl::snapshot() const {
 // --- the outer shell ---
 
 Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings,
-                                                          const LoadedRuntime& loaded, std::string version) {
+                                                          const LoadedRuntime& loaded, Lasting& lasting,
+                                                          std::string version) {
     const auto max_connections = fit_open_files(settings);
     if (!max_connections) return refuse(EX_CONFIG, max_connections.error());
     log_warnings(loaded);
-    auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, std::move(version));
+    auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, lasting, std::move(version));
     if (auto opened = impl->open(); !opened) return failure(opened.error());
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
