@@ -183,7 +183,6 @@ void check_partners(const ast::Token& token, const TokenDecl& out, bool pinned, 
 std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source) {
     using From = ast::Source::Kind;
     if (source.kind == From::certificate) {
-        context.not_executed(source.span, "from certificate");
         return TokenSource{source.kind, ""};
     }
     if (source.kind == From::message) context.not_executed(source.span, "from message");
@@ -220,7 +219,16 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
                                   "a token is either signed, or a backend is asked about it");
     }
     // Without either every token would be refused, or worse.
-    if (!settings.has("keys") && !settings.has("check")) {
+    const bool signed_by_listener =
+        !out.from.empty() && std::all_of(out.from.begin(), out.from.end(), [](const TokenSource& source) {
+            return source.kind == ast::Source::Kind::certificate;
+        });
+    if (signed_by_listener && (settings.has("keys") || settings.has("check"))) {
+        context.diagnostics.error("E022", token.name.span,
+                                  "a certificate needs no `keys` and no `check`", {},
+                                  "the listener's client_ca says whose certificates are good: take them out");
+    }
+    if (!signed_by_listener && !settings.has("keys") && !settings.has("check")) {
         context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " has no `keys`",
                                   {}, "write `keys = file \"keys/app.jwks\"`");
     }

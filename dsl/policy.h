@@ -272,6 +272,7 @@ struct Route {
     std::vector<std::vector<uint32_t>> claims;
 
     Origins origins;
+    uint16_t min_tls = 0;  // 0x0303, 0x0304; 0: also without TLS
     Dialect dialect = Dialect::native;
     std::vector<std::string> subprotocols;
     size_t max_message = 65536;

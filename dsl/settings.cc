@@ -45,8 +45,8 @@ constexpr std::array rows{
         "What becomes of a client that reads too slowly.", "close drop newest", true},
     SettingRow{"compression", Place::body, boolean, "false", 0, 0,
         "Messages are compressed (permessage-deflate)."},
-    SettingRow{"min_tls", Place::body, word, "1.2", 0, 0,
-        "The oldest version of TLS that a client may use.", "1.0 1.1 1.2 1.3", true},
+    SettingRow{"min_tls", Place::body, word, "", 0, 0,
+        "The oldest version of TLS that a client may use; unset, a client may also use none.", "1.2 1.3"},
 
     SettingRow{"keys", Place::token, keys, "", 0, 0,
         "File or URL with the keys: a JWKS; in a file also a PEM public key or certificate, or an HMAC secret. Required."},

@@ -42,7 +42,7 @@ class Doorway {
           resumed_(resumed) {}
 
     Admission pass() {
-        if (!find_route() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
+        if (!find_route() || !check_tls() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
             !check_bans() || !draw_arrival() || !authenticate() || !check_bans() ||
             !draw_connects(dsl::Stage::identity) || !decide() || !enter_limits() || !use_token()) {
             if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
@@ -77,6 +77,15 @@ class Doorway {
         out_.facts.origin = std::string(upgrade_.origin);
         out_.facts.shape = out_.route->shape;
         return true;
+    }
+
+    // What a proxy does with its client is the proxy's affair; then the version is not known.
+    bool check_tls() {
+        if (out_.route->min_tls == 0) return true;
+        const bool old = peer_.tls_version != 0 && peer_.tls_version < out_.route->min_tls;
+        if (peer_.tls && !old) return true;
+        return turn_away(Reason::forbidden, out_.route->min_tls > 0x0303 ? "this address needs TLS 1.3"
+                                                                         : "this address needs TLS");
     }
 
     bool check_origin() {
@@ -126,6 +135,8 @@ class Doorway {
                 return it != list.end() && it + 1 != list.end() ? std::optional(std::string(it[1]))
                                                                 : std::nullopt;
             }
+            case From::certificate:
+                return peer_.certificate ? std::optional(*peer_.certificate) : std::nullopt;
             default: return std::nullopt;
         }
     }

@@ -95,6 +95,14 @@ void Gateway::Impl::closed(ConnectionId id) {
     set_gauges();
 }
 
+void Gateway::Impl::secured(ConnectionId id, uint16_t version,
+                            std::shared_ptr<const std::string> certificate) {
+    Session* session = find(id);
+    if (!session) return;
+    session->peer.tls_version = version;
+    session->peer.certificate = std::move(certificate);
+}
+
 void Gateway::Impl::received(ConnectionId id, std::span<char> bytes, Now now) {
     Session* session = find(id);
     if (!session || session->last_bytes || session->abort_listed) return;
@@ -439,6 +447,9 @@ Gateway::~Gateway() = default;
 
 ConnectionId Gateway::opened(const Peer& peer, Now now) {
     return impl_->opened(peer, now);
+}
+void Gateway::secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate) {
+    impl_->secured(id, version, std::move(certificate));
 }
 void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
     impl_->received(id, bytes, now);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "daemon/core/broker.h"
@@ -34,7 +35,9 @@ struct ConnectionId {
 
 struct Peer {
     dsl::Address ip;
-    bool tls = false;
+    bool tls = false;  // with us, or as a trusted proxy says
+    uint16_t tls_version = 0;  // with us: 0x0303 is 1.2, 0x0304 is 1.3; 0: unknown, or no TLS
+    std::shared_ptr<const std::string> certificate = nullptr;  // the client's, as claims; often null
 };
 
 // A credential that somebody else must be asked about: see TokenVerifier::ask.
@@ -97,6 +100,8 @@ class Gateway {
 
     // Events. After closed() the id is dead; every function ignores a dead id.
     [[nodiscard]] ConnectionId opened(const Peer& peer, Now now);
+    // TLS is complete; before the first received().
+    void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
     void closed(ConnectionId id, Now now);                           // the transport is gone
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);

@@ -41,6 +41,7 @@ class Gateway::Impl {
 
     // --- gateway.cc ---
     ConnectionId opened(const Peer& peer, Now now);
+    void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);
     void closed(ConnectionId id);
     void delivered(std::span<const Publication> publications, Now now);

@@ -44,7 +44,7 @@ class Worker::Impl {
     void start() {
         thread_ = std::thread([this] { run(); });
     }
-    void stop() { mailbox_.post({Command::Kind::stop, nullptr, false, {}, {}}); }
+    void stop() { mailbox_.post({.kind = Command::Kind::stop}); }
     void join() {
         if (thread_.joinable()) thread_.join();
     }
@@ -89,12 +89,12 @@ class Worker::Impl {
 };
 
 Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
-    std::vector<TlsFiles> tls;
-    for (const WorkerListener& listener : listeners) {
-        if (listener.tls) tls.push_back(listener.files);
+    std::vector<Transports::Side> tls;
+    for (WorkerListener& listener : listeners) {
+        if (listener.tls) tls.push_back(std::move(listener.side));
     }
     auto transports =
-        Transports::create({loop_, gateway_, counters_, door_, now_, report_}, tls, settings_.tls_timeout_ms);
+        Transports::create({loop_, gateway_, counters_, door_, now_, report_}, std::move(tls), settings_.tls_timeout_ms);
     if (!transports) return failure(transports.error());
     transports_ = std::move(*transports);
 
@@ -204,6 +204,8 @@ void Worker::Impl::obey(Command& command) {
             listeners_.clear();
             close_anterooms();
             return gateway_.drain(command.at_once, now_);
+        case Command::Kind::certificates:
+            return transports_->replace(command.side, std::move(command.certificates));
         case Command::Kind::unseat: return gateway_.unseat(command.occupant, now_);
         case Command::Kind::stop: return loop_.stop();
         case Command::Kind::task:
@@ -232,14 +234,17 @@ Worker::~Worker() = default;
 void Worker::start() {
     impl_->start();
 }
-void Worker::replace(std::shared_ptr<const Runtime> runtime) {
-    impl_->post({Command::Kind::replace, std::move(runtime), false, {}, {}});
+void Worker::replace(std::shared_ptr<const Runtime> runtime, TlsSides tls) {
+    for (size_t i = 0; i < tls.size(); ++i) {
+        impl_->post({.kind = Command::Kind::certificates, .side = i, .certificates = std::move(tls[i])});
+    }
+    impl_->post({.kind = Command::Kind::replace, .runtime = std::move(runtime)});
 }
 void Worker::task(std::function<bool(Gateway&, Now)> work) {
-    impl_->post({Command::Kind::task, nullptr, false, std::move(work), {}});
+    impl_->post({.kind = Command::Kind::task, .work = std::move(work)});
 }
 void Worker::drain(bool at_once) {
-    impl_->post({Command::Kind::drain, nullptr, at_once, {}, {}});
+    impl_->post({.kind = Command::Kind::drain, .at_once = at_once});
 }
 void Worker::stop() {
     impl_->stop();

@@ -166,8 +166,8 @@ class RequestWriter {
             case From::subprotocol:
                 protocols_ += (protocols_.empty() ? "" : ", ") + source.name + ", " + std::string(value);
                 break;
-            case From::message:
-            case From::certificate: break;
+            case From::certificate: shows_certificate_ = true; break;
+            case From::message: break;
         }
     }
 
@@ -188,6 +188,7 @@ class RequestWriter {
     }
 
     [[nodiscard]] const std::string& host() const { return host_; }
+    [[nodiscard]] bool shows_certificate() const { return shows_certificate_; }
     [[nodiscard]] std::string path() const { return target_.substr(0, target_.find('?')); }
 
   private:
@@ -197,6 +198,7 @@ class RequestWriter {
     std::string cookies_;
     std::string protocols_;
     std::string headers_;
+    bool shows_certificate_ = false;
 };
 
 const dsl::Route* route_at(const dsl::Policy& policy, const RequestWriter& writer, DoorKind kind) {
@@ -299,15 +301,17 @@ Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKin
         return failure("this client cannot be: " + std::string(refusal->reason));
 
     Runtime believing = runtime;
+    Peer peer{sketch.ip, sketch.tls};
     for (size_t i = 0; i < policy.tokens.size(); ++i) {
         if (policy.tokens[i].name != sketch.token || sketch.token.empty()) continue;
         auto claims = with_names(policy.tokens[i], sketch.claims, now);
         if (!claims) return failure(claims.error());
+        if (writer.shows_certificate()) peer.certificate = std::make_shared<const std::string>(*claims);
         believing.verifier = std::make_shared<const StatedVerifier>(*runtime.verifier, i, std::move(*claims));
     }
     believing.used_tokens = nullptr;  // nobody uses up a token by asking about it
     Admission admission =
-        admit(believing, limits, nullptr, {sketch.ip, sketch.tls}, *head, std::get<Upgrade>(checked), 1, now, kind);
+        admit(believing, limits, nullptr, peer, *head, std::get<Upgrade>(checked), 1, now, kind);
     if (std::holds_alternative<Waiting>(admission))
         return failure("only the daemon can tell: a backend must be asked about this token");
     return admission;

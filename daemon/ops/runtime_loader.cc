@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "daemon/edge/tls_files.h"
 #include "daemon/explain/test_run.h"
 #include "daemon/identity/key_set.h"
 #include "daemon/ops/lasting.h"
@@ -183,6 +182,8 @@ std::shared_ptr<const TokenVerifier> load_trust(const dsl::Policy& policy, Lasti
             tokens.push_back(backend_of(token, backends, lasting));
         } else if (!token.keys_url.empty()) {
             tokens.push_back(keys_at_url(token, lasting));
+        } else if (token.keys_path.empty()) {  // a certificate: the listener has verified it
+            tokens.push_back(FileKeys{});
         } else if (auto trust = load_key_file(token, diagnostics)) {
             tokens.push_back(std::move(*trust));
         }
@@ -336,6 +337,41 @@ void warn_of_public_echo(const Settings& settings, const dsl::Policy& policy,
     }
 }
 
+void load_certificates(const Settings& settings, LoadedRuntime& loaded) {
+    for (const ListenerSettings& listener : settings.listeners) {
+        auto& side = loaded.tls.emplace_back();
+        if (listener.certificate.empty()) continue;
+        TlsOptions options{listener.more_certificates, listener.client_ca,
+                           listener.client_certificate == "required"};
+        options.certificates.insert(options.certificates.begin(), {listener.certificate, listener.key});
+        auto read = TlsSide::load(options);
+        if (!read) {
+            loaded.problems.push_back(read.error());
+            continue;
+        }
+        side = std::move(*read);
+        for (const TlsSide::Certificate& certificate : side->certificates()) {
+            if (certificate.expires_s * 1000 > read_clocks().wall_ms) continue;
+            loaded.warnings.push_back(certificate.path + ": the certificate has expired; renew it, then reload");
+        }
+    }
+}
+
+// A token that nobody can bring is most likely a setting that was forgotten.
+void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
+                          std::vector<std::string>& warnings) {
+    const bool asked = std::any_of(settings.listeners.begin(), settings.listeners.end(),
+                                   [](const auto& listener) { return !listener.client_ca.empty(); });
+    if (asked) return;
+    for (const dsl::TokenDecl& token : policy.tokens) {
+        for (const dsl::TokenSource& source : token.from) {
+            if (source.kind != dsl::ast::Source::Kind::certificate) continue;
+            warnings.push_back("the token `" + token.name +
+                               "` comes from certificates, and no listener asks for them; set client_ca");
+        }
+    }
+}
+
 LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Lasting* lasting);
 
 }  // namespace
@@ -380,11 +416,7 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Las
             loaded.problems.push_back(read.error());
         }
     }
-    for (const ListenerSettings& listener : settings.listeners) {
-        if (listener.certificate.empty()) continue;
-        const auto checked = check_tls_files({listener.certificate, listener.key});
-        if (!checked) loaded.problems.push_back(checked.error());
-    }
+    load_certificates(settings, loaded);
     if (!runtime) return loaded;
     if (runtime->policy->routes.empty() && runtime->policy->apis.empty()) {
         loaded.problems.push_back(settings.policy_directory +
@@ -393,6 +425,7 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Las
     if (settings.require_tests) require_tests(*runtime, loaded.problems);
     if (!settings.shadow_directory.empty()) load_shadow(settings, *runtime, loaded.problems);
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
+    warn_of_certificates(settings, *runtime->policy, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);
     runtime->settings = gateway_settings(settings);

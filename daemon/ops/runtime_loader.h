@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/core/runtime.h"
+#include "daemon/edge/tls_side.h"
 #include "daemon/ops/settings.h"
 #include "dsl/diagnostic.h"
 #include "dsl/lint.h"
@@ -19,6 +20,8 @@ class Lasting;
 
 struct LoadedRuntime {
     std::shared_ptr<const Runtime> runtime;  // null if there is any error
+    // The certificates of each of Settings::listeners; null for one without TLS.
+    std::vector<std::shared_ptr<const TlsSide>> tls;
     dsl::Sources sources;
     dsl::Diagnostics diagnostics;
     std::vector<std::string> problems;  // errors that stand in no policy file: "PATH: what is wrong; remedy"

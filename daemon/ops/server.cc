@@ -94,6 +94,7 @@ class Server::Impl {
           started_(settings),
           version_(std::move(version)),
           runtime_(loaded.runtime),
+          tls_(loaded.tls),
           loaded_wall_ms_(start_.wall_ms),
           door_(max_connections) {}
     ~Impl() {
@@ -126,6 +127,7 @@ class Server::Impl {
     ReloadReport try_reload();
     ForecastReport forecast();
     size_t lift_ban(const std::string& name);
+    Worker::TlsSides renewed_sides(const Settings& settings, const LoadedRuntime& loaded);
     void hang_up() { (void)reload(); }
     void terminate(const char* signal);
     void drain_progress();
@@ -140,6 +142,7 @@ class Server::Impl {
     const std::string version_;
     const Now start_ = read_clocks();
     std::shared_ptr<const Runtime> runtime_;
+    std::vector<std::shared_ptr<const TlsSide>> tls_;  // of each listener that was opened, or null
     // Those before, as long as a connection still uses them: taking a large policy apart takes milliseconds,
     // which are not a worker's.
     std::vector<std::shared_ptr<const Runtime>> retired_;
@@ -231,14 +234,16 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
         if (auto unused = check_unused(listen_address(listener.address)); !unused)
             return refuse(unused.error());
     }
-    for (const ListenerSettings& listener : settings_.listeners) {
+    for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+        const ListenerSettings& listener = settings_.listeners[i];
         ListenAddress address = listen_address(listener.address);
         const bool tls = !listener.certificate.empty();
         for (auto& listeners : of_workers) {
             auto socket = listen_on(address, {.send_buffer = settings_.send_buffer, .share = true});
             if (!socket) return refuse(socket.error());
             address.port = port_of(*socket);
-            listeners.push_back({std::move(*socket), tls, listener.proxy_protocol, {listener.certificate, listener.key}});
+            listeners.push_back({std::move(*socket), tls, listener.proxy_protocol,
+                                 {{listener.certificate, listener.key}, tls_[i]}});
         }
         listeners_.push_back((tls ? "https://" : "http://") + address.text());
     }
@@ -339,7 +344,8 @@ ReloadReport Server::Impl::try_reload() {
     loaded_wall_ms_ = read_clocks().wall_ms;
     settings_ = std::move(*settings);
     lasting_.refresh(read_clocks());
-    for (const auto& worker : workers_) worker->replace(runtime_);
+    const Worker::TlsSides tls = renewed_sides(settings_, loaded);
+    for (const auto& worker : workers_) worker->replace(runtime_, tls);
     await_workers();
     set_log_level(settings_.log_level);
     log_event(Level::info, "reloaded",
@@ -386,6 +392,19 @@ ForecastReport Server::Impl::forecast() {
     if (!report.forecast.impact_known) return report;
     for (const Survey& survey : *surveys) report.forecast.impact.add(survey);
     return report;
+}
+
+// The listeners stay as they were opened; each takes the certificates that its address has now.
+Worker::TlsSides Server::Impl::renewed_sides(const Settings& settings, const LoadedRuntime& loaded) {
+    Worker::TlsSides out;
+    for (size_t i = 0; i < started_.listeners.size(); ++i) {
+        for (size_t k = 0; k < settings.listeners.size(); ++k) {
+            if (settings.listeners[k].address == started_.listeners[i].address && tls_[i] && loaded.tls[k])
+                tls_[i] = loaded.tls[k];
+        }
+        if (tls_[i]) out.push_back(tls_[i]);
+    }
+    return out;
 }
 
 size_t Server::Impl::lift_ban(const std::string& name) {
@@ -484,6 +503,11 @@ Snapshot Server::Impl::snapshot() const {
     shot.healthy =
         std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
     shot.listeners = listeners_;
+    for (const auto& side : tls_) {
+        if (!side) continue;
+        for (const TlsSide::Certificate& certificate : side->certificates())
+            shot.certificates.insert_or_assign(certificate.path, certificate.expires_s);
+    }
     for (const auto& worker : workers_) {
         shot.totals.add(worker->counters());
         shot.loop_turns.push_back(worker->counters().loop_turns.get());

@@ -217,6 +217,11 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
                    static_cast<double>(snapshot.limit_keys));
     families.counter("wayleave_limit_overflows_total", "Times that a new key found the table of limits full.",
                      snapshot.limit_overflows);
+    auto& expiry = families.family("wayleave_certificate_expiry_time_seconds",
+                                   "When a certificate of a listener expires, since 1970.", MetricType::Gauge);
+    for (const auto& [path, expires_s] : snapshot.certificates) {
+        expiry.metric.push_back(Families::metric(MetricType::Gauge, static_cast<double>(expires_s), {{"path", path}}));
+    }
     families.gauge("wayleave_bans", "Bans in force.", static_cast<double>(snapshot.bans_in_force));
     families.counter("wayleave_bans_total", "Bans that began.", snapshot.bans_begun);
     families.counter("wayleave_ban_overflows_total",
