@@ -103,10 +103,17 @@ bool is_base64url_text(std::string_view text) {
                                 "0123456789-_") == std::string_view::npos;
 }
 
-// Appends `,"name":"text"`; values are base64url or the name of a curve, so nothing needs escaping.
+// What is public has one spelling. Secrets are not decoded for that: no copy of them is left behind.
+bool is_sound(std::string_view name, std::string_view text) {
+    const bool is_public = name == "n" || name == "e" || name == "x" || name == "y";
+    return is_base64url_text(text) && (!is_public || decode_base64url(text).has_value());
+}
+
+// Appends `,"name":"text"`; values are base64url or the name of a curve that we know, so nothing needs
+// escaping.
 Status append_member(std::string& json, const Object& key, std::string_view name) {
     const auto text = text_member(key, name);
-    if (!text || !is_base64url_text(*text)) {
+    if (!text || !is_sound(name, *text)) {
         return failure(fmt::format("\"{}\" is missing or not base64url; export the key again", name));
     }
     json += fmt::format(",\"{}\":\"{}\"", name, *text);

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <array>
 
 namespace wayleave {
@@ -18,6 +21,9 @@ struct FreeBio {
 };
 struct FreeCertificate {
     void operator()(X509* certificate) const noexcept { X509_free(certificate); }
+};
+struct FreeNumber {
+    void operator()(BIGNUM* number) const noexcept { BN_free(number); }
 };
 struct FreeDecoder {
     void operator()(OSSL_DECODER_CTX* decoder) const noexcept { OSSL_DECODER_CTX_free(decoder); }
@@ -65,6 +71,60 @@ Pkey from_key(std::string_view text) {
     return Pkey(key);
 }
 
+constexpr int least_rsa_bits = 2048;
+constexpr int most_rsa_bits = 8192;  // beyond, each token costs milliseconds
+
+// With the exponent 1 a signature is the message, and with an even one it is none.
+bool has_sound_exponent(const EVP_PKEY* key) {
+    BIGNUM* raw = nullptr;
+    if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &raw) != 1) return false;
+    const std::unique_ptr<BIGNUM, FreeNumber> exponent(raw);
+    return BN_is_odd(exponent.get()) && !BN_is_one(exponent.get());
+}
+
+Result<Algorithm> rsa_algorithm(const EVP_PKEY* key) {
+    const int bits = EVP_PKEY_get_bits(key);
+    if (bits < least_rsa_bits || bits > most_rsa_bits) {
+        return failure(fmt::format("is RSA of {} bits; at least {} bits are required, and at most {}", bits,
+                                   least_rsa_bits, most_rsa_bits));
+    }
+    if (!has_sound_exponent(key))
+        return failure("is RSA with an exponent that is not supported; make another key, with 65537");
+    return Algorithm::RS256;
+}
+
+// For these eight points, in all their encodings, one signature is good for every message.
+bool has_small_order(const EVP_PKEY* key) {
+    constexpr std::array<std::string_view, 7> points = {
+        {{"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+          "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+          32},
+         {"\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+          "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+          32},
+         {"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0"
+          "\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+          32},
+         {"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f"
+          "\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+          32},
+         {"\xec\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+          "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+          32},
+         {"\xed\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+          "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+          32},
+         {"\xee\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+          "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+          32}}};
+    std::array<unsigned char, 32> point{};
+    size_t size = point.size();
+    if (EVP_PKEY_get_raw_public_key(key, point.data(), &size) != 1) return true;
+    point.back() &= 0x7fU;  // the sign of x
+    const std::string_view found(reinterpret_cast<const char*>(point.data()), point.size());
+    return std::find(points.begin(), points.end(), found) != points.end();
+}
+
 }  // namespace
 
 Result<PemKey> parse_pem(std::string_view text) {
@@ -92,11 +152,10 @@ Result<PemKey> parse_pem(std::string_view text) {
 
 Result<Algorithm> algorithm_of(const EVP_PKEY* key) {
     switch (EVP_PKEY_get_base_id(key)) {
-        case EVP_PKEY_RSA:
-            if (EVP_PKEY_get_bits(key) >= 2048) return Algorithm::RS256;
-            return failure(
-                fmt::format("is RSA of {} bits; at least 2048 bits are required", EVP_PKEY_get_bits(key)));
-        case EVP_PKEY_ED25519: return Algorithm::EdDSA;
+        case EVP_PKEY_RSA: return rsa_algorithm(key);
+        case EVP_PKEY_ED25519:
+            if (!has_small_order(key)) return Algorithm::EdDSA;
+            return failure("is a point of small order, for which anybody can sign; make another key");
         case EVP_PKEY_EC: {
             std::array<char, 64> group{};
             size_t length = 0;

@@ -441,5 +441,60 @@ test "nor keys" at "/keys" {
         assert not backend.requests
 
 
+# --- nothing of it is written down ---
+
+async def test_canaries():
+    """No token, cookie, secret claim or answer of a backend is in a log, a metric, a status or an explanation."""
+    told = {"sub": "canary-user", "phone": "canary-phone", "roles": ["member"], "more": "canary-answer"}
+    with Backend(lambda r: (200, told) if "good" in str(r.headers) else (401, {"why": "canary-no"})) as backend:
+        tokens = TOKEN_BLOCK.replace("claim name", 'from query "token"\n    from cookie "jwt"\n    claim mail : string else "" secret\n    claim name')
+        policy = (CHECK % (backend.url, "retries = 0", "cache = 1s")).replace("auth    = cookie", "auth    = { demo, cookie }\n    detail = true")
+        policy = policy.replace('deny connect if "banned" in user.roles because "you are out"', 'deny connect if path like "*/no" because "not here"')
+        policy = tokens + policy.replace("join user/{user.sub}", 'message say { allow  deny if user.sub == "nobody"  publish to room/a }')
+        async with Daemon(policy.replace("/ws {", "/ws, /no {"), more="") as daemon:
+            daemon.edit("wayleave.toml", 'level = "debug"', 'level = "trace"')
+            assert daemon.reload().returncode == 0
+            good = daemon.token("canary-sub", mail="canary-mail", name="canary-name")
+            forged = good[:-8] + "canaryXX"
+            expired = daemon.token("canary-sub", expires="-1h")
+            secrets = {"canary-phone", "canary-answer", "canary-no", "canary-mail", "canary-cookie-good", "canary-cookie-bad"}
+            for token in (good, forged, expired):
+                secrets |= set(token.split(".")[1:]) | {token}
+                for where in ("/ws", "/no"):
+                    await status_of(daemon, where, token=token)
+                    await status_of(daemon, f"{where}?token={token}", subprotocols=["wayleave.v1"])
+                    await status_of(daemon, where, extra_headers={"Cookie": f"jwt={token}"})
+                    await status_of(daemon, where, extra_headers={"Authorization": f"Bearer {token}"})
+            for cookie in ("canary-cookie-good", "canary-cookie-bad"):
+                for where in ("/ws", "/no"):
+                    await status_of(daemon, where, **sid(cookie))
+                    await status_of(daemon, where, extra_headers={"X-Session": cookie})
+            ann = await Client.open(daemon, token=good)
+            answers = [await ann.ask("$auth", token=token) for token in (good, forged, expired)]
+            answers.append(await ann.ask("say"))
+            assert [answer["type"] for answer in answers] == ["$ok", "$error", "$error", "$ok"], answers
+            backend.close()
+            await status_of(daemon, **sid("canary-cookie-bad"))
+            await asyncio.sleep(1.1)
+            await status_of(daemon, **sid("canary-cookie-good"))
+            live = ["--config", daemon.config]
+            session = ann.hello["session"]
+            shown = {
+                "log": daemon.log(), "metrics": daemon.admin("/metrics")[1],
+                "status": run("status", *live).stdout + run("status", "--format", "json", *live).stdout,
+                "sessions": run("sessions", *live).stdout + run("sessions", "--format", "json", *live).stdout,
+                "explain": "".join(run("explain", "--live", session, *live, *more).stdout
+                                   for more in (["message", "say", "{}"], ["message", "say", "{}", "--format", "json"])),
+                "explain --as": run("explain", "--as", "demo", '{"sub": "a", "mail": "canary-mail"}', "connect", "/ws", *live).stdout,
+                "answers": json.dumps(answers),
+            }
+            daemon.write("token.jwt", good)
+            shown["explain --jwt"] = run("explain", "--jwt", daemon.path("token.jwt"), "connect", "/ws", *live).stdout
+            assert "handshake-refused" in shown["log"] and shown["metrics"] and shown["explain"] and shown["sessions"]
+            for where, text in shown.items():
+                for secret in secrets:
+                    assert secret not in text, f"{secret} is in {where}:\n{text}"
+
+
 if __name__ == "__main__":
     main(globals())
