@@ -121,6 +121,7 @@ class RouteLines {
         for (const uint32_t number : route_.auth) add("auth has " + policy_.tokens[number].name);
         if (route_.origins.any) add("origins = any");
         if (route_.origins.absent && !route_.origins.any) add("origins has none");
+        if (route_.origins.same_host) add("origins has same_host");
         for (const std::string& origin : route_.origins.exact) add("origins has " + print(Value(origin)));
         for (const auto& [before, after] : route_.origins.subdomains)
             add("origins has " + print(Value(before + "*" + after)));

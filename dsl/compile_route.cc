@@ -300,6 +300,20 @@ void RouteCompiler::apply_origin_expr(const ast::Expr& expr, const Lets& lets, b
         route_->origins.absent = true;
         return;
     }
+    if (name == "null") {  // sandboxed frames and files, of whomever
+        route_->origins.exact.emplace_back("null");
+        return;
+    }
+    if (name == "same_host") {
+        const bool hosts = std::none_of(urls_.begin(), urls_.end(), [](const ast::Url& url) { return url.host.empty(); });
+        if (!hosts) {
+            diagnostics_.error("E003", expr.span, "`same_host` needs to know the host",
+                               "an address without one is for every host, also for one that is made to lead here",
+                               "write the route's addresses with their host, such as app.example.com/ws");
+        }
+        route_->origins.same_host = true;
+        return;
+    }
     if (name == "any") {
         if (!alone) diagnostics_.error("E003", expr.span, "`any` stands alone: `origins = any`");
         route_->origins.any = true;
@@ -368,19 +382,24 @@ void RouteCompiler::check_door() {
                            "any page on the web could use its visitors' connections",
                            "write `origins = { \"https://app.example.com\" }`");
     }
-    if (public_ || !route_->origins.any || !origins) return;
+    const auto& exact = route_->origins.exact;
+    const bool null = std::find(exact.begin(), exact.end(), "null") != exact.end();
+    if (public_ || !origins || (!route_->origins.any && !null)) return;
     const Span span = span_of(chosen_.at("origins").setting->value);
     for (const uint32_t number : route_->auth) {
         for (const TokenSource& source : policy_.tokens[number].from) {
             if (source.kind != ast::Source::Kind::cookie) continue;
             diagnostics_.error(
                 "E015", span,
-                "`origins = any` with a token from a cookie lets every page act for its visitors", {},
+                null ? "origin `null` with a token from a cookie lets every page act for its visitors"
+                     : "`origins = any` with a token from a cookie lets every page act for its visitors",
+                null ? "a page can put itself into a frame that has this origin" : "",
                 "list the origins of your own pages");
             return;
         }
     }
-    diagnostics_.warning("W301", span, "any page may connect to this route");
+    diagnostics_.warning("W301", span, "any page may connect to this route",
+                         null ? "a page can put itself into a frame that has the origin `null`" : "");
 }
 
 // --- addresses and facts ---

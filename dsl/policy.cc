@@ -22,9 +22,27 @@ std::optional<Refusal> refusal_from(std::string_view name) {
     return static_cast<Refusal>(it - refusal_names.begin());
 }
 
-bool Origins::allow(std::string_view origin, bool present) const {
+namespace {
+
+// Scheme and port say the same if the port is the scheme's own (RFC 6454 4).
+bool is_of_host(std::string_view origin, std::string_view host) {
+    const bool secure = origin.starts_with("https://");
+    if (!secure && !origin.starts_with("http://")) return false;
+    origin.remove_prefix(secure ? 8 : 7);
+    const std::string_view own_port = secure ? ":443" : ":80";
+    if (host.ends_with(own_port)) host.remove_suffix(own_port.size());
+    if (origin.ends_with(own_port)) origin.remove_suffix(own_port.size());
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return !host.empty() && std::equal(origin.begin(), origin.end(), host.begin(), host.end(),
+                                       [&](char a, char b) { return a == lower(b); });
+}
+
+}  // namespace
+
+bool Origins::allow(std::string_view origin, bool present, std::string_view host) const {
     if (any) return true;
     if (!present) return absent;
+    if (same_host && is_of_host(origin, host)) return true;
     if (std::find(exact.begin(), exact.end(), origin) != exact.end()) return true;
     return std::any_of(subdomains.begin(), subdomains.end(), [&](const auto& pattern) {
         const auto& [before, after] = pattern;

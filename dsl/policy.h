@@ -140,12 +140,14 @@ enum class PolicyChange : uint8_t { reevaluate, keep, close };
 
 struct Origins {
     bool any = false;
-    bool absent = false;  // `none`: a client that sends no Origin
+    bool absent = false;     // `none`: a client that sends no Origin
+    bool same_host = false;  // pages of the host that the request is for, by http or https
     std::vector<std::string> exact;
     // "https://*.example.org": what stands before and after the star
     std::vector<std::pair<std::string, std::string>> subdomains;
 
-    [[nodiscard]] bool allow(std::string_view origin, bool present) const;
+    // `host` is the Host field of the request.
+    [[nodiscard]] bool allow(std::string_view origin, bool present, std::string_view host) const;
 };
 
 struct InputDecl {

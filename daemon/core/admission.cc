@@ -89,7 +89,7 @@ class Doorway {
     }
 
     bool check_origin() {
-        if (out_.route->origins.allow(upgrade_.origin, upgrade_.has_origin)) return true;
+        if (out_.route->origins.allow(upgrade_.origin, upgrade_.has_origin, head_.host)) return true;
         return turn_away(Reason::forbidden, upgrade_.has_origin
                                                 ? "pages of this origin may not connect here"
                                                 : "a client without Origin may not connect here");

@@ -37,7 +37,7 @@ class Review {
         if (!still_trusted())
             return ending(Fate::Kind::returns, "the policy asks for another proof of identity");
         if (!has_address()) return ending(Fate::Kind::ends, "nothing has this address any more");
-        if (!route_.origins.allow(facts_.origin, !facts_.origin.empty()))
+        if (!route_.origins.allow(facts_.origin, !facts_.origin.empty(), host_with_port()))
             return ending(Fate::Kind::ends, "pages of this origin may not connect here");
         const dsl::NodeId verdict = decide(route_.connect);
         if (!allows(route_, verdict)) {
@@ -53,6 +53,16 @@ class Review {
     }
 
   private:
+    // The port is not kept; the door has compared it, and neither side of it changes.
+    [[nodiscard]] std::string host_with_port() const {
+        const size_t scheme = facts_.origin.find("://");
+        const size_t colon = facts_.origin.rfind(':');
+        const size_t bracket = facts_.origin.rfind(']');
+        const bool port = scheme != std::string::npos && colon > scheme && colon != std::string::npos &&
+                          (bracket == std::string::npos || colon > bracket);
+        return facts_.host + (port ? facts_.origin.substr(colon) : "");
+    }
+
     [[nodiscard]] dsl::NodeId decide(dsl::RootId root) const {
         const dsl::Program& program = route_.program;
         return dsl::decide(program, program.nodes, program.roots[root], request_);

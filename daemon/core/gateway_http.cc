@@ -1,4 +1,6 @@
 // From the first byte to the upgrade.
+#include <algorithm>
+
 #include "daemon/core/escape.h"
 #include "daemon/core/gateway_impl.h"
 
@@ -129,6 +131,7 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
         list_flush(session);
         return false;
     }
+    if (refusal.not_upgrade && head.method == "OPTIONS" && answer_preflight(session, head)) return false;
     dsl::RouteMatch match;
     int status = refusal.status;
     std::string because(refusal.reason);
@@ -146,6 +149,35 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     if (head.method == "HEAD") response.resize(response.find("\r\n\r\n") + 4);
     send_last(session, std::move(response));
     return false;
+}
+
+// What a browser asks before a page of another origin may send a request (Fetch 4.8). True if it was answered.
+bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head) {
+    if (head.count("origin") != 1 || head.count("access-control-request-method") != 1) return false;
+    const dsl::Policy& policy = *runtime_->policy;
+    dsl::RouteMatch match;
+    if (!policy.router.find(host_name(head.host), head.path, match)) return false;
+    const dsl::Route& route = *policy.routes[match.route];
+    const std::string_view origin = head.field("origin");
+    if (!route.origins.allow(origin, true, head.host)) {
+        Rejection rejection{Reason::forbidden, "pages of this origin may not connect here", {}, {}, 0};
+        refused(&policy, &route, rejection);
+        send_last(session, problem_response(403, "forbidden", rejection, route.detail, ""));
+        return true;
+    }
+    const bool cookies = std::any_of(route.auth.begin(), route.auth.end(), [&](uint32_t token) {
+        const auto& from = policy.tokens[token].from;
+        return std::any_of(from.begin(), from.end(), [](const dsl::TokenSource& source) {
+            return source.kind == dsl::ast::Source::Kind::cookie;
+        });
+    });
+    std::string headers = "Access-Control-Allow-Origin: " + std::string(origin) +
+                          "\r\nVary: Origin\r\nAccess-Control-Allow-Methods: GET, POST\r\n"
+                          "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID, "
+                          "Wayleave-Session\r\nAccess-Control-Max-Age: 600\r\n";
+    if (cookies) headers += "Access-Control-Allow-Credentials: true\r\n";
+    send_last(session, http_response(204, "", "", headers, false));
+    return true;
 }
 
 void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now) {

@@ -210,9 +210,10 @@ const dsl::Route* route_at(const dsl::Policy& policy, const RequestWriter& write
 }
 
 // A page that the route admits; nothing if it asks for none.
-std::optional<std::string> usual_origin(const dsl::Route* route) {
+std::optional<std::string> usual_origin(const dsl::Route* route, const std::string& host) {
     if (!route) return std::nullopt;
     if (!route->origins.exact.empty()) return route->origins.exact.front();
+    if (route->origins.same_host) return "https://" + host;
     if (!route->origins.subdomains.empty()) {
         const auto& [before, after] = route->origins.subdomains.front();
         return before + "www" + after;
@@ -286,7 +287,7 @@ Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKin
             if (input.name == name) writer.put(input.from, value, false);
         }
     }
-    const auto usual = usual_origin(route);
+    const auto usual = usual_origin(route, writer.host());
     const bool has_origin = !sketch.no_origin && (sketch.origin || usual);
     const std::string text = writer.text(sketch.origin ? *sketch.origin : usual.value_or(""), has_origin);
 

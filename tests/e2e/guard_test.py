@@ -238,5 +238,31 @@ def test_the_proxy_protocol():
         assert raw_status(daemon, inside, first) is None  # not from there
 
 
+CROSS = TOKEN_BLOCK + """
+token page { keys = file "../keys/demo.key" from cookie "sid" claim sub : string required }
+route shop app.example.com/shop { auth = page  origins = { "https://shop.example.com", same_host } allow connect }
+route open app.example.com/open { auth = demo  origins = { same_host, none } allow connect }
+"""
+
+
+def test_preflight_follows_from_the_origins():
+    def ask(path, origin, method="POST"):
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
+        connection.request("OPTIONS", path, headers={"Host": "app.example.com", "Origin": origin,
+                                                     "Access-Control-Request-Method": method})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers.get("Access-Control-Allow-Origin"), \
+            answer.headers.get("Access-Control-Allow-Credentials")
+
+    with Daemon(CROSS, workers=1) as daemon:
+        assert ask("/shop", "https://shop.example.com") == (204, "https://shop.example.com", "true")
+        assert ask("/shop", "https://app.example.com") == (204, "https://app.example.com", "true")
+        assert ask("/open", "http://app.example.com") == (204, "http://app.example.com", None)
+        assert ask("/shop", "https://evil.example.com") == (403, None, None)
+        assert ask("/open", "https://app.example.com.evil.com") == (403, None, None)
+        assert ask("/nothing", "https://shop.example.com") == (404, None, None)
+
+
 if __name__ == "__main__":
     main(globals())

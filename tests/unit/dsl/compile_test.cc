@@ -172,6 +172,37 @@ TEST_CASE("one mistake is told once") {
           "E002 4:22 there is no `user.subb`\n");
 }
 
+TEST_CASE("origins by host, and those of nobody") {
+    const auto route = [](const std::string& from, const std::string& address, const std::string& origins) {
+        return "token s { keys = file \"k\" from " + from + " \"sid\" claim sub : string required }\nroute r " +
+               address + " { auth = s origins = " + origins + " allow connect }\n";
+    };
+    CHECK(Compiled(route("header", "app.example.com/x", "{ same_host, none }")).summary().empty());
+    CHECK_THAT(Compiled(route("header", "app.example.com/x, /x", "{ same_host }")).summary(),
+               Contains("E003") && Contains("`same_host` needs to know the host"));
+    CHECK_THAT(Compiled(route("cookie", "/x", "{ null }")).summary(), Contains("E015"));
+    CHECK_THAT(Compiled(route("header", "/x", "{ null }")).summary(), Contains("W301"));
+    Origins origins;
+    origins.same_host = true;
+    for (const auto& [origin, host] : std::vector<std::pair<std::string, std::string>>{
+             {"https://app.example.com", "app.example.com"}, {"https://app.example.com", "APP.example.com:443"},
+             {"http://app.example.com:80", "app.example.com"}, {"http://app.example.com:8080", "app.example.com:8080"},
+             {"https://[::1]:8443", "[::1]:8443"}}) {
+        INFO(origin << " " << host);
+        CHECK(origins.allow(origin, true, host));
+    }
+    for (const auto& [origin, host] : std::vector<std::pair<std::string, std::string>>{
+             {"https://app.example.com", "app.example.com:80"}, {"http://app.example.com", "app.example.com:443"},
+             {"https://app.example.com.evil.com", "app.example.com"}, {"https://evil.com", "app.example.com"},
+             {"ftp://app.example.com", "app.example.com"}, {"https://app.example.com/", "app.example.com"},
+             {"https://u@app.example.com", "app.example.com"}, {"https://", ""}, {"null", "null"}, {"", ""},
+             {"https://app.example.com:8443", "app.example.com"}}) {
+        INFO(origin << " " << host);
+        CHECK_FALSE(origins.allow(origin, true, host));
+    }
+    CHECK_FALSE(origins.allow("", false, "app.example.com"));
+}
+
 TEST_CASE("limits and bans of every kind are executed") {
     for (const char* text :
          {"ban ip, subnet for 3s up to 1h after 3 refusals per 1s because \"x\"", "limit bytes to 3kb/s per ip",
