@@ -85,8 +85,8 @@ std::optional<int64_t> RouteCompiler::ban_time(const ast::Literal& literal) {
 }
 
 void RouteCompiler::compile_ban(const ast::Ban& ban, const Names& names) {
-    context_.not_executed(ban.span, "ban");
     Ban out;
+    std::string identity = "ban";
     for (const ast::Path& path : ban.keys) {
         ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
         const auto typed = checker.path(path, at_refusal);
@@ -96,6 +96,8 @@ void RouteCompiler::compile_ban(const ast::Ban& ban, const Names& names) {
                                "a ban is about a single value, this is " + a_type(typed->type));
         }
         out.keys.push_back(typed->operand);
+        out.stage = std::max(out.stage, typed->stage);
+        identity += " " + path.text();
     }
     out.duration_ms = ban_time(ban.duration).value_or(0);
     out.up_to_ms = ban.up_to ? ban_time(*ban.up_to).value_or(out.duration_ms) : out.duration_ms;
@@ -111,6 +113,7 @@ void RouteCompiler::compile_ban(const ast::Ban& ban, const Names& names) {
     out.counted = std::string(ban.counted.text);
     if (ban.because) out.because = ban.because->text;
     out.place = context_.sources.place(ban.span);
+    out.identity = own_identity(identity + " " + out.counted);
     route_->bans.push_back(std::move(out));
 }
 

@@ -230,6 +230,14 @@ void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
     if (row.name == "max_subscriptions") route_->max_subscriptions = static_cast<uint32_t>(number());
     if (row.name == "idle_timeout") route_->idle_timeout_ms = number();
     if (row.name == "ping_every") route_->ping_every_ms = number();
+    if (row.name == "pong_timeout") route_->pong_timeout_ms = number();
+    if (row.name == "max_queue") route_->max_queue = static_cast<size_t>(number());
+    if (row.name == "slow_consumer") {
+        const auto& word = std::get<std::string>(value->held);
+        route_->slow_consumer = word == "drop"     ? SlowConsumer::drop
+                                : word == "newest" ? SlowConsumer::newest
+                                                   : SlowConsumer::close;
+    }
     if (row.name == "max_lifetime") route_->max_lifetime_ms = number();
     if (row.name == "alias_expiry")
         route_->refuse_expired_alias = std::get<std::string>(value->held) == "refuse";
@@ -502,7 +510,6 @@ void RouteCompiler::add_error(const ast::Setting& setting) {
                               near);
         return;
     }
-    if (*refusal == Refusal::banned) context_.not_executed(setting.name.span, "banned");
     const auto* given = std::get_if<ast::Outcome>(&setting.value);
     if (!given) {
         diagnostics_.error("E003", span_of(setting.value), "this is no outcome", {},

@@ -101,6 +101,7 @@ class RouteCompiler {
     void compile_proxies();
     void compile_notifies();
     void compile_bans();
+    [[nodiscard]] uint64_t own_identity(std::string_view what);
     void compile_ban(const ast::Ban& ban, const Names& names);
     [[nodiscard]] std::optional<int64_t> ban_time(const ast::Literal& literal);
     void compile_aliases();

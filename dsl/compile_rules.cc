@@ -27,19 +27,13 @@ bool lets_pass(const Value& amount, bool bytes) {
 }
 
 // FNV-1a over what a limit counts, not over how much it permits: a new rate keeps the old count.
-uint64_t identity_of(std::string_view route, const ast::Limit& limit, std::string_view scope,
-                     std::string_view condition) {
-    uint64_t hash = 0xcbf29ce484222325;
-    const auto mix = [&](std::string_view text) {
-        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-        hash = (hash ^ 0xff) * 0x100000001b3;
-    };
-    mix(route);
-    mix(to_string(limit.meter));
-    mix(scope);
-    for (const ast::Path& path : limit.per) mix(path.text());
-    mix(condition);
-    return hash;
+std::string identity_of(const ast::Limit& limit, std::string_view scope, std::string_view condition) {
+    std::string text(to_string(limit.meter));
+    const auto add = [&](std::string_view part) { text.append(1, '\xff').append(part); };
+    add(scope);
+    for (const ast::Path& path : limit.per) add(path.text());
+    add(condition);
+    return text;
 }
 
 }  // namespace
@@ -310,8 +304,6 @@ void RouteCompiler::compile_limits() {
 
 std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& names,
                                           const std::string& scope) {
-    if (limit.meter == ast::Meter::subscriptions || limit.meter == ast::Meter::bytes)
-        context_.not_executed(limit.meter_span, "limit " + std::string(to_string(limit.meter)));
     if (!scope.empty() && limit.meter != ast::Meter::messages && limit.meter != ast::Meter::bytes) {
         diagnostics_.error("E004", limit.meter_span, "a message block limits messages and bytes only");
         return std::nullopt;
@@ -324,7 +316,6 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
                                "of a limit on connections");
         }
         out.replace_oldest = limit.on_excess->text == "replace_oldest";
-        if (out.replace_oldest) context_.not_executed(limit.on_excess->span, "on excess replace_oldest");
     }
     if (!limit.tail.on.empty()) {
         diagnostics_.error("E001", limit.tail.on.front().span, "a limit has no `on`", {},
@@ -373,12 +364,22 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
     out.place = context_.sources.place(limit.span);
     const std::string_view condition_text =
         limit.tail.condition ? context_.sources.text(limit.tail.condition->span) : std::string_view();
-    out.identity = identity_of(route_->name, limit, scope, condition_text);
-    // Two limits that count the same count apart: 10/s and 1000/d are both meant.
-    uint64_t& step = identity_steps_[out.identity];
-    while (!identities_.insert(out.identity + step).second) ++step;
-    out.identity += step;
+    out.identity = own_identity(identity_of(limit, scope, condition_text));
     return out;
+}
+
+// Two that count the same count apart: 10/s and 1000/d are both meant.
+uint64_t RouteCompiler::own_identity(std::string_view what) {
+    uint64_t hash = 0xcbf29ce484222325;
+    const auto mix = [&](std::string_view text) {
+        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+        hash = (hash ^ 0xff) * 0x100000001b3;
+    };
+    mix(route_->name);
+    mix(what);
+    uint64_t& step = identity_steps_[hash];
+    while (!identities_.insert(hash + step).second) ++step;
+    return hash + step;
 }
 
 bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, const Context& context,

@@ -74,4 +74,13 @@ void MemoryBroker::publish(const Publication& publication) {
     for (const uint32_t worker : found->second) inboxes_[worker]->push(publication);
 }
 
+void MemoryBroker::take_seat(std::string_view key, int64_t most, const Occupant& occupant) {
+    seats_.take(key, most, occupant,
+                [this](const Occupant& oldest) { inboxes_[oldest.worker]->unseat(oldest); });
+}
+
+void MemoryBroker::leave_seat(std::string_view key, const Occupant& occupant) {
+    seats_.leave(key, occupant);
+}
+
 }  // namespace wayleave

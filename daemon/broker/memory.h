@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/broker/seats.h"
 #include "daemon/core/broker.h"
 
 namespace wayleave {
@@ -22,6 +23,8 @@ class MemoryBroker final : public Broker {
     void subscribe(uint32_t worker, std::string_view channel) override;
     void unsubscribe(uint32_t worker, std::string_view channel) override;
     void publish(const Publication& publication) override;
+    void take_seat(std::string_view key, int64_t most, const Occupant& occupant) override;
+    void leave_seat(std::string_view key, const Occupant& occupant) override;
 
   private:
     struct Stripe;
@@ -30,6 +33,7 @@ class MemoryBroker final : public Broker {
 
     std::vector<Inbox*> inboxes_;  // by worker; fixed before the threads start
     std::unique_ptr<Stripe[]> stripes_;
+    Seats seats_;
 };
 
 }  // namespace wayleave

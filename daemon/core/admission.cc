@@ -1,13 +1,10 @@
 #include "daemon/core/admission.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <optional>
-#include <stdexcept>
 
 #include "daemon/core/claims.h"
+#include "daemon/core/counting_key.h"
 #include "daemon/core/json_value.h"
 
 namespace wayleave {
@@ -30,11 +27,12 @@ std::optional<std::string> bearer(std::string_view value) {
 // One handshake on its way through the door, step by step; each may turn it away.
 class Doorway {
   public:
-    Doorway(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
-            const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind)
+    Doorway(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
+            const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind)
         : runtime_(runtime),
           kind_(kind),
           limits_(limits),
+          bans_(bans),
           peer_(peer),
           head_(head),
           upgrade_(upgrade),
@@ -43,11 +41,11 @@ class Doorway {
 
     Admission pass() {
         if (!find_route() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
-            !draw_connects(dsl::Stage::arrival) || !authenticate() || !draw_connects(dsl::Stage::identity) ||
-            !decide() || !enter_limits()) {
+            !check_bans() || !draw_connects(dsl::Stage::arrival) || !authenticate() || !check_bans() ||
+            !draw_connects(dsl::Stage::identity) || !decide() || !enter_limits()) {
             for (const std::string& key : out_.entered) limits_.leave(key);
-            return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), judged_,
-                              out_.verdict};
+            return TurnedAway{out_.route,  std::move(rejection_), std::move(out_.facts),
+                              identified_, judged_,               out_.verdict};
         }
         return std::move(out_);
     }
@@ -184,7 +182,22 @@ class Doorway {
         return false;
     }
 
+    // Who is kept out is told so before anything dearer is done for him: bans by address come before the
+    // token is looked at, those that need a claim after it.
+    bool check_bans() {
+        if (!bans_) return true;
+        for (const dsl::Ban& ban : out_.route->bans) {
+            if ((ban.stage > dsl::Stage::arrival) != identified_) continue;
+            const auto left = bans_->left(ban_key(out_.route->program, ban, request()), now_.steady_ms);
+            if (!left) continue;
+            rejection_ = banned_by(ban, *left);
+            return false;
+        }
+        return true;
+    }
+
     bool authenticate() {
+        identified_ = true;
         if (out_.route->auth.empty()) return true;
         std::string why = "no token was sent";
         for (size_t i = 0; i < out_.route->auth.size(); ++i) {
@@ -196,6 +209,7 @@ class Doorway {
                 if (accept(i, number, *compact, why)) return true;
             }
         }
+        identified_ = false;
         return turn_away(Reason::unauthenticated, std::move(why));
     }
 
@@ -253,21 +267,26 @@ class Doorway {
         return false;
     }
 
-    bool enter_limits() {
+    // Taken when all else is settled: nobody loses a connection to one that is then refused.
+    void note_seat(const dsl::Limit& limit) {
         const dsl::Program& program = out_.route->program;
+        if (dsl::decide(program, program.nodes, program.roots[limit.condition], request()) == dsl::never)
+            return;
+        const auto most = std::get<int64_t>(dsl::fetch(program, limit.to, request()));
+        out_.seats.push_back({limit_key(program, limit, request()), most});
+    }
+
+    bool enter_limits() {
         for (const dsl::Limit& limit : out_.route->limits) {
             if (limit.meter != Meter::connections) continue;
-            if (dsl::decide(program, program.nodes, program.roots[limit.condition], request()) == dsl::never)
-                continue;
-            const auto most = std::get<int64_t>(dsl::fetch(program, limit.to, request()));
-            std::string key = limit_key(program, limit, request());
-            if (limits_.enter(key, most)) {
-                out_.entered.push_back(std::move(key));
+            if (limit.replace_oldest) {
+                note_seat(limit);
                 continue;
             }
-            rejection_ = {Reason::limited, limit.because.empty() ? "too many connections" : limit.because,
-                          limit.place, limit.then, 0};
-            return false;
+            if (auto rejection = enter(out_.route->program, limit, request(), limits_, out_.entered)) {
+                rejection_ = std::move(*rejection);
+                return false;
+            }
         }
         return true;
     }
@@ -275,6 +294,7 @@ class Doorway {
     const Runtime& runtime_;
     DoorKind kind_;
     LimitTable& limits_;
+    const BanTable* bans_;
     const Peer& peer_;
     const HttpHead& head_;
     const Upgrade& upgrade_;
@@ -283,45 +303,9 @@ class Doorway {
     dsl::RouteMatch match_;
     Admitted out_;
     Rejection rejection_;
+    bool identified_ = false;
     bool judged_ = false;
 };
-
-constexpr size_t longest_key_part = 32;
-
-std::string digest(std::string_view text) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-    unsigned int size = 0;
-    if (EVP_Digest(text.data(), text.size(), out.data(), &size, EVP_sha256(), nullptr) != 1) {
-        throw std::runtime_error("OpenSSL offers no SHA-256");
-    }
-    return {out.begin(), out.begin() + size};
-}
-
-void append_part(std::string& key, const dsl::ValueView& value) {
-    std::visit(
-        [&](const auto& held) {
-            using T = std::decay_t<decltype(held)>;
-            const auto raw = [&](const auto& bytes) {
-                key.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
-            };
-            if constexpr (std::is_same_v<T, std::string_view>) {
-                raw(held.size());  // so that "a","bc" is not "ab","c"
-                // The client chooses some of them: the table's memory is bounded by keys, so keys are small.
-                key += held.size() <= longest_key_part ? std::string(held) : digest(held);
-            } else if constexpr (std::is_same_v<T, dsl::Address>) {
-                raw(held.bytes);
-            } else if constexpr (std::is_same_v<T, dsl::Net>) {
-                raw(held.address.bytes);
-                raw(held.bits);
-            } else if constexpr (std::is_same_v<T, dsl::Rate>) {
-                raw(held.count);
-                raw(held.period_ms);
-            } else if constexpr (!std::is_pointer_v<T>) {
-                raw(held);
-            }
-        },
-        value);
-}
 
 }  // namespace
 
@@ -336,27 +320,40 @@ std::string host_name(std::string_view host) {
     return out;
 }
 
-Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer, const HttpHead& head,
-                const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind) {
-    return Doorway(runtime, limits, peer, head, upgrade, connection, now, kind).pass();
-}
-
-std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request) {
-    std::string key(reinterpret_cast<const char*>(&limit.identity), sizeof limit.identity);
-    for (const dsl::Operand& part : limit.per) append_part(key, dsl::fetch(program, part, request));
-    return key;
+Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
+                const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind) {
+    return Doorway(runtime, limits, bans, peer, head, upgrade, connection, now, kind).pass();
 }
 
 std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,
-                              const dsl::Request& request, LimitTable& limits, Now now) {
+                              const dsl::Request& request, LimitTable& limits, Now now,
+                              int64_t cost) {
     if (dsl::decide(program, program.nodes, program.roots[limit.condition], request) == dsl::never)
         return std::nullopt;
     const auto rate = std::get<dsl::Rate>(dsl::fetch(program, limit.to, request));
     const LimitAnswer answer = limits.take(limit_key(program, limit, request), rate.count, rate.period_ms,
-                                           limit.burst.value_or(rate.count), now.steady_ms);
+                                           limit.burst.value_or(rate.count), now.steady_ms, cost);
     if (answer.pass) return std::nullopt;
-    return Rejection{Reason::limited, limit.because.empty() ? "too many in too short a time" : limit.because,
+    const char* too_fast =
+        limit.meter == Meter::bytes ? "too many bytes in too short a time" : "too many in too short a time";
+    return Rejection{Reason::limited, limit.because.empty() ? too_fast : limit.because,
                      limit.place, limit.then, answer.retry_after_ms};
+}
+
+std::optional<Rejection> enter(const dsl::Program& program, const dsl::Limit& limit,
+                               const dsl::Request& request, LimitTable& limits,
+                               std::vector<std::string>& entered) {
+    if (dsl::decide(program, program.nodes, program.roots[limit.condition], request) == dsl::never)
+        return std::nullopt;
+    const auto most = std::get<int64_t>(dsl::fetch(program, limit.to, request));
+    std::string key = limit_key(program, limit, request);
+    if (limits.enter(key, most)) {
+        entered.push_back(std::move(key));
+        return std::nullopt;
+    }
+    const char* too_many =
+        limit.meter == Meter::subscriptions ? "too many subscriptions" : "too many connections";
+    return Rejection{Reason::limited, limit.because.empty() ? too_many : limit.because, limit.place, limit.then, 0};
 }
 
 }  // namespace wayleave

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/core/bans.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/handshake.h"
 #include "daemon/core/http_head.h"
@@ -17,6 +18,12 @@
 #include "dsl/facts.h"
 
 namespace wayleave {
+
+// A place among so many; see Broker::take_seat.
+struct Seat {
+    std::string key;
+    int64_t most = 1;
+};
 
 struct Admitted {
     const dsl::Route* route = nullptr;
@@ -30,13 +37,15 @@ struct Admitted {
     std::string protocol;               // to be answered; may be empty
     int64_t expires_ms = 0;             // wall time; 0: never
     std::vector<std::string> entered;   // keys of `limit connections`: the session gives them back
+    std::vector<Seat> seats;            // to be taken: the oldest makes room
 };
 
 struct TurnedAway {
     const dsl::Route* route = nullptr;  // null: no address matched
     Rejection rejection;
     dsl::Facts facts;     // as far as they became known
-    bool judged = false;  // it came to the rules: all facts are known
+    bool identified = false;  // the claims are known
+    bool judged = false;      // it came to the rules: all facts are known
     dsl::NodeId verdict = dsl::never;
 };
 
@@ -48,16 +57,20 @@ using Admission = std::variant<Admitted, TurnedAway>;
 // For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists.
 enum class DoorKind : uint8_t { route, api };
 
-[[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const Peer& peer,
-                              const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now,
-                              DoorKind kind = DoorKind::route);
-
-// The key under which a limit counts a request.
-[[nodiscard]] std::string limit_key(const dsl::Program& program, const dsl::Limit& limit,
-                                    const dsl::Request& request);
+// `bans` may be null: then nobody is.
+[[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans,
+                              const Peer& peer, const HttpHead& head, const Upgrade& upgrade,
+                              uint64_t connection, Now now, DoorKind kind = DoorKind::route);
 
 // Draws from a limit of a rate. Nothing, or why not.
 [[nodiscard]] std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,
-                                            const dsl::Request& request, LimitTable& limits, Now now);
+                                            const dsl::Request& request, LimitTable& limits, Now now,
+                                            int64_t cost = 1);
+
+// Enters a limit of how many there may be at one time, and notes the key to be given back. Nothing, or why
+// not.
+[[nodiscard]] std::optional<Rejection> enter(const dsl::Program& program, const dsl::Limit& limit,
+                                             const dsl::Request& request, LimitTable& limits,
+                                             std::vector<std::string>& entered);
 
 }  // namespace wayleave

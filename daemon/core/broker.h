@@ -19,11 +19,22 @@ struct Publication {
     uint64_t except = 0;  // the session that published and does not want it back; 0: nobody
 };
 
+// Who has a seat: a connection of one worker, by its place there and the session's number.
+struct Occupant {
+    uint32_t worker = 0;
+    uint64_t place = 0;
+    uint64_t session = 0;
+
+    friend bool operator==(const Occupant&, const Occupant&) = default;
+};
+
 // A worker's letter box. push() may be called by any thread and wakes the worker; order per sender is kept.
 class Inbox {
   public:
     virtual ~Inbox() = default;
     virtual void push(const Publication& publication) = 0;
+    // The connection has lost its seat to a newer one and ends.
+    virtual void unseat(const Occupant& occupant) = 0;
 };
 
 class Broker {
@@ -41,6 +52,11 @@ class Broker {
     // To the inbox of every worker that subscribed, the publisher's too. Two publications on a channel arrive
     // in the same order everywhere. Any thread; never blocks on a peer.
     virtual void publish(const Publication& publication) = 0;
+
+    // One of `most` seats under the key. When all are taken the oldest are told that they are not theirs any
+    // more. Any thread.
+    virtual void take_seat(std::string_view key, int64_t most, const Occupant& occupant) = 0;
+    virtual void leave_seat(std::string_view key, const Occupant& occupant) = 0;
 };
 
 }  // namespace wayleave

@@ -20,6 +20,7 @@
 
 namespace wayleave {
 
+class BanTable;
 class LimitTable;
 
 // A connection's number at this worker. The generation tells a connection from its successor in the same
@@ -79,7 +80,7 @@ struct Survey {
 
 class Gateway {
   public:
-    Gateway(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
+    Gateway(uint32_t worker, Broker& broker, LimitTable& limits, BanTable& bans, Counters& counters,
             std::shared_ptr<const Runtime> runtime);
     ~Gateway();
     Gateway(const Gateway&) = delete;
@@ -90,12 +91,16 @@ class Gateway {
     void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
     void closed(ConnectionId id, Now now);                           // the transport is gone
     void delivered(std::span<const Publication> publications, Now now);
+    void unseat(const Occupant& occupant, Now now);  // a newer connection has taken its place
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
     // Shows some connections from slot `next` on; true when all have been seen.
     [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now);
     // Looks at some more connections; true when all have been seen. Changes nothing.
     [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
+    // Memory is short: forgets what can be made again, and closes the readers for whom most is waiting, until
+    // half of all that waits is free.
+    void shed(Now now);
     void tick(Now now);  // deadlines; at least every 100 ms
     // No new connections; $bye and close 1001, spread over drain_ms or all in one turn.
     void drain(bool at_once, Now now);

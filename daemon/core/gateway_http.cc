@@ -73,7 +73,7 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked))
         return answer_request(session, head, *refusal);
     const Upgrade& upgrade = std::get<Upgrade>(checked);
-    Admission admission = admit(*runtime_, limits, session.peer, head, upgrade, session.number, now);
+    Admission admission = admit(*runtime_, limits, &bans, session.peer, head, upgrade, session.number, now);
     if (auto* turned = std::get_if<TurnedAway>(&admission)) {
         if (turned->judged) shadow_connect(session, *turned->route, turned->facts, turned->verdict, now);
         turn_away(session, head, std::move(*turned), now);
@@ -125,6 +125,13 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
     // The same client may try again and again; another is another line.
     notice("handshake-refused", rejection.decision + session.peer.ip.text() + rejection.because,
            refusal_line(session, head, turned), now);
+    if (turned.route) {
+        dsl::Request request;
+        request.facts = &turned.facts;
+        request.connection = session.number;
+        (void)count_refusal(*runtime_->policy, *turned.route, request, turned.identified, rejection.reason,
+                            now);
+    }
     const dsl::Outcome outcome = outcome_of(turned.route, rejection, dsl::Phase::handshake);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const bool named = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty();
@@ -144,6 +151,10 @@ void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upg
     shadow_connect(session, *admitted.route, admitted.facts, admitted.verdict, now);
     session.facts = std::move(admitted.facts);
     session.entered = std::move(admitted.entered);
+    for (Seat& seat : admitted.seats) {
+        broker.take_seat(seat.key, seat.most, {worker_, pack(session.id), session.number});
+        session.seats.push_back(std::move(seat.key));
+    }
     session.expires_ms = admitted.expires_ms;
     session.token = admitted.token;
     session.binding = bind(*admitted.route, admitted.answers);

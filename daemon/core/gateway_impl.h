@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/core/admission.h"
+#include "daemon/core/bans.h"
 #include "daemon/core/client_message.h"
 #include "daemon/core/deflate.h"
 #include "daemon/core/fate.h"
@@ -23,9 +24,17 @@
 
 namespace wayleave {
 
+// An id as one number: in the timer wheel, and for others to name a connection by.
+inline uint64_t pack(ConnectionId id) {
+    return uint64_t{id.generation} << 32 | id.index;
+}
+inline ConnectionId unpack(uint64_t item) {
+    return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)};
+}
+
 class Gateway::Impl {
   public:
-    Impl(uint32_t worker, Broker& broker, LimitTable& limits, Counters& counters,
+    Impl(uint32_t worker, Broker& broker, LimitTable& limits, BanTable& bans, Counters& counters,
          std::shared_ptr<const Runtime> runtime);
 
     // --- gateway.cc ---
@@ -33,10 +42,15 @@ class Gateway::Impl {
     void received(ConnectionId id, std::span<char> bytes, Now now);
     void closed(ConnectionId id);
     void delivered(std::span<const Publication> publications, Now now);
-    void blocked(ConnectionId id, Now now);
+    void unseat(const Occupant& occupant, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
+
+    // --- gateway_output.cc ---
+    void blocked(ConnectionId id, Now now);
+    void sent(ConnectionId id, size_t bytes, Now now);
+    void shed(Now now);
 
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
@@ -46,6 +60,7 @@ class Gateway::Impl {
     Actions actions;
     Broker& broker;
     LimitTable& limits;
+    BanTable& bans;
     Counters& counters;
     size_t sockets = 0;
     bool draining = false;
@@ -59,11 +74,16 @@ class Gateway::Impl {
     void wake(Session& session, Now now);
     void wake_open(Session& session, Now now);
     [[nodiscard]] int64_t next_wake(const Session& session, Now now) const;
+    [[nodiscard]] int64_t complete_by(const Session& session) const;
+    [[nodiscard]] static bool awaits_pong(const Session& session);
     void schedule(Session& session, int64_t when_ms, Now now);
     void reschedule(Session& session, Now now);
     void drain_some(Now now);
     [[nodiscard]] std::shared_ptr<const Binding> bind(const dsl::Route& route, const dsl::AtomBits& answers);
     void set_gauges();
+    void give_back(Session& session);
+    [[nodiscard]] bool leave_channel(Session& session, std::string_view name);
+    void leave_channels(Session& session);
 
     // --- gateway_reload.cc ---
     [[nodiscard]] bool rebind(Session& session, Now now);
@@ -74,12 +94,20 @@ class Gateway::Impl {
     void end_condemned(Session& session, Now now);
     void spread_condemned(Now now);
 
-    // Output.
+    // --- gateway_output.cc ---
+    struct Bounds {
+        size_t bytes;
+        size_t frames;
+    };
+    [[nodiscard]] Bounds bounds_of(const Session& session) const;
+    void send_droppable(Session& session, Frame frame, Now now);
     void send(Session& session, Frame frame, Now now);
     void send_message(Session& session, Opcode opcode, std::string_view payload, Now now);
     void send_publication(Session& session, const Publication& publication, Now now);
     void send_text(Session& session, std::string_view text, Now now);
     void too_slow(Session& session, Now now);
+
+    // --- gateway.cc ---
     void send_last(Session& session, std::string bytes);
     void list_flush(Session& session);
     void abort(Session& session);
@@ -92,6 +120,13 @@ class Gateway::Impl {
     // For the operator.
     void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
     void notice(std::string_view event, const std::string& key, std::string text, Now now);
+
+    // --- gateway_bans.cc ---
+    // Counts it for the route's bans. The ban that is in force then, if one is.
+    std::optional<Rejection> count_refusal(const Session& session, Reason reason, Now now);
+    std::optional<Rejection> count_refusal(const dsl::Policy& policy, const dsl::Route& route,
+                                           const dsl::Request& request, bool identified, Reason reason,
+                                           Now now);
 
     // --- gateway_shadow.cc ---
     [[nodiscard]] bool shadowed(const Session& session) const;
@@ -135,6 +170,8 @@ class Gateway::Impl {
                  const std::vector<MessageParser::Member>& members, bool except_self, Now now);
     [[nodiscard]] bool allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
                                const dsl::Request& request, std::string_view re, Now now);
+    [[nodiscard]] bool count_subscription(Session& session, const dsl::Request& request, std::string_view re,
+                                          std::vector<std::string>& keys, Now now);
     [[nodiscard]] bool within_limits(Session& session, const dsl::Request& request, std::string_view re,
                                      Now now);
     void reject(Session& session, std::string_view re, Rejection rejection, Now now);

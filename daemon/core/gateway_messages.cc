@@ -8,7 +8,8 @@ namespace {
 
 // Pings, pongs and `$ping` are not messages to a policy's limits; a client still may not keep us busy with
 // them.
-constexpr uint32_t controls_a_second = 200;
+constexpr int64_t control_ms = 100;  // the time that each is good for: 10 a second
+constexpr int64_t controls_at_once = 50;
 
 View view_of(const Session& session) {
     return {*session.binding->route, session.binding->residual};
@@ -63,7 +64,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             list_flush(session);
         } else {
             session.state = Session::State::closing;
-            hub_.leave_all(session);
+            leave_channels(session);
             send_last(session, close_frame(close->code, ""));
             session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
             reschedule(session, now);
@@ -79,7 +80,11 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             close_for(session, rejection, now);
         } else {
             counters.refuse(reason);
-            close(session, error->code, to_string(reason), error->reason, -1, now);
+            if (auto banned = count_refusal(session, reason, now)) {
+                close_for(session, std::move(*banned), now);
+            } else {
+                close(session, error->code, to_string(reason), error->reason, -1, now);
+            }
         }
         return false;
     }
@@ -100,11 +105,9 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
 }
 
 void Gateway::Impl::control(Session& session, Now now) {
-    if (now.steady_ms - session.controls_since_ms >= 1000) {
-        session.controls_since_ms = now.steady_ms;
-        session.controls = 0;
-    }
-    if (++session.controls != controls_a_second + 1) return;
+    if (session.state != Session::State::open) return;
+    session.controls_ms = std::max(session.controls_ms, now.steady_ms) + control_ms;
+    if (session.controls_ms <= now.steady_ms + control_ms * controls_at_once) return;
     counters.refuse(Reason::limited);
     close(session, 1008, "limited", "too many pings", -1, now);
 }
@@ -204,14 +207,17 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     if (full && !again) {
         return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
     }
+    std::vector<std::string> keys;
+    if (!again && !count_subscription(session, request, message.id, keys, now)) return;
     hub_.subscribe(session, channel->text);
+    for (std::string& key : keys) session.counted.push_back({hub_.find(channel->text), std::move(key)});
     send_text(session, subscription_text("$subscribed", message.id, channel->text, since != nullptr), now);
 }
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
-    if (!hub_.unsubscribe(session, channel->text)) {
+    if (!leave_channel(session, channel->text)) {
         return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
     }
     send_text(session, subscription_text("$unsubscribed", message.id, channel->text, false), now);
@@ -267,6 +273,21 @@ bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::Root
     return judged.allowed();
 }
 
+// What the policy's `limit subscriptions` say to one more.
+bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& request, std::string_view re,
+                                       std::vector<std::string>& keys, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    for (const dsl::Limit& limit : route.limits) {
+        if (limit.meter != dsl::ast::Meter::subscriptions) continue;
+        auto rejection = enter(route.program, limit, request, limits, keys);
+        if (!rejection) continue;
+        for (const std::string& key : keys) limits.leave(key);
+        reject(session, re, std::move(*rejection), now);
+        return false;
+    }
+    return true;
+}
+
 bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request, std::string_view re,
                                   Now now) {
     const auto rejection =
@@ -286,6 +307,8 @@ void Gateway::Impl::reject(Session& session, std::string_view re, Rejection reje
                (rejection.because.empty() ? "" : ": " + rejection.because) + " (decision " +
                rejection.decision + ")",
            now);
+    if (auto banned = count_refusal(session, rejection.reason, now))
+        return close_for(session, std::move(*banned), now);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;
     if (route.dialect != dsl::Dialect::native)
         return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,

@@ -86,7 +86,7 @@ uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before
 void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Now now) {
     const bool native = session.binding->route->dialect == dsl::Dialect::native;
     for (const auto& [channel, because] : fate.lost) {
-        if (!hub_.unsubscribe(session, channel)) continue;
+        if (!leave_channel(session, channel)) continue;
         counters.unsubscribed_by_policy.add();
         if (native)
             send_text(session, unsubscribed_text(channel, to_string(Reason::policy_changed), because), now);
@@ -100,7 +100,7 @@ void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Now now) 
 
 // Nothing reaches it any more, and whatever it says ends it; else its turn comes within the drain.
 void Gateway::Impl::condemn(Session& session, Fate fate) {
-    hub_.leave_all(session);
+    leave_channels(session);
     // It is the new policy that decides, by its own lines.
     const dsl::Route* route = runtime_->policy->route(session.binding->route->name);
     const std::string& place = !fate.rule.empty() || !route ? fate.rule : route->place;

@@ -11,20 +11,48 @@ namespace wayleave {
 namespace {
 
 constexpr size_t stripes = 64;
+constexpr int64_t ns_a_ms = 1'000'000;
+
+__extension__ using Wide = __int128;
+
+// How long `n` events take at a rate, in nanoseconds. Bounded by centuries, so that sums do not overflow.
+struct Pace {
+    int64_t count;
+    int64_t period_ns;
+
+    [[nodiscard]] int64_t of(int64_t n) const {
+        constexpr int64_t longest = INT64_MAX / 4;
+        int64_t product = 0;
+        if (!__builtin_mul_overflow(n, period_ns, &product)) return std::clamp<int64_t>(product / count, 1, longest);
+        const Wide wide = static_cast<Wide>(n) * period_ns / count;
+        return wide > longest ? longest : static_cast<int64_t>(wide);
+    }
+    [[nodiscard]] uint32_t name(int64_t burst) const {
+        const auto mixed = static_cast<uint64_t>(count) * 0x9e3779b97f4a7c15U +
+                           static_cast<uint64_t>(period_ns) * 0xbf58476d1ce4e5b9U +
+                           static_cast<uint64_t>(burst) * 0x94d049bb133111ebU;
+        return static_cast<uint32_t>(mixed >> 32) | 1U;
+    }
+};
 
 }  // namespace
 
 // The rule itself (ITU-T I.371, virtual scheduling): an event passes if it is not more than `slack` early.
-LimitAnswer LimitTable::pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms) {
-    const int64_t now_us = now_ms * 1000;
-    const int64_t step = std::max<int64_t>(1, period_ms * 1000 / std::max<int64_t>(1, count));
-    const int64_t most_steps = INT64_MAX / 4 / step;  // centuries: more would overflow
-    const int64_t slack = step * std::min(std::max<int64_t>(1, burst) - 1, most_steps);
-    // What was used under a slower rate, before a reload, is no more than a full burst under this one.
-    entry.full_again_us = std::min(entry.full_again_us, now_us + slack + step);
-    const int64_t expected = std::max(entry.full_again_us, now_us);
-    if (expected - now_us > slack) return {false, (expected - now_us - slack + 999) / 1000};
-    entry.full_again_us = expected + step;
+LimitAnswer LimitTable::pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms,
+                             int64_t cost) {
+    const Pace pace{std::max<int64_t>(1, count), period_ms * ns_a_ms};
+    const int64_t now = now_ms * ns_a_ms;
+    const int64_t most = std::max<int64_t>(1, burst);
+    const int64_t full = pace.of(most);
+    // What was used under another rate, before a reload, is no more than a full burst under this one.
+    if (const uint32_t rate = pace.name(most); entry.rate != rate) {
+        entry.rate = rate;
+        entry.full_again_ns = std::min(entry.full_again_ns, now + full);
+    }
+    const int64_t slack = full - pace.of(std::min(cost, most));
+    const int64_t expected = std::max(entry.full_again_ns, now);
+    if (expected - now > slack) return {false, (expected - now - slack + ns_a_ms - 1) / ns_a_ms};
+    entry.full_again_ns = expected + pace.of(cost);
     return {};
 }
 
@@ -80,20 +108,21 @@ void LimitTable::fetch(std::string_view key) {
 }
 
 LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
-                             int64_t now_ms) {
+                             int64_t now_ms, int64_t cost) {
     fetch(key);
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
-    return pass(stripe.entry(key, max_keys_per_stripe_), count, period_ms, burst, now_ms);
+    return pass(stripe.entry(key, max_keys_per_stripe_), count, period_ms, burst, now_ms,
+                std::max<int64_t>(0, cost));
 }
 
 int64_t LimitTable::left(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
                          int64_t now_ms) const {
-    const Entry entry = look_up(key);
-    const int64_t most = std::max<int64_t>(1, burst);
-    const int64_t step = std::max<int64_t>(1, period_ms * 1000 / std::max<int64_t>(1, count));
-    const int64_t used = std::max<int64_t>(0, entry.full_again_us - now_ms * 1000);
-    return std::max<int64_t>(0, most - (used + step - 1) / step);
+    const Pace pace{std::max<int64_t>(1, count), period_ms * ns_a_ms};
+    const int64_t used = std::max<int64_t>(0, look_up(key).full_again_ns - now_ms * ns_a_ms);
+    const int64_t step = pace.of(1);
+    const int64_t taken = (used + step - 1) / step;
+    return std::max<int64_t>(0, std::max<int64_t>(1, burst) - taken);
 }
 
 int64_t LimitTable::inside(std::string_view key) const {
@@ -122,7 +151,7 @@ void LimitTable::forget_idle(int64_t now_ms) {
     Stripe& stripe = stripes_[next_to_clean_++ % stripes];
     const std::lock_guard lock(stripe.mutex);
     absl::erase_if(stripe.entries, [&](const auto& item) {
-        return item.second.inside == 0 && item.second.full_again_us <= now_ms * 1000;
+        return item.second.inside == 0 && item.second.full_again_ns <= now_ms * ns_a_ms;
     });
     stripe.size.store(stripe.entries.size(), std::memory_order_relaxed);
 }

@@ -26,9 +26,10 @@ class LimitTable {
     LimitTable(const LimitTable&) = delete;
     LimitTable& operator=(const LimitTable&) = delete;
 
-    // `count` in `period_ms`, and `burst` of them at once. Time is steady.
+    // `count` in `period_ms`, and `burst` of them at once; takes `cost` of them. What costs more than the
+    // burst passes when nothing else was taken, and is paid for by those that follow. Time is steady.
     [[nodiscard]] LimitAnswer take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
-                                   int64_t now_ms);
+                                   int64_t now_ms, int64_t cost = 1);
 
     // How many would pass now, without taking any. Between 0 and `burst`.
     [[nodiscard]] int64_t left(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
@@ -48,14 +49,16 @@ class LimitTable {
 
   private:
     struct Entry {
-        int64_t full_again_us = 0;  // GCRA's theoretical arrival time, in microseconds of steady time
-        int64_t inside = 0;
+        int64_t full_again_ns = 0;  // GCRA's theoretical arrival time, in nanoseconds of steady time
+        uint32_t rate = 0;  // which it was reckoned at, as a hash
+        uint32_t inside = 0;
     };
     struct Stripe;
     [[nodiscard]] Stripe& stripe_of(std::string_view key) const;
     [[nodiscard]] Entry look_up(std::string_view key) const;
     void fetch(std::string_view key);
-    static LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms);
+    static LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms,
+                            int64_t cost);
 
     std::unique_ptr<Stripe[]> stripes_;
     size_t max_keys_per_stripe_;

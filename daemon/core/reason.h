@@ -21,6 +21,7 @@ enum class Reason : uint8_t {
     bad_request,  // what the codec or the handshake refuses; not named in the language
     unknown_route,
     idle,
+    replaced,  // by a newer connection that a limit counts
     count_,
 };
 

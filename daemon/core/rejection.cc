@@ -31,6 +31,7 @@ constexpr std::array<ReasonRow, static_cast<size_t>(Reason::count_)> rows{{
     {"bad_request", 400, 1002, 1002},
     {"unknown_route", 404, 4404, 4404},
     {"idle", 408, 1001, 1001},
+    {"replaced", 409, 4409, 4409},
 }};
 static_assert(static_cast<size_t>(dsl::Refusal::policy_changed) ==
               static_cast<size_t>(Reason::policy_changed));
@@ -65,7 +66,7 @@ uint16_t default_close(Reason reason) {
 }
 
 bool is_final(uint16_t code) {
-    return code == 1002 || code == 1007 || code == 1008 || code == 1009 || (code >= 4400 && code <= 4404);
+    return code == 1002 || code == 1007 || code == 1008 || code == 1009 || (code >= 4400 && code <= 4404) || code == 4409;
 }
 
 bool allows(const dsl::Route& route, dsl::NodeId verdict) {
@@ -85,6 +86,11 @@ Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
     rejection.rule = rule.place;
     rejection.then = rule.then;
     return rejection;
+}
+
+Rejection banned_by(const dsl::Ban& ban, int64_t left_ms) {
+    return {Reason::banned, ban.because.empty() ? "too much was refused lately" : ban.because, ban.place, {},
+            left_ms};
 }
 
 std::string decision_id(const dsl::Policy& policy, std::string_view place) {

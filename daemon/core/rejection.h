@@ -26,6 +26,9 @@ struct Rejection {
 // A rule's verdict as a rejection. `never` has no rule: nothing allows it.
 [[nodiscard]] Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict);
 
+// Who is kept out by a ban, and for how long still.
+[[nodiscard]] Rejection banned_by(const dsl::Ban& ban, int64_t left_ms);
+
 // What names a decision in logs, metrics, answers and explanations: the policy's hash and the file and line
 // that decided, "4f0c2a9d31b7/chat.route:12". `place` may have a directory and a column.
 [[nodiscard]] std::string decision_id(const dsl::Policy& policy, std::string_view place);

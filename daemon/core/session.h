@@ -33,6 +33,12 @@ struct Subscription {
     bool joined = false;  // by the server's decision
 };
 
+// What a subscription counts as in a `limit subscriptions`.
+struct Counted {
+    const Channel* channel = nullptr;
+    std::string key;
+};
+
 // A connection as the shadow policy knows it.
 struct Shadow {
     std::shared_ptr<const dsl::Policy> policy;
@@ -62,6 +68,7 @@ struct Session {
     State state = State::head;
     bool flush_listed = false;
     bool abort_listed = false;
+    bool stalled = false;     // the socket took not all, and something waits
     bool last_bytes = false;  // what is queued is the last of it
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
@@ -76,6 +83,8 @@ struct Session {
     std::unique_ptr<Shadow> shadow;        // null but for the share that is compared
     std::unique_ptr<Condemned> condemned;  // null but for a while after a reload
     std::vector<std::string> entered;      // keys of `limit connections`
+    std::vector<std::string> seats;        // keys of those among them where the oldest makes room
+    std::vector<Counted> counted;          // by `limit subscriptions`
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded
@@ -84,9 +93,8 @@ struct Session {
     int64_t message_since_ms = 0;  // an incomplete message began; 0: none
     int64_t close_by_ms = never_ms;
     int64_t wake_ms = never_ms;  // the wheel's entry that counts
-    int64_t controls_since_ms = 0;
-    uint32_t controls = 0;   // pings and the like within a second
-    int64_t expires_ms = 0;  // wall time; 0: never
+    int64_t controls_ms = 0;     // pings and the like are paid for until then
+    int64_t expires_ms = 0;      // wall time; 0: never
 };
 
 }  // namespace wayleave

@@ -25,6 +25,10 @@ void Mailbox::push(const Publication& publication) {
     if (was_empty && own_mailbox != this) wake();
 }
 
+void Mailbox::unseat(const Occupant& occupant) {
+    post({Command::Kind::unseat, nullptr, false, {}, occupant});
+}
+
 void Mailbox::post(Command command) {
     {
         const std::lock_guard lock(mutex_);

@@ -15,13 +15,14 @@
 namespace wayleave {
 
 struct Command {
-    enum class Kind { replace, drain, stop, task };
+    enum class Kind { replace, drain, stop, task, unseat };
 
     Kind kind = Kind::stop;
     std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
     bool at_once = false;                              // of a drain
     // Of a task: some of a longer piece of work on the worker's own thread; called again until it is true.
     std::function<bool(Gateway&, Now)> work = {};
+    Occupant occupant = {};  // to be unseated
 };
 
 class Mailbox final : public Inbox {
@@ -33,6 +34,7 @@ class Mailbox final : public Inbox {
     void owned_by_this_thread();
 
     void push(const Publication& publication) override;  // any thread
+    void unseat(const Occupant& occupant) override;      // any thread
     void post(Command command);                          // any thread
 
     // Moves what has arrived into the vectors, which should be empty and lend their capacity. False: there

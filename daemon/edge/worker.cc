@@ -29,7 +29,7 @@ class Worker::Impl {
           report_(parts.report),
           settings_(settings),
           mailbox_(loop_),
-          gateway_(parts.broker.add_worker(mailbox_), parts.broker, parts.limits, counters_,
+          gateway_(parts.broker.add_worker(mailbox_), parts.broker, parts.limits, parts.bans, counters_,
                    std::move(runtime)) {}
     ~Impl() {
         stop();
@@ -42,7 +42,7 @@ class Worker::Impl {
     void start() {
         thread_ = std::thread([this] { run(); });
     }
-    void stop() { mailbox_.post({Command::Kind::stop, nullptr, false, {}}); }
+    void stop() { mailbox_.post({Command::Kind::stop, nullptr, false, {}, {}}); }
     void join() {
         if (thread_.joinable()) thread_.join();
     }
@@ -141,6 +141,7 @@ void Worker::Impl::obey(Command& command) {
     switch (command.kind) {
         case Command::Kind::replace: return gateway_.replace(std::move(command.runtime), now_);
         case Command::Kind::drain: listeners_.clear(); return gateway_.drain(command.at_once, now_);
+        case Command::Kind::unseat: return gateway_.unseat(command.occupant, now_);
         case Command::Kind::stop: return loop_.stop();
         case Command::Kind::task:
             if (!command.work(gateway_, now_)) mailbox_.post(std::move(command));
@@ -168,13 +169,13 @@ void Worker::start() {
     impl_->start();
 }
 void Worker::replace(std::shared_ptr<const Runtime> runtime) {
-    impl_->post({Command::Kind::replace, std::move(runtime), false, {}});
+    impl_->post({Command::Kind::replace, std::move(runtime), false, {}, {}});
 }
 void Worker::task(std::function<bool(Gateway&, Now)> work) {
-    impl_->post({Command::Kind::task, nullptr, false, std::move(work)});
+    impl_->post({Command::Kind::task, nullptr, false, std::move(work), {}});
 }
 void Worker::drain(bool at_once) {
-    impl_->post({Command::Kind::drain, nullptr, at_once, {}});
+    impl_->post({Command::Kind::drain, nullptr, at_once, {}, {}});
 }
 void Worker::stop() {
     impl_->stop();

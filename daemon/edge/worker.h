@@ -35,6 +35,7 @@ class Worker {
     struct Parts {  // borrowed, and used by all workers
         Broker& broker;
         LimitTable& limits;
+        BanTable& bans;
         Door& door;
         const EdgeReport& report;
     };

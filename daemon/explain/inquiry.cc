@@ -4,6 +4,7 @@
 #include <array>
 
 #include "daemon/core/client_message.h"
+#include "daemon/core/counting_key.h"
 #include "daemon/core/json_value.h"
 #include "daemon/core/judge.h"
 #include "dsl/trace.h"
@@ -129,6 +130,16 @@ class Note {
     Explanation& out_;
 };
 
+// Whether doing it draws from such a limit. To connect is asked about as what it would be now.
+bool concerns(Meter meter, Action action) {
+    switch (meter) {
+        case Meter::connects:
+        case Meter::connections: return action == Action::connect;
+        case Meter::subscriptions: return action == Action::subscribe;
+        default: return action != Action::connect;
+    }
+}
+
 // One question about a connection that is open.
 class Asking {
   public:
@@ -185,7 +196,17 @@ class Asking {
         if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());
         root_ = root_of(question_.action);
         judged_ = judge(view(), *root_, request_);
+        if (judged_.allowed() && question_.action == Action::subscribe) return count_subscription();
         return judged_.rejection;
+    }
+
+    std::optional<Rejection> count_subscription() {
+        std::vector<std::string> keys;
+        for (const dsl::Limit& limit : subject_.route.limits) {
+            if (limit.meter != Meter::subscriptions) continue;
+            if (auto limited = enter(subject_.route.program, limit, request_, limits_, keys)) return limited;
+        }
+        return std::nullopt;
     }
 
     View view() const { return {subject_.route, subject_.residual}; }
@@ -239,9 +260,7 @@ class Asking {
         if (root_ && judged_.judged)
             note.rules(message ? "" : dsl::ast::to_string(question_.action), *root_, judged_.verdict);
         for (const dsl::Limit& limit : subject_.route.limits) {
-            const bool message_meter = limit.meter == Meter::messages;
-            if (message_meter != (question_.action == Action::connect) && !subject_.route.api)
-                note.limit(limit, rejection);
+            if (!subject_.route.api && concerns(limit.meter, question_.action)) note.limit(limit, rejection);
         }
         if (block_ && judged_.judged) {
             for (const dsl::Limit& limit : block_->limits) note.limit(limit, rejection);

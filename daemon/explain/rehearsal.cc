@@ -300,7 +300,7 @@ Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKin
         if (!claims) return failure(claims.error());
         believing.verifier = std::make_shared<const StatedVerifier>(*runtime.verifier, i, std::move(*claims));
     }
-    return admit(believing, limits, {sketch.ip, sketch.tls}, *head, std::get<Upgrade>(checked), 1, now, kind);
+    return admit(believing, limits, nullptr, {sketch.ip, sketch.tls}, *head, std::get<Upgrade>(checked), 1, now, kind);
 }
 
 }  // namespace wayleave

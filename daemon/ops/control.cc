@@ -65,13 +65,35 @@ OpsAnswer explain(const ControlActions& actions, std::string_view body) {
     return {200, "application/json", json + ",\"text\":" + json_string(text_of(*answer)) + "}\n"};
 }
 
+std::string ban_json(const BanEntry& ban) {
+    return fmt::format(
+        R"({{"id":{},"who":{},"route":{},"place":{},"because":{},"left_ms":{},"times":{}}})", json_string(ban.id),
+        json_string(ban.who), json_string(ban.route), json_string(ban.place), json_string(ban.because),
+        ban.left_ms, ban.times);
+}
+
+OpsAnswer bans(const ControlActions& actions) {
+    constexpr size_t most_listed = 10'000;
+    const std::vector<BanEntry> list = actions.bans();
+    std::string out;
+    for (size_t i = 0; i < std::min(list.size(), most_listed); ++i)
+        out += (out.empty() ? "" : ",") + ban_json(list[i]);
+    return {200, "application/json", fmt::format("{{\"count\":{},\"bans\":[{}]}}\n", list.size(), out)};
+}
+
+OpsAnswer lift(const ControlActions& actions, std::string_view body) {
+    const size_t lifted = actions.lift(std::string(body));
+    if (lifted == 0) return problem(404, "Not Found", "no ban that is in force has this id, or is of them");
+    return {200, "application/json", fmt::format("{{\"lifted\":{}}}\n", lifted)};
+}
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;
     OpsAnswer (*answer)(const ControlActions& actions, std::string_view body);
 };
 
-constexpr std::array<Endpoint, 5> endpoints{{
+constexpr std::array<Endpoint, 7> endpoints{{
     {"POST", "/reload", [](const ControlActions& a, std::string_view) { return reload(a); }},
     {"POST", "/reload/dry-run", [](const ControlActions& a, std::string_view) { return dry_run(a); }},
     {"POST", "/explain", explain},
@@ -83,6 +105,8 @@ constexpr std::array<Endpoint, 5> endpoints{{
      [](const ControlActions& a, std::string_view) {
          return OpsAnswer{200, "application/json", a.sessions()};
      }},
+    {"GET", "/bans", [](const ControlActions& a, std::string_view) { return bans(a); }},
+    {"POST", "/bans/lift", lift},
 }};
 
 }  // namespace
@@ -92,7 +116,7 @@ OpsAnswer answer_control(const OpsRequest& request, const ControlActions& action
                                  [&](const Endpoint& endpoint) { return endpoint.path == request.path; });
     if (it == endpoints.end())
         return problem(404, "Not Found",
-                       "there are POST /reload, /reload/dry-run and /explain, GET /status and /sessions");
+                       "there are POST /reload, /reload/dry-run, /explain and /bans/lift, GET /status, /sessions and /bans");
     if (request.method != it->method) {
         return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, it->method),
                        fmt::format("Allow: {}\r\n", it->method));

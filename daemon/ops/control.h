@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/core/bans.h"
 #include "daemon/ops/forecast.h"
 #include "daemon/ops/http_server.h"
 #include "daemon/ops/inspect.h"
@@ -33,10 +34,12 @@ struct ControlActions {
     std::function<Snapshot()> snapshot;
     std::function<std::string()> sessions;  // JSON
     std::function<Result<Explanation>(const LiveQuestion&)> explain;
+    std::function<std::vector<BanEntry>()> bans;
+    std::function<size_t(const std::string& name)> lift;  // how many
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457).
-// POST /explain, GET /status, GET /sessions.
+// POST /explain, GET /status, GET /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
 [[nodiscard]] OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions);
 
 }  // namespace wayleave

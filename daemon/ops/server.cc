@@ -1,6 +1,7 @@
 #include "daemon/ops/server.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include "daemon/broker/memory.h"
+#include "daemon/core/bans.h"
+#include "daemon/core/escape.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/edge/door.h"
@@ -27,6 +30,7 @@
 #include "daemon/ops/inspect.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
+#include "daemon/ops/memory_budget.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
 #include "daemon/ops/settings_value.h"
@@ -44,6 +48,7 @@ constexpr size_t drained_at_once = 100;  // fewer connections than this need no 
 constexpr int64_t reload_wait_ms = 1000;
 constexpr int64_t forecast_wait_ms = 10'000;
 constexpr int64_t second_ms = 1000;
+constexpr int64_t trim_every_ms = 2000;
 constexpr int64_t extend_ms = 5000;
 constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
 
@@ -117,10 +122,13 @@ class Server::Impl {
     ReloadReport reload();
     ReloadReport try_reload();
     ForecastReport forecast();
+    size_t lift_ban(const std::string& name);
     void hang_up() { (void)reload(); }
     void terminate(const char* signal);
     void drain_progress();
     void every_second();
+    void apply_limits();
+    void look_at_memory();
     void check_pulses();
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
@@ -143,6 +151,7 @@ class Server::Impl {
     const EdgeReport report_ = log_edge_event;
     MemoryBroker broker_;
     LimitTable limits_;
+    BanTable bans_;
     Door door_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Pulse> pulses_;
@@ -156,6 +165,8 @@ class Server::Impl {
     std::optional<Timer> second_;
     std::optional<Timer> watchdog_;
     std::optional<Timer> drain_timer_;
+    MemoryBudget memory_;
+    int64_t trimmed_ms_ = 0;
     int64_t drain_until_ms_ = 0;
     int64_t extended_ms_ = 0;
     bool draining_ = false;
@@ -165,6 +176,7 @@ class Server::Impl {
 
 Result<Nothing, StartError> Server::Impl::open() {
     // The control socket first: it tells best that another daemon runs on the same settings.
+    apply_limits();
     if (auto opened = open_control(); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
@@ -186,7 +198,9 @@ Result<Nothing, StartError> Server::Impl::open_control() {
             request,
             {[this] { return reload(); }, [this] { return forecast(); }, [this] { return snapshot(); },
              [this] { return sessions_json(workers_); },
-             [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); }});
+             [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
+             [this] { return bans_.list(read_clocks().steady_ms); },
+             [this](const std::string& name) { return lift_ban(name); }});
     });
     return Nothing{};
 }
@@ -237,7 +251,7 @@ Result<Nothing, StartError> Server::Impl::open_workers() {
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
         auto worker =
-            Worker::create({broker_, limits_, door_, report_}, settings, std::move(sockets), runtime_);
+            Worker::create({broker_, limits_, bans_, door_, report_}, settings, std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
@@ -324,6 +338,7 @@ ReloadReport Server::Impl::try_reload() {
     generation_ = runtime_->generation;
     loaded_wall_ms_ = read_clocks().wall_ms;
     settings_ = std::move(*settings);
+    apply_limits();
     for (const auto& worker : workers_) worker->replace(runtime_);
     await_workers();
     set_log_level(settings_.log_level);
@@ -373,6 +388,15 @@ ForecastReport Server::Impl::forecast() {
     return report;
 }
 
+size_t Server::Impl::lift_ban(const std::string& name) {
+    const size_t lifted = bans_.lift(name, read_clocks().steady_ms);
+    if (lifted > 0) {
+        log_event(Level::info, "ban-lifted", escape_peer_text(name, 256) + " was lifted by an operator",
+                  {{"bans", std::to_string(lifted)}});
+    }
+    return lifted;
+}
+
 // --- stopping ---
 
 void Server::Impl::terminate(const char* signal) {
@@ -414,10 +438,43 @@ void Server::Impl::drain_progress() {
 void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
     check_pulses();
+    look_at_memory();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
     told_status_ = std::move(status);
     notify_status(told_status_);
+}
+
+// What the door and the memory's budget have of the settings in force.
+void Server::Impl::apply_limits() {
+    memory_.set_budget(settings_.memory);
+    door_.set_most_of_source(settings_.connections_per_source);
+}
+
+void Server::Impl::look_at_memory() {
+    const MemoryState before = memory_.state();
+    const MemoryState state = memory_.update(resident_bytes());
+    door_.set_memory_short(state != MemoryState::ample);
+    if (state != before) {
+        log_event(state == MemoryState::ample ? Level::info : Level::warn, "memory",
+                  state == MemoryState::ample      ? "memory is ample again"
+                  : state == MemoryState::refusing ? "memory is short: new connections are refused"
+                                                   : "memory is very short: slow readers are closed",
+                  {{"used", std::to_string(memory_.used())}, {"budget", std::to_string(memory_.budget())}});
+    }
+    if (state == MemoryState::shedding) {
+        for (const auto& worker : workers_) {
+            worker->task([](Gateway& gateway, Now now) {
+                gateway.shed(now);
+                return true;
+            });
+        }
+    }
+    // What was freed goes back to the kernel, or it would go on to count.
+    const int64_t now_ms = read_clocks().steady_ms;
+    if (state == MemoryState::ample || now_ms - trimmed_ms_ < trim_every_ms) return;
+    trimmed_ms_ = now_ms;
+    malloc_trim(0);
 }
 
 void Server::Impl::check_pulses() {
@@ -464,8 +521,14 @@ Snapshot Server::Impl::snapshot() const {
         shot.loop_turns.push_back(worker->counters().loop_turns.get());
     }
     shot.max_connections = door_.most();
+    shot.memory_used = memory_.used();
+    shot.memory_budget = memory_.budget();
+    shot.memory_state = memory_.state();
     shot.limit_keys = limits_.keys();
     shot.limit_overflows = limits_.overflows();
+    shot.bans_in_force = bans_.in_force();
+    shot.bans_begun = bans_.begun();
+    shot.ban_overflows = bans_.overflows();
     shot.log_dropped = log_dropped();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;

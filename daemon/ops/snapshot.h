@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/core/counters.h"
+#include "daemon/ops/memory_budget.h"
 
 namespace wayleave {
 
@@ -32,6 +33,8 @@ struct Totals {
     uint64_t bytes_in = 0;
     uint64_t publications = 0;
     uint64_t deliveries = 0;
+    uint64_t shed = 0;
+    uint64_t dropped = 0;
     uint64_t bytes_out = 0;
     uint64_t writes = 0;
     uint64_t accepted = 0;
@@ -58,8 +61,14 @@ struct Snapshot {
     std::vector<uint64_t> loop_turns;  // by worker
     Totals totals;
     size_t max_connections = 0;
+    size_t memory_used = 0;    // resident
+    size_t memory_budget = 0;  // 0: none
+    MemoryState memory_state = MemoryState::ample;
     size_t limit_keys = 0;
     uint64_t limit_overflows = 0;
+    size_t bans_in_force = 0;
+    uint64_t bans_begun = 0;
+    uint64_t ban_overflows = 0;
     uint64_t log_dropped = 0;
 
     std::string policy_directory;

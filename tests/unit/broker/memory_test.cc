@@ -17,6 +17,10 @@ class Box final : public Inbox {
         const std::lock_guard lock(mutex_);
         texts_.push_back(*publication.channel + "=" + std::string(publication.native->payload()));
     }
+    void unseat(const Occupant& occupant) override {
+        const std::lock_guard lock(mutex_);
+        texts_.push_back("unseat " + std::to_string(occupant.session));
+    }
     std::vector<std::string> take() {
         const std::lock_guard lock(mutex_);
         return std::exchange(texts_, {});

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/core/bans.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/websocket.h"
@@ -46,6 +47,19 @@ class LocalBroker final : public Broker {
     void unsubscribe(uint32_t, std::string_view channel) override { channels.erase(std::string(channel)); }
     void publish(const Publication& publication) override { pending.push_back(publication); }
 
+    // The oldest makes room.
+    void take_seat(std::string_view key, int64_t most, const Occupant& occupant) override {
+        auto& seated = seats[std::string(key)];
+        for (; static_cast<int64_t>(seated.size()) >= most; seated.erase(seated.begin()))
+            unseated.push_back(seated.front());
+        seated.push_back(occupant);
+    }
+    void leave_seat(std::string_view key, const Occupant& occupant) override {
+        std::erase(seats[std::string(key)], occupant);
+    }
+
+    std::map<std::string, std::vector<Occupant>> seats;
+    std::vector<Occupant> unseated;
     std::map<std::string, int> channels;
     std::vector<Publication> pending;
 };
@@ -71,7 +85,7 @@ struct World {
         runtime->policy = policy_from(policy);
         runtime->verifier = verifier;
         runtime->settings = settings;
-        gateway = std::make_unique<Gateway>(0, broker, limits, counters, runtime);
+        gateway = std::make_unique<Gateway>(0, broker, limits, bans, counters, runtime);
     }
 
     ConnectionId connect(const std::string& path = "/chat", const std::string& headers = "",
@@ -150,6 +164,7 @@ struct World {
     std::shared_ptr<OpenVerifier> verifier = std::make_shared<OpenVerifier>();
     LocalBroker broker;
     LimitTable limits;
+    BanTable bans;
     Counters counters;
     Now now{1'000'000, 1'700'000'000'000};
     std::unique_ptr<Gateway> gateway;

@@ -50,6 +50,29 @@ TEST_CASE("slow rates do not overflow") {
     for (int i = 0; i < 1000; ++i) CHECK(table.take("fast", 1'000'000'000, 1, 1'000'000'000, 1).pass);
 }
 
+TEST_CASE("bytes cost what they weigh, at any rate") {
+    LimitTable table;
+    // 64 KiB a second, as much at once.
+    CHECK(table.take("b", 65536, 1000, 65536, 1000, 60'000).pass);
+    const LimitAnswer refused = table.take("b", 65536, 1000, 65536, 1000, 10'000);
+    CHECK_FALSE(refused.pass);
+    CHECK(refused.retry_after_ms == 69);
+    CHECK(table.take("b", 65536, 1000, 65536, 1000 + 69, 10'000).pass);
+    CHECK(table.left("b", 65536, 1000, 65536, 2069) == 65536);
+    // What is larger than the burst passes alone, and is paid for afterwards.
+    CHECK(table.take("b", 65536, 1000, 65536, 10'000, 655'360).pass);
+    CHECK_FALSE(table.take("b", 65536, 1000, 65536, 18'000, 1).pass);
+    CHECK(table.take("b", 65536, 1000, 65536, 19'100, 1).pass);
+    // Rates beyond one a microsecond are not rounded away.
+    int64_t passed = 0;
+    for (int64_t now = 1; now <= 1000; ++now) {
+        for (int i = 0; i < 30; ++i)
+            passed += table.take("fast", 10'000'000, 1000, 10'000, now, 1000).pass ? 1000 : 0;
+    }
+    CHECK(passed == 10'000'000);
+    CHECK(table.take("none", 1, 1000, 1, 1, 0).pass);
+}
+
 TEST_CASE("a number at one time") {
     LimitTable table;
     CHECK(table.enter("k", 2));

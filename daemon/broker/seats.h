@@ -1,0 +1,35 @@
+// Who sits where: the connections that a `limit connections … on excess replace_oldest` counts, oldest first.
+// Thread-safe, striped. As large as there are connections, which are bounded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "daemon/core/broker.h"
+
+namespace wayleave {
+
+class Seats {
+  public:
+    using Unseat = std::function<void(const Occupant&)>;
+
+    Seats();
+    ~Seats();
+    Seats(const Seats&) = delete;
+    Seats& operator=(const Seats&) = delete;
+
+    // `unseat` is called for each that makes room, under a lock: it must not come back here.
+    void take(std::string_view key, int64_t most, const Occupant& occupant, const Unseat& unseat);
+    void leave(std::string_view key, const Occupant& occupant);
+
+  private:
+    struct Stripe;
+    [[nodiscard]] Stripe& stripe_of(std::string_view key) const;
+
+    std::unique_ptr<Stripe[]> stripes_;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,70 @@
+// Who is kept out for a while, and who is on the way there: the ladder of a policy's `ban`. For all workers
+// together; thread-safe, striped. Bounded: a full table forgets who did the least, and counts it. It outlives
+// reloads: a key says what is counted and for whom, not how much of it is too much.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dsl/policy.h"
+
+namespace wayleave {
+
+// A ban that is in force.
+struct BanEntry {
+    std::string id;       // to name it by: 12 hexadecimal digits
+    std::string who;      // "ip 203.0.113.7", claims that are secret left out
+    std::string route;
+    std::string place;    // the statement
+    std::string because;
+    int64_t left_ms = 0;
+    uint32_t times = 0;   // how often in a row
+};
+
+class BanTable {
+  public:
+    explicit BanTable(size_t most_keys = 1 << 16);
+    ~BanTable();
+    BanTable(const BanTable&) = delete;
+    BanTable& operator=(const BanTable&) = delete;
+
+    // How long the key is still kept out, in ms. Time is steady.
+    [[nodiscard]] std::optional<int64_t> left(std::string_view key, int64_t now_ms) const;
+
+    struct Counted {
+        int64_t left_ms = 0;  // 0: not banned
+        bool begun = false;   // with this one
+    };
+    // One more of what the ban counts. While a ban is in force nothing is counted: attempts do not lengthen
+    // it. `describe` is called when a ban begins; its id, left_ms and times are filled in here.
+    [[nodiscard]] Counted count(std::string_view key, const dsl::Ban& ban,
+                                const std::function<BanEntry()>& describe, int64_t now_ms);
+
+    [[nodiscard]] std::vector<BanEntry> list(int64_t now_ms) const;
+    // By id, or by all of `who`; forgets also how often it was. How many were lifted.
+    size_t lift(std::string_view name, int64_t now_ms);
+
+    // Drops what has been quiet. Cheap: one stripe a call; call it at each tick of one thread.
+    void forget_quiet(int64_t now_ms);
+
+    [[nodiscard]] size_t in_force() const;  // as of the last sweep, those lifted or begun since included
+    [[nodiscard]] uint64_t begun() const;   // since the start
+    [[nodiscard]] uint64_t overflows() const;
+
+  private:
+    struct Entry;
+    struct Stripe;
+    [[nodiscard]] Stripe& stripe_of(std::string_view key) const;
+
+    std::unique_ptr<Stripe[]> stripes_;
+    size_t most_keys_per_stripe_;
+    size_t next_to_clean_ = 0;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,18 @@
+// Under what a policy counts: what is counted, and for whom. Short, whatever peers put into it.
+#pragma once
+
+#include <string>
+
+#include "dsl/evaluate.h"
+#include "dsl/policy.h"
+
+namespace wayleave {
+
+[[nodiscard]] std::string limit_key(const dsl::Program& program, const dsl::Limit& limit,
+                                    const dsl::Request& request);
+
+// An IPv6 address stands for its /64.
+[[nodiscard]] std::string ban_key(const dsl::Program& program, const dsl::Ban& ban,
+                                  const dsl::Request& request);
+
+}  // namespace wayleave

@@ -1,0 +1,74 @@
+// What a refusal costs whoever caused it.
+#include <algorithm>
+
+#include "daemon/core/counting_key.h"
+#include "daemon/core/gateway_impl.h"
+#include "dsl/canonical.h"
+#include "dsl/trace.h"
+
+namespace wayleave {
+namespace {
+
+// What the client could have avoided; a full server or a new policy is not its fault.
+bool is_counted(std::string_view counted, Reason reason) {
+    const bool error = reason == Reason::bad_message || reason == Reason::unknown_message ||
+                       reason == Reason::too_big || reason == Reason::bad_request;
+    if (counted == "errors") return error;
+    if (counted == "limits") return reason == Reason::limited;
+    return error || reason == Reason::limited || reason == Reason::forbidden ||
+           reason == Reason::unauthenticated;
+}
+
+// A handshake that was turned away early has not told all.
+bool is_known(const dsl::Ban& ban, const dsl::Facts& facts, bool identified) {
+    if (ban.stage > dsl::Stage::arrival && !identified) return false;
+    return std::all_of(ban.keys.begin(), ban.keys.end(), [&](const dsl::Operand& key) {
+        return key.attribute != dsl::Attribute::fact || key.slot < facts.values.size();
+    });
+}
+
+BanEntry described(const dsl::Route& route, const dsl::Ban& ban, const dsl::Request& request) {
+    const dsl::Words words{route};
+    BanEntry out;
+    for (const dsl::Operand& key : ban.keys)
+        out.who += (out.who.empty() ? "" : ", ") + words.operand(key) + " " + dsl::shown(words, key, request);
+    out.route = route.name;
+    out.place = ban.place;
+    out.because = ban.because;
+    return out;
+}
+
+}  // namespace
+
+std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy, const dsl::Route& route,
+                                                      const dsl::Request& request, bool identified,
+                                                      Reason reason, Now now) {
+    std::optional<Rejection> banned;
+    for (const dsl::Ban& ban : route.bans) {
+        if (!is_counted(ban.counted, reason) || !is_known(ban, *request.facts, identified)) continue;
+        BanEntry entry;
+        const auto describe = [&] { return entry = described(route, ban, request); };
+        const auto counted = bans.count(ban_key(route.program, ban, request), ban, describe, now.steady_ms);
+        if (counted.left_ms == 0) continue;
+        if (!banned || banned->retry_after_ms < counted.left_ms) banned = banned_by(ban, counted.left_ms);
+        if (!counted.begun) continue;
+        const std::string decision = decision_id(policy, ban.place);
+        notice("banned", decision + entry.who,
+               entry.who + " may not use the route " + route.name + " for " +
+                   std::to_string((counted.left_ms + 999) / 1000) + " s" +
+                   (ban.because.empty() ? "" : ": " + ban.because) + " (decision " + decision + ")",
+               now);
+    }
+    return banned;
+}
+
+std::optional<Rejection> Gateway::Impl::count_refusal(const Session& session, Reason reason, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    if (route.bans.empty()) return std::nullopt;
+    dsl::Request request;
+    request.facts = &session.facts;
+    request.connection = session.number;
+    return count_refusal(*session.binding->runtime->policy, route, request, true, reason, now);
+}
+
+}  // namespace wayleave

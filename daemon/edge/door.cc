@@ -1,0 +1,60 @@
+#include "daemon/edge/door.h"
+
+namespace wayleave {
+namespace {
+
+// An IPv4 address, or the /64 of an IPv6 address, which is what one customer has. The two cannot be the same:
+// no IPv6 address of a peer begins with ffff.
+uint64_t source_key(const dsl::Address& address) {
+    uint64_t key = address.is_v4() ? 0xffff : 0;
+    for (size_t i = address.is_v4() ? 12 : 0; i < (address.is_v4() ? 16U : 8U); ++i)
+        key = key << 8 | address.bytes[i];
+    return address.is_v4() ? key | uint64_t{0xffff} << 48 : key;
+}
+
+}  // namespace
+
+Door::Verdict Door::enter(const dsl::Address& source) {
+    if (memory_short_.load(std::memory_order_relaxed)) return Verdict::no_memory;
+    if (inside_.fetch_add(1, std::memory_order_relaxed) >= most_) {
+        inside_.fetch_sub(1, std::memory_order_relaxed);
+        return Verdict::full;
+    }
+    const size_t most = most_of_source_.load(std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    uint32_t& count = of_source_[source_key(source)];
+    if (most > 0 && count >= most) {
+        inside_.fetch_sub(1, std::memory_order_relaxed);
+        return Verdict::many_of_source;
+    }
+    ++count;
+    return Verdict::enters;
+}
+
+void Door::leave(const dsl::Address& source) {
+    inside_.fetch_sub(1, std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    const auto found = of_source_.find(source_key(source));
+    if (found != of_source_.end() && --found->second == 0) of_source_.erase(found);
+}
+
+size_t Door::sources() const {
+    const std::lock_guard lock(mutex_);
+    return of_source_.size();
+}
+
+std::string Door::refusal(Verdict verdict, const dsl::Address& source) const {
+    switch (verdict) {
+        case Verdict::many_of_source:
+            return "refused a connection of " + source.text() + ": " +
+                   std::to_string(most_of_source_.load(std::memory_order_relaxed)) +
+                   " of this source are open; raise limits.connections_per_source if they are welcome";
+        case Verdict::no_memory: return "refused a connection: memory is short; raise limits.memory";
+        case Verdict::full:
+        case Verdict::enters: break;
+    }
+    return "refused a connection: " + std::to_string(most_) +
+           " are open; raise max_connections or the limit on open files";
+}
+
+}  // namespace wayleave
