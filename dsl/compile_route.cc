@@ -230,6 +230,14 @@ void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
     if (row.name == "max_subscriptions") route_->max_subscriptions = static_cast<uint32_t>(number());
     if (row.name == "idle_timeout") route_->idle_timeout_ms = number();
     if (row.name == "ping_every") route_->ping_every_ms = number();
+    if (row.name == "pong_timeout") route_->pong_timeout_ms = number();
+    if (row.name == "max_queue") route_->max_queue = static_cast<size_t>(number());
+    if (row.name == "slow_consumer") {
+        const auto& word = std::get<std::string>(value->held);
+        route_->slow_consumer = word == "drop"     ? SlowConsumer::drop
+                                : word == "newest" ? SlowConsumer::newest
+                                                   : SlowConsumer::close;
+    }
     if (row.name == "max_lifetime") route_->max_lifetime_ms = number();
     if (row.name == "min_tls")
         route_->min_tls = std::get<std::string>(value->held) == "1.3" ? 0x0304 : 0x0303;

@@ -102,6 +102,10 @@ std::optional<std::vector<std::string>> ValueReader::texts(const ast::Setting& s
 }
 
 std::optional<std::string> ValueReader::word(const ast::Setting& setting, const SettingRow& row) {
+    // `drop` reads as an outcome, but is a word where the setting has it.
+    if (const auto* outcome = std::get_if<ast::Outcome>(&setting.value);
+        outcome && outcome->kind == ast::Outcome::Kind::drop && has_word(row.words, "drop"))
+        return "drop";
     const ast::Expr* expr = expression(setting);
     std::optional<std::string> found;
     if (expr && expr->kind == ast::Expr::Kind::path && expr->path.parts.size() == 1 &&

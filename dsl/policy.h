@@ -203,7 +203,7 @@ struct Ban {
     std::string because;
     std::string place;
     Stage stage = Stage::arrival;  // when its keys are known
-    uint64_t identity = 0;         // of what it counts and for whom: the same after a reload that leaves it alone
+    uint64_t identity = 0;  // of what it counts and for whom: the same after a reload that leaves it alone
 };
 
 struct Limit {
@@ -259,6 +259,13 @@ struct Message {
     std::vector<Reply> replies;
 };
 
+// What becomes of publications for a reader that is too slow.
+enum class SlowConsumer : uint8_t {
+    close,   // it is closed instead
+    drop,    // those that come last are left out
+    newest,  // those that came first are left out
+};
+
 // An address for clients, or for the user's own servers (`api`).
 struct Route {
     bool api = false;
@@ -282,7 +289,10 @@ struct Route {
     uint32_t max_subscriptions = 100;
     int64_t idle_timeout_ms = 60'000;  // 0: never
     int64_t ping_every_ms = 25'000;    // 0: never
+    int64_t pong_timeout_ms = 8'000;   // 0: never
     int64_t max_lifetime_ms = 0;       // 0: never
+    size_t max_queue = 0;              // 0: as the settings say
+    SlowConsumer slow_consumer = SlowConsumer::close;
     bool compression = false;
     bool detail = false;
     PolicyChange on_policy_change = PolicyChange::reevaluate;

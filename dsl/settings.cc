@@ -29,6 +29,8 @@ constexpr std::array rows{
         "A client that sends nothing for that long, not even a pong, is closed; 0s means never."},
     SettingRow{"ping_every", Place::body, time, "25s", 0, day,
         "How often a quiet client is asked for a pong; 0s means never."},
+    SettingRow{"pong_timeout", Place::body, time, "8s", 0, day,
+        "A client that answers no ping for that long is closed; 0s means never."},
     SettingRow{"detail", Place::body, boolean, "false", 0, 0,
         "Refusals name the rule's file and line to the client; for development."},
 
@@ -39,10 +41,10 @@ constexpr std::array rows{
     SettingRow{"alias_expiry", Place::body, word, "warn", 0, 0,
         "Whether an alias past its date is only counted and warned about, or refused.", "warn refuse"},
 
-    SettingRow{"max_queue", Place::body, size, "1mb", 1024, 1LL << 30,
-        "Bytes that may wait for a client that reads slowly.", "", true},
+    SettingRow{"max_queue", Place::body, size, "", 1024, 1LL << 30,
+        "Bytes that may wait for a client that reads slowly."},
     SettingRow{"slow_consumer", Place::body, word, "close", 0, 0,
-        "What becomes of a client that reads too slowly.", "close drop newest", true},
+        "What becomes of a client that reads too slowly.", "close drop newest"},
     SettingRow{"compression", Place::body, boolean, "false", 0, 0,
         "Messages are compressed (permessage-deflate)."},
     SettingRow{"min_tls", Place::body, word, "", 0, 0,

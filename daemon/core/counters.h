@@ -53,6 +53,8 @@ struct Counters {
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients
     Counter deliveries;    // frames queued to subscribers
+    Counter shed;          // readers closed to free memory
+    Counter dropped;       // of them: left out again, since the reader is too slow
     Counter bytes_out;
     Counter writes;           // the edge counts: calls of the transport's write
     Counter accepted;         // the edge counts: sockets accepted

@@ -15,9 +15,6 @@ constexpr size_t most_bindings = 4096;
 constexpr size_t most_notices = 64;  // a turn
 constexpr size_t most_noticed = 1024;
 constexpr int64_t quiet_ms = 10'000;
-constexpr size_t burst_factor = 16;  // of the queue's bounds, within one turn
-// Where a route has no idle_timeout, an incomplete message still may not stand open for ever.
-constexpr int64_t assembly_timeout_ms = 60'000;
 
 uint64_t random_seed() {
     uint64_t seed = 0;
@@ -25,13 +22,6 @@ uint64_t random_seed() {
         throw std::runtime_error("OpenSSL has no random numbers");
     }
     return seed;
-}
-
-// All frames are made with the largest window. A client that asked for a smaller one can read those that are
-// no longer than it: they refer to nothing further back.
-bool takes_deflated(const Session& session, size_t size) {
-    if (session.deflate_bits == 0) return false;
-    return session.deflate_bits == 15 || size <= size_t{1} << session.deflate_bits;
 }
 
 std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
@@ -205,13 +195,24 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
     if (route.idle_timeout_ms > 0) when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
     if (route.ping_every_ms > 0)
         when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
-    if (session.message_since_ms > 0) {
-        when = std::min(when, session.message_since_ms +
-                                  (route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms));
-    }
+    if (session.message_since_ms > 0) when = std::min(when, complete_by(session));
+    if (awaits_pong(session)) when = std::min(when, session.last_ping_ms + route.pong_timeout_ms);
     if (route.max_lifetime_ms > 0) when = std::min(when, session.opened_ms + route.max_lifetime_ms);
     if (session.expires_ms > 0) when = std::min(when, now.steady_ms + session.expires_ms - now.wall_ms);
     return when;
+}
+
+// When the message that has begun must be whole.
+int64_t Gateway::Impl::complete_by(const Session& session) const {
+    const int64_t idle_ms = session.binding->route->idle_timeout_ms;
+    const int64_t most_ms = runtime_->settings.message_timeout_ms;
+    return session.message_since_ms + (idle_ms > 0 ? std::min(idle_ms, most_ms) : most_ms);
+}
+
+// A ping is on its way, and nothing was heard since. What is stalled is not read from, either.
+bool Gateway::Impl::awaits_pong(const Session& session) {
+    return session.binding->route->pong_timeout_ms > 0 && session.last_ping_ms > session.last_heard_ms &&
+           !session.stalled;
 }
 
 void Gateway::Impl::wake(Session& session, Now now) {
@@ -243,7 +244,6 @@ void Gateway::Impl::wake(Session& session, Now now) {
 
 void Gateway::Impl::wake_open(Session& session, Now now) {
     const dsl::Route& route = *session.binding->route;
-    const int64_t idle = route.idle_timeout_ms > 0 ? route.idle_timeout_ms : assembly_timeout_ms;
     if (session.condemned && session.condemned->at_ms <= now.steady_ms) return end_condemned(session, now);
     if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
         return close_for(session, {Reason::expired, "the token has expired", {}, {}, 0}, now);
@@ -253,11 +253,14 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
         return close(session, 1001, "max_lifetime", "the connection has reached its greatest age", spread,
                      now);
     }
-    if (session.message_since_ms > 0 && session.message_since_ms + idle <= now.steady_ms) {
+    if (session.message_since_ms > 0 && complete_by(session) <= now.steady_ms) {
         return close_for(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
     }
     if (route.idle_timeout_ms > 0 && session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
         return close_for(session, {Reason::idle, "nothing was heard", {}, {}, 0}, now);
+    }
+    if (awaits_pong(session) && session.last_ping_ms + route.pong_timeout_ms <= now.steady_ms) {
+        return close_for(session, {Reason::idle, "a ping was not answered", {}, {}, 0}, now);
     }
     const int64_t quiet_since = std::max(session.last_heard_ms, session.last_ping_ms);
     if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
@@ -281,7 +284,6 @@ void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
     close_for(*session, {Reason::replaced, "a newer connection has taken the place of this one", {}, {}, 0},
               now);
 }
-
 
 bool Gateway::Impl::leave_channel(Session& session, std::string_view name) {
     const Channel* channel = hub_.find(name);
@@ -344,57 +346,6 @@ void Gateway::Impl::abort(Session& session) {
     actions.abort.push_back(session.id);
 }
 
-void Gateway::Impl::send(Session& session, Frame frame, Now now) {
-    if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
-    // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
-    // the socket takes no more. Only a burst without measure ends here.
-    const bool beyond =
-        session.queue.bytes() + frame->size() > burst_factor * runtime_->settings.max_queue_bytes ||
-        session.queue.frames() >= burst_factor * runtime_->settings.max_queue_messages;
-    if (beyond) return too_slow(session, now);
-    session.queue.push(std::move(frame));
-    list_flush(session);
-}
-
-void Gateway::Impl::too_slow(Session& session, Now now) {
-    close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
-}
-
-void Gateway::Impl::blocked(ConnectionId id, Now now) {
-    Session* session = find(id);
-    if (!session || session->state != Session::State::open) return;
-    const GatewaySettings& settings = runtime_->settings;
-    if (session->queue.bytes() > settings.max_queue_bytes ||
-        session->queue.frames() > settings.max_queue_messages) {
-        too_slow(*session, now);
-    }
-}
-
-void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
-    send_message(session, Opcode::text, text, now);
-}
-
-void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now) {
-    if (takes_deflated(session, payload.size())) {
-        if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
-            counters.deflated_frames.add();
-            return send(session, std::move(frame), now);
-        }
-    }
-    send(session, std::make_shared<const std::string>(encode_frame(opcode, payload)), now);
-}
-
-void Gateway::Impl::send_publication(Session& session, const Publication& publication, Now now) {
-    const SharedFrame& shared = *publication.native;
-    if (takes_deflated(session, shared.payload().size())) {
-        if (const Frame& frame = shared.deflated(*deflater_)) {
-            counters.deflated_frames.add();
-            return send(session, frame, now);
-        }
-    }
-    send(session, plain(publication.native), now);
-}
-
 void Gateway::Impl::send_last(Session& session, std::string bytes) {
     session.queue.push(std::make_shared<const std::string>(std::move(bytes)));
     session.last_bytes = true;
@@ -408,7 +359,7 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     leave_channels(session);
     // What did not fit is dropped, so that the last words do.
-    if (session.queue.bytes() > runtime_->settings.max_queue_bytes / 2) session.queue.drop_unsent();
+    if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
     std::string last;
     if (session.binding->route->dialect == dsl::Dialect::native) {
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
@@ -475,6 +426,9 @@ bool Gateway::walk(size_t& next, const std::function<void(const Seen&)>& see, No
 bool Gateway::survey(const dsl::Policy& candidate, Survey& survey, Now now) {
     return impl_->survey(candidate, survey, now);
 }
+void Gateway::shed(Now now) {
+    impl_->shed(now);
+}
 void Gateway::tick(Now now) {
     impl_->tick(now);
 }
@@ -494,11 +448,7 @@ SendQueue* Gateway::output(ConnectionId id) {
 }
 
 void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
-    Session* session = impl_->find(id);
-    if (!session) return;
-    impl_->counters.bytes_out.add(bytes);
-    if (session->state == Session::State::head)
-        session->opened_ms = now.steady_ms;  // a file on a slow line moves on
+    impl_->sent(id, bytes, now);
 }
 
 void Gateway::blocked(ConnectionId id, Now now) {

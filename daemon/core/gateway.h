@@ -113,6 +113,9 @@ class Gateway {
     [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now);
     // Looks at some more connections; true when all have been seen. Changes nothing.
     [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
+    // Memory is short: forgets what can be made again, and closes the readers for whom most is waiting, until
+    // half of all that waits is free.
+    void shed(Now now);
     void tick(Now now);  // deadlines; at least every 100 ms
     // No new connections; $bye and close 1001, spread over drain_ms or all in one turn.
     void drain(bool at_once, Now now);

@@ -48,8 +48,7 @@ std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy,
         if (!is_counted(ban.counted, reason) || !is_known(ban, *request.facts, identified)) continue;
         BanEntry entry;
         const auto describe = [&] { return entry = described(route, ban, request); };
-        const auto counted =
-            bans.count(ban_key(route.program, ban, request), ban, describe, now.steady_ms);
+        const auto counted = bans.count(ban_key(route.program, ban, request), ban, describe, now.steady_ms);
         if (counted.left_ms == 0) continue;
         if (!banned || banned->retry_after_ms < counted.left_ms) banned = banned_by(ban, counted.left_ms);
         if (!counted.begun) continue;

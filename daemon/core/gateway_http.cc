@@ -190,7 +190,8 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
         dsl::Request request;
         request.facts = &turned.facts;
         request.connection = session.number;
-        (void)count_refusal(*runtime_->policy, *turned.route, request, turned.identified, rejection.reason, now);
+        (void)count_refusal(*runtime_->policy, *turned.route, request, turned.identified, rejection.reason,
+                            now);
     }
     const dsl::Outcome outcome = outcome_of(turned.route, rejection, dsl::Phase::handshake);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);

@@ -46,13 +46,17 @@ class Gateway::Impl {
     void closed(ConnectionId id);
     void delivered(std::span<const Publication> publications, Now now);
     void unseat(const Occupant& occupant, Now now);
-    void blocked(ConnectionId id, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
 
     // --- gateway_identity.cc ---
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
+
+    // --- gateway_output.cc ---
+    void blocked(ConnectionId id, Now now);
+    void sent(ConnectionId id, size_t bytes, Now now);
+    void shed(Now now);
 
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
@@ -76,6 +80,8 @@ class Gateway::Impl {
     void wake(Session& session, Now now);
     void wake_open(Session& session, Now now);
     [[nodiscard]] int64_t next_wake(const Session& session, Now now) const;
+    [[nodiscard]] int64_t complete_by(const Session& session) const;
+    [[nodiscard]] static bool awaits_pong(const Session& session);
     void schedule(Session& session, int64_t when_ms, Now now);
     void reschedule(Session& session, Now now);
     void drain_some(Now now);
@@ -95,12 +101,20 @@ class Gateway::Impl {
     void end_condemned(Session& session, Now now);
     void spread_condemned(Now now);
 
-    // Output.
+    // --- gateway_output.cc ---
+    struct Bounds {
+        size_t bytes;
+        size_t frames;
+    };
+    [[nodiscard]] Bounds bounds_of(const Session& session) const;
+    void send_droppable(Session& session, Frame frame, Now now);
     void send(Session& session, Frame frame, Now now);
     void send_message(Session& session, Opcode opcode, std::string_view payload, Now now);
     void send_publication(Session& session, const Publication& publication, Now now);
     void send_text(Session& session, std::string_view text, Now now);
     void too_slow(Session& session, Now now);
+
+    // --- gateway.cc ---
     void send_last(Session& session, std::string bytes);
     void list_flush(Session& session);
     void abort(Session& session);

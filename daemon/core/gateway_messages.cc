@@ -8,7 +8,8 @@ namespace {
 
 // Pings, pongs and `$ping` are not messages to a policy's limits; a client still may not keep us busy with
 // them.
-constexpr uint32_t controls_a_second = 200;
+constexpr int64_t control_ms = 100;  // the time that each is good for: 10 a second
+constexpr int64_t controls_at_once = 50;
 
 View view_of(const Session& session) {
     return {*session.binding->route, session.binding->residual};
@@ -104,11 +105,9 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
 }
 
 void Gateway::Impl::control(Session& session, Now now) {
-    if (now.steady_ms - session.controls_since_ms >= 1000) {
-        session.controls_since_ms = now.steady_ms;
-        session.controls = 0;
-    }
-    if (++session.controls != controls_a_second + 1) return;
+    if (session.state != Session::State::open) return;
+    session.controls_ms = std::max(session.controls_ms, now.steady_ms) + control_ms;
+    if (session.controls_ms <= now.steady_ms + control_ms * controls_at_once) return;
     counters.refuse(Reason::limited);
     close(session, 1008, "limited", "too many pings", -1, now);
 }

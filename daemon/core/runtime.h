@@ -42,6 +42,8 @@ struct GatewaySettings {
     ProxyTrust proxies = {};
     size_t max_queue_bytes = 1 << 20;
     size_t max_queue_messages = 1024;
+    int64_t max_queue_age_ms = 10'000;
+    int64_t message_timeout_ms = 10'000;
     int64_t handshake_timeout_ms = 10'000;
     int64_t close_timeout_ms = 5'000;
     int64_t drain_ms = 30'000;

@@ -78,6 +78,7 @@ struct Session {
     State state = State::head;
     bool flush_listed = false;
     bool abort_listed = false;
+    bool stalled = false;     // the socket took not all, and something waits
     bool last_bytes = false;  // what is queued is the last of it
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
@@ -104,9 +105,8 @@ struct Session {
     int64_t message_since_ms = 0;  // an incomplete message began; 0: none
     int64_t close_by_ms = never_ms;
     int64_t wake_ms = never_ms;  // the wheel's entry that counts
-    int64_t controls_since_ms = 0;
-    uint32_t controls = 0;   // pings and the like within a second
-    int64_t expires_ms = 0;  // wall time; 0: never
+    int64_t controls_ms = 0;     // pings and the like are paid for until then
+    int64_t expires_ms = 0;      // wall time; 0: never
     int64_t auths_since_ms = 0;
     uint32_t auths = 0;  // `$auth` within a minute
 };

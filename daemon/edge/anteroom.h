@@ -18,7 +18,7 @@ namespace wayleave {
 
 class Anteroom {
   public:
-    using Admitted = std::function<void(FileDescriptor socket, const Peer& peer)>;
+    using Admitted = std::function<void(FileDescriptor socket, const Peer& proxy, const Peer& client)>;
     using Refused = std::function<void(const Peer& peer, std::string_view reason)>;
 
     // `admitted` takes the socket over. `refused` is told why one was closed; it has left the room then.
@@ -29,7 +29,8 @@ class Anteroom {
 
     void enter(FileDescriptor socket, const Peer& proxy, int64_t now_ms);
     void tick(int64_t now_ms);  // closes those who waited too long
-    [[nodiscard]] size_t waiting() const { return waiting_.size(); }
+    // All that wait are closed, and told to `refused`.
+    void close();
 
   private:
     struct Visitor;

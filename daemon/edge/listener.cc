@@ -96,18 +96,18 @@ void Listener::readable() {
             return back_off(error);
         }
         delay_ms_ = first_delay_ms;
-        if (!parts_.door.enter()) {
+        const dsl::Address source = address_of(from);
+        if (const Door::Verdict verdict = parts_.door.enter(source); verdict != Door::Verdict::enters) {
             parts_.counters.accept_refused.add();
             refuse(socket, tls_);
             if (parts_.door.may_report(parts_.now.steady_ms)) {
-                parts_.report({EdgeSeverity::warning, "connections-full",
-                               "refused a connection: " + std::to_string(parts_.door.most()) +
-                                   " are open; raise max_connections or the limit on open files"});
+                parts_.report(
+                    {EdgeSeverity::warning, "connections-full", parts_.door.refusal(verdict, source)});
             }
             continue;
         }
         parts_.counters.accepted.add();
-        accepted_(std::move(socket), {address_of(from), tls_});
+        accepted_(std::move(socket), {source, tls_});
     }
 }
 

@@ -41,6 +41,7 @@ struct Connection {
     int64_t since_ms = 0;        // of the last progress while stuck; of the last byte while lingering
     uint32_t watched = nowhere;  // its place in the list of those that tick() looks at
     uint32_t discarded = 0;      // bytes, while lingering
+    dsl::Address source;         // as it entered through the door
     bool tls = false;
     bool heard = false;  // something came: TLS is complete
     bool reading = true;
@@ -271,6 +272,7 @@ Connection* Transports::Impl::find(ConnectionId id) const {
 void Transports::Impl::adopt(FileDescriptor socket, size_t side, const Peer& peer) {
     auto connection = std::make_unique<Connection>();
     connection->id = parts_.gateway.opened(peer, parts_.now);
+    connection->source = peer.ip;
     connection->tls = side != plain;
     const uint32_t index = connection->id.index;
     if (index >= by_index_.size()) by_index_.resize(index + 1);
@@ -321,7 +323,7 @@ void Transports::Impl::gone(Connection& connection) {
         parts_.gateway.closed(connection.id, parts_.now);
     }
     --sockets_;
-    parts_.door.leave();
+    parts_.door.leave(connection.source);
     delete &connection;  // it belonged to the wsi
 }
 
@@ -452,6 +454,7 @@ void Transports::Impl::tick() {
     next_check_ms_ = parts_.now.steady_ms + stuck_check_ms;
     for (size_t i = watched_.size(); i-- > 0;) {  // downwards: who goes is replaced by one that was looked at
         Connection& connection = *watched_[i];
+        if (!connection.lingering) parts_.gateway.blocked(connection.id, parts_.now);  // time passes for it
         if (!must_end(connection)) continue;
         if (!connection.lingering) parts_.counters.refuse(Reason::slow);
         kill(connection);

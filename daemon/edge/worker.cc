@@ -120,7 +120,14 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
 // A proxy of ours says who is behind it; whoever else comes to this listener is nobody's client.
 Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
     Anteroom& room = *anterooms_.emplace_back(std::make_unique<Anteroom>(
-        loop_, settings_.tls_timeout_ms, std::move(adopt),
+        loop_, settings_.tls_timeout_ms,
+        [this, adopt = std::move(adopt)](FileDescriptor socket, const Peer& proxy, const Peer& client) {
+            const auto verdict = door_.name_source(proxy.ip, client.ip);
+            if (verdict == Door::Verdict::enters) return adopt(std::move(socket), client);
+            counters_.accept_refused.add();
+            if (door_.may_report(now_.steady_ms))
+                report_({EdgeSeverity::warning, "connections-full", door_.refusal(verdict, client.ip)});
+        },
         [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
     return [this, &room](FileDescriptor socket, const Peer& peer) {
         if (runtime_->settings.proxies.trusts(peer.ip)) return room.enter(std::move(socket), peer, now_.steady_ms);
@@ -129,7 +136,7 @@ Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
 }
 
 void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
-    door_.leave();
+    door_.leave(peer.ip);
     counters_.proxy_refused.add();
     if (!door_.may_report(now_.steady_ms)) return;
     report_({EdgeSeverity::warning, "proxy-refused",
@@ -137,9 +144,7 @@ void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
 }
 
 void Worker::Impl::close_anterooms() {
-    for (const auto& room : anterooms_) {
-        for (size_t i = 0; i < room->waiting(); ++i) door_.leave();
-    }
+    for (const auto& room : anterooms_) room->close();
     anterooms_.clear();
 }
 

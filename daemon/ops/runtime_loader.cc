@@ -218,6 +218,8 @@ GatewaySettings gateway_settings(const Settings& settings) {
     return {.proxies = std::move(proxies),
             .max_queue_bytes = settings.max_queue_bytes,
             .max_queue_messages = settings.max_queue_messages,
+            .max_queue_age_ms = settings.max_queue_age.count(),
+            .message_timeout_ms = settings.message_timeout.count(),
             .handshake_timeout_ms = settings.handshake_timeout.count(),
             .close_timeout_ms = settings.close_timeout.count(),
             .drain_ms = settings.drain.count()};

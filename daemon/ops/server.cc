@@ -1,6 +1,7 @@
 #include "daemon/ops/server.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -15,8 +16,8 @@
 
 #include "daemon/broker/memory.h"
 #include "daemon/core/bans.h"
-#include "daemon/core/limits.h"
 #include "daemon/core/escape.h"
+#include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
@@ -30,6 +31,7 @@
 #include "daemon/ops/lasting.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
+#include "daemon/ops/memory_budget.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
 #include "daemon/ops/settings_value.h"
@@ -47,6 +49,7 @@ constexpr size_t drained_at_once = 100;  // fewer connections than this need no 
 constexpr int64_t reload_wait_ms = 1000;
 constexpr int64_t forecast_wait_ms = 10'000;
 constexpr int64_t second_ms = 1000;
+constexpr int64_t trim_every_ms = 2000;
 constexpr int64_t extend_ms = 5000;
 constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
 
@@ -132,6 +135,8 @@ class Server::Impl {
     void terminate(const char* signal);
     void drain_progress();
     void every_second();
+    void apply_limits();
+    void look_at_memory();
     void check_pulses();
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
@@ -170,6 +175,8 @@ class Server::Impl {
     std::optional<Timer> second_;
     std::optional<Timer> watchdog_;
     std::optional<Timer> drain_timer_;
+    MemoryBudget memory_;
+    int64_t trimmed_ms_ = 0;
     int64_t drain_until_ms_ = 0;
     int64_t extended_ms_ = 0;
     bool draining_ = false;
@@ -179,6 +186,7 @@ class Server::Impl {
 
 Result<Nothing, StartError> Server::Impl::open() {
     // The control socket first: it tells best that another daemon runs on the same settings.
+    apply_limits();
     if (auto opened = open_control(); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
@@ -343,6 +351,7 @@ ReloadReport Server::Impl::try_reload() {
     generation_ = runtime_->generation;
     loaded_wall_ms_ = read_clocks().wall_ms;
     settings_ = std::move(*settings);
+    apply_limits();
     lasting_.refresh(read_clocks());
     const Worker::TlsSides tls = renewed_sides(settings_, loaded);
     for (const auto& worker : workers_) worker->replace(runtime_, tls);
@@ -458,10 +467,44 @@ void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
     lasting_.refresh(read_clocks());
     check_pulses();
+    look_at_memory();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
     told_status_ = std::move(status);
     notify_status(told_status_);
+}
+
+// What the door and the memory's budget have of the settings in force.
+void Server::Impl::apply_limits() {
+    memory_.set_budget(settings_.memory);
+    door_.set_most_of_source(settings_.connections_per_source);
+    door_.set_exempt_sources(settings_.trusted_proxies);
+}
+
+void Server::Impl::look_at_memory() {
+    const MemoryState before = memory_.state();
+    const MemoryState state = memory_.update(resident_bytes());
+    door_.set_memory_short(state != MemoryState::ample);
+    if (state != before) {
+        log_event(state == MemoryState::ample ? Level::info : Level::warn, "memory",
+                  state == MemoryState::ample      ? "memory is ample again"
+                  : state == MemoryState::refusing ? "memory is short: new connections are refused"
+                                                   : "memory is very short: slow readers are closed",
+                  {{"used", std::to_string(memory_.used())}, {"budget", std::to_string(memory_.budget())}});
+    }
+    if (state == MemoryState::shedding) {
+        for (const auto& worker : workers_) {
+            worker->task([](Gateway& gateway, Now now) {
+                gateway.shed(now);
+                return true;
+            });
+        }
+    }
+    // What was freed goes back to the kernel, or it would go on to count.
+    const int64_t now_ms = read_clocks().steady_ms;
+    if (state == MemoryState::ample || now_ms - trimmed_ms_ < trim_every_ms) return;
+    trimmed_ms_ = now_ms;
+    malloc_trim(0);
 }
 
 void Server::Impl::check_pulses() {
@@ -513,6 +556,9 @@ Snapshot Server::Impl::snapshot() const {
         shot.loop_turns.push_back(worker->counters().loop_turns.get());
     }
     shot.max_connections = door_.most();
+    shot.memory_used = memory_.used();
+    shot.memory_budget = memory_.budget();
+    shot.memory_state = memory_.state();
     shot.limit_keys = limits_.keys();
     shot.limit_overflows = limits_.overflows();
     shot.bans_in_force = bans_.in_force();

@@ -19,6 +19,7 @@
 #include <set>
 #include <thread>
 
+#include "daemon/ops/memory_budget.h"
 #include "daemon/ops/settings_table.h"
 #include "daemon/ops/settings_value.h"
 #include "dsl/near_name.h"
@@ -414,6 +415,9 @@ class Reader {
                 const size_t cores =
                     std::clamp<size_t>(std::thread::hardware_concurrency(), row.min, row.max);
                 put(row, cores, std::to_string(cores), nullptr, 0);
+            } else if (row.name == "limits.memory") {
+                const size_t bytes = std::min(cgroup_memory_max(), row.max);
+                put(row, bytes, std::to_string(bytes), nullptr, 0);
             } else if (row.name == "log.format") {
                 store_word(row, std::string(row.words[static_cast<size_t>(default_log_format())]), 0);
             }

@@ -53,9 +53,13 @@ struct Settings {
     std::string static_directory;  // empty: none
     size_t max_queue_bytes = 0;
     size_t max_queue_messages = 0;
+    std::chrono::milliseconds max_queue_age{};
+    std::chrono::milliseconds message_timeout{};
     std::chrono::milliseconds handshake_timeout{};
     std::chrono::milliseconds close_timeout{};
     std::chrono::milliseconds drain{};
+    size_t memory = 0;                  // bytes; 0: no budget
+    size_t connections_per_source = 0;  // 0: no bound
     size_t accept_per_turn = 0;  // connections
     size_t send_buffer = 0;      // bytes, SO_SNDBUF
     std::vector<SettingOrigin> origins;

@@ -76,6 +76,8 @@ void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
     families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
                      totals.deliveries);
+    families.counter("wayleave_dropped_total",
+                     "Of them: frames that were left out, since the reader was too slow.", totals.dropped);
     families.counter("wayleave_sent_bytes_total", "Bytes to clients.", totals.bytes_out);
     families.counter("wayleave_writes_total",
                      "Writes to sockets; deliveries by writes tells how well they join.", totals.writes);
@@ -97,10 +99,18 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.counter("wayleave_accept_failures_total",
                      "Times that accepting failed, as when descriptors run out.", totals.accept_failures);
     families.counter("wayleave_accept_refused_total",
-                     "Sockets closed at once because max_connections was reached.", totals.accept_refused);
+                     "Sockets closed at once: too many in all or of one source, or memory is short.",
+                     totals.accept_refused);
     families.counter("wayleave_proxy_refused_total",
                      "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
                      totals.proxy_refused);
+    families.gauge("wayleave_memory_bytes", "Resident memory of the process.",
+                   static_cast<double>(snapshot.memory_used));
+    families.gauge("wayleave_memory_budget_bytes", "How much there may be; 0 means no bound.",
+                   static_cast<double>(snapshot.memory_budget));
+    families.gauge("wayleave_memory_state", "0 ample, 1 refusing connections, 2 shedding readers.",
+                   static_cast<double>(snapshot.memory_state));
+    families.counter("wayleave_shed_total", "Readers that were closed to free memory.", totals.shed);
     auto& refused =
         families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
     for (size_t i = 0; i < totals.refused.size(); ++i) {
@@ -282,6 +292,8 @@ void Totals::add(const Counters& counters) {
     bytes_in += counters.bytes_in.get();
     publications += counters.publications.get();
     deliveries += counters.deliveries.get();
+    shed += counters.shed.get();
+    dropped += counters.dropped.get();
     bytes_out += counters.bytes_out.get();
     writes += counters.writes.get();
     accepted += counters.accepted.get();
@@ -313,6 +325,8 @@ std::string status_json(const Snapshot& snapshot) {
     out += fmt::format(
         R"("connections":{},"sockets":{},"max_connections":{},"subscriptions":{},"channels":{},)",
         totals.connections, totals.sockets, snapshot.max_connections, totals.subscriptions, totals.channels);
+    out += fmt::format(R"("memory":{{"used":{},"budget":{},"state":{}}},)", snapshot.memory_used,
+                       snapshot.memory_budget, json_string(to_string(snapshot.memory_state)));
     out += fmt::format(
         R"("policy":{{"hash":{},"generation":{},"loaded":{},"directory":{},"files":{},"routes":{},"tokens":{},"static_files":{},)",
         json_string(snapshot.policy_hash), snapshot.generation, time_json(snapshot.loaded_wall_ms),
@@ -335,9 +349,10 @@ std::string status_json(const Snapshot& snapshot) {
 }
 
 std::string status_line(const Snapshot& snapshot) {
-    return fmt::format("{} connections, policy generation {}{}{}", snapshot.totals.connections,
+    return fmt::format("{} connections, policy generation {}{}{}{}", snapshot.totals.connections,
                        snapshot.generation,
                        snapshot.last_reload_refused ? ", the last reload was refused" : "",
+                       snapshot.memory_state == MemoryState::ample ? "" : ", memory is short",
                        snapshot.draining ? ", stopping" : "");
 }
 

@@ -12,6 +12,7 @@
 
 #include "daemon/backend/http_backends.h"
 #include "daemon/core/counters.h"
+#include "daemon/ops/memory_budget.h"
 
 namespace wayleave {
 
@@ -36,6 +37,8 @@ struct Totals {
     uint64_t bytes_in = 0;
     uint64_t publications = 0;
     uint64_t deliveries = 0;
+    uint64_t shed = 0;
+    uint64_t dropped = 0;
     uint64_t bytes_out = 0;
     uint64_t writes = 0;
     uint64_t accepted = 0;
@@ -82,6 +85,9 @@ struct Snapshot {
     std::vector<uint64_t> loop_turns;  // by worker
     Totals totals;
     size_t max_connections = 0;
+    size_t memory_used = 0;    // resident
+    size_t memory_budget = 0;  // 0: none
+    MemoryState memory_state = MemoryState::ample;
     size_t limit_keys = 0;
     uint64_t limit_overflows = 0;
     size_t bans_in_force = 0;

@@ -445,3 +445,56 @@ TEST_CASE("a dead id is nobody") {
     world.gone(alice);
     CHECK(world.gateway->sockets() == 1);
 }
+
+TEST_CASE("a slow reader's route says who gives way") {
+    for (const char* word : {"drop", "newest"}) {
+        World world(
+            "route chat /chat { auth = none allow connect allow subscribe on a max_queue = 1kb "
+            "slow_consumer = " +
+            std::string(word) + " message say { allow publish to a } }");
+        const ConnectionId slow = world.connect();
+        const ConnectionId fast = world.connect();
+        world.say(slow, R"({"type":"$subscribe","channel":"a"})");
+        (void)world.read(slow);
+        world.gateway->blocked(slow, world.now);
+        for (int i = 0; i < 50; ++i) world.say(fast, R"({"type":"say","n":)" + std::to_string(i) + "}");
+        world.gateway->blocked(slow, world.now);
+        const auto frames = world.frames(slow);
+        REQUIRE(frames.size() > 3);
+        CHECK(frames.size() + world.counters.dropped.get() == 50);
+        const bool newest = word == std::string("newest");
+        CHECK_THAT(frames.front(), Contains(newest ? "\"n\":3" : "\"n\":0}"));
+        CHECK((frames.back().find("\"n\":49}") != std::string::npos) == newest);
+        world.later(20'000);
+        CHECK(world.gateway->sockets() == 2);
+    }
+}
+
+TEST_CASE("what waits for too long ends a slow reader, also when it is little") {
+    World world(chat);
+    const ConnectionId slow = world.connect(as("slow", team));
+    (void)world.read(slow);
+    world.say(slow, R"({"type":"$subscribe","channel":"room/hall"})");
+    world.gateway->blocked(slow, world.now);
+    world.later(9'000);
+    world.gateway->blocked(slow, world.now);
+    CHECK(world.counters.refused[static_cast<size_t>(Reason::slow)].get() == 0);
+    world.later(2'000);
+    world.gateway->blocked(slow, world.now);
+    CHECK_THAT(world.last(slow), StartsWith("close 4408"));
+}
+
+TEST_CASE("a ping that is not answered, and one that could not be") {
+    World world("route e /chat { auth = none allow connect idle_timeout = 0s }");
+    const ConnectionId dead = world.connect();
+    const ConnectionId stalled = world.connect();
+    (void)world.read(dead);
+    (void)world.read(stalled);
+    world.gateway->blocked(stalled, world.now);
+    for (int i = 0; i < 260; ++i) world.later(100);
+    CHECK(world.last(dead) == "ping");
+    for (int i = 0; i < 85; ++i) world.later(100);
+    CHECK_THAT(world.last(dead), StartsWith("close 1001"));
+    for (int i = 0; i < 200; ++i) world.later(100);
+    CHECK(world.last(stalled) == "ping");
+}

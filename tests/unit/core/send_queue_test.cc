@@ -152,3 +152,37 @@ TEST_CASE("nothing is lost or reordered, however it is pushed and written", "[se
         REQUIRE(queue.frames() == 0);
     }
 }
+
+TEST_CASE("what may be dropped is dropped from either end, and never what has begun", "[send_queue]") {
+    const auto filled = [] {
+        SendQueue queue;
+        for (const char* text : {"one", "two", "three", "four"}) queue.push(frame(text), 1000, true);
+        queue.push(frame("kept"), 2000);
+        queue.push(frame("five"), 3000, true);
+        return queue;
+    };
+    SendQueue queue = filled();
+    queue.consume(1);
+    CHECK(queue.age_ms(5000) == 4000);
+    CHECK(queue.drop_oldest(14, 100) == 2);
+    CHECK(write_all(queue, 100, 100) == "nefourkeptfive");
+    CHECK(queue.age_ms(5000) == 0);
+
+    queue = filled();
+    CHECK(queue.drop_newest(100, 3) == 3);
+    CHECK(queue.bytes() == 10);
+    CHECK(write_all(queue, 100, 100) == "onetwokept");
+
+    queue = filled();
+    queue.consume(4);
+    CHECK(queue.drop_older(1500, 3000) == 2);  // "two" has begun
+    CHECK(write_all(queue, 100, 100) == "wokeptfive");
+
+    queue = filled();
+    CHECK(queue.drop_oldest(0, 0) == 5);
+    CHECK(write_all(queue, 100, 100) == "kept");
+    queue.push(frame("x"), 1, true);
+    CHECK(queue.drop_newest(0, 0) == 1);
+    CHECK(queue.empty());
+    CHECK(queue.drop_oldest(0, 0) == 0);
+}

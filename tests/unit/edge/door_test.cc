@@ -5,22 +5,29 @@
 #include <vector>
 
 using wayleave::Door;
+using wayleave::dsl::parse_address;
+
+namespace {
+
+const wayleave::dsl::Address one = *parse_address("192.0.2.1");
+
+}  // namespace
 
 TEST_CASE("no more than the limit are inside", "[door]") {
     Door door(2);
-    CHECK(door.enter());
-    CHECK(door.enter());
-    CHECK_FALSE(door.enter());
+    CHECK(door.enter(one) == Door::Verdict::enters);
+    CHECK(door.enter(one) == Door::Verdict::enters);
+    CHECK(door.enter(one) == Door::Verdict::full);
     CHECK(door.inside() == 2);
-    door.leave();
+    door.leave(one);
     CHECK(door.inside() == 1);
-    CHECK(door.enter());
-    CHECK_FALSE(door.enter());
+    CHECK(door.enter(one) == Door::Verdict::enters);
+    CHECK(door.enter(one) == Door::Verdict::full);
 }
 
 TEST_CASE("nobody enters through a door for nobody", "[door]") {
     Door door(0);
-    CHECK_FALSE(door.enter());
+    CHECK(door.enter(one) == Door::Verdict::full);
     CHECK(door.inside() == 0);
 }
 
@@ -39,10 +46,40 @@ TEST_CASE("many threads at the door", "[door]") {
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
             for (int i = 0; i < 10000; ++i) {
-                if (door.enter()) door.leave();
+                if (door.enter(one) == Door::Verdict::enters) door.leave(one);
             }
         });
     }
     for (auto& thread : threads) thread.join();
     CHECK(door.inside() == 0);
+}
+
+TEST_CASE("each source has its share: an IPv4 address, or a /64 of IPv6", "[door]") {
+    Door door(100);
+    door.set_most_of_source(2);
+    for (const char* source : {"192.0.2.1", "192.0.2.2", "2001:db8:0:1::1", "2001:db8:0:2::1"}) {
+        INFO(source);
+        CHECK(door.enter(*parse_address(source)) == Door::Verdict::enters);
+    }
+    CHECK(door.enter(*parse_address("2001:db8:0:1:ffff::9")) == Door::Verdict::enters);
+    CHECK(door.enter(*parse_address("2001:db8:0:1::7")) == Door::Verdict::many_of_source);
+    CHECK(door.enter(*parse_address("::ffff:192.0.2.1")) == Door::Verdict::enters);
+    CHECK(door.enter(one) == Door::Verdict::many_of_source);
+    CHECK(door.inside() == 6);
+    door.leave(one);
+    CHECK(door.enter(one) == Door::Verdict::enters);
+    CHECK(door.sources() == 4);
+    door.set_most_of_source(0);
+    CHECK(door.enter(one) == Door::Verdict::enters);
+    for (int i = 0; i < 3; ++i) door.leave(one);
+    CHECK(door.sources() == 3);
+}
+
+TEST_CASE("nobody enters while memory is short", "[door]") {
+    Door door(100);
+    door.set_memory_short(true);
+    CHECK(door.enter(one) == Door::Verdict::no_memory);
+    door.set_memory_short(false);
+    CHECK(door.enter(one) == Door::Verdict::enters);
+    CHECK(door.inside() == 1);
 }

@@ -1,0 +1,139 @@
+// What waits for a client, and what becomes of one that reads too slowly.
+#include <algorithm>
+
+#include "daemon/core/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t burst_factor = 16;  // of the queue's bounds, within one turn
+
+constexpr size_t worth_shedding = 16 << 10;  // bytes that wait
+
+// All frames are made with the largest window. A client that asked for a smaller one can read those that are
+// no longer than it: they refer to nothing further back.
+bool takes_deflated(const Session& session, size_t size) {
+    if (session.deflate_bits == 0) return false;
+    return session.deflate_bits == 15 || size <= size_t{1} << session.deflate_bits;
+}
+
+}  // namespace
+
+Gateway::Impl::Bounds Gateway::Impl::bounds_of(const Session& session) const {
+    const GatewaySettings& settings = runtime_->settings;
+    const size_t of_route = session.binding ? session.binding->route->max_queue : 0;
+    return {of_route > 0 ? of_route : settings.max_queue_bytes, settings.max_queue_messages};
+}
+
+void Gateway::Impl::send(Session& session, Frame frame, Now now) {
+    if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
+    // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
+    // the socket takes no more. Only a burst without measure ends here.
+    const Bounds bounds = bounds_of(session);
+    const bool beyond = session.queue.bytes() + frame->size() > burst_factor * bounds.bytes ||
+                        session.queue.frames() >= burst_factor * bounds.frames;
+    if (beyond) return too_slow(session, now);
+    session.queue.push(std::move(frame), now.steady_ms);
+    list_flush(session);
+}
+
+// A publication. Where the route says so, it or another gives way instead of the reader.
+void Gateway::Impl::send_droppable(Session& session, Frame frame, Now now) {
+    const dsl::SlowConsumer slow = session.binding->route->slow_consumer;
+    if (slow == dsl::SlowConsumer::close || session.state != Session::State::open)
+        return send(session, std::move(frame), now);
+    const Bounds bounds = bounds_of(session);
+    const size_t factor = session.stalled ? 1 : burst_factor;
+    const bool full = session.queue.bytes() + frame->size() > factor * bounds.bytes ||
+                      session.queue.frames() >= factor * bounds.frames;
+    if (full && slow == dsl::SlowConsumer::drop) return counters.dropped.add();
+    // A quarter at once, so that a full queue is not walked over for each.
+    if (full) counters.dropped.add(session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
+    session.queue.push(std::move(frame), now.steady_ms, true);
+    list_flush(session);
+}
+
+void Gateway::Impl::too_slow(Session& session, Now now) {
+    close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+}
+
+void Gateway::Impl::blocked(ConnectionId id, Now now) {
+    Session* session = find(id);
+    if (!session || session->state != Session::State::open) return;
+    session->stalled = true;
+    const Bounds bounds = bounds_of(*session);
+    const int64_t most_age_ms = runtime_->settings.max_queue_age_ms;
+    SendQueue& queue = session->queue;
+    const dsl::SlowConsumer slow = session->binding->route->slow_consumer;
+    if (slow != dsl::SlowConsumer::close) {
+        size_t dropped = queue.drop_older(most_age_ms, now.steady_ms);
+        dropped += slow == dsl::SlowConsumer::drop ? queue.drop_newest(bounds.bytes, bounds.frames)
+                                                   : queue.drop_oldest(bounds.bytes, bounds.frames);
+        counters.dropped.add(dropped);
+    }
+    // What is left beside publications is bounded, too: a reader that is stalled is not read from.
+    const bool old = slow == dsl::SlowConsumer::close && queue.age_ms(now.steady_ms) > most_age_ms;
+    if (old || queue.bytes() > bounds.bytes || queue.frames() > bounds.frames) too_slow(*session, now);
+}
+
+void Gateway::Impl::shed(Now now) {
+    bindings_.clear();
+    noticed_.clear();
+    std::vector<Session*> waiting;
+    size_t bytes = 0;
+    for (const Slot& slot : slots_) {
+        Session* session = slot.session.get();
+        if (!session || session->state != Session::State::open || session->queue.bytes() < worth_shedding)
+            continue;
+        waiting.push_back(session);
+        bytes += session->queue.bytes();
+    }
+    std::sort(waiting.begin(), waiting.end(),
+              [](const Session* a, const Session* b) { return a->queue.bytes() > b->queue.bytes(); });
+    size_t freed = 0;
+    for (Session* session : waiting) {
+        if (freed * 2 >= bytes) break;
+        freed += session->queue.bytes();
+        counters.shed.add();
+        session->queue.drop_unsent();
+        close_for(*session, {Reason::slow, "the server is short of memory", {}, {}, 0}, now);
+    }
+}
+
+void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
+    Session* session = find(id);
+    if (!session) return;
+    counters.bytes_out.add(bytes);
+    if (session->state == Session::State::head)
+        session->opened_ms = now.steady_ms;  // a file on a slow line moves on
+    // It is not read from meanwhile, so that it takes something is all that can be heard of it.
+    if (session->stalled) session->last_heard_ms = now.steady_ms;
+    if (session->queue.empty()) session->stalled = false;
+}
+
+void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
+    send_message(session, Opcode::text, text, now);
+}
+
+void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now) {
+    if (takes_deflated(session, payload.size())) {
+        if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
+            counters.deflated_frames.add();
+            return send(session, std::move(frame), now);
+        }
+    }
+    send(session, std::make_shared<const std::string>(encode_frame(opcode, payload)), now);
+}
+
+void Gateway::Impl::send_publication(Session& session, const Publication& publication, Now now) {
+    const SharedFrame& shared = *publication.native;
+    if (takes_deflated(session, shared.payload().size())) {
+        if (const Frame& frame = shared.deflated(*deflater_)) {
+            counters.deflated_frames.add();
+            return send_droppable(session, frame, now);
+        }
+    }
+    send_droppable(session, plain(publication.native), now);
+}
+
+}  // namespace wayleave
