@@ -53,7 +53,7 @@ Key key_of(std::string_view block, std::string_view id) {
 struct alignas(64) UsedTokens::Stripe {
     mutable std::mutex mutex;
     absl::flat_hash_map<Key, int64_t> until_ms;
-    int64_t cleaned_ms = INT64_MIN;
+    int64_t cleaned_ms = 0;  // wall time
     std::atomic<size_t> size{0};
     std::atomic<uint64_t> replays{0};
     std::atomic<uint64_t> full{0};
@@ -61,7 +61,7 @@ struct alignas(64) UsedTokens::Stripe {
     // With the mutex held.
     void forget_expired(int64_t wall_ms) {
         const int64_t since = wall_ms - cleaned_ms;
-        if (cleaned_ms != INT64_MIN && since >= 0 && since < cleaning_ms) return;
+        if (since >= 0 && since < cleaning_ms) return;  // a clock that was set back is no reason to wait
         cleaned_ms = wall_ms;
         absl::erase_if(until_ms, [&](const auto& item) { return item.second <= wall_ms; });
     }
