@@ -150,7 +150,7 @@ R"(route r /r { auth = none dialect = "echo" })"},
         "What is written and not done would be worse than an error.",
         "Leave it out, or use a version whose wayleave.route(5) describes it.",
         Frame::file,
-R"(token web { keys = file "keys/app.jwks" from certificate }
+R"(token web { keys = file "keys/app.jwks" from message "$auth" }
 route r /r { auth = web origins = { none } })",
 R"(token web { keys = file "keys/app.jwks" from header "Authorization" }
 route r /r { auth = web origins = { none } })"},

@@ -216,7 +216,6 @@ TEST_CASE("limits and bans of every kind are executed") {
 TEST_CASE("what is compiled but not executed is named") {
     const std::string backend = "backend app { url = \"http://127.0.0.1:8000\" }";
     for (const Case& c : {
-             Case{"min_tls = \"1.3\"", "E025 4:1 `min_tls` is not supported yet\n"},
              Case{"allow presence, history on a",
                   "E025 4:7 `presence` is not supported yet\nE025 4:17 `history` is not supported yet\n"},
              Case{"message a { allow reply b if message.size > 3b }",
