@@ -8,14 +8,6 @@ namespace {
 
 // clang-format off
 constexpr std::array rows{
-    Check{"W303", "weak-tls", Severity::warning,
-        "TLS before 1.2 is accepted.",
-        "`min_tls` is set below 1.2.",
-        "These versions are broken.",
-        "Leave it out: 1.2 is the default.",
-        Frame::route,
-R"(min_tls = "1.0")",
-R"(min_tls = "1.3")"},
     Check{"W304", "token-in-url", Severity::warning,
         "A token in an address ends in logs.",
         "`from query` takes it from the URL.",

@@ -147,7 +147,6 @@ class Compiler {
     }
 
     void add_backend(const ast::Backend& backend) {
-        context_.not_executed(backend.name.span, "backend");
         policy_->backends.push_back(compile_backend(context_, backend));
     }
 

@@ -47,7 +47,16 @@ T value_of(const SettingValues& settings, std::string_view name, T otherwise) {
 BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend) {
     BackendDecl out{std::string(backend.name.text),
                     compile_settings(context, backend.settings, Place::backend),
-                    context.sources.place(backend.name.span)};
+                    context.sources.place(backend.name.span),
+                    {},
+                    {}};
+    const auto sign = std::find_if(backend.settings.begin(), backend.settings.end(),
+                                   [](const ast::Setting& setting) { return setting.name.text == "sign"; });
+    const auto* file = sign == backend.settings.end() ? nullptr : std::get_if<ast::FileValue>(&sign->value);
+    if (file) {
+        out.sign_path = resolve_path(context.sources, file->span, file->path.text);
+        out.sign_span = file->span;
+    }
     const Span* url = setting_span(backend.settings, "url");
     if (!url) {
         context.diagnostics.error("E022", backend.name.span,

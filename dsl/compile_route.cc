@@ -239,6 +239,8 @@ void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
                                                    : SlowConsumer::close;
     }
     if (row.name == "max_lifetime") route_->max_lifetime_ms = number();
+    if (row.name == "min_tls")
+        route_->min_tls = std::get<std::string>(value->held) == "1.3" ? 0x0304 : 0x0303;
     if (row.name == "alias_expiry")
         route_->refuse_expired_alias = std::get<std::string>(value->held) == "refuse";
     if (row.name == "on_policy_change") {

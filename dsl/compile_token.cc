@@ -17,6 +17,27 @@ void check_algorithms(const std::vector<std::string>& names, Span span, Diagnost
     }
 }
 
+bool is_loopback(std::string_view host) {
+    if (host == "localhost" || host.starts_with("localhost:")) return true;
+    if (host == "[::1]" || host.starts_with("[::1]:")) return true;
+    const auto address = parse_address(host.substr(0, host.find(':')));
+    return address && host.starts_with("127.");
+}
+
+// Keys that come in clear text are anybody's who stands in between; so only from the machine itself.
+bool is_key_url(std::string_view url) {
+    constexpr size_t longest = 2048;
+    const bool tls = url.starts_with("https://");
+    if ((!tls && !url.starts_with("http://")) || url.size() > longest) return false;
+    const std::string_view rest = url.substr(url.find("//") + 2);
+    const std::string_view host = rest.substr(0, rest.find_first_of("/?"));
+    const bool plain = std::none_of(rest.begin(), rest.end(), [](unsigned char c) {
+        return c <= ' ' || c >= 0x7f || c == '#' || c == '\\' || c == '"';
+    });
+    return plain && !host.empty() && host.front() != ':' && host.find('@') == std::string_view::npos &&
+           (tls || is_loopback(host));
+}
+
 // A token's settings, one by one.
 class TokenSettings {
   public:
@@ -33,7 +54,6 @@ class TokenSettings {
             diagnostic.secondary.push_back({seen_.at(row->name), "first here"});
             return;
         }
-        if (row->later) context_.not_executed(setting.name.span, std::string(row->name));
         if (row->name == "keys") return keys(setting);
         if (row->name == "check") return check(setting);
         if (row->name == "issuer") token_.issuer = reader_.text(setting).value_or("");
@@ -44,7 +64,10 @@ class TokenSettings {
             token_.algorithms = reader_.texts(setting).value_or(std::vector<std::string>{});
             check_algorithms(token_.algorithms, token_.algorithms_span, diagnostics);
         }
-        if (row->later) (void)remember(setting, *row);
+        if (row->name == "cache") token_.cache_ms = number(setting, *row);
+        if (row->name == "max_age") token_.max_age_ms = number(setting, *row);
+        if (row->name == "single_use" && remember(setting, *row))
+            token_.single_use = std::get<bool>(token_.settings.find("single_use")->second.held);
     }
     [[nodiscard]] bool has(std::string_view name) const { return seen_.contains(name); }
 
@@ -53,6 +76,9 @@ class TokenSettings {
         auto value = reader_.value(setting, row);
         if (value) token_.settings.emplace(row.name, std::move(*value));
         return value.has_value();
+    }
+    int64_t number(const ast::Setting& setting, const SettingRow& row) {
+        return remember(setting, row) ? std::get<int64_t>(token_.settings.find(row.name)->second.held) : 0;
     }
     void check(const ast::Setting& setting) {
         const SettingRow& row = *setting_row(Place::token, "check");
@@ -74,14 +100,16 @@ class TokenSettings {
     }
 
     void keys_url(const ast::BackendCall& call) {
-        if (call.backend.text != "url" || !call.path.text.starts_with("https://")) {
-            context_.diagnostics.error("E003", call.span,
-                                       "`keys` is a file, or a URL that begins with https://", {},
-                                       "write `keys = file \"keys/app.jwks\"` or `keys = url \"https://…\"`");
+        if (call.backend.text != "url" || !is_key_url(call.path.text)) {
+            context_.diagnostics.error(
+                "E003", call.span, "`keys` is a file, or a URL that begins with https://", {},
+                "write `keys = file \"keys/app.jwks\"` or `keys = url \"https://…\"`; http:// is only for "
+                "this machine, 127.0.0.1");
             return;
         }
         token_.settings.emplace("keys", "url " + call.path.text);
-        context_.not_executed(call.span, "keys = url");
+        token_.keys_url = call.path.text;
+        token_.keys_span = call.span;
     }
 
     CompileContext& context_;
@@ -119,12 +147,42 @@ void find_user(const ast::Token& token, bool named, TokenDecl& out, Diagnostics&
     }
 }
 
+// What only a signed token has, and what only a backend can be shown.
+void check_opaque(const ast::Token& token, Diagnostics& diagnostics) {
+    for (const ast::Setting& setting : token.settings) {
+        if (!has_word("single_use max_age algorithms issuer audience", setting.name.text)) continue;
+        diagnostics.error("E022", setting.name.span,
+                          quoted(setting.name.text) + " is for signed tokens; `check` asks a backend", {},
+                          "let the backend refuse what it does not want");
+    }
+    for (const ast::Source& source : token.from) {
+        using From = ast::Source::Kind;
+        if (source.kind == From::cookie || source.kind == From::header || source.kind == From::certificate)
+            continue;
+        diagnostics.error("E022", source.span, "`check` hands on a cookie or a header, and nothing else", {},
+                          "write `from cookie \"…\"` or `from header \"…\"`");
+    }
+}
+
+void check_partners(const ast::Token& token, const TokenDecl& out, bool pinned, Diagnostics& diagnostics) {
+    if (out.check) check_opaque(token, diagnostics);
+    if (out.keys_url.empty()) return;
+    if (!pinned) {
+        diagnostics.error("E022", out.keys_span, "keys from a URL need `algorithms` beside them",
+                          "whoever writes there would choose them otherwise",
+                          "write `algorithms = { \"ES256\" }`, or those that your issuer uses");
+    }
+    if (std::find(out.algorithms.begin(), out.algorithms.end(), "HS256") != out.algorithms.end()) {
+        diagnostics.error("E016", out.algorithms_span, "HS256 needs a secret, and a URL has none", {},
+                          "RS256, ES256 and EdDSA have public keys");
+    }
+}
+
 }  // namespace
 
 std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source) {
     using From = ast::Source::Kind;
     if (source.kind == From::certificate) {
-        context.not_executed(source.span, "from certificate");
         return TokenSource{source.kind, ""};
     }
     if (source.kind == From::message) context.not_executed(source.span, "from message");
@@ -161,13 +219,23 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
                                   "a token is either signed, or a backend is asked about it");
     }
     // Without either every token would be refused, or worse.
-    if (!settings.has("keys") && !settings.has("check")) {
+    const bool signed_by_listener =
+        !out.from.empty() && std::all_of(out.from.begin(), out.from.end(), [](const TokenSource& source) {
+            return source.kind == ast::Source::Kind::certificate;
+        });
+    if (signed_by_listener && (settings.has("keys") || settings.has("check"))) {
+        context.diagnostics.error("E022", token.name.span,
+                                  "a certificate needs no `keys` and no `check`", {},
+                                  "the listener's client_ca says whose certificates are good: take them out");
+    }
+    if (!signed_by_listener && !settings.has("keys") && !settings.has("check")) {
         context.diagnostics.error("E022", token.name.span, "the token " + quoted(out.name) + " has no `keys`",
                                   {}, "write `keys = file \"keys/app.jwks\"`");
     }
     if (settings.has("cache") && !settings.has("check")) {
         context.diagnostics.error("E022", token.name.span, "`cache` needs `check` beside it");
     }
+    check_partners(token, out, settings.has("algorithms"), context.diagnostics);
     if (token.from.empty()) {
         context.diagnostics.error("E022", token.name.span,
                                   "the token " + quoted(out.name) + " says not where it is looked for", {},

@@ -85,12 +85,6 @@ void check_life(LintContext& context, const LintRoute& route) {
                                         "set `max_lifetime`, so that it ends some day");
         }
     }
-    const ast::Setting* tls = route.setting("min_tls");
-    const auto* version = tls ? std::get_if<ast::Expr>(&tls->value) : nullptr;
-    const std::string* text = version ? string_of(*version) : nullptr;
-    if (text && (text->ends_with("1.0") || text->ends_with("1.1"))) {
-        context.diagnostics.warning("W303", tls->span, "TLS before 1.2 is broken", {}, "leave `min_tls` out");
-    }
 }
 
 // --- errors { } and then ---

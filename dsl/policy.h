@@ -34,6 +34,8 @@ struct BackendDecl {
     std::string name;
     SettingValues settings;
     std::string place;
+    std::string sign_path;  // as TokenDecl::keys_path; empty: requests are not signed
+    Span sign_span;
 };
 
 // How channels of that name behave. Its settings are those of Place::channel.
@@ -67,8 +69,12 @@ struct ClaimDecl {
 struct TokenDecl {
     std::string name;
     std::string keys_path;  // absolute, or relative to the working directory if the policy's path was
+    std::string keys_url;   // instead of a path
     Span keys_span;
-    std::optional<BackendPath> check;     // asked instead of keys
+    std::optional<BackendPath> check;  // asked instead of keys
+    int64_t cache_ms = 0;              // how long a yes of `check` is believed
+    bool single_use = false;
+    int64_t max_age_ms = 0;               // 0: not checked
     SettingValues settings;               // as written
     std::vector<std::string> algorithms;  // empty: those of the keys
     Span algorithms_span;
@@ -273,6 +279,7 @@ struct Route {
     std::vector<std::vector<uint32_t>> claims;
 
     Origins origins;
+    uint16_t min_tls = 0;  // 0x0303, 0x0304; 0: also without TLS
     Dialect dialect = Dialect::native;
     std::vector<std::string> subprotocols;
     size_t max_message = 65536;

@@ -5,6 +5,7 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
+#include "daemon/ops/lasting.h"
 #include "daemon/ops/log.h"
 #include "daemon/ops/process.h"
 #include "daemon/ops/runtime_loader.h"
@@ -20,14 +21,15 @@ int serve(const std::string& config) {
     block_signals();
     const auto settings = settings_or_complain(config);
     if (!settings) return settings.error();
-    const LoadedRuntime loaded = load_runtime(*settings, 1);
+    Lasting lasting;
+    const LoadedRuntime loaded = load_runtime(*settings, 1, &lasting);
     if (!loaded.runtime) {
         write_text(stderr, loaded.render(colour_wanted(stderr)));
         return EX_CONFIG;
     }
     init_log(settings->log_level, settings->log_format);
     log_bugs();
-    auto server = Server::start(*settings, loaded, WAYLEAVE_VERSION);
+    auto server = Server::start(*settings, loaded, lasting, WAYLEAVE_VERSION);
     if (!server) {
         flush_log();
         complain(server.error().text);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "daemon/core/claims.h"
 #include "daemon/core/counting_key.h"
+#include "daemon/core/identify.h"
 #include "daemon/core/json_value.h"
 
 namespace wayleave {
@@ -28,7 +28,8 @@ std::optional<std::string> bearer(std::string_view value) {
 class Doorway {
   public:
     Doorway(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
-            const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind)
+            const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind,
+            const Resumed* resumed)
         : runtime_(runtime),
           kind_(kind),
           limits_(limits),
@@ -37,12 +38,14 @@ class Doorway {
           head_(head),
           upgrade_(upgrade),
           connection_(connection),
-          now_(now) {}
+          now_(now),
+          resumed_(resumed) {}
 
     Admission pass() {
-        if (!find_route() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
-            !check_bans() || !draw_connects(dsl::Stage::arrival) || !authenticate() || !check_bans() ||
-            !draw_connects(dsl::Stage::identity) || !decide() || !enter_limits()) {
+        if (!find_route() || !check_tls() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
+            !check_bans() || !draw_arrival() || !authenticate() || !check_bans() ||
+            !draw_connects(dsl::Stage::identity) || !decide() || !enter_limits() || !use_token()) {
+            if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
             return TurnedAway{out_.route,  std::move(rejection_), std::move(out_.facts),
                               identified_, judged_,               out_.verdict};
@@ -74,6 +77,15 @@ class Doorway {
         out_.facts.origin = std::string(upgrade_.origin);
         out_.facts.shape = out_.route->shape;
         return true;
+    }
+
+    // What a proxy does with its client is the proxy's affair; then the version is not known.
+    bool check_tls() {
+        if (out_.route->min_tls == 0) return true;
+        const bool old = peer_.tls_version != 0 && peer_.tls_version < out_.route->min_tls;
+        if (peer_.tls && !old) return true;
+        return turn_away(Reason::forbidden, out_.route->min_tls > 0x0303 ? "this address needs TLS 1.3"
+                                                                         : "this address needs TLS");
     }
 
     bool check_origin() {
@@ -123,6 +135,8 @@ class Doorway {
                 return it != list.end() && it + 1 != list.end() ? std::optional(std::string(it[1]))
                                                                 : std::nullopt;
             }
+            case From::certificate:
+                return peer_.certificate ? std::optional(*peer_.certificate) : std::nullopt;
             default: return std::nullopt;
         }
     }
@@ -196,45 +210,46 @@ class Doorway {
         return true;
     }
 
+    std::vector<Credential> credentials() const {
+        std::vector<Credential> out;
+        for (const uint32_t number : out_.route->auth) {
+            const auto& sources = runtime_.policy->tokens[number].from;
+            for (uint32_t source = 0; source < sources.size(); ++source) {
+                auto text = find(sources[source]);
+                if (text && !text->empty()) out.push_back({number, source, std::move(*text)});
+            }
+        }
+        return out;
+    }
+
     bool authenticate() {
         identified_ = true;
         if (out_.route->auth.empty()) return true;
-        std::string why = "no token was sent";
-        for (size_t i = 0; i < out_.route->auth.size(); ++i) {
-            const uint32_t number = out_.route->auth[i];
-            const dsl::TokenDecl& token = runtime_.policy->tokens[number];
-            for (const dsl::TokenSource& source : token.from) {
-                const auto compact = find(source);
-                if (!compact || compact->empty()) continue;
-                if (accept(i, number, *compact, why)) return true;
-            }
+        static const std::vector<AnsweredProof> none;
+        auto found =
+            identify(runtime_, *out_.route, credentials(), resumed_ ? resumed_->answers : none, now_);
+        if (auto* who = std::get_if<Identified>(&found)) {
+            out_.expires_ms = who->claims.expires_ms;
+            out_.token = who->token + 1;
+            out_.user = who->user;
+            put_claims(*out_.route, *who, out_.facts);
+            who_ = std::move(*who);
+            return true;
         }
         identified_ = false;
-        return turn_away(Reason::unauthenticated, std::move(why));
+        if (auto* rejection = std::get_if<Rejection>(&found)) {
+            rejection_ = std::move(*rejection);
+        } else {
+            question_ = std::move(std::get<Credential>(found));
+        }
+        return false;
     }
 
-    bool accept(size_t i, uint32_t number, const std::string& compact, std::string& why) {
-        const dsl::TokenDecl& token = runtime_.policy->tokens[number];
-        const auto payload = runtime_.verifier->verify(number, compact);
-        if (!payload) {
-            why = std::string(payload.error());
-            return false;
-        }
-        auto claims = read_claims(token, *payload, now_.wall_ms);
-        if (!claims) {
-            why = claims.error();
-            return false;
-        }
-        out_.expires_ms = claims->expires_ms;
-        out_.token = number + 1;
-        for (size_t c = 0; c < token.claims.size(); ++c) {
-            if (token.claims[c].name == token.user) out_.user = std::get<std::string>(claims->values[c].held);
-        }
-        const auto& slots = out_.route->claims[i];
-        for (size_t s = 0; s < slots.size(); ++s) {
-            out_.facts.values[out_.route->first_claim + s] = claims->values[slots[s]];
-        }
-        return true;
+    bool use_token() {
+        if (!who_) return true;
+        auto rejection = use_up(runtime_, *who_, now_);
+        if (rejection) rejection_ = std::move(*rejection);
+        return !rejection;
     }
 
     dsl::Request request() const {
@@ -243,6 +258,9 @@ class Doorway {
         request.connection = connection_;
         return request;
     }
+
+    // Who waited has drawn them already.
+    bool draw_arrival() { return resumed_ || draw_connects(dsl::Stage::arrival); }
 
     bool draw_connects(dsl::Stage stage) {
         for (const dsl::Limit& limit : out_.route->limits) {
@@ -300,6 +318,9 @@ class Doorway {
     const Upgrade& upgrade_;
     uint64_t connection_;
     Now now_;
+    const Resumed* resumed_;
+    std::optional<Identified> who_;
+    std::optional<Credential> question_;
     dsl::RouteMatch match_;
     Admitted out_;
     Rejection rejection_;
@@ -321,8 +342,9 @@ std::string host_name(std::string_view host) {
 }
 
 Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
-                const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind) {
-    return Doorway(runtime, limits, bans, peer, head, upgrade, connection, now, kind).pass();
+                const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind,
+                const Resumed* resumed) {
+    return Doorway(runtime, limits, bans, peer, head, upgrade, connection, now, kind, resumed).pass();
 }
 
 std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,

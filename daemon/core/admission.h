@@ -12,6 +12,7 @@
 #include "daemon/core/handshake.h"
 #include "daemon/core/http_head.h"
 #include "daemon/core/limits.h"
+#include "daemon/core/proof.h"
 #include "daemon/core/rejection.h"
 #include "daemon/core/runtime.h"
 #include "dsl/evaluate.h"
@@ -32,7 +33,7 @@ struct Admitted {
     bool expired_alias = false;         // it is past its date
     dsl::NodeId verdict = dsl::never;   // the rule that let it in
     dsl::AtomBits answers;              // to the questions that are settled for this connection
-    uint32_t token = 0;                 // number in the policy\'s tokens plus one; 0: none
+    uint32_t token = 0;                 // number in the policy's tokens plus one; 0: none
     std::string user;                   // may be empty
     std::string protocol;               // to be answered; may be empty
     int64_t expires_ms = 0;             // wall time; 0: never
@@ -49,7 +50,17 @@ struct TurnedAway {
     dsl::NodeId verdict = dsl::never;
 };
 
-using Admission = std::variant<Admitted, TurnedAway>;
+// Somebody else must be asked first. When the answer is there, the handshake goes through admit() again.
+struct Waiting {
+    Credential question;
+};
+
+using Admission = std::variant<Admitted, TurnedAway, Waiting>;
+
+// What a handshake that waited brings with it.
+struct Resumed {
+    std::vector<AnsweredProof> answers;
+};
 
 // "Example.COM:8080" as the router knows it: lower case, without the port.
 [[nodiscard]] std::string host_name(std::string_view host);
@@ -60,7 +71,8 @@ enum class DoorKind : uint8_t { route, api };
 // `bans` may be null: then nobody is.
 [[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans,
                               const Peer& peer, const HttpHead& head, const Upgrade& upgrade,
-                              uint64_t connection, Now now, DoorKind kind = DoorKind::route);
+                              uint64_t connection, Now now, DoorKind kind = DoorKind::route,
+                              const Resumed* resumed = nullptr);
 
 // Draws from a limit of a rate. Nothing, or why not.
 [[nodiscard]] std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,

@@ -1,5 +1,6 @@
 #include "daemon/core/claims.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "daemon/core/json_value.h"
@@ -43,18 +44,63 @@ bool has_audience(const element& aud, std::string_view wanted) {
     return false;
 }
 
-Status check_times(object payload, int64_t wall_ms, Claims& out) {
+struct Times {
+    Time exp, nbf, iat;
+};
+
+Result<Times> read_times(object payload) {
     const auto exp = read_time(payload, "exp");
     if (!exp) return failure(exp.error());
     const auto nbf = read_time(payload, "nbf");
     if (!nbf) return failure(nbf.error());
-    if (exp->present) {
-        if (exp->ms + token_leeway_ms <= wall_ms) return failure("the token has expired");
+    const auto iat = read_time(payload, "iat");
+    if (!iat) return failure(iat.error());
+    return Times{*exp, *nbf, *iat};
+}
+
+Status check_times(const Times& times, int64_t wall_ms, Claims& out) {
+    if (times.exp.present) {
+        if (times.exp.ms + token_leeway_ms <= wall_ms) return failure("the token has expired");
         // What came in on leeway gets the leeway, once.
-        out.expires_ms = exp->ms > wall_ms ? exp->ms : wall_ms + token_leeway_ms;
+        out.expires_ms = times.exp.ms > wall_ms ? times.exp.ms : wall_ms + token_leeway_ms;
     }
-    if (nbf->present && nbf->ms - token_leeway_ms > wall_ms) return failure("the token is not valid yet");
+    for (const Time& begin : {times.nbf, times.iat}) {
+        if (begin.present && begin.ms - token_leeway_ms > wall_ms)
+            return failure("the token is not valid yet");
+    }
     return success();
+}
+
+Status check_age(const dsl::TokenDecl& token, const Times& times, int64_t wall_ms) {
+    if (token.max_age_ms == 0) return success();
+    if (!times.iat.present) return failure("the token has no iat, which max_age asks for");
+    if (times.iat.ms + token.max_age_ms + token_leeway_ms <= wall_ms) return failure("the token is too old");
+    return success();
+}
+
+// What tells a token for one use from all others, and for how long.
+Status read_id(const dsl::TokenDecl& token, object payload, const Times& times, Claims& out) {
+    if (!token.single_use) return success();
+    bool ambiguous = false;
+    std::string_view id;
+    const auto jti = json_member(payload, {"jti"}, ambiguous);
+    if (!jti) return failure("the token has no jti, which single_use asks for");
+    if (ambiguous || jti->get(id) != simdjson::SUCCESS || id.empty())
+        return failure("the token's jti is no text");
+    if (!times.exp.present) return failure("the token has no exp, which single_use asks for");
+    out.id = std::string(id);
+    out.until_ms = times.exp.ms;
+    if (token.max_age_ms > 0) out.until_ms = std::min(out.until_ms, times.iat.ms + token.max_age_ms);
+    out.until_ms += token_leeway_ms;
+    return success();
+}
+
+Status check_token(const dsl::TokenDecl& token, object payload, int64_t wall_ms, Claims& out) {
+    const auto times = read_times(payload);
+    if (!times) return failure(times.error());
+    if (auto valid = check_times(*times, wall_ms, out); !valid) return valid;
+    if (auto young = check_age(token, *times, wall_ms); !young) return young;
+    return read_id(token, payload, *times, out);
 }
 
 Status check_names(const dsl::TokenDecl& token, object payload) {
@@ -72,18 +118,42 @@ Status check_names(const dsl::TokenDecl& token, object payload) {
     return success();
 }
 
+// Each connection keeps its claims, so what a backend says about a user is not of any length.
+bool too_long(const dsl::Value& value) {
+    if (const auto* text = std::get_if<std::string>(&value.held)) return text->size() > most_claim_bytes;
+    const auto* list = std::get_if<std::vector<dsl::Scalar>>(&value.held);
+    size_t bytes = 0;
+    for (size_t i = 0; list && i < list->size(); ++i) {
+        const auto* text = std::get_if<std::string>(&(*list)[i]);
+        bytes += text ? text->size() : 0;
+    }
+    return bytes > most_claim_bytes;
+}
+
+// The object lives until the thread parses its next payload.
+std::optional<object> parse_claims(std::string_view payload) {
+    thread_local simdjson::dom::parser parser;
+    object members;
+    if (parser.parse(payload.data(), payload.size()).get(members) != simdjson::SUCCESS) return std::nullopt;
+    return members;
+}
+
 }  // namespace
 
+std::optional<int64_t> expiry_of(std::string_view payload) {
+    const auto members = parse_claims(payload);
+    if (!members) return std::nullopt;
+    const auto exp = read_time(*members, "exp");
+    if (!exp) return std::nullopt;
+    return exp->ms;
+}
+
 Result<Claims> read_claims(const dsl::TokenDecl& token, std::string_view payload, int64_t wall_ms) {
-    thread_local simdjson::dom::parser parser;
-    element root;
-    object members;
-    if (parser.parse(payload.data(), payload.size()).get(root) != simdjson::SUCCESS ||
-        root.get(members) != simdjson::SUCCESS) {
-        return failure("the token's claims are no JSON object");
-    }
+    const auto parsed = parse_claims(payload);
+    if (!parsed) return failure("the token's claims are no JSON object");
+    const object members = *parsed;
     Claims out;
-    if (const auto times = check_times(members, wall_ms, out); !times) return failure(times.error());
+    if (const auto good = check_token(token, members, wall_ms, out); !good) return failure(good.error());
     if (const auto names = check_names(token, members); !names) return failure(names.error());
     out.values.reserve(token.claims.size());
     for (const dsl::ClaimDecl& claim : token.claims) {
@@ -97,6 +167,7 @@ Result<Claims> read_claims(const dsl::TokenDecl& token, std::string_view payload
         }
         auto value = json_value(*member, claim.type);
         if (!value) return failure("the token's claim " + claim.name + " is no " + to_string(claim.type));
+        if (too_long(*value)) return failure("the token's claim " + claim.name + " is too long");
         out.values.push_back(std::move(*value));
     }
     return out;

@@ -42,6 +42,7 @@ struct Counters {
     Counter reevaluated;             // connections judged anew after a reload, that went on
     Counter unsubscribed_by_policy;  // subscriptions that a reload ended
     Counter closed_by_policy;        // connections that a reload ended
+    Counter reauthenticated;         // `$auth` that was accepted
     Counter expired_aliases;         // of them: at an alias past its date
     Counter compressed_handshakes;   // of them: with compression
     Counter inflated_messages;
@@ -59,6 +60,7 @@ struct Counters {
     Counter accepted;         // the edge counts: sockets accepted
     Counter accept_failures;  // the edge counts: descriptors exhausted and the like
     Counter accept_refused;   // the edge counts: closed at once because max_connections was reached
+    Counter proxy_refused;    // the edge counts: without a good header of the PROXY protocol
     Counter loop_turns;       // the edge counts; a watchdog sees that it moves
     Counter shadow_compared;  // decisions that the shadow policy was asked about, too
     Counter shadow_differences;

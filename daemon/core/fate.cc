@@ -124,6 +124,10 @@ class Review {
 
 }  // namespace
 
+Fate fate_with(const Living& living, dsl::Facts facts) {
+    return Review(living, living.policy, living.route, std::move(facts)).judge();
+}
+
 Fate fate_of(const Living& living, const dsl::Policy& policy) {
     const dsl::Route* route = policy.route(living.route.name);
     if (!route) return ending(Fate::Kind::ends, "this route is gone");

@@ -44,6 +44,9 @@ struct Fate {
     std::optional<dsl::Facts> facts;  // as the other policy needs them; set unless it ends or returns
 };
 
+// The same policy with other facts: of a client that showed a new token, `living.token`.
+[[nodiscard]] Fate fate_with(const Living& living, dsl::Facts facts);
+
 [[nodiscard]] Fate fate_of(const Living& living, const dsl::Policy& policy);
 
 }  // namespace wayleave

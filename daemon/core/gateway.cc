@@ -85,6 +85,14 @@ void Gateway::Impl::closed(ConnectionId id) {
     set_gauges();
 }
 
+void Gateway::Impl::secured(ConnectionId id, uint16_t version,
+                            std::shared_ptr<const std::string> certificate) {
+    Session* session = find(id);
+    if (!session) return;
+    session->peer.tls_version = version;
+    session->peer.certificate = std::move(certificate);
+}
+
 void Gateway::Impl::received(ConnectionId id, std::span<char> bytes, Now now) {
     Session* session = find(id);
     if (!session || session->last_bytes || session->abort_listed) return;
@@ -218,10 +226,17 @@ void Gateway::Impl::wake(Session& session, Now now) {
         // Nothing came, or our answer is not taken.
         if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty())
             return abort(session);
-        counters.refuse(Reason::idle);
-        send_last(session, problem_response(408, "idle",
-                                            {Reason::idle, "the request was not complete in time", {}, {}, 0},
-                                            false, ""));
+        const Reason reason = session.awaiting ? Reason::unavailable : Reason::idle;
+        counters.refuse(reason);
+        send_last(session,
+                  problem_response(default_status(reason), to_string(reason),
+                                   {reason,
+                                    session.awaiting ? "nobody said in time whether the token is good"
+                                                     : "the request was not complete in time",
+                                    {},
+                                    {},
+                                    0},
+                                   false, ""));
         session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     }
     if (!session.abort_listed) reschedule(session, now);
@@ -384,11 +399,17 @@ Gateway::~Gateway() = default;
 ConnectionId Gateway::opened(const Peer& peer, Now now) {
     return impl_->opened(peer, now);
 }
+void Gateway::secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate) {
+    impl_->secured(id, version, std::move(certificate));
+}
 void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
     impl_->received(id, bytes, now);
 }
 void Gateway::closed(ConnectionId id, Now) {
     impl_->closed(id);
+}
+void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
+    impl_->answered(id, question, std::move(proof), now);
 }
 void Gateway::delivered(std::span<const Publication> publications, Now now) {
     impl_->delivered(publications, now);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "daemon/core/broker.h"
@@ -34,7 +35,17 @@ struct ConnectionId {
 
 struct Peer {
     dsl::Address ip;
-    bool tls = false;
+    bool tls = false;  // with us, or as a trusted proxy says
+    uint16_t tls_version = 0;  // with us: 0x0303 is 1.2, 0x0304 is 1.3; 0: unknown, or no TLS
+    std::shared_ptr<const std::string> certificate = nullptr;  // the client's, as claims; often null
+};
+
+// A credential that somebody else must be asked about: see TokenVerifier::ask.
+struct CredentialQuestion {
+    ConnectionId id;
+    uint64_t number = 0;  // to be handed back with the answer
+    std::shared_ptr<const Runtime> runtime;
+    Credential credential;
 };
 
 // A line for the log: what was refused, or decided otherwise by the shadow policy.
@@ -57,8 +68,9 @@ struct Seen {
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end
 // of its loop turn and then clears them.
 struct Actions {
-    std::vector<ConnectionId> flush;  // has bytes to send: see output()
-    std::vector<ConnectionId> abort;  // close the transport now, whatever is queued
+    std::vector<ConnectionId> flush;            // has bytes to send: see output()
+    std::vector<ConnectionId> abort;            // close the transport now, whatever is queued
+    std::vector<CredentialQuestion> questions;  // the answers go to answered()
     // For the operator. At most 64 a turn; the counters have all.
     std::vector<Notice> notices;
 };
@@ -88,8 +100,11 @@ class Gateway {
 
     // Events. After closed() the id is dead; every function ignores a dead id.
     [[nodiscard]] ConnectionId opened(const Peer& peer, Now now);
+    // TLS is complete; before the first received().
+    void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
     void closed(ConnectionId id, Now now);                           // the transport is gone
+    void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
     void delivered(std::span<const Publication> publications, Now now);
     void unseat(const Occupant& occupant, Now now);  // a newer connection has taken its place
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.

@@ -5,6 +5,9 @@
 namespace wayleave {
 namespace {
 
+// The head, and frames that a client sends before it has our answer.
+constexpr size_t most_bytes_ahead = 128 * 1024;
+
 bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
 }
@@ -33,6 +36,16 @@ std::string refusal_line(const Session& session, const HttpHead& head, const Tur
 void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now) {
     std::string& buffer = session.handshaking->bytes;
     buffer.append(bytes);
+    if (session.awaiting && session.awaiting->question != 0) {
+        if (buffer.size() <= most_bytes_ahead) return;
+        counters.refuse(Reason::bad_request);
+        return send_last(
+            session,
+            problem_response(
+                400, "bad_request",
+                {Reason::bad_request, "too much was sent before the handshake was answered", {}, {}, 0},
+                false, ""));
+    }
     while (session.state == Session::State::head && !session.last_bytes && !buffer.empty()) {
         HeadResult result = parse_head(buffer, HeadLimits{}, session.handshaking->scanned);
         if (std::holds_alternative<NeedMore>(result)) return;
@@ -47,6 +60,7 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
         const HttpHead& head = std::get<HttpHead>(result);
         const size_t size = head.size;
         const bool upgraded = answer(session, head, now);
+        if (session.awaiting) return;
         if (!upgraded) {
             buffer.erase(0, size);
             continue;
@@ -73,7 +87,22 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked))
         return answer_request(session, head, *refusal);
     const Upgrade& upgrade = std::get<Upgrade>(checked);
-    Admission admission = admit(*runtime_, limits, &bans, session.peer, head, upgrade, session.number, now);
+    // Nothing but this handshake comes on this connection, so from here on the client is the peer.
+    const Origination client =
+        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    session.peer.ip = client.ip;
+    session.peer.tls = client.tls;
+    std::optional<Resumed> resumed;
+    if (session.awaiting) resumed.emplace(Resumed{std::move(session.awaiting->answers)});
+    Admission admission = admit(*runtime_, limits, &bans, session.peer, head, upgrade, session.number, now,
+                                DoorKind::route, resumed ? &*resumed : nullptr);
+    if (auto* waiting = std::get_if<Waiting>(&admission)) {
+        if (!session.awaiting) session.awaiting = std::make_unique<Awaiting>();
+        if (resumed) session.awaiting->answers = std::move(resumed->answers);
+        ask_about(session, std::move(waiting->question));
+        return false;
+    }
+    session.awaiting.reset();
     if (auto* turned = std::get_if<TurnedAway>(&admission)) {
         if (turned->judged) shadow_connect(session, *turned->route, turned->facts, turned->verdict, now);
         turn_away(session, head, std::move(*turned), now);
@@ -157,6 +186,7 @@ void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upg
     }
     session.expires_ms = admitted.expires_ms;
     session.token = admitted.token;
+    session.user = admitted.user;
     session.binding = bind(*admitted.route, admitted.answers);
     const std::string extensions = agree_on_compression(session, *admitted.route, upgrade);
     session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol, extensions)));

@@ -15,6 +15,7 @@
 #include "daemon/core/fate.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/hub.h"
+#include "daemon/core/identify.h"
 #include "daemon/core/judge.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/native.h"
@@ -31,6 +32,7 @@ inline uint64_t pack(ConnectionId id) {
 inline ConnectionId unpack(uint64_t item) {
     return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)};
 }
+[[nodiscard]] Living living(const Session& session, Now now);
 
 class Gateway::Impl {
   public:
@@ -39,6 +41,7 @@ class Gateway::Impl {
 
     // --- gateway.cc ---
     ConnectionId opened(const Peer& peer, Now now);
+    void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);
     void closed(ConnectionId id);
     void delivered(std::span<const Publication> publications, Now now);
@@ -51,6 +54,9 @@ class Gateway::Impl {
     void blocked(ConnectionId id, Now now);
     void sent(ConnectionId id, size_t bytes, Now now);
     void shed(Now now);
+
+    // --- gateway_identity.cc ---
+    void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
 
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
@@ -89,7 +95,8 @@ class Gateway::Impl {
     [[nodiscard]] bool rebind(Session& session, Now now);
     void rebind_some(Now now);
     [[nodiscard]] static uint32_t token_in(const dsl::Policy& policy, const Living& before);
-    void apply_channels(Session& session, const Fate& fate, Now now);
+    void settle(Session& session, const dsl::Route& route, Fate fate, Reason reason, Now now);
+    void apply_channels(Session& session, const Fate& fate, Reason reason, Now now);
     void condemn(Session& session, Fate fate);
     void end_condemned(Session& session, Now now);
     void spread_condemned(Now now);
@@ -152,6 +159,13 @@ class Gateway::Impl {
                                                    const Upgrade& upgrade);
     void join(Session& session, const Admitted& admitted, Now now);
 
+    // --- gateway_identity.cc ---
+    void ask_about(Session& session, Credential question);
+    void authenticate(Session& session, const MessageParser::Message& message, Now now);
+    void continue_auth(Session& session, Now now);
+    void become(Session& session, const dsl::Route& route, Identified who, std::string_view re, Now now);
+    void refuse_auth(Session& session, std::string_view re, Rejection rejection, Now now);
+
     // --- gateway_messages.cc ---
     void read_frames(Session& session, std::span<char> bytes, Now now);
     [[nodiscard]] bool handle(Session& session, const WsEvent& event, Now now);
@@ -191,6 +205,7 @@ class Gateway::Impl {
     std::string channel_;  // scratch
     std::vector<std::string> channels_;
     uint64_t publications_ = 0;
+    uint64_t questions_ = 0;
     // Bindings of the policy in force, by route and answers.
     StringMap<std::shared_ptr<const Binding>> bindings_;
     uint32_t next_rebind_ = UINT32_MAX;  // slots from here on may still hold the old policy

@@ -155,6 +155,7 @@ void Gateway::Impl::system_message(Session& session, const MessageParser::Messag
     if (message.type == "$subscribe") return subscribe(session, message, request, now);
     if (message.type == "$unsubscribe") return unsubscribe(session, message, now);
     if (message.type == "$publish") return publish_by_name(session, message, request, now);
+    if (message.type == "$auth") return authenticate(session, message, now);
     reject(session, message.id,
            {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0}, now);
 }

@@ -13,6 +13,8 @@ constexpr size_t rebinds_a_tick = 300;
 constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
 constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
 
+}  // namespace
+
 Living living(const Session& session, Now now) {
     const dsl::Policy& policy = *session.binding->runtime->policy;
     Living out{policy,
@@ -28,8 +30,6 @@ Living living(const Session& session, Now now) {
         out.channels.push_back({subscription.channel->name, subscription.joined});
     return out;
 }
-
-}  // namespace
 
 void Survey::add(const Survey& other) {
     connections += other.connections;
@@ -63,15 +63,22 @@ bool Gateway::Impl::rebind(Session& session, Now now) {
     }
     const dsl::Route& route = *runtime_->policy->route(session.facts.shape->route);
     session.token = token_in(*runtime_->policy, before);
+    if (fate.kind == Fate::Kind::stays) counters.reevaluated.add();
+    counters.unsubscribed_by_policy.add(fate.lost.size());
+    settle(session, route, std::move(fate), Reason::policy_changed, now);
+    return true;
+}
+
+// The connection goes on, on that route and with what is known of it now.
+void Gateway::Impl::settle(Session& session, const dsl::Route& route, Fate fate, Reason reason, Now now) {
+    session.shadow.reset();  // a quiet connection must not keep an old policy alive
     session.facts = std::move(*fate.facts);
     dsl::Request request;
     request.facts = &session.facts;
     request.connection = session.number;
     session.binding = bind(route, dsl::early_answers(route.program, request));
-    if (fate.kind == Fate::Kind::stays) counters.reevaluated.add();
-    apply_channels(session, fate, now);
+    apply_channels(session, fate, reason, now);
     reschedule(session, now);  // its deadlines may be nearer now
-    return true;
 }
 
 uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before) {
@@ -83,13 +90,11 @@ uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before
     return 0;
 }
 
-void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Now now) {
+void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Reason reason, Now now) {
     const bool native = session.binding->route->dialect == dsl::Dialect::native;
     for (const auto& [channel, because] : fate.lost) {
         if (!leave_channel(session, channel)) continue;
-        counters.unsubscribed_by_policy.add();
-        if (native)
-            send_text(session, unsubscribed_text(channel, to_string(Reason::policy_changed), because), now);
+        if (native) send_text(session, unsubscribed_text(channel, to_string(reason), because), now);
     }
     for (const std::string& channel : fate.joined) {
         if (session.subscriptions.size() >= session.binding->route->max_subscriptions) break;

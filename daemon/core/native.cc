@@ -47,6 +47,13 @@ std::string ok_text(std::string_view re) {
     return out += '}';
 }
 
+std::string ok_text(std::string_view re, int64_t expires_ms) {
+    std::string out = ok_text(re);
+    if (expires_ms == 0) return out;
+    out.back() = ',';
+    return out += "\"expires\":" + std::to_string(expires_ms) + "}";
+}
+
 std::string pong_text(std::string_view re) {
     std::string out = "{\"type\":\"$pong\"";
     append_re(out, re);

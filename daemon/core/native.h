@@ -21,6 +21,8 @@ struct Hello {
 [[nodiscard]] std::string hello_text(const Hello& hello);
 // `re` is JSON text: what the client sent as `$id`.
 [[nodiscard]] std::string ok_text(std::string_view re);
+// Of `$auth`: until when the session may last now; 0: no end.
+[[nodiscard]] std::string ok_text(std::string_view re, int64_t expires_ms);
 [[nodiscard]] std::string pong_text(std::string_view re);
 [[nodiscard]] std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection,
                                      bool detail);

@@ -4,25 +4,32 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "daemon/core/broker.h"
+#include "daemon/core/forwarded.h"
+#include "daemon/core/now.h"
+#include "daemon/core/proof.h"
 #include "dsl/policy.h"
-#include "dsl/result.h"
 
 namespace wayleave {
 
-// Whether a token was signed by one of the keys of a `token` block. Implemented over daemon/identity.
+class UsedTokens;
+
+// What the keys and backends behind the `token` blocks say about credentials. Implemented over
+// daemon/identity. Thread-safe.
 class TokenVerifier {
   public:
     virtual ~TokenVerifier() = default;
-    // `token` is the index in Policy::tokens. Gives the payload, or a static sentence for the log.
-    // Thread-safe.
-    [[nodiscard]] virtual Result<std::string, std::string_view> verify(size_t token,
-                                                                       std::string_view compact) const = 0;
+    // At once, from what is known.
+    [[nodiscard]] virtual Proof verify(const Credential& credential, Now now) const = 0;
+    // Asks for what was pending. `done` is called once, perhaps before ask() returns, by any thread, and is
+    // never told that it is pending again. Who does not care any more lets it come.
+    virtual void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const;
 };
 
 // A file as it is served: the head is made per request, the body shared.
@@ -32,6 +39,7 @@ struct StaticFile {
 };
 
 struct GatewaySettings {
+    ProxyTrust proxies = {};
     size_t max_queue_bytes = 1 << 20;
     size_t max_queue_messages = 1024;
     int64_t max_queue_age_ms = 10'000;
@@ -44,11 +52,16 @@ struct GatewaySettings {
 struct Runtime {
     std::shared_ptr<const dsl::Policy> policy;             // never null
     std::shared_ptr<const TokenVerifier> verifier;         // never null
+    std::shared_ptr<UsedTokens> used_tokens;               // null where nothing is used up: explain and tests
     std::map<std::string, StaticFile, std::less<>> files;  // by decoded path, "/" among them
     std::shared_ptr<const dsl::Policy> shadow;             // asked beside the policy, or null
     uint32_t shadow_per_million = 0;                       // of connections
     GatewaySettings settings;
     uint64_t generation = 0;  // counts loads
 };
+
+inline void TokenVerifier::ask(const Credential&, Now, std::function<void(Proof)> done) const {
+    done(Proof::unavailable("nobody can be asked about this token"));
+}
 
 }  // namespace wayleave

@@ -54,6 +54,16 @@ struct Condemned {
     int64_t at_ms = 0;     // steady time
 };
 
+// A question about a credential is out, or was: the handshake waits for it, or an `$auth` does.
+struct Awaiting {
+    uint64_t question = 0;                   // its number; 0: it is answered
+    Credential credential;                   // what it is about
+    std::shared_ptr<const Runtime> runtime;  // that was asked; another one's answers would mean nothing
+    std::vector<AnsweredProof> answers;
+    std::string re;     // of an `$auth`
+    std::string token;  // likewise
+};
+
 struct Handshaking {
     std::string bytes;   // of the head, as far as it arrived
     size_t scanned = 0;  // see parse_head
@@ -73,12 +83,14 @@ struct Session {
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
+    std::unique_ptr<Awaiting> awaiting;  // null but while somebody is asked
     SendQueue queue;
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete
     dsl::Facts facts;
     uint8_t deflate_bits = 0;  // the window that the client can have; 0: no compression
     uint32_t token = 0;        // number in the policy's tokens plus one; 0: none
+    std::string user;          // may be empty
     std::vector<Subscription> subscriptions;
     std::unique_ptr<Shadow> shadow;        // null but for the share that is compared
     std::unique_ptr<Condemned> condemned;  // null but for a while after a reload
@@ -95,6 +107,8 @@ struct Session {
     int64_t wake_ms = never_ms;  // the wheel's entry that counts
     int64_t controls_ms = 0;     // pings and the like are paid for until then
     int64_t expires_ms = 0;      // wall time; 0: never
+    int64_t auths_since_ms = 0;
+    uint32_t auths = 0;  // `$auth` within a minute
 };
 
 }  // namespace wayleave

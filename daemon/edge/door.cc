@@ -14,25 +14,23 @@ uint64_t source_key(const dsl::Address& address) {
 
 }  // namespace
 
-Door::Verdict Door::enter(const dsl::Address& source) {
+Door::Verdict Door::enter() {
     if (memory_short_.load(std::memory_order_relaxed)) return Verdict::no_memory;
-    if (inside_.fetch_add(1, std::memory_order_relaxed) >= most_) {
-        inside_.fetch_sub(1, std::memory_order_relaxed);
-        return Verdict::full;
-    }
+    if (inside_.fetch_add(1, std::memory_order_relaxed) < most_) return Verdict::enters;
+    leave();
+    return Verdict::full;
+}
+
+bool Door::take_place(const dsl::Address& source, bool bounded) {
     const size_t most = most_of_source_.load(std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     uint32_t& count = of_source_[source_key(source)];
-    if (most > 0 && count >= most) {
-        inside_.fetch_sub(1, std::memory_order_relaxed);
-        return Verdict::many_of_source;
-    }
+    if (bounded && most > 0 && count >= most) return false;
     ++count;
-    return Verdict::enters;
+    return true;
 }
 
-void Door::leave(const dsl::Address& source) {
-    inside_.fetch_sub(1, std::memory_order_relaxed);
+void Door::leave_place(const dsl::Address& source) {
     const std::lock_guard lock(mutex_);
     const auto found = of_source_.find(source_key(source));
     if (found != of_source_.end() && --found->second == 0) of_source_.erase(found);
@@ -43,18 +41,16 @@ size_t Door::sources() const {
     return of_source_.size();
 }
 
-std::string Door::refusal(Verdict verdict, const dsl::Address& source) const {
-    switch (verdict) {
-        case Verdict::many_of_source:
-            return "refused a connection of " + source.text() + ": " +
-                   std::to_string(most_of_source_.load(std::memory_order_relaxed)) +
-                   " of this source are open; raise limits.connections_per_source if they are welcome";
-        case Verdict::no_memory: return "refused a connection: memory is short; raise limits.memory";
-        case Verdict::full:
-        case Verdict::enters: break;
-    }
+std::string Door::refusal(Verdict verdict) const {
+    if (verdict == Verdict::no_memory) return "refused a connection: memory is short; raise limits.memory";
     return "refused a connection: " + std::to_string(most_) +
            " are open; raise max_connections or the limit on open files";
+}
+
+std::string Door::refusal(const dsl::Address& source) const {
+    return "refused a connection of " + source.text() + ": " +
+           std::to_string(most_of_source_.load(std::memory_order_relaxed)) +
+           " of this source are open; raise limits.connections_per_source if they are welcome";
 }
 
 }  // namespace wayleave

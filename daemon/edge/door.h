@@ -16,13 +16,18 @@ namespace wayleave {
 
 class Door {
   public:
-    enum class Verdict : uint8_t { enters, full, many_of_source, no_memory };
+    enum class Verdict : uint8_t { enters, full, no_memory };
 
     explicit Door(size_t max_connections) : most_(max_connections) {}
 
-    // `enters`: there is one more inside, for whom leave() is to be called with the same address.
-    [[nodiscard]] Verdict enter(const dsl::Address& source);
-    void leave(const dsl::Address& source);
+    // `enters`: there is one more inside, for whom leave() is to be called.
+    [[nodiscard]] Verdict enter();
+    void leave() { inside_.fetch_sub(1, std::memory_order_relaxed); }
+
+    // One of those inside, when it is known who it is: behind a proxy that is later. False: its source has
+    // its share already, unless that is not `bounded`. Else leave_place() is to be called.
+    [[nodiscard]] bool take_place(const dsl::Address& source, bool bounded);
+    void leave_place(const dsl::Address& source);
 
     // 0: no bound. It counts from the start, so that it may come with a reload.
     void set_most_of_source(size_t most) { most_of_source_.store(most, std::memory_order_relaxed); }
@@ -32,7 +37,8 @@ class Door {
     [[nodiscard]] size_t most() const { return most_; }
     [[nodiscard]] size_t sources() const;
     // What to tell about a refusal, and the remedy.
-    [[nodiscard]] std::string refusal(Verdict verdict, const dsl::Address& source) const;
+    [[nodiscard]] std::string refusal(Verdict verdict) const;
+    [[nodiscard]] std::string refusal(const dsl::Address& source) const;
 
     // True at most once a second, for all workers together.
     [[nodiscard]] bool may_report(int64_t steady_ms) {

@@ -26,7 +26,7 @@ void Mailbox::push(const Publication& publication) {
 }
 
 void Mailbox::unseat(const Occupant& occupant) {
-    post({Command::Kind::unseat, nullptr, false, {}, occupant});
+    post({.kind = Command::Kind::unseat, .occupant = occupant});
 }
 
 void Mailbox::post(Command command) {

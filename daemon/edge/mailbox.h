@@ -11,11 +11,12 @@
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/tls_side.h"
 
 namespace wayleave {
 
 struct Command {
-    enum class Kind { replace, drain, stop, task, unseat };
+    enum class Kind { replace, drain, stop, task, unseat, certificates };
 
     Kind kind = Kind::stop;
     std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
@@ -23,6 +24,8 @@ struct Command {
     // Of a task: some of a longer piece of work on the worker's own thread; called again until it is true.
     std::function<bool(Gateway&, Now)> work = {};
     Occupant occupant = {};  // to be unseated
+    size_t side = 0;         // of TLS, that gets new certificates
+    std::shared_ptr<const TlsSide> certificates = nullptr;
 };
 
 class Mailbox final : public Inbox {

@@ -5,8 +5,11 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <memory>
 #include <mutex>
 #include <utility>
+
+#include "daemon/edge/certificate.h"
 
 namespace wayleave {
 
@@ -38,7 +41,7 @@ struct Connection {
     int64_t since_ms = 0;        // of the last progress while stuck; of the last byte while lingering
     uint32_t watched = nowhere;  // its place in the list of those that tick() looks at
     uint32_t discarded = 0;      // bytes, while lingering
-    dsl::Address source;         // as it entered through the door
+    dsl::Address source;         // whose place at the door it has
     bool tls = false;
     bool heard = false;  // something came: TLS is complete
     bool reading = true;
@@ -69,6 +72,9 @@ void take_lws_line(int level, const char* line) noexcept {
     }
 }
 
+// Where the context of the TLS side that is being made is to be noted: lws tells it by a call back.
+thread_local ssl_ctx_st** context_here = nullptr;
+
 class KeepLwsLines {
   public:
     KeepLwsLines() { keep_here = &lines_; }
@@ -91,7 +97,8 @@ class Transports::Impl {
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    Status open(const std::vector<TlsFiles>& tls, int64_t handshake_timeout_ms);
+    Status open(std::vector<Side> tls, int64_t handshake_timeout_ms);
+    void replace(size_t side, std::shared_ptr<const TlsSide> tls);
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
     void work_off();
     void tick();
@@ -105,7 +112,15 @@ class Transports::Impl {
     int writeable(Connection& connection);
     void gone(Connection& connection);
 
-    Status add_vhost(const std::string& name, const TlsFiles* tls);
+    // A side as OpenSSL's call backs know it: they hold its address.
+    struct TlsSlot {
+        TlsFiles files;
+        std::shared_ptr<const TlsSide> side;
+        ssl_ctx_st* context = nullptr;  // libwebsockets' own; it outlives the slot
+    };
+    static int on_hello(SSL* ssl, int* alert, void* slot) noexcept;
+    Status add_vhost(const std::string& name, TlsSlot* tls);
+    void tell_gateway(Connection& connection);
     [[nodiscard]] Connection* find(ConnectionId id) const;
     [[nodiscard]] bool flush(Connection& connection);
     void finish(Connection& connection);
@@ -122,6 +137,7 @@ class Transports::Impl {
     std::array<lws_protocols, 2> protocols_{};
     std::array<void*, 1> loops_{};
     lws_context* context_ = nullptr;
+    std::vector<std::unique_ptr<TlsSlot>> slots_;
     std::vector<lws_vhost*> tls_;  // lws owns them
     lws_vhost* plain_ = nullptr;
 
@@ -134,8 +150,10 @@ class Transports::Impl {
 };
 
 // What lws calls. noexcept: an exception here is a bug, and there is no way for it through C.
-int Transports::Impl::on_event(struct lws* wsi, lws_callback_reasons reason, void*, void* in,
+int Transports::Impl::on_event(struct lws* wsi, lws_callback_reasons reason, void* user, void* in,
                                size_t size) noexcept {
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS && context_here != nullptr)
+        *context_here = static_cast<ssl_ctx_st*>(user);
     if (reason != LWS_CALLBACK_RAW_ADOPT && reason != LWS_CALLBACK_RAW_RX &&
         reason != LWS_CALLBACK_RAW_WRITEABLE && reason != LWS_CALLBACK_RAW_CLOSE) {
         return 0;
@@ -158,7 +176,7 @@ Transports::Impl::~Impl() {
     lws_context_destroy(context_);
 }
 
-Status Transports::Impl::open(const std::vector<TlsFiles>& tls, int64_t handshake_timeout_ms) {
+Status Transports::Impl::open(std::vector<Side> tls, int64_t handshake_timeout_ms) {
     const std::lock_guard lock(context_mutex());
     lws_set_log_level(LLL_ERR | LLL_WARN, take_lws_line);
     const KeepLwsLines kept;
@@ -180,15 +198,19 @@ Status Transports::Impl::open(const std::vector<TlsFiles>& tls, int64_t handshak
     if (context_ == nullptr) return failure("libwebsockets cannot start: " + kept.lines());
 
     for (size_t i = 0; i <= tls.size(); ++i) {
-        const TlsFiles* files = i < tls.size() ? &tls[i] : nullptr;
-        if (auto added = add_vhost(files ? "tls-" + std::to_string(i) : "plain", files); !added) {
+        TlsSlot* slot = nullptr;
+        if (i < tls.size()) {
+            slots_.push_back(std::make_unique<TlsSlot>(TlsSlot{tls[i].files, std::move(tls[i].tls), nullptr}));
+            slot = slots_.back().get();
+        }
+        if (auto added = add_vhost(slot ? "tls-" + std::to_string(i) : "plain", slot); !added) {
             return failure(added.error() + (kept.lines().empty() ? "" : " (" + kept.lines() + ")"));
         }
     }
     return success();
 }
 
-Status Transports::Impl::add_vhost(const std::string& name, const TlsFiles* tls) {
+Status Transports::Impl::add_vhost(const std::string& name, TlsSlot* tls) {
     lws_context_creation_info info{};
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.vhost_name = name.c_str();
@@ -198,19 +220,47 @@ Status Transports::Impl::add_vhost(const std::string& name, const TlsFiles* tls)
         // system for it, and never frees it when there are several contexts.
         info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS |
                        LWS_SERVER_OPTION_ADOPT_APPLY_LISTEN_ACCEPT_CONFIG;
-        info.ssl_cert_filepath = tls->certificate.c_str();
-        info.ssl_private_key_filepath = tls->key.c_str();
+        info.ssl_cert_filepath = tls->files.certificate.c_str();
+        info.ssl_private_key_filepath = tls->files.key.c_str();
         info.alpn = "http/1.1";  // never h2: we parse the bytes ourselves
-        info.ssl_options_set = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1;
+        info.ssl_options_set = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION;
+        context_here = &tls->context;
     }
     lws_vhost* vhost = lws_create_vhost(context_, &info);
-    if (vhost == nullptr) {
+    context_here = nullptr;
+    if (vhost == nullptr || (tls != nullptr && tls->context == nullptr)) {
         return failure(tls == nullptr
                            ? "libwebsockets cannot make a virtual host"
-                           : tls->certificate + ", " + tls->key + ": libwebsockets cannot use them for TLS");
+                           : tls->files.certificate + ", " + tls->files.key + ": libwebsockets cannot use them for TLS");
     }
     (tls == nullptr ? plain_ : tls_.emplace_back()) = vhost;
+    if (tls == nullptr) return success();
+    tls->side->prepare(tls->context);
+    SSL_CTX_set_client_hello_cb(tls->context, on_hello, tls);
     return success();
+}
+
+// lws has made the connection with the certificate that the side began with; ours take its place. On the
+// worker's thread, like everything here.
+int Transports::Impl::on_hello(SSL* ssl, int* alert, void* slot) noexcept {
+    if (static_cast<TlsSlot*>(slot)->side->choose(ssl)) return SSL_CLIENT_HELLO_SUCCESS;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+void Transports::Impl::replace(size_t side, std::shared_ptr<const TlsSide> tls) {
+    slots_[side]->side = std::move(tls);
+    slots_[side]->side->prepare(slots_[side]->context);
+}
+
+void Transports::Impl::tell_gateway(Connection& connection) {
+    const SSL* ssl = lws_get_ssl(connection.wsi);
+    std::shared_ptr<const std::string> claims;
+    if (const X509* certificate = SSL_get0_peer_certificate(ssl)) {
+        if (auto text = claims_of_certificate(certificate))
+            claims = std::make_shared<const std::string>(std::move(*text));
+    }
+    parts_.gateway.secured(connection.id, static_cast<uint16_t>(SSL_version(ssl)), std::move(claims));
 }
 
 Connection* Transports::Impl::find(ConnectionId id) const {
@@ -248,6 +298,7 @@ int Transports::Impl::received(Connection& connection, std::span<char> bytes) {
     if (!connection.heard) {
         connection.heard = true;
         lws_set_timeout(connection.wsi, NO_PENDING_TIMEOUT, 0);  // TLS leaves the accept time-out armed
+        if (connection.tls) tell_gateway(connection);
     }
     if (connection.lingering) {
         connection.discarded += static_cast<uint32_t>(bytes.size());
@@ -272,7 +323,8 @@ void Transports::Impl::gone(Connection& connection) {
         parts_.gateway.closed(connection.id, parts_.now);
     }
     --sockets_;
-    parts_.door.leave(connection.source);
+    parts_.door.leave_place(connection.source);
+    parts_.door.leave();
     delete &connection;  // it belonged to the wsi
 }
 
@@ -410,10 +462,10 @@ void Transports::Impl::tick() {
     }
 }
 
-Result<std::unique_ptr<Transports>> Transports::create(const Parts& parts, const std::vector<TlsFiles>& tls,
+Result<std::unique_ptr<Transports>> Transports::create(const Parts& parts, std::vector<Side> tls,
                                                        int64_t handshake_timeout_ms) {
     auto impl = std::make_unique<Impl>(parts);
-    if (auto opened = impl->open(tls, handshake_timeout_ms); !opened) return failure(opened.error());
+    if (auto opened = impl->open(std::move(tls), handshake_timeout_ms); !opened) return failure(opened.error());
     return std::unique_ptr<Transports>(new Transports(std::move(impl)));
 }
 
@@ -426,6 +478,9 @@ void Transports::report_on_this_thread(const EdgeReport& report) {
 
 void Transports::adopt(FileDescriptor socket, size_t side, const Peer& peer) {
     impl_->adopt(std::move(socket), side, peer);
+}
+void Transports::replace(size_t side, std::shared_ptr<const TlsSide> tls) {
+    impl_->replace(side, std::move(tls));
 }
 void Transports::work_off() {
     impl_->work_off();

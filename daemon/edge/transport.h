@@ -15,7 +15,7 @@
 #include "daemon/edge/loop.h"
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
-#include "daemon/edge/tls_files.h"
+#include "daemon/edge/tls_side.h"
 #include "dsl/result.h"
 
 namespace wayleave {
@@ -31,9 +31,15 @@ class Transports {
         const EdgeReport& report;
     };
 
+    // The files of one TLS listener, as libwebsockets wants to see them, and its certificates.
+    struct Side {
+        TlsFiles files;
+        std::shared_ptr<const TlsSide> tls;
+    };
+
     // One TLS side for each element of `tls`. Contexts come and go one at a time in the process; the waiting
     // is done here. Error: what is wrong, with what lws says about it.
-    static Result<std::unique_ptr<Transports>> create(const Parts& parts, const std::vector<TlsFiles>& tls,
+    static Result<std::unique_ptr<Transports>> create(const Parts& parts, std::vector<Side> tls,
                                                       int64_t handshake_timeout_ms);
     ~Transports();  // closes what is open
     // What lws has to say goes there. The function must outlive the thread.
@@ -41,8 +47,11 @@ class Transports {
     Transports(const Transports&) = delete;
     Transports& operator=(const Transports&) = delete;
 
+    // From now on new connections of the side get these certificates.
+    void replace(size_t side, std::shared_ptr<const TlsSide> tls);
+
     static constexpr size_t plain = SIZE_MAX;
-    // A socket that entered through the door; it leaves it when it is closed, also when this fails. `side` is
+    // A socket that entered through the door and took a place there; it leaves both when it is closed, also when this fails. `side` is
     // an index in `tls`, or plain.
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
 

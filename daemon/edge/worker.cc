@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/edge/anteroom.h"
 #include "daemon/edge/listener.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/mailbox.h"
@@ -25,7 +26,8 @@ constexpr int rounds_per_turn = 4;
 class Worker::Impl {
   public:
     Impl(const Parts& parts, const WorkerSettings& settings, std::shared_ptr<const Runtime> runtime)
-        : door_(parts.door),
+        : runtime_(runtime),
+          door_(parts.door),
           report_(parts.report),
           settings_(settings),
           mailbox_(loop_),
@@ -42,7 +44,7 @@ class Worker::Impl {
     void start() {
         thread_ = std::thread([this] { run(); });
     }
-    void stop() { mailbox_.post({Command::Kind::stop, nullptr, false, {}, {}}); }
+    void stop() { mailbox_.post({.kind = Command::Kind::stop}); }
     void join() {
         if (thread_.joinable()) thread_.join();
     }
@@ -57,7 +59,14 @@ class Worker::Impl {
     void end_turn();
     void tick();
     void obey(Command& command);
+    void ask();
 
+    [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
+    void refuse_proxy(const Peer& peer, std::string_view reason);
+    void refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer);
+    void close_anterooms();
+
+    std::shared_ptr<const Runtime> runtime_;
     Door& door_;
     const EdgeReport& report_;
     const WorkerSettings settings_;
@@ -71,6 +80,7 @@ class Worker::Impl {
     Gateway gateway_;
     std::unique_ptr<Transports> transports_;
     Reserve reserve_;
+    std::vector<std::unique_ptr<Anteroom>> anterooms_;  // one for each side that has one
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::optional<Turn> turn_;
     std::optional<Timer> ticker_;
@@ -80,29 +90,69 @@ class Worker::Impl {
 };
 
 Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
-    std::vector<TlsFiles> tls;
-    for (const WorkerListener& listener : listeners) {
-        if (listener.tls) tls.push_back(listener.files);
+    std::vector<Transports::Side> tls;
+    for (WorkerListener& listener : listeners) {
+        if (listener.tls) tls.push_back(std::move(listener.side));
     }
     auto transports =
-        Transports::create({loop_, gateway_, counters_, door_, now_, report_}, tls, settings_.tls_timeout_ms);
+        Transports::create({loop_, gateway_, counters_, door_, now_, report_}, std::move(tls), settings_.tls_timeout_ms);
     if (!transports) return failure(transports.error());
     transports_ = std::move(*transports);
 
     size_t next_tls = 0;
     for (WorkerListener& listener : listeners) {
         const size_t side = listener.tls ? next_tls++ : Transports::plain;
+        const auto adopt = [this, side](FileDescriptor socket, const Peer& peer) {
+            // A proxy that we trust stands for many.
+            if (!door_.take_place(peer.ip, !runtime_->settings.proxies.trusts(peer.ip)))
+                return refuse_many(socket, side != Transports::plain, peer);
+            transports_->adopt(std::move(socket), side, peer);
+        };
+        Listener::Accepted accepted = adopt;
+        if (listener.proxy_protocol) accepted = through_anteroom(adopt);
         listeners_.push_back(std::make_unique<Listener>(
             Listener::Parts{loop_, door_, counters_, reserve_, now_, report_}, std::move(listener.socket),
-            listener.tls, settings_.accept_per_turn, [this, side](FileDescriptor socket, const Peer& peer) {
-                transports_->adopt(std::move(socket), side, peer);
-            }));
+            listener.tls, settings_.accept_per_turn, std::move(accepted)));
     }
     turn_.emplace(
         loop_, [this] { begin_turn(); }, [this] { end_turn(); });
     ticker_.emplace(loop_, [this] { tick(); });
     ticker_->every(tick_ms);
     return success();
+}
+
+// A proxy of ours says who is behind it; whoever else comes to this listener is nobody's client.
+Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
+    Anteroom& room = *anterooms_.emplace_back(std::make_unique<Anteroom>(
+        loop_, settings_.tls_timeout_ms, std::move(adopt),
+        [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
+    return [this, &room](FileDescriptor socket, const Peer& peer) {
+        if (runtime_->settings.proxies.trusts(peer.ip)) return room.enter(std::move(socket), peer, now_.steady_ms);
+        refuse_proxy(peer, "it is not in trusted_proxies");
+    };
+}
+
+void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
+    door_.leave();
+    counters_.proxy_refused.add();
+    if (!door_.may_report(now_.steady_ms)) return;
+    report_({EdgeSeverity::warning, "proxy-refused",
+             "refused a connection of " + peer.ip.text() + " to a listener with proxy_protocol: " + std::string(reason)});
+}
+
+void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer) {
+    door_.leave();
+    counters_.accept_refused.add();
+    refuse_socket(socket, tls);
+    if (door_.may_report(now_.steady_ms))
+        report_({EdgeSeverity::warning, "connections-of-source", door_.refusal(peer.ip)});
+}
+
+void Worker::Impl::close_anterooms() {
+    for (const auto& room : anterooms_) {
+        for (size_t i = 0; i < room->waiting(); ++i) door_.leave();
+    }
+    anterooms_.clear();
 }
 
 void Worker::Impl::run() {
@@ -112,6 +162,7 @@ void Worker::Impl::run() {
     loop_.run();
     // In this order, while the gateway lives: closing the sockets tells it.
     listeners_.clear();
+    close_anterooms();
     transports_.reset();
 }
 
@@ -128,19 +179,45 @@ void Worker::Impl::end_turn() {
         commands_.clear();
         publications_.clear();
         transports_->work_off();
+        ask();
         if (round == rounds_per_turn) {
             mailbox_.wake();  // for what may have come since: do not sleep on it
             break;
         }
     }
     transports_->work_off();
+    ask();
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
+}
+
+// The answers come through the mailbox, whoever gives them.
+void Worker::Impl::ask() {
+    std::vector<CredentialQuestion> questions;
+    questions.swap(gateway_.actions().questions);
+    for (const CredentialQuestion& question : questions) {
+        const auto answer = [this, id = question.id, number = question.number,
+                             runtime = question.runtime](Proof proof) {
+            mailbox_.post({Command::Kind::task, nullptr, false,
+                           [id, number, proof = std::move(proof)](Gateway& gateway, Now now) {
+                               gateway.answered(id, number, proof, now);
+                               return true;
+                           }});
+        };
+        question.runtime->verifier->ask(question.credential, now_, answer);
+    }
 }
 
 void Worker::Impl::obey(Command& command) {
     switch (command.kind) {
-        case Command::Kind::replace: return gateway_.replace(std::move(command.runtime), now_);
-        case Command::Kind::drain: listeners_.clear(); return gateway_.drain(command.at_once, now_);
+        case Command::Kind::replace:
+            runtime_ = command.runtime;
+            return gateway_.replace(std::move(command.runtime), now_);
+        case Command::Kind::drain:
+            listeners_.clear();
+            close_anterooms();
+            return gateway_.drain(command.at_once, now_);
+        case Command::Kind::certificates:
+            return transports_->replace(command.side, std::move(command.certificates));
         case Command::Kind::unseat: return gateway_.unseat(command.occupant, now_);
         case Command::Kind::stop: return loop_.stop();
         case Command::Kind::task:
@@ -152,6 +229,7 @@ void Worker::Impl::obey(Command& command) {
 void Worker::Impl::tick() {
     gateway_.tick(now_);
     transports_->tick();
+    for (const auto& room : anterooms_) room->tick(now_.steady_ms);
 }
 
 Result<std::unique_ptr<Worker>> Worker::create(const Parts& parts, const WorkerSettings& settings,
@@ -168,14 +246,17 @@ Worker::~Worker() = default;
 void Worker::start() {
     impl_->start();
 }
-void Worker::replace(std::shared_ptr<const Runtime> runtime) {
-    impl_->post({Command::Kind::replace, std::move(runtime), false, {}, {}});
+void Worker::replace(std::shared_ptr<const Runtime> runtime, TlsSides tls) {
+    for (size_t i = 0; i < tls.size(); ++i) {
+        impl_->post({.kind = Command::Kind::certificates, .side = i, .certificates = std::move(tls[i])});
+    }
+    impl_->post({.kind = Command::Kind::replace, .runtime = std::move(runtime)});
 }
 void Worker::task(std::function<bool(Gateway&, Now)> work) {
-    impl_->post({Command::Kind::task, nullptr, false, std::move(work), {}});
+    impl_->post({.kind = Command::Kind::task, .work = std::move(work)});
 }
 void Worker::drain(bool at_once) {
-    impl_->post({Command::Kind::drain, nullptr, at_once, {}, {}});
+    impl_->post({.kind = Command::Kind::drain, .at_once = at_once});
 }
 void Worker::stop() {
     impl_->stop();

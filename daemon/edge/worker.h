@@ -22,7 +22,8 @@ namespace wayleave {
 struct WorkerListener {
     FileDescriptor socket;  // listening, non-blocking; this worker's own
     bool tls = false;
-    TlsFiles files;
+    bool proxy_protocol = false;
+    Transports::Side side = {};  // of a TLS listener
 };
 
 struct WorkerSettings {
@@ -52,7 +53,9 @@ class Worker {
     void start();
 
     // Any thread, also before start(); done at the worker's next turn.
-    void replace(std::shared_ptr<const Runtime> runtime);
+    // `tls` has one for each TLS listener, in their order.
+    using TlsSides = std::vector<std::shared_ptr<const TlsSide>>;
+    void replace(std::shared_ptr<const Runtime> runtime, TlsSides tls);
     // A longer piece of work, done a little at a time between other things: called again until it is true.
     void task(std::function<bool(Gateway&, Now)> work);
     void drain(bool at_once);  // closes the listeners, then the connections in good order

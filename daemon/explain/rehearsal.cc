@@ -21,10 +21,10 @@ class StatedVerifier final : public TokenVerifier {
     StatedVerifier(const TokenVerifier& real, size_t token, std::string claims)
         : real_(real), token_(token), claims_(std::move(claims)) {}
 
-    Result<std::string, std::string_view> verify(size_t token, std::string_view compact) const override {
-        if (compact != stated) return real_.verify(token, compact);
-        if (token == token_) return claims_;
-        return failure(std::string_view("these claims are stated for another token"));
+    Proof verify(const Credential& credential, Now now) const override {
+        if (credential.text != stated) return real_.verify(credential, now);
+        if (credential.token == token_) return Proof::good(claims_);
+        return Proof::refused("these claims are stated for another token");
     }
 
   private:
@@ -96,22 +96,27 @@ std::string claims_json(const dsl::TokenDecl& token, const std::vector<dsl::Test
     return json_of(tree);
 }
 
-// Whoever states claims means a token of that issuer and for that audience, unless he says otherwise.
-Result<std::string> with_names(const dsl::TokenDecl& token, const std::string& claims) {
+// Whoever states claims means a token of that issuer and for that audience, young and unused, unless he says
+// otherwise.
+Result<std::string> with_names(const dsl::TokenDecl& token, const std::string& claims, Now now) {
     simdjson::dom::parser parser;
     simdjson::dom::object object;
     if (parser.parse(claims).get(object) != simdjson::SUCCESS)
         return failure("the claims of `" + token.name + "` are no JSON object");
     std::string out = "{";
-    const auto add = [&](std::string_view name, const std::string& value) {
-        if (value.empty() || object.at_key(name).error() == simdjson::SUCCESS) return;
+    const auto absent = [&](std::string_view name) {
+        if (object.at_key(name).error() == simdjson::SUCCESS) return false;
         if (out.back() != '{') out += ',';
         append_json(out, name);
         out += ':';
-        append_json(out, value);
+        return true;
     };
-    add("iss", token.issuer);
-    add("aud", token.audience);
+    constexpr int64_t hour_s = 3600;
+    if (!token.issuer.empty() && absent("iss")) append_json(out, token.issuer);
+    if (!token.audience.empty() && absent("aud")) append_json(out, token.audience);
+    if (token.single_use && absent("jti")) append_json(out, stated);
+    if (token.single_use && absent("exp")) out += std::to_string(now.wall_ms / 1000 + hour_s);
+    if (token.max_age_ms > 0 && absent("iat")) out += std::to_string(now.wall_ms / 1000);
     const size_t open = claims.find('{');
     const bool empty = object.size() == 0;
     return out + (out.size() > 1 && !empty ? "," : "") + claims.substr(open + 1);
@@ -161,8 +166,8 @@ class RequestWriter {
             case From::subprotocol:
                 protocols_ += (protocols_.empty() ? "" : ", ") + source.name + ", " + std::string(value);
                 break;
-            case From::message:
-            case From::certificate: break;
+            case From::certificate: shows_certificate_ = true; break;
+            case From::message: break;
         }
     }
 
@@ -183,6 +188,7 @@ class RequestWriter {
     }
 
     [[nodiscard]] const std::string& host() const { return host_; }
+    [[nodiscard]] bool shows_certificate() const { return shows_certificate_; }
     [[nodiscard]] std::string path() const { return target_.substr(0, target_.find('?')); }
 
   private:
@@ -192,6 +198,7 @@ class RequestWriter {
     std::string cookies_;
     std::string protocols_;
     std::string headers_;
+    bool shows_certificate_ = false;
 };
 
 const dsl::Route* route_at(const dsl::Policy& policy, const RequestWriter& writer, DoorKind kind) {
@@ -294,13 +301,20 @@ Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKin
         return failure("this client cannot be: " + std::string(refusal->reason));
 
     Runtime believing = runtime;
+    Peer peer{sketch.ip, sketch.tls};
     for (size_t i = 0; i < policy.tokens.size(); ++i) {
         if (policy.tokens[i].name != sketch.token || sketch.token.empty()) continue;
-        auto claims = with_names(policy.tokens[i], sketch.claims);
+        auto claims = with_names(policy.tokens[i], sketch.claims, now);
         if (!claims) return failure(claims.error());
+        if (writer.shows_certificate()) peer.certificate = std::make_shared<const std::string>(*claims);
         believing.verifier = std::make_shared<const StatedVerifier>(*runtime.verifier, i, std::move(*claims));
     }
-    return admit(believing, limits, nullptr, {sketch.ip, sketch.tls}, *head, std::get<Upgrade>(checked), 1, now, kind);
+    believing.used_tokens = nullptr;  // nobody uses up a token by asking about it
+    Admission admission =
+        admit(believing, limits, nullptr, peer, *head, std::get<Upgrade>(checked), 1, now, kind);
+    if (std::holds_alternative<Waiting>(admission))
+        return failure("only the daemon can tell: a backend must be asked about this token");
+    return admission;
 }
 
 }  // namespace wayleave

@@ -12,6 +12,7 @@
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
+#include "dsl/result.h"
 #include "dsl/test_case.h"
 
 namespace wayleave {

@@ -150,7 +150,8 @@ Result<Jwk> read_key(const Object& key) {
     return jwk;
 }
 
-Result<std::vector<Jwk>> read_keys(const simdjson::dom::array& array) {
+// `unknown` counts keys that cannot be read; null: the first of them is an error.
+Result<std::vector<Jwk>> read_keys(const simdjson::dom::array& array, size_t* unknown) {
     if (array.size() == 0) return failure("\"keys\" is empty; put at least one key into it");
     if (array.size() > max_keys) {
         return failure(fmt::format("holds more than {} keys; remove the ones out of use", max_keys));
@@ -158,12 +159,16 @@ Result<std::vector<Jwk>> read_keys(const simdjson::dom::array& array) {
     std::vector<Jwk> keys;
     std::set<std::string> kids;
     for (const auto element : array) {
-        const size_t place = keys.size() + 1;
+        const size_t place = keys.size() + (unknown ? *unknown : 0) + 1;
         Object object;
         if (element.get(object) != simdjson::SUCCESS) {
             return failure(fmt::format("key {}: is not a JSON object", place));
         }
         auto key = read_key(object);
+        if (!key && unknown != nullptr) {
+            ++*unknown;
+            continue;
+        }
         if (!key) return failure(fmt::format("key {}: {}", place, key.error()));
         if (!key->kid.empty() && !kids.insert(key->kid).second) {
             return failure(fmt::format("key {}: has a \"kid\" of an earlier key; give each its own", place));
@@ -173,7 +178,27 @@ Result<std::vector<Jwk>> read_keys(const simdjson::dom::array& array) {
     return keys;
 }
 
+// "keys" of the document, which must have it once; null if it has none.
+Result<std::optional<simdjson::dom::array>> keys_of(const Object& document) {
+    if (auto once = refuse_duplicates(document); !once) return failure(once.error());
+    if (!has_member(document, "keys")) return std::optional<simdjson::dom::array>();
+    simdjson::dom::array array;
+    if (document["keys"].get(array) != simdjson::SUCCESS) return failure("\"keys\" is not an array");
+    return std::optional(array);
+}
+
 }  // namespace
+
+Result<std::vector<Jwk>> parse_published_jwks(std::string_view json, size_t& unknown) {
+    simdjson::dom::parser parser;
+    const simdjson::padded_string padded(json);
+    Object document;
+    if (parser.parse(padded).get(document) != simdjson::SUCCESS) return failure("is not a JSON object");
+    auto array = keys_of(document);
+    if (!array) return failure(array.error());
+    if (!*array) return failure("has no \"keys\"; a JWKS looks like {\"keys\":[…]}");
+    return read_keys(**array, &unknown);
+}
 
 Result<std::vector<Jwk>> parse_jwks(std::string_view json) {
     simdjson::dom::parser parser;
@@ -182,17 +207,16 @@ Result<std::vector<Jwk>> parse_jwks(std::string_view json) {
     if (parser.parse(padded).get(document) != simdjson::SUCCESS) {
         return failure("is not a JSON object; a JWKS looks like {\"keys\":[…]}");
     }
-    if (auto once = refuse_duplicates(document); !once) return failure(once.error());
-    if (!has_member(document, "keys")) {
+    auto array = keys_of(document);
+    if (!array) return failure(array.error());
+    if (!*array) {
         auto key = read_key(document);
         if (!key) return failure(key.error());
         std::vector<Jwk> one;
         one.push_back(std::move(*key));
         return one;
     }
-    simdjson::dom::array array;
-    if (document["keys"].get(array) != simdjson::SUCCESS) return failure("\"keys\" is not an array");
-    return read_keys(array);
+    return read_keys(**array, nullptr);
 }
 
 Result<SecretText> hmac_secret_of(const Jwk& jwk) {

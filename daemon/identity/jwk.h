@@ -28,6 +28,9 @@ struct Jwk {
 // the caller puts the path before it.
 Result<std::vector<Jwk>> parse_jwks(std::string_view json);
 
+// A JWKS from elsewhere: keys that we cannot read are counted and left out (RFC 7517, section 5).
+Result<std::vector<Jwk>> parse_published_jwks(std::string_view json, size_t& unknown);
+
 // The bytes of an HMAC key's "k".
 Result<SecretText> hmac_secret_of(const Jwk& jwk);
 

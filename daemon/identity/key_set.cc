@@ -181,6 +181,15 @@ Keys load_kind(const KeyFile& file, bool& secret) {
     return only(hmac_key({}, file.text.view()));
 }
 
+// Public keys of kinds we know, each on its own: other users of the same set need other kinds.
+void load_published(const std::vector<Jwk>& jwks, std::vector<VerifyKey>& keys) {
+    for (const Jwk& jwk : jwks) {
+        if (jwk.secret) continue;
+        auto key = key_from_jwk(jwk);
+        if (key) keys.push_back(std::move(*key));
+    }
+}
+
 }  // namespace
 
 void FreePublicKey::operator()(evp_pkey_st* key) const noexcept {
@@ -203,6 +212,19 @@ bool VerifyKey::matches(std::string_view data, std::string_view signature) const
 
 bool KeySet::has_kids() const {
     return std::any_of(keys_.begin(), keys_.end(), [](const VerifyKey& key) { return !key.kid().empty(); });
+}
+
+Result<KeySet> KeySet::published(std::string_view json, size_t& left_out) {
+    size_t unknown = 0;
+    auto jwks = parse_published_jwks(json, unknown);
+    if (!jwks) return failure(jwks.error());
+    std::vector<VerifyKey> keys;
+    load_published(*jwks, keys);
+    left_out = unknown + jwks->size() - keys.size();
+    if (keys.empty()) {
+        return failure("holds no usable key; RSA of 2048 bits, EC with P-256 and OKP with Ed25519 are");
+    }
+    return KeySet(std::move(keys));
 }
 
 Result<KeySet> KeySet::load(const std::string& path) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/identity/algorithm.h"
+#include "daemon/identity/key_file.h"
 #include "dsl/result.h"
 
 struct evp_pkey_st;
@@ -51,6 +52,10 @@ class KeySet {
     // A JWKS, a JWK, a PEM public key, certificate or private key, or an HMAC secret of at least 32 bytes.
     // Error: "PATH: what is wrong; what to do".
     static Result<KeySet> load(const std::string& path);
+
+    // A JWKS that somebody has published. Keys that we cannot verify with, or that nobody should publish, are
+    // left out and counted; a set without any other is refused. Error: "holds no usable key".
+    static Result<KeySet> published(std::string_view json, size_t& left_out);
 
     [[nodiscard]] std::span<const VerifyKey> keys() const { return keys_; }
     // Whether any key has a kid: then a token's kid must name one of them.

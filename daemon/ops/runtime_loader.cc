@@ -4,9 +4,9 @@
 #include <optional>
 #include <utility>
 
-#include "daemon/edge/tls_files.h"
 #include "daemon/explain/test_run.h"
 #include "daemon/identity/key_set.h"
+#include "daemon/ops/lasting.h"
 #include "daemon/ops/read_file.h"
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/static_files.h"
@@ -37,7 +37,8 @@ std::string_view label_of(std::string_view id) {
 }
 
 // "PATH: what; remedy" to a diagnostic: the remedy is the help.
-void add_key_error(const dsl::TokenDecl& token, std::string sentence, dsl::Diagnostics& diagnostics) {
+void add_key_error(std::string_view what, dsl::Span span, std::string sentence,
+                   dsl::Diagnostics& diagnostics) {
     const std::string_view id = diagnostic_of(sentence);
     if (id == "E017") sentence.resize(sentence.size() - std::string_view(" (E017)").size());
     std::string help;
@@ -45,8 +46,60 @@ void add_key_error(const dsl::TokenDecl& token, std::string sentence, dsl::Diagn
         help = sentence.substr(end + 2);
         sentence.resize(end);
     }
-    diagnostics.error(id, token.keys_span, "key file " + sentence, std::string(label_of(id)),
-                      std::move(help));
+    diagnostics.error(id, span, std::string(what) + sentence, std::string(label_of(id)), std::move(help));
+}
+
+// In the order of Policy::backends.
+using LoadedBackends = std::vector<std::shared_ptr<const Backend>>;
+
+template <class T>
+T setting(const dsl::BackendDecl& backend, std::string_view name, T otherwise) {
+    const auto it = backend.settings.find(name);
+    return it == backend.settings.end() ? otherwise : std::get<T>(it->second.held);
+}
+
+// A backend may speak WebSocket at one path and HTTP at another: ws:// is http:// then.
+std::string http_url(std::string url) {
+    if (url.starts_with("ws")) url.replace(0, 2, "http");
+    while (url.ends_with('/')) url.pop_back();
+    return url;
+}
+
+std::shared_ptr<const SecretText> load_signing_key(const dsl::BackendDecl& backend,
+                                                   dsl::Diagnostics& diagnostics) {
+    const auto fail = [&](std::string sentence) -> std::shared_ptr<const SecretText> {
+        add_key_error("signing key ", backend.sign_span, std::move(sentence), diagnostics);
+        return nullptr;
+    };
+    auto file = read_key_file(backend.sign_path);
+    if (!file) return fail(file.error());
+    if (file->kind != KeyFileKind::secret)
+        return fail(backend.sign_path + ": is no plain secret; make one with openssl rand -hex 32");
+    if (file->text.view().size() < min_hmac_secret_bytes)
+        return fail(
+            backend.sign_path +
+            ": is shorter than 32 bytes, and at least 32 are required; make one with openssl rand -hex 32");
+    if (auto hidden = refuse_if_exposed(*file); !hidden) return fail(hidden.error());
+    return std::make_shared<const SecretText>(std::move(file->text));
+}
+
+LoadedBackends load_backends(const dsl::Policy& policy, dsl::Diagnostics& diagnostics) {
+    LoadedBackends out;
+    for (const dsl::BackendDecl& declared : policy.backends) {
+        Backend backend;
+        backend.name = declared.name;
+        backend.url = http_url(setting<std::string>(declared, "url", ""));
+        backend.timeout_ms = setting(declared, "timeout", backend.timeout_ms);
+        backend.retries = static_cast<uint32_t>(setting<int64_t>(declared, "retries", backend.retries));
+        backend.concurrency =
+            static_cast<uint32_t>(setting<int64_t>(declared, "concurrency", backend.concurrency));
+        backend.break_after =
+            static_cast<uint32_t>(setting<int64_t>(declared, "break_after", backend.break_after));
+        backend.break_for_ms = setting(declared, "break_for", backend.break_for_ms);
+        if (!declared.sign_path.empty()) backend.sign = load_signing_key(declared, diagnostics);
+        out.push_back(std::make_shared<const Backend>(std::move(backend)));
+    }
+    return out;
 }
 
 std::vector<Algorithm> algorithms_of(const KeySet& keys) {
@@ -89,22 +142,69 @@ std::optional<std::vector<Algorithm>> allowed_algorithms(const dsl::TokenDecl& t
     return allowed;
 }
 
-std::shared_ptr<const TokenVerifier> load_keys(const dsl::Policy& policy, dsl::Diagnostics& diagnostics) {
-    std::vector<TokenKeys> tokens;
-    for (const dsl::TokenDecl& token : policy.tokens) {
-        if (token.keys_path.empty()) {  // a backend or a URL is asked: not executed yet
-            tokens.emplace_back();
-            continue;
-        }
-        auto keys = KeySet::load(token.keys_path);
-        if (!keys) {
-            add_key_error(token, keys.error(), diagnostics);
-            continue;
-        }
-        auto allowed = allowed_algorithms(token, *keys, diagnostics);
-        if (allowed) tokens.push_back({std::move(*keys), std::move(*allowed)});
+std::optional<TokenTrust> load_key_file(const dsl::TokenDecl& token, dsl::Diagnostics& diagnostics) {
+    auto keys = KeySet::load(token.keys_path);
+    if (!keys) {
+        add_key_error("key file ", token.keys_span, keys.error(), diagnostics);
+        return std::nullopt;
     }
-    return std::make_shared<const KeyFileVerifier>(std::move(tokens));
+    auto allowed = allowed_algorithms(token, *keys, diagnostics);
+    if (!allowed) return std::nullopt;
+    return FileKeys{std::move(*keys), std::move(*allowed)};
+}
+
+// Only what runs as the daemon fetches anything: `lasting` is null for all others.
+TokenTrust keys_at_url(const dsl::TokenDecl& token, Lasting* lasting) {
+    UrlKeys out;
+    if (lasting) out.keys = lasting->keys_at(token.keys_url);
+    for (const std::string& name : token.algorithms) {
+        if (const auto algorithm = algorithm_from(name)) out.allowed.push_back(*algorithm);
+    }
+    return out;
+}
+
+TokenTrust backend_of(const dsl::TokenDecl& token, const LoadedBackends& backends, Lasting* lasting) {
+    AskedBackend out;
+    out.from = token.from;
+    if (lasting) {
+        out.backend = Introspection::create({backends.at(token.check->backend), token.check->path,
+                                             token.cache_ms, lasting->backends, lasting->checks});
+    }
+    return out;
+}
+
+std::shared_ptr<const TokenVerifier> load_trust(const dsl::Policy& policy, Lasting* lasting,
+                                                dsl::Diagnostics& diagnostics) {
+    const LoadedBackends backends = load_backends(policy, diagnostics);
+    std::vector<TokenTrust> tokens;
+    for (const dsl::TokenDecl& token : policy.tokens) {
+        if (token.check) {
+            tokens.push_back(backend_of(token, backends, lasting));
+        } else if (!token.keys_url.empty()) {
+            tokens.push_back(keys_at_url(token, lasting));
+        } else if (token.keys_path.empty()) {  // a certificate: the listener has verified it
+            tokens.push_back(FileKeys{});
+        } else if (auto trust = load_key_file(token, diagnostics)) {
+            tokens.push_back(std::move(*trust));
+        }
+    }
+    return std::make_shared<const PolicyVerifier>(std::move(tokens),
+                                                  lasting ? lasting->token_cache : nullptr);
+}
+
+// Keys are not read: tests and questions say what the claims are.
+std::shared_ptr<const TokenVerifier> no_trust(const dsl::Policy& policy) {
+    std::vector<TokenTrust> tokens;
+    for (const dsl::TokenDecl& token : policy.tokens) {
+        if (token.check) {
+            tokens.push_back(AskedBackend{nullptr, token.from});
+        } else if (!token.keys_url.empty()) {
+            tokens.push_back(UrlKeys{});
+        } else {
+            tokens.push_back(FileKeys{});
+        }
+    }
+    return std::make_shared<const PolicyVerifier>(std::move(tokens));
 }
 
 Result<std::string> read_list(const std::string& path) {
@@ -112,7 +212,11 @@ Result<std::string> read_list(const std::string& path) {
 }
 
 GatewaySettings gateway_settings(const Settings& settings) {
-    return {.max_queue_bytes = settings.max_queue_bytes,
+    ProxyTrust proxies{settings.trusted_proxies, ForwardedHeader::none};
+    if (settings.forwarded == "x-forwarded-for") proxies.header = ForwardedHeader::x_forwarded_for;
+    if (settings.forwarded == "forwarded") proxies.header = ForwardedHeader::forwarded;
+    return {.proxies = std::move(proxies),
+            .max_queue_bytes = settings.max_queue_bytes,
             .max_queue_messages = settings.max_queue_messages,
             .max_queue_age_ms = settings.max_queue_age.count(),
             .message_timeout_ms = settings.message_timeout.count(),
@@ -142,7 +246,7 @@ using Lint = const dsl::LintSurroundings*;
 dsl::TestCoverage coverage_of(const dsl::Policy& policy) {
     Runtime runtime;
     runtime.policy = std::shared_ptr<const dsl::Policy>(std::shared_ptr<void>(), &policy);
-    runtime.verifier = std::make_shared<const KeyFileVerifier>(std::vector<TokenKeys>(policy.tokens.size()));
+    runtime.verifier = no_trust(policy);
     const TestRun run = run_tests(runtime, policy.tests, read_clocks());
     dsl::TestCoverage out;
     out.routes = run.routes;
@@ -154,7 +258,7 @@ dsl::TestCoverage coverage_of(const dsl::Policy& policy) {
 
 // Policy and keys. Null if there was an error.
 std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpose purpose, Lint lint,
-                                    LoadedRuntime& loaded) {
+                                    Lasting* lasting, LoadedRuntime& loaded) {
     for (const std::string& path : paths) dsl::load_policy(path, loaded.sources, loaded.diagnostics);
     std::shared_ptr<const dsl::Policy> policy;
     if (lint) {
@@ -169,10 +273,10 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpo
     }
     auto runtime = std::make_shared<Runtime>();
     if (policy && purpose == Purpose::ask) {
-        runtime->verifier =
-            std::make_shared<const KeyFileVerifier>(std::vector<TokenKeys>(policy->tokens.size()));
+        runtime->verifier = no_trust(*policy);
     } else if (policy) {
-        runtime->verifier = load_keys(*policy, loaded.diagnostics);
+        runtime->verifier = load_trust(*policy, lasting, loaded.diagnostics);
+        if (lasting) runtime->used_tokens = lasting->used_tokens;
         name_later(*policy, purpose, loaded.diagnostics);
     }
     loaded.diagnostics.sort();
@@ -235,7 +339,42 @@ void warn_of_public_echo(const Settings& settings, const dsl::Policy& policy,
     }
 }
 
-LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint);
+void load_certificates(const Settings& settings, LoadedRuntime& loaded) {
+    for (const ListenerSettings& listener : settings.listeners) {
+        auto& side = loaded.tls.emplace_back();
+        if (listener.certificate.empty()) continue;
+        TlsOptions options{listener.more_certificates, listener.client_ca,
+                           listener.client_certificate == "required"};
+        options.certificates.insert(options.certificates.begin(), {listener.certificate, listener.key});
+        auto read = TlsSide::load(options);
+        if (!read) {
+            loaded.problems.push_back(read.error());
+            continue;
+        }
+        side = std::move(*read);
+        for (const TlsSide::Certificate& certificate : side->certificates()) {
+            if (certificate.expires_s * 1000 > read_clocks().wall_ms) continue;
+            loaded.warnings.push_back(certificate.path + ": the certificate has expired; renew it, then reload");
+        }
+    }
+}
+
+// A token that nobody can bring is most likely a setting that was forgotten.
+void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
+                          std::vector<std::string>& warnings) {
+    const bool asked = std::any_of(settings.listeners.begin(), settings.listeners.end(),
+                                   [](const auto& listener) { return !listener.client_ca.empty(); });
+    if (asked) return;
+    for (const dsl::TokenDecl& token : policy.tokens) {
+        for (const dsl::TokenSource& source : token.from) {
+            if (source.kind != dsl::ast::Source::Kind::certificate) continue;
+            warnings.push_back("the token `" + token.name +
+                               "` comes from certificates, and no listener asks for them; set client_ca");
+        }
+    }
+}
+
+LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Lasting* lasting);
 
 }  // namespace
 
@@ -252,24 +391,24 @@ std::string LoadedRuntime::render(bool colour) const {
            counted(diagnostics.warnings() + warnings.size(), "warning") + "\n";
 }
 
-LoadedRuntime load_runtime(const Settings& settings, uint64_t generation) {
-    return load(settings, generation, nullptr);
+LoadedRuntime load_runtime(const Settings& settings, uint64_t generation, Lasting* lasting) {
+    return load(settings, generation, nullptr, lasting);
 }
 
 LoadedRuntime lint_runtime(const Settings& settings, int64_t today) {
     const dsl::LintSurroundings surroundings = surroundings_of(settings, today);
-    return load(settings, 0, &surroundings);
+    return load(settings, 0, &surroundings, nullptr);
 }
 
 dsl::LintSurroundings surroundings_of(const Settings& settings, int64_t today) {
-    return {dsl::LintSurroundings::Listeners{all_loopback(settings), false}, today};
+    return {dsl::LintSurroundings::Listeners{all_loopback(settings), !settings.trusted_proxies.empty()}, today};
 }
 
 namespace {
 
-LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
+LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Lasting* lasting) {
     LoadedRuntime loaded;
-    const auto runtime = load_parts({settings.policy_directory}, Purpose::run, lint, loaded);
+    const auto runtime = load_parts({settings.policy_directory}, Purpose::run, lint, lasting, loaded);
     StaticFiles files;
     if (!settings.static_directory.empty()) {
         auto read = load_static_files(settings.static_directory);
@@ -279,11 +418,7 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
             loaded.problems.push_back(read.error());
         }
     }
-    for (const ListenerSettings& listener : settings.listeners) {
-        if (listener.certificate.empty()) continue;
-        const auto checked = check_tls_files({listener.certificate, listener.key});
-        if (!checked) loaded.problems.push_back(checked.error());
-    }
+    load_certificates(settings, loaded);
     if (!runtime) return loaded;
     if (runtime->policy->routes.empty() && runtime->policy->apis.empty()) {
         loaded.problems.push_back(settings.policy_directory +
@@ -292,6 +427,7 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
     if (settings.require_tests) require_tests(*runtime, loaded.problems);
     if (!settings.shadow_directory.empty()) load_shadow(settings, *runtime, loaded.problems);
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
+    warn_of_certificates(settings, *runtime->policy, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);
     runtime->settings = gateway_settings(settings);
@@ -304,14 +440,14 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint) {
 
 LoadedRuntime load_policy_paths(const std::vector<std::string>& paths, Purpose purpose) {
     LoadedRuntime loaded;
-    loaded.runtime = load_parts(paths, purpose, nullptr, loaded);
+    loaded.runtime = load_parts(paths, purpose, nullptr, nullptr, loaded);
     return loaded;
 }
 
 LoadedRuntime lint_policy_paths(const std::vector<std::string>& paths,
                                 const dsl::LintSurroundings& surroundings) {
     LoadedRuntime loaded;
-    loaded.runtime = load_parts(paths, Purpose::look, &surroundings, loaded);
+    loaded.runtime = load_parts(paths, Purpose::look, &surroundings, nullptr, loaded);
     return loaded;
 }
 

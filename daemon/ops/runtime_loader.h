@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/core/runtime.h"
+#include "daemon/edge/tls_side.h"
 #include "daemon/ops/settings.h"
 #include "dsl/diagnostic.h"
 #include "dsl/lint.h"
@@ -15,8 +16,12 @@
 
 namespace wayleave {
 
+class Lasting;
+
 struct LoadedRuntime {
     std::shared_ptr<const Runtime> runtime;  // null if there is any error
+    // The certificates of each of Settings::listeners; null for one without TLS.
+    std::vector<std::shared_ptr<const TlsSide>> tls;
     dsl::Sources sources;
     dsl::Diagnostics diagnostics;
     std::vector<std::string> problems;  // errors that stand in no policy file: "PATH: what is wrong; remedy"
@@ -32,7 +37,10 @@ struct LoadedRuntime {
 // and keys are not read.
 enum class Purpose : uint8_t { run, look, ask };
 
-[[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation);
+// `lasting` is what the daemon lends to the policies that it runs; without it nothing is ever fetched, and no
+// token is used up.
+[[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation,
+                                         Lasting* lasting = nullptr);
 
 // Only the policy and its keys: *.route files, or directories of them.
 [[nodiscard]] LoadedRuntime load_policy_paths(const std::vector<std::string>& paths,

@@ -28,6 +28,7 @@
 #include "daemon/ops/control.h"
 #include "daemon/ops/http_server.h"
 #include "daemon/ops/inspect.h"
+#include "daemon/ops/lasting.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
 #include "daemon/ops/memory_budget.h"
@@ -89,14 +90,20 @@ ListenAddress listen_address(const std::string& text) {
 
 class Server::Impl {
   public:
-    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded, std::string version)
-        : settings_(settings),
+    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded, Lasting& lasting,
+         std::string version)
+        : lasting_(lasting),
+          settings_(settings),
           started_(settings),
           version_(std::move(version)),
           runtime_(loaded.runtime),
+          tls_(loaded.tls),
           loaded_wall_ms_(start_.wall_ms),
           door_(max_connections) {}
-    ~Impl() { stop_workers(); }
+    ~Impl() {
+        stop_workers();
+        lasting_.stop();  // answers go to workers
+    }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
@@ -123,6 +130,7 @@ class Server::Impl {
     ReloadReport try_reload();
     ForecastReport forecast();
     size_t lift_ban(const std::string& name);
+    Worker::TlsSides renewed_sides(const Settings& settings, const LoadedRuntime& loaded);
     void hang_up() { (void)reload(); }
     void terminate(const char* signal);
     void drain_progress();
@@ -133,11 +141,13 @@ class Server::Impl {
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
 
+    Lasting& lasting_;
     Settings settings_;  // in force; what needs a restart is as it was at the start
     const Settings started_;
     const std::string version_;
     const Now start_ = read_clocks();
     std::shared_ptr<const Runtime> runtime_;
+    std::vector<std::shared_ptr<const TlsSide>> tls_;  // of each listener that was opened, or null
     // Those before, as long as a connection still uses them: taking a large policy apart takes milliseconds,
     // which are not a worker's.
     std::vector<std::shared_ptr<const Runtime>> retired_;
@@ -180,6 +190,7 @@ Result<Nothing, StartError> Server::Impl::open() {
     if (auto opened = open_control(); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
+    lasting_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
     watch();  // after them: the signals are unblocked in this thread alone
     for (const std::string& listener : listeners_) {
@@ -231,14 +242,16 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
         if (auto unused = check_unused(listen_address(listener.address)); !unused)
             return refuse(unused.error());
     }
-    for (const ListenerSettings& listener : settings_.listeners) {
+    for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+        const ListenerSettings& listener = settings_.listeners[i];
         ListenAddress address = listen_address(listener.address);
         const bool tls = !listener.certificate.empty();
         for (auto& listeners : of_workers) {
             auto socket = listen_on(address, {.send_buffer = settings_.send_buffer, .share = true});
             if (!socket) return refuse(socket.error());
             address.port = port_of(*socket);
-            listeners.push_back({std::move(*socket), tls, {listener.certificate, listener.key}});
+            listeners.push_back({std::move(*socket), tls, listener.proxy_protocol,
+                                 {{listener.certificate, listener.key}, tls_[i]}});
         }
         listeners_.push_back((tls ? "https://" : "http://") + address.text());
     }
@@ -324,7 +337,7 @@ ReloadReport Server::Impl::try_reload() {
         log_lines("reload-diagnostic", text);
         return {false, std::move(text), {}};
     }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1);
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
     if (!loaded.runtime) {
         log_event(Level::error, "reload-refused",
                   "the reload was refused, and the earlier configuration is in force",
@@ -339,7 +352,9 @@ ReloadReport Server::Impl::try_reload() {
     loaded_wall_ms_ = read_clocks().wall_ms;
     settings_ = std::move(*settings);
     apply_limits();
-    for (const auto& worker : workers_) worker->replace(runtime_);
+    lasting_.refresh(read_clocks());
+    const Worker::TlsSides tls = renewed_sides(settings_, loaded);
+    for (const auto& worker : workers_) worker->replace(runtime_, tls);
     await_workers();
     set_log_level(settings_.log_level);
     log_event(Level::info, "reloaded",
@@ -366,7 +381,7 @@ ForecastReport Server::Impl::forecast() {
         for (const std::string& error : settings.error()) report.text += error + "\n";
         return report;
     }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1);
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
     report.text = loaded.render(false);
     if (!loaded.runtime) return report;
     report.would_load = true;
@@ -386,6 +401,19 @@ ForecastReport Server::Impl::forecast() {
     if (!report.forecast.impact_known) return report;
     for (const Survey& survey : *surveys) report.forecast.impact.add(survey);
     return report;
+}
+
+// The listeners stay as they were opened; each takes the certificates that its address has now.
+Worker::TlsSides Server::Impl::renewed_sides(const Settings& settings, const LoadedRuntime& loaded) {
+    Worker::TlsSides out;
+    for (size_t i = 0; i < started_.listeners.size(); ++i) {
+        for (size_t k = 0; k < settings.listeners.size(); ++k) {
+            if (settings.listeners[k].address == started_.listeners[i].address && tls_[i] && loaded.tls[k])
+                tls_[i] = loaded.tls[k];
+        }
+        if (tls_[i]) out.push_back(tls_[i]);
+    }
+    return out;
 }
 
 size_t Server::Impl::lift_ban(const std::string& name) {
@@ -437,6 +465,7 @@ void Server::Impl::drain_progress() {
 
 void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
+    lasting_.refresh(read_clocks());
     check_pulses();
     look_at_memory();
     std::string status = status_line(snapshot());
@@ -516,6 +545,11 @@ Snapshot Server::Impl::snapshot() const {
     shot.healthy =
         std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
     shot.listeners = listeners_;
+    for (const auto& side : tls_) {
+        if (!side) continue;
+        for (const TlsSide::Certificate& certificate : side->certificates())
+            shot.certificates.insert_or_assign(certificate.path, certificate.expires_s);
+    }
     for (const auto& worker : workers_) {
         shot.totals.add(worker->counters());
         shot.loop_turns.push_back(worker->counters().loop_turns.get());
@@ -530,6 +564,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_begun = bans_.begun();
     shot.ban_overflows = bans_.overflows();
     shot.log_dropped = log_dropped();
+    shot.identity = lasting_.totals();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;
     shot.loaded_wall_ms = loaded_wall_ms_;
@@ -548,11 +583,12 @@ Snapshot Server::Impl::snapshot() const {
 // --- the outer shell ---
 
 Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings,
-                                                          const LoadedRuntime& loaded, std::string version) {
+                                                          const LoadedRuntime& loaded, Lasting& lasting,
+                                                          std::string version) {
     const auto max_connections = fit_open_files(settings);
     if (!max_connections) return refuse(EX_CONFIG, max_connections.error());
     log_warnings(loaded);
-    auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, std::move(version));
+    auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, lasting, std::move(version));
     if (auto opened = impl->open(); !opened) return failure(opened.error());
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

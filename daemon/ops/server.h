@@ -11,6 +11,8 @@
 
 namespace wayleave {
 
+class Lasting;
+
 struct StartError {
     int exit_code = 0;  // of sysexits(3)
     std::string text;   // "WHAT: reason; remedy"
@@ -18,9 +20,10 @@ struct StartError {
 
 class Server {
   public:
-    // Binds, starts the workers and serves. `version` is for metrics and status.
+    // Binds, starts the workers and serves. `lasting` is borrowed: the one that the runtime was loaded with.
+    // `version` is for metrics and status.
     static Result<std::unique_ptr<Server>, StartError> start(const Settings& settings,
-                                                             const LoadedRuntime& loaded,
+                                                             const LoadedRuntime& loaded, Lasting& lasting,
                                                              std::string version);
     ~Server();
     Server(const Server&) = delete;

@@ -49,6 +49,7 @@ std::string_view expected_name(SettingType type) {
         case SettingType::time: return "a string such as \"10s\"";
         case SettingType::boolean: return "true or false";
         case SettingType::share: return "a number from 0 to 1";
+        case SettingType::nets: return "an array of strings such as \"10.0.0.0/8\"";
         default: return "a string";
     }
 }
@@ -65,6 +66,7 @@ class Reader {
     void read(const toml::table& document) {
         walk(document, "", nullptr);
         check_listeners(document);
+        check_proxies(document);
         fill_defaults();
     }
 
@@ -125,6 +127,8 @@ class Reader {
                 read_row(*row, node, listener);
             } else if (name == "listen") {
                 read_listeners(node);
+            } else if (name == "listen[].tls" && node.is_array()) {
+                read_certificates(*node.as_array(), *listener);
             } else if (is_table_name(name) && !node.is_table()) {
                 error(node.source().begin,
                       fmt::format("`{}` is {}, expected a table; write [{}]", name, type_name(node), name));
@@ -167,15 +171,59 @@ class Reader {
         }
     }
 
-    void check_listener(const ListenerSettings& listener, toml::source_position at) {
+    // The first is for clients that ask for no name that we know.
+    void read_certificates(const toml::array& array, ListenerSettings& listener) {
+        for (size_t i = 0; i < array.size(); ++i) {
+            const toml::node& element = *array.get(i);
+            if (!element.is_table()) {
+                error(element.source().begin,
+                      fmt::format("a certificate is {}, expected a table; write {{ certificate = \"…\", key = "
+                                  "\"…\" }}",
+                                  type_name(element)));
+                continue;
+            }
+            ListenerSettings own;
+            walk(*element.as_table(), "listen[].tls.", i == 0 ? &listener : &own);
+            if (i == 0) continue;
+            if (own.certificate.empty() || own.key.empty()) tls_needs_both(element.source().begin);
+            listener.more_certificates.push_back({std::move(own.certificate), std::move(own.key)});
+        }
+    }
+
+    void tls_needs_both(toml::source_position at) {
+        error(at, "tls needs both certificate and key; write tls = { certificate = \"…\", key = \"…\" }");
+    }
+
+    void check_proxies(const toml::table& document) {
+        if (!settings_.trusted_proxies.empty()) return;
+        if (const toml::node* forwarded = document.get("forwarded");
+            forwarded && settings_.forwarded == "forwarded") {
+            error(forwarded->source().begin,
+                  "`forwarded` is believed from trusted proxies only, and there is none; set trusted_proxies");
+        }
+        for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+            if (!settings_.listeners[i].proxy_protocol) continue;
+            error(document["listen"][i]["proxy_protocol"].node()->source().begin,
+                  "`proxy_protocol` is believed from trusted proxies only, and there is none; set "
+                  "trusted_proxies");
+        }
+    }
+
+    void check_listener(ListenerSettings& listener, toml::source_position at) {
         if (listener.address.empty()) {
             error(at, "this listener has no address; write address = \"127.0.0.1:8080\"");
         } else if (!listener.address.ends_with(":0") && !addresses_.insert(listener.address).second) {
             error(at, fmt::format("`{}` is listened on twice; remove one listener", listener.address));
         }
         if (listener.certificate.empty() != listener.key.empty()) {
-            error(at, "tls needs both certificate and key; write tls = { certificate = \"…\", key = \"…\" }");
+            tls_needs_both(at);
         }
+        if (listener.certificate.empty() && !listener.client_ca.empty())
+            error(at, "client_ca asks for certificates, and this listener has no TLS; set tls");
+        if (listener.client_ca.empty() && !listener.client_certificate.empty())
+            error(at, "client_certificate needs client_ca, the authorities that are accepted; set it");
+        if (!listener.client_ca.empty() && listener.client_certificate.empty())
+            listener.client_certificate = "optional";
     }
 
     void check_listeners(const toml::table& document) {
@@ -188,7 +236,9 @@ class Reader {
 
     void read_row(const SettingRow& row, const toml::node& node, ListenerSettings* listener) {
         const auto at = node.source().begin;
-        if (row.type == SettingType::boolean || row.type == SettingType::share) return read_number(row, node);
+        if (row.type == SettingType::boolean || row.type == SettingType::share)
+            return read_number(row, node, listener);
+        if (row.type == SettingType::nets) return read_nets(row, node);
         const bool fits = node.is_string() ? row.type != SettingType::integer
                                            : node.is_integer() && (row.type == SettingType::integer ||
                                                                    row.type == SettingType::size);
@@ -204,11 +254,39 @@ class Reader {
         if (!what.empty()) error(at, what);
     }
 
-    void read_number(const SettingRow& row, const toml::node& node) {
+    void read_nets(const SettingRow& row, const toml::node& node) {
+        const toml::array* array = node.as_array();
+        if (array == nullptr || array->size() > row.max) {
+            const std::string what = array == nullptr ? std::string(type_name(node)) : "too long";
+            return error(node.source().begin, fmt::format("`{}` is {}, expected {}; change the value", row.name,
+                                                          what, expected_name(row.type)));
+        }
+        std::vector<dsl::Net> nets;
+        std::string shown;
+        for (const toml::node& element : *array) {
+            const auto net = element.is_string() ? net_of(element.as_string()->get()) : std::nullopt;
+            if (!net) {
+                error(element.source().begin,
+                      fmt::format("`{}` holds what is no network; write \"10.0.0.0/8\" or an address", row.name));
+                continue;
+            }
+            nets.push_back(*net);
+            shown += (shown.empty() ? "" : ", ") + toml_string(net->text());
+        }
+        put(row, nets, "[" + shown + "]", nullptr, node.source().begin.line);
+    }
+
+    static std::optional<dsl::Net> net_of(const std::string& text) {
+        if (const auto address = dsl::parse_address(text)) return dsl::Net{*address, 128};
+        const auto net = dsl::parse_net(text);
+        return net && net->text() == text ? net : std::nullopt;  // host bits would be a slip
+    }
+
+    void read_number(const SettingRow& row, const toml::node& node, ListenerSettings* listener) {
         const auto at = node.source().begin;
         const auto share = node.value<double>();  // an integer counts, too
         if (row.type == SettingType::boolean && node.is_boolean()) {
-            put(row, node.as_boolean()->get(), node.as_boolean()->get() ? "true" : "false", nullptr, at.line);
+            put(row, node.as_boolean()->get(), node.as_boolean()->get() ? "true" : "false", listener, at.line);
         } else if (row.type == SettingType::share && share && *share >= 0 && *share <= 1) {
             put(row, *share, fmt::format("{}", *share), nullptr, at.line);
         } else {
@@ -233,7 +311,7 @@ class Reader {
         switch (row.type) {
             case SettingType::size: return store_size(row, text, line);
             case SettingType::time: return store_time(row, text, line);
-            case SettingType::word: return store_word(row, text, line);
+            case SettingType::word: return store_word(row, text, line, listener);
             case SettingType::address: return store_address(row, text, listener, line);
             default: return store_path(row, text, listener, line);
         }
@@ -265,7 +343,8 @@ class Reader {
         return put(row, *time, toml_string(text), nullptr, line);
     }
 
-    std::string store_word(const SettingRow& row, const std::string& text, size_t line) {
+    std::string store_word(const SettingRow& row, const std::string& text, size_t line,
+                           ListenerSettings* listener = nullptr) {
         const auto found = std::find(row.words.begin(), row.words.end(), text);
         if (found == row.words.end()) {
             if (row.name == "broker.kind" && (text == "redis" || text == "sqlite")) {
@@ -282,7 +361,7 @@ class Reader {
         if (std::holds_alternative<LogFormat Settings::*>(row.member)) {
             return put(row, static_cast<LogFormat>(index), shown, nullptr, line);
         }
-        return put(row, text, shown, nullptr, line);
+        return put(row, text, shown, listener, line);
     }
 
     std::string store_address(const SettingRow& row, const std::string& text, ListenerSettings* listener,
@@ -312,8 +391,8 @@ class Reader {
     std::string put(const SettingRow& row, const Value& value, std::string shown, ListenerSettings* listener,
                     size_t line) {
         if (const auto* member = std::get_if<Value Settings::*>(&row.member)) settings_.*(*member) = value;
-        if constexpr (std::is_same_v<Value, std::string>) {
-            const auto* member = std::get_if<std::string ListenerSettings::*>(&row.member);
+        if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, bool>) {
+            const auto* member = std::get_if<Value ListenerSettings::*>(&row.member);
             if (member != nullptr && listener != nullptr) listener->*(*member) = value;
         }
         found_[origin_name(row, listener_)] = {std::move(shown), line};

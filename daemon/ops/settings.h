@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "daemon/edge/tls_files.h"
 #include "daemon/ops/log.h"
 #include "dsl/result.h"
+#include "dsl/value.h"
 
 namespace wayleave {
 
@@ -16,6 +18,10 @@ struct ListenerSettings {
     std::string address;      // "127.0.0.1:8080", "[::1]:8080"
     std::string certificate;  // PEM file; empty: no TLS. Both or neither
     std::string key;
+    std::vector<TlsFiles> more_certificates = {};  // chosen by the name that the client asks for
+    std::string client_ca = {};           // PEM file; empty: clients are asked for no certificate
+    std::string client_certificate = {};  // "optional" or "required"; empty without client_ca
+    bool proxy_protocol = false;              // clients are named in a header before their first byte
 
     bool operator==(const ListenerSettings&) const = default;
 };
@@ -33,6 +39,8 @@ struct Settings {
     std::vector<ListenerSettings> listeners;  // at least one
     size_t workers = 0;                       // threads, at least one
     size_t max_connections = 0;               // 0: derive it from RLIMIT_NOFILE
+    std::vector<dsl::Net> trusted_proxies;
+    std::string forwarded;  // "none", "x-forwarded-for", "forwarded"
     std::string policy_directory;
     bool require_tests = false;
     std::string shadow_directory;  // empty: none

@@ -9,6 +9,8 @@ namespace {
 // In the order of the enumerations.
 constexpr std::array<std::string_view, 5> level_words = {"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 3> format_words = {"text", "json", "journald"};
+constexpr std::array<std::string_view, 3> forwarded_words = {"none", "x-forwarded-for", "forwarded"};
+constexpr std::array<std::string_view, 2> certificate_words = {"optional", "required"};
 constexpr std::array<std::string_view, 1> broker_words = {"memory"};
 
 constexpr size_t kib = 1024;
@@ -22,7 +24,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 26> rows = {{
+const std::array<SettingRow, 31> rows = {{
     {"workers",
      integer,
      "threads",
@@ -43,6 +45,26 @@ const std::array<SettingRow, 26> rows = {{
      false,
      "Most connections at a time; 0 derives the number from RLIMIT_NOFILE.",
      &Settings::max_connections},
+    {"trusted_proxies",
+     nets,
+     "",
+     0,
+     1000,
+     "",
+     {},
+     true,
+     "Networks of the proxies that may say where a client comes from.",
+     &Settings::trusted_proxies},
+    {"forwarded",
+     word,
+     "",
+     0,
+     0,
+     "x-forwarded-for",
+     forwarded_words,
+     true,
+     "The header in which trusted proxies say it.",
+     &Settings::forwarded},
     {"listen[].address",
      address,
      "",
@@ -60,8 +82,8 @@ const std::array<SettingRow, 26> rows = {{
      longest_path,
      "",
      {},
-     false,
-     "PEM file with the certificate chain.",
+     true,
+     "PEM file with the certificate chain; several certificates are an array of tables.",
      &ListenerSettings::certificate},
     {"listen[].tls.key",
      path,
@@ -70,9 +92,39 @@ const std::array<SettingRow, 26> rows = {{
      longest_path,
      "",
      {},
-     false,
+     true,
      "PEM file with the private key of the certificate.",
      &ListenerSettings::key},
+    {"listen[].client_ca",
+     path,
+     "",
+     1,
+     longest_path,
+     "",
+     {},
+     true,
+     "PEM file with the authorities whose client certificates are accepted.",
+     &ListenerSettings::client_ca},
+    {"listen[].client_certificate",
+     word,
+     "",
+     0,
+     0,
+     "",
+     certificate_words,
+     true,
+     "Whether a client must show a certificate; optional by default.",
+     &ListenerSettings::client_certificate},
+    {"listen[].proxy_protocol",
+     boolean,
+     "",
+     0,
+     0,
+     "",
+     {},
+     false,
+     "Every connection begins with a header of the PROXY protocol, and comes from a trusted proxy.",
+     &ListenerSettings::proxy_protocol},
     {"policy.directory",
      path,
      "",
@@ -268,7 +320,7 @@ std::span<const SettingRow> setting_rows() {
 }
 
 bool is_listener_row(const SettingRow& row) {
-    return std::holds_alternative<std::string ListenerSettings::*>(row.member);
+    return row.name.starts_with("listen[]");
 }
 
 }  // namespace wayleave

@@ -52,6 +52,8 @@ class Families {
 void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.",
                      totals.handshakes);
+    families.counter("wayleave_reauthentications_total", "$auth messages that were accepted.",
+                     totals.reauthenticated);
     families.counter("wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
                      totals.expired_aliases);
     families.counter("wayleave_compressed_handshakes_total", "Of them: with compression.",
@@ -106,6 +108,9 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.gauge("wayleave_memory_state", "0 ample, 1 refusing connections, 2 shedding readers.",
                    static_cast<double>(snapshot.memory_state));
     families.counter("wayleave_shed_total", "Readers that were closed to free memory.", totals.shed);
+    families.counter("wayleave_proxy_refused_total",
+                     "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
+                     totals.proxy_refused);
     auto& refused =
         families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
     for (size_t i = 0; i < totals.refused.size(); ++i) {
@@ -137,6 +142,65 @@ void add_policy(Families& families, const Snapshot& snapshot) {
         totals.shadow_skipped);
 }
 
+void add_identity(Families& families, const IdentityTotals& identity) {
+    const auto labelled = [](MetricFamily& family, MetricType type, uint64_t value,
+                             std::vector<ClientMetric::Label> labels) {
+        family.metric.push_back(Families::metric(type, static_cast<double>(value), std::move(labels)));
+    };
+    families.gauge("wayleave_used_tokens", "Tokens of one use that are remembered.",
+                   static_cast<double>(identity.used_tokens));
+    families.counter("wayleave_token_replays_total", "Tokens of one use that came again.", identity.replays);
+    families.counter("wayleave_used_tokens_full_total",
+                     "Tokens of one use that were refused because too many are remembered.",
+                     identity.used_tokens_full);
+    families.counter("wayleave_token_cache_hits_total", "Signatures that were known to be right.",
+                     identity.cache_hits);
+    families.counter("wayleave_token_cache_misses_total", "Signatures that had to be verified.",
+                     identity.cache_misses);
+    auto& checks = families.family("wayleave_checks_total", "Questions to backends about tokens, by result.",
+                                   MetricType::Counter);
+    for (const auto& [result, count] : identity.checks)
+        labelled(checks, MetricType::Counter, count, {{"result", std::string(result)}});
+    auto& fetches = families.family("wayleave_key_fetches_total", "Fetches of keys from URLs, by result.",
+                                    MetricType::Counter);
+    for (const auto& keys : identity.keys) {
+        labelled(fetches, MetricType::Counter, keys.fetched, {{"url", keys.url}, {"result", "done"}});
+        labelled(fetches, MetricType::Counter, keys.failed, {{"url", keys.url}, {"result", "failed"}});
+    }
+    auto& known =
+        families.family("wayleave_keys_known", "1 when the keys of a URL are there.", MetricType::Gauge);
+    for (const auto& keys : identity.keys)
+        labelled(known, MetricType::Gauge, keys.known ? 1 : 0, {{"url", keys.url}});
+}
+
+void add_backends(Families& families, const std::vector<BackendStatus>& backends) {
+    const auto add = [&](const char* name, const char* help, MetricType type, auto value) {
+        auto& family = families.family(name, help, type);
+        for (const BackendStatus& backend : backends) {
+            family.metric.push_back(
+                Families::metric(type, static_cast<double>(value(backend)), {{"backend", backend.name}}));
+        }
+    };
+    using Status = const BackendStatus&;
+    constexpr auto counter = MetricType::Counter;
+    constexpr auto gauge = MetricType::Gauge;
+    add("wayleave_backend_answers_total", "Requests to backends that were answered with anything but a 5xx.",
+        counter, [](Status s) { return s.answered; });
+    add("wayleave_backend_failures_total", "Requests to backends without an answer, or with a 5xx.", counter,
+        [](Status s) { return s.failed; });
+    add("wayleave_backend_retries_total", "Requests to backends that were made again.", counter,
+        [](Status s) { return s.retried; });
+    add("wayleave_backend_refused_total",
+        "Requests that were not made: the backend is left alone, or too many wait.", counter,
+        [](Status s) { return s.refused; });
+    add("wayleave_backend_running", "Requests to backends that are under way.", gauge,
+        [](Status s) { return s.running; });
+    add("wayleave_backend_waiting", "Requests to backends that wait for their turn.", gauge,
+        [](Status s) { return s.waiting; });
+    add("wayleave_backend_broken", "1 while a backend is left alone, since it failed too often.", gauge,
+        [](Status s) { return s.broken ? 1U : 0U; });
+}
+
 void add_daemon(Families& families, const Snapshot& snapshot) {
     families.family("wayleave_build_info", "The version that runs.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"version", snapshot.version}}));
@@ -163,6 +227,11 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
                    static_cast<double>(snapshot.limit_keys));
     families.counter("wayleave_limit_overflows_total", "Times that a new key found the table of limits full.",
                      snapshot.limit_overflows);
+    auto& expiry = families.family("wayleave_certificate_expiry_time_seconds",
+                                   "When a certificate of a listener expires, since 1970.", MetricType::Gauge);
+    for (const auto& [path, expires_s] : snapshot.certificates) {
+        expiry.metric.push_back(Families::metric(MetricType::Gauge, static_cast<double>(expires_s), {{"path", path}}));
+    }
     families.gauge("wayleave_bans", "Bans in force.", static_cast<double>(snapshot.bans_in_force));
     families.counter("wayleave_bans_total", "Bans that began.", snapshot.bans_begun);
     families.counter("wayleave_ban_overflows_total",
@@ -205,6 +274,7 @@ void Totals::add(const Counters& counters) {
     subscriptions += counters.subscriptions.get();
     channels += counters.channels.get();
     handshakes += counters.handshakes.get();
+    reauthenticated += counters.reauthenticated.get();
     expired_aliases += counters.expired_aliases.get();
     reevaluated += counters.reevaluated.get();
     unsubscribed_by_policy += counters.unsubscribed_by_policy.get();
@@ -229,6 +299,7 @@ void Totals::add(const Counters& counters) {
     accepted += counters.accepted.get();
     accept_failures += counters.accept_failures.get();
     accept_refused += counters.accept_refused.get();
+    proxy_refused += counters.proxy_refused.get();
     for (size_t i = 0; i < refused.size(); ++i) refused[i] += counters.refused[i].get();
 }
 
@@ -237,6 +308,8 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_daemon(families, snapshot);
     add_policy(families, snapshot);
     add_door(families, snapshot);
+    add_identity(families, snapshot.identity);
+    add_backends(families, snapshot.identity.backends);
     add_traffic(families, snapshot.totals);
     return families.text();
 }

@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "daemon/backend/http_backends.h"
 #include "daemon/core/counters.h"
 #include "daemon/ops/memory_budget.h"
 
@@ -20,6 +23,7 @@ struct Totals {
     uint64_t subscriptions = 0;
     uint64_t channels = 0;
     uint64_t handshakes = 0;
+    uint64_t reauthenticated = 0;
     uint64_t expired_aliases = 0;
     uint64_t reevaluated = 0;
     uint64_t unsubscribed_by_policy = 0;
@@ -40,6 +44,7 @@ struct Totals {
     uint64_t accepted = 0;
     uint64_t accept_failures = 0;
     uint64_t accept_refused = 0;
+    uint64_t proxy_refused = 0;
     std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};
 
     uint64_t shadow_compared = 0;
@@ -50,6 +55,24 @@ struct Totals {
     void add(const Counters& counters);
 };
 
+// What outlasts the policies: tokens, their keys, and the backends.
+struct IdentityTotals {
+    struct Keys {
+        std::string url;
+        uint64_t fetched = 0;
+        uint64_t failed = 0;
+        bool known = false;
+    };
+    size_t used_tokens = 0;
+    uint64_t replays = 0;
+    uint64_t used_tokens_full = 0;
+    uint64_t cache_hits = 0;
+    uint64_t cache_misses = 0;
+    std::vector<std::pair<std::string_view, uint64_t>> checks;  // by result
+    std::vector<Keys> keys;
+    std::vector<BackendStatus> backends;
+};
+
 struct Snapshot {
     std::string version;
     int64_t wall_ms = 0;
@@ -58,6 +81,7 @@ struct Snapshot {
     bool draining = false;
     bool healthy = true;  // every worker's loop turns
     std::vector<std::string> listeners;
+    std::map<std::string, int64_t> certificates;  // by path: when it expires, in seconds since 1970
     std::vector<uint64_t> loop_turns;  // by worker
     Totals totals;
     size_t max_connections = 0;
@@ -70,6 +94,7 @@ struct Snapshot {
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;
     uint64_t log_dropped = 0;
+    IdentityTotals identity;
 
     std::string policy_directory;
     uint64_t generation = 0;

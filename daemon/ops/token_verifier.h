@@ -1,32 +1,75 @@
-// The keys of all `token` blocks of one policy, behind the interface that the core asks. Immutable;
-// thread-safe.
+// What stands behind all `token` blocks of one policy, behind the interface that the core asks: keys in
+// files, keys at URLs, backends. Thread-safe; changes with the policy.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
 #include <string>
-#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "daemon/core/runtime.h"
 #include "daemon/identity/algorithm.h"
+#include "daemon/identity/introspection.h"
 #include "daemon/identity/key_set.h"
+#include "daemon/identity/remote_keys.h"
+#include "daemon/identity/token_cache.h"
+#include "daemon/identity/verify.h"
 
 namespace wayleave {
 
-struct TokenKeys {
+struct FileKeys {
     KeySet keys;
     std::vector<Algorithm> allowed;
 };
 
-class KeyFileVerifier final : public TokenVerifier {
+struct UrlKeys {
+    std::shared_ptr<RemoteKeys> keys;  // null where nothing may be fetched: lint, explain, test
+    std::vector<Algorithm> allowed;
+};
+
+struct AskedBackend {
+    std::shared_ptr<Introspection> backend;  // null likewise
+    std::vector<dsl::TokenSource> from;      // of the block: cookies and headers
+};
+
+using TokenTrust = std::variant<FileKeys, UrlKeys, AskedBackend>;
+
+// Of the cache of verified tokens. It outlasts reloads; the cache does not.
+struct TokenCacheCounters {
+    std::atomic<uint64_t> hits{0};
+    std::atomic<uint64_t> misses{0};
+};
+
+class PolicyVerifier final : public TokenVerifier {
   public:
     // In the order of Policy::tokens.
-    explicit KeyFileVerifier(std::vector<TokenKeys> tokens) : tokens_(std::move(tokens)) {}
+    explicit PolicyVerifier(std::vector<TokenTrust> tokens,
+                            std::shared_ptr<TokenCacheCounters> counters = {});
 
-    [[nodiscard]] Result<std::string, std::string_view> verify(size_t token,
-                                                               std::string_view compact) const override;
+    [[nodiscard]] Proof verify(const Credential& credential, Now now) const override;
+    void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const override;
+
+    [[nodiscard]] size_t cached() const { return cache_->size(); }
 
   private:
-    std::vector<TokenKeys> tokens_;
+    struct Trusted {
+        const KeySet* keys;
+        const std::vector<Algorithm>* allowed;
+        uint64_t number;  // of the keys, for the cache
+    };
+    [[nodiscard]] Proof verify_url(const UrlKeys& trust, const Credential& credential, Now now,
+                                   bool may_wait) const;
+    [[nodiscard]] Result<std::string, TokenError> cached_signature(const Trusted& trusted,
+                                                                   const std::string& compact, Now now) const;
+
+    std::vector<TokenTrust> tokens_;
+    std::shared_ptr<TokenCacheCounters> counters_;
+    std::unique_ptr<TokenCache> cache_ = std::make_unique<TokenCache>();
 };
+
+// The field that a backend is shown: "Cookie: sid=…".
+[[nodiscard]] std::string header_of(const dsl::TokenSource& source, std::string_view text);
 
 }  // namespace wayleave

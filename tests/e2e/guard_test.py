@@ -3,6 +3,8 @@
 import asyncio
 import http.client
 import json
+import socket
+import time
 
 from client import Client
 from daemon import PATIENCE, TOKEN_BLOCK, Daemon, run, wait_until
@@ -156,6 +158,84 @@ async def test_subscriptions_and_bytes_of_a_user_are_limited_together():
         message = await a.ask("blob", pad="x" * 1600)
         assert message["error"] == "limited" and message["retry_after"] > 0, message
         await a.close()
+
+
+PROXIED = """
+route inside /inside { auth = none origins = { none } allow connect if ip in 203.0.113.0/24 }
+route safe /safe { auth = none origins = { none } allow connect if tls }
+"""
+
+
+def raw_status(daemon, head, before=b"", pause=0.0):
+    """The status line's number, or None if the connection was closed without an answer."""
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE) as connection:
+        try:
+            for piece in before if isinstance(before, list) else [before]:
+                connection.sendall(piece)
+                time.sleep(pause)
+            connection.sendall(head)
+            answer = connection.recv(4096)
+        except ConnectionError:
+            return None
+    return int(answer.split()[1]) if answer else None
+
+
+def upgrade(path, fields=""):
+    return (f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{fields}\r\n").encode()
+
+
+def test_trusted_proxies_say_who_is_behind_them():
+    with Daemon(PROXIED, top='trusted_proxies = ["127.0.0.0/8"]', workers=1) as daemon:
+        assert raw_status(daemon, upgrade("/inside")) == 403
+        assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 101
+        assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7, 198.51.100.1\r\n")) == 403
+        assert raw_status(daemon, upgrade("/inside", "Forwarded: for=203.0.113.7\r\n")) == 403
+        daemon.wait_log("198.51.100.1 may not connect")  # the log names the client, not the proxy
+        daemon.edit("wayleave.toml", "trusted_proxies", 'forwarded = "forwarded"\ntrusted_proxies')
+        assert daemon.reload().returncode == 0
+        assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 403
+        assert raw_status(daemon, upgrade("/inside", "Forwarded: for=203.0.113.7\r\n")) == 101
+        assert raw_status(daemon, upgrade("/safe", "Forwarded: for=203.0.113.7;proto=https\r\n")) == 101
+        assert raw_status(daemon, upgrade("/safe", "Forwarded: for=203.0.113.7;proto=http\r\n")) == 403
+    with Daemon(PROXIED, top='trusted_proxies = ["10.0.0.0/8"]', workers=1) as daemon:
+        assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 403
+
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+V2_V4 = b"\x21\x11\x00\x0c" + bytes([203, 0, 113, 7, 10, 0, 0, 1, 1, 2, 3, 4])
+
+
+def test_the_proxy_protocol():
+    with Daemon(PROXIED, top='trusted_proxies = ["127.0.0.1"]', tls="proxy_protocol = true", workers=1,
+                limits='handshake_timeout = "1s"') as daemon:
+        inside = upgrade("/inside")
+        first = b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 443\r\n"
+        assert raw_status(daemon, inside, first) == 101
+        assert raw_status(daemon, inside, V2 + V2_V4) == 101
+        assert raw_status(daemon, inside, first.replace(b"203", b"198")) == 403
+        assert raw_status(daemon, inside, b"PROXY UNKNOWN\r\n") == 403  # the proxy's own address
+        assert raw_status(daemon, inside, [first[:20], first[20:]], 0.2) == 101
+        before = daemon.cpu_seconds()
+        assert raw_status(daemon, inside, [first[i:i + 3] for i in range(0, len(first), 3)], 0.03) == 101
+        assert daemon.cpu_seconds() - before < 0.3, "a header that drips in keeps the loop spinning"
+        # Nothing, a client that comes without the proxy, and headers that are none.
+        refused = daemon.metric("wayleave_proxy_refused_total")
+        for bad in (b"", b"PROXY TCP4 1.2.3.4\r\n", V2 + b"\x31\x11\x00\x00", V2[:5] + b"x", first[:-1] + b"x" * 120):
+            assert raw_status(daemon, inside, bad) is None, bad
+            assert raw_status(daemon, inside, first) == 101
+        assert daemon.metric("wayleave_proxy_refused_total") == refused + 5
+        daemon.wait_log("event=proxy-refused")
+        # Half a header is not waited for, for ever.
+        with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE) as slow:
+            slow.sendall(first[:10])
+            try:
+                assert slow.recv(1) == b""
+            except ConnectionResetError:
+                pass
+        wait_until(lambda: daemon.metric("wayleave_sockets") == 0, "nobody is left")
+    with Daemon(PROXIED, top='trusted_proxies = ["10.0.0.0/8"]', tls="proxy_protocol = true", workers=1) as daemon:
+        assert raw_status(daemon, inside, first) is None  # not from there
 
 
 if __name__ == "__main__":

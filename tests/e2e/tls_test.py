@@ -9,10 +9,11 @@ import ssl
 import subprocess
 import warnings
 
-from client import Client
+from client import Client, status_of
 from daemon import PATIENCE, TOKEN_BLOCK, Daemon, run, wait_until
 from raw import TEXT, Raw, frame, head
 from runner import main
+from websockets.exceptions import InvalidMessage
 
 POLICY = TOKEN_BLOCK + """
 route chat /ws {
@@ -192,6 +193,189 @@ def test_broken_files_at_a_reload():
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         wrapped(daemon, context).upgrade("/open").close()
+
+
+DOORS = TOKEN_BLOCK + """
+token device {
+    from certificate
+    claim sub : string required
+    claim org : string as "subject.O" else "nobody"
+}
+route modern /modern { auth = none origins = { none } min_tls = "1.3" allow connect message say { allow } }
+route secure /secure { auth = none origins = { none } min_tls = "1.2" allow connect }
+route plain  /plain  { auth = none origins = { none } allow connect }
+route device /device {
+    auth = device
+    origins = { none }
+    allow connect if user.org == "Acme"
+    join device/{user.sub}
+    message say { allow publish to device/{user.sub} }
+}
+"""
+
+
+class Authority:
+    """Signs certificates, by the openssl program."""
+
+    def __init__(self, daemon, name):
+        self.daemon, self.name = daemon, name
+        os.makedirs(daemon.path("tls"), exist_ok=True)
+        self.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                 f"/CN={name}", "-keyout", self.path(name, "key"), "-out", self.path(name, "pem"))
+
+    def path(self, name, kind):
+        return self.daemon.path(f"tls/{name}.{kind}")
+
+    @staticmethod
+    def run(*arguments, **options):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=PATIENCE, **options)
+
+    def issue(self, file, subject, names="", days="2"):
+        """A certificate and key; names as DNS:a,DNS:b."""
+        self.run("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject, "-keyout",
+                 self.path(file, "key"), "-out", self.path(file, "csr"))
+        extensions = self.path(file, "ext")
+        with open(extensions, "w", encoding="ascii") as out:
+            out.write(f"subjectAltName={names}\n" if names else "basicConstraints=CA:FALSE\n")
+        self.run("x509", "-req", "-in", self.path(file, "csr"), "-CA", self.path(self.name, "pem"), "-CAkey",
+                 self.path(self.name, "key"), "-CAcreateserial", "-days", days, "-extfile", extensions, "-out",
+                 self.path(file, "pem"))
+        os.chmod(self.path(file, "key"), 0o600)
+
+
+def several(*files):
+    return "tls = [" + ", ".join(f'{{ certificate = "tls/{f}.pem", key = "tls/{f}.key" }}' for f in files) + "]"
+
+
+def served(daemon, name, **options):
+    """The subject's names of the certificate that is served to who asks for `name`."""
+    context = ssl.create_default_context(cafile=daemon.path("tls/ca.pem"))
+    context.check_hostname = False
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE) as plain:
+        with context.wrap_socket(plain, server_hostname=name, **options) as secure:
+            return [text for kind, text in secure.getpeercert()["subjectAltName"] if kind == "DNS"]
+
+
+def with_certificate(daemon, file=None, version=None):
+    context = ssl.create_default_context(cafile=daemon.path("tls/ca.pem"))
+    context.check_hostname = False
+    if file:
+        context.load_cert_chain(daemon.path(f"tls/{file}.pem"), daemon.path(f"tls/{file}.key"))
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+async def test_certificates_by_name_and_new_ones_by_reload():
+    daemon = Daemon(DOORS, tls=several("one", "two", "wild"), workers=2)
+    authority = Authority(daemon, "ca")
+    authority.issue("one", "/CN=one", "DNS:one.example,DNS:localhost")
+    authority.issue("two", "/CN=two", "DNS:two.example")
+    authority.issue("wild", "/CN=wild", "DNS:*.wild.example")
+    async with daemon:
+        for name, expected in {"one.example": "one.example", "two.example": "two.example", "TWO.example": "two.example",
+                               "a.wild.example": "*.wild.example", "a.b.wild.example": "one.example",
+                               "wild.example": "one.example", "nobody.example": "one.example",
+                               None: "one.example"}.items():
+            assert served(daemon, name)[0] == expected, name
+        client = await Client.open(daemon, "/modern", scheme="wss", ssl=with_certificate(daemon))
+        path = daemon.path("tls/two.pem")
+        assert daemon.metric(f'wayleave_certificate_expiry_time_seconds{{path="{path}"}}') > 1.7e9
+        # New files, and one more certificate by the settings; who is connected stays.
+        authority.issue("two", "/CN=new", "DNS:two.example,DNS:new.example")
+        authority.issue("four", "/CN=four", "DNS:four.example")
+        daemon.edit("wayleave.toml", several("one", "two", "wild"), several("one", "two", "wild", "four"))
+        reloaded = daemon.reload()
+        assert reloaded.returncode == 0 and "start" not in reloaded.stdout, reloaded.stdout
+        for _ in range(6):  # both workers
+            assert served(daemon, "new.example") == ["two.example", "new.example"]
+            assert served(daemon, "four.example") == ["four.example"]
+        await client.must("say")
+        # A broken one is refused, and all stays.
+        daemon.write("tls/two.key", "no key")
+        broken = daemon.reload()
+        assert broken.returncode != 0 and "two.key: is no usable private key" in broken.stderr, broken.stderr
+        assert served(daemon, "new.example") == ["two.example", "new.example"]
+        await client.must("say")
+        await client.close()
+
+
+async def test_client_certificates_are_who_somebody_is():
+    daemon = Daemon(DOORS, tls=several("one") + '\nclient_ca = "tls/clients.pem"', workers=2)
+    Authority(daemon, "ca").issue("one", "/CN=one", "DNS:localhost")
+    clients = Authority(daemon, "clients")
+    clients.issue("good", "/O=Acme/CN=device-7")
+    clients.issue("other", "/O=Globex/CN=device-8")
+    clients.issue("many", "/O=Acme/CN=a/CN=b")
+    Authority(daemon, "strangers").issue("forged", "/O=Acme/CN=device-7")
+    async with daemon:
+        device = await Client.open(daemon, "/device", scheme="wss", ssl=with_certificate(daemon, "good"))
+        assert device.hello["user"] == "device-7" and device.hello["channels"][0]["channel"] == "device/device-7"
+        tls_1_2 = await Client.open(daemon, "/device", scheme="wss",
+                                    ssl=with_certificate(daemon, "good", ssl.TLSVersion.TLSv1_2))
+        assert tls_1_2.hello["user"] == "device-7"
+        statuses = {file: await status_of(daemon, "/device", scheme="wss", ssl=with_certificate(daemon, file))
+                    for file in ("other", "many", None)}
+        assert statuses == {"other": 403, "many": 401, None: 401}, statuses
+        assert await status_of(daemon, "/plain", scheme="wss", ssl=with_certificate(daemon)) == 101
+        # A certificate of somebody else's authority does not get as far as HTTP, on whatever route.
+        for path in ("/device", "/plain"):
+            try:
+                await status_of(daemon, path, scheme="wss", ssl=with_certificate(daemon, "forged"))
+                raise AssertionError("a forged certificate was accepted")
+            except (ssl.SSLError, ConnectionError, EOFError, InvalidMessage):
+                pass
+        # What a header says about a certificate is nothing.
+        assert await status_of(daemon, "/device", scheme="wss", ssl=with_certificate(daemon),
+                               extra_headers={"X-SSL-Client-S-DN": "O=Acme,CN=device-7"}) == 401
+        daemon.edit("wayleave.toml", "client_ca =", 'client_certificate = "required"\nclient_ca =')
+        assert daemon.reload().returncode == 0
+        try:
+            await status_of(daemon, "/plain", scheme="wss", ssl=with_certificate(daemon))
+            raise AssertionError("nobody was required to show a certificate")
+        except (ssl.SSLError, ConnectionError, EOFError, InvalidMessage):
+            pass
+        assert await status_of(daemon, "/plain", scheme="wss", ssl=with_certificate(daemon, "good")) == 101
+        await device.must("say")
+        for client in (device, tls_1_2):
+            await client.close()
+
+
+async def test_the_oldest_tls_that_a_route_takes():
+    daemon = Daemon(DOORS, tls=several("one") + '\n[[listen]]\naddress = "127.0.0.1:0"', workers=1)
+    Authority(daemon, "ca").issue("one", "/CN=one", "DNS:localhost")
+    async with daemon:
+        old = with_certificate(daemon, version=ssl.TLSVersion.TLSv1_2)
+        new = with_certificate(daemon, version=ssl.TLSVersion.TLSv1_3)
+        got = {(path, context is new): await status_of(daemon, path, scheme="wss", ssl=context)
+               for path in ("/modern", "/secure", "/plain") for context in (old, new)}
+        assert got == {("/modern", False): 403, ("/modern", True): 101, ("/secure", False): 101, ("/secure", True): 101,
+                       ("/plain", False): 101, ("/plain", True): 101}, got
+        # The plain listener beside it.
+        daemon.port = int(re.findall(r"event=listening address=http://\S*:(\d+)", daemon.log())[0])
+        got = {path: await status_of(daemon, path) for path in ("/modern", "/secure", "/plain")}
+        assert got == {"/modern": 403, "/secure": 403, "/plain": 101}, got
+
+
+def test_sessions_are_resumed_at_any_worker_until_a_reload():
+    daemon = Daemon(DOORS, tls=several("one"), workers=2)
+    Authority(daemon, "ca").issue("one", "/CN=one", "DNS:localhost")
+    with daemon:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = with_certificate(daemon, version=version)
+
+            def visit(session=None):
+                with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE) as plain:
+                    with context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
+                        secure.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                        secure.recv(100)  # with TLS 1.3 the ticket comes behind the handshake
+                        return secure.session, secure.session_reused
+
+            session, reused = visit()
+            assert not reused
+            assert [visit(session)[1] for _ in range(8)] == [True] * 8  # the kernel chooses among two workers
+            assert daemon.reload().returncode == 0
+            assert not visit(session)[1]
 
 
 if __name__ == "__main__":

@@ -86,3 +86,67 @@ TEST_CASE("time") {
         CHECK(error(payload(",\"exp\":" + bad)) == "the token's exp is no time");
     CHECK(error(payload(R"(,"exp":1700000100,"exp":1800000100)")) == "the token says exp twice");
 }
+
+TEST_CASE("max_age counts from iat, and single_use needs jti and exp") {
+    dsl::TokenDecl strict = token();
+    strict.max_age_ms = 300'000;
+    strict.single_use = true;
+    const auto why = [&](const std::string& members) {
+        const auto claims = read_claims(strict, payload(members), now_ms);
+        return claims ? "" : claims.error();
+    };
+    const std::string exp = R"(,"exp":1700003600)";
+    const std::string iat = R"(,"iat":1700000000)";
+    const std::string jti = R"(,"jti":"one")";
+    CHECK(why(iat + jti + exp) == "");
+    CHECK(why(jti + exp) == "the token has no iat, which max_age asks for");
+    CHECK(why(exp + jti + R"(,"iat":1699999641)") == "");  // 359 s old: 300 and the leeway
+    CHECK(why(exp + jti + R"(,"iat":1699999640)") == "the token is too old");
+    CHECK(why(exp + jti + R"(,"iat":1700000060)") == "");
+    CHECK(why(exp + jti + R"(,"iat":1700000061)") == "the token is not valid yet");
+    CHECK(why(exp + jti + R"(,"iat":"1700000000")") == "the token's iat is no time");
+    CHECK(why(exp + jti + iat + iat) == "the token says iat twice");
+    CHECK(why(iat + exp) == "the token has no jti, which single_use asks for");
+    CHECK(why(iat + exp + R"(,"jti":7)") == "the token's jti is no text");
+    CHECK(why(iat + exp + R"(,"jti":"")") == "the token's jti is no text");
+    CHECK(why(iat + exp + jti + jti) == "the token's jti is no text");
+    CHECK(why(iat + jti) == "the token has no exp, which single_use asks for");
+
+    auto claims = read_claims(strict, payload(iat + jti + exp), now_ms);
+    REQUIRE(claims);
+    CHECK(claims->id == "one");
+    CHECK(claims->until_ms == now_ms + 300'000 + token_leeway_ms);  // too old before it expires
+    strict.max_age_ms = 0;
+    claims = read_claims(strict, payload(iat + jti + exp), now_ms);
+    CHECK(claims->until_ms == now_ms + 3'600'000 + token_leeway_ms);
+}
+
+TEST_CASE("times that are none") {
+    for (const std::string value :
+         {"\"1700003600\"", "true", "null", "[1700003600]", "-1", "1e300", "1e11", "{}"}) {
+        INFO(value);
+        CHECK(error(payload(",\"exp\":" + value)) == "the token's exp is no time");
+        CHECK(error(payload(",\"nbf\":" + value)) == "the token's nbf is no time");
+        CHECK(error(payload(",\"iat\":" + value)) == "the token's iat is no time");
+    }
+    CHECK(error(payload(",\"exp\":1700003600.75")) == "");
+    CHECK(error(payload(",\"exp\":1.7e9,\"exp\":1.7e9")) == "the token says exp twice");
+    CHECK(expiry_of(R"({"exp":1700003600.5})") == 1'700'003'600'500);
+    CHECK(expiry_of("{}") == 0);
+    CHECK_FALSE(expiry_of(R"({"exp":"x"})"));
+    CHECK_FALSE(expiry_of("[]"));
+}
+
+TEST_CASE("claims are bounded in depth and size") {
+    std::string deep;
+    for (int i = 0; i < 5000; ++i) deep += "[";
+    CHECK(error(payload(",\"x\":" + deep)) != "");
+    CHECK(error(payload(",\"x\":" + deep + std::string(5000, ']'))) ==
+          "the token's claims are no JSON object");
+    std::string roles = "\"r0\"";
+    for (int i = 1; i < 1001; ++i) roles += ",\"r" + std::to_string(i) + "\"";
+    CHECK(error(payload(",\"https://x/roles\":[" + roles + "]")) != "");
+    CHECK(error(payload(R"(,"sub2":")" + std::string(5000, 'x') + "\"")) == "");
+    CHECK(error(R"({"iss":"https://login","aud":"chat","sub":")" + std::string(4097, 'x') + "\"}") ==
+          "the token's claim sub is too long");
+}

@@ -29,13 +29,15 @@ inline std::shared_ptr<const dsl::Policy> policy_from(const std::string& text) {
     return policy;
 }
 
-// Takes a token's text for its claims: `{"sub":"alice"}`; "bad" is a wrong signature.
+// Takes a token's text for its claims: `{"sub":"alice"}`; "bad" is a wrong signature, and about
+// "ask…" somebody must be asked.
 class OpenVerifier final : public TokenVerifier {
   public:
-    Result<std::string, std::string_view> verify(size_t, std::string_view compact) const override {
-        if (compact == "bad") return failure(std::string_view("the signature is wrong"));
-        const auto it = tokens.find(compact);
-        return it == tokens.end() ? std::string(compact) : it->second;
+    Proof verify(const Credential& credential, Now) const override {
+        if (credential.text == "bad") return Proof::refused("the signature is wrong");
+        if (credential.text.starts_with("ask")) return Proof::pending();
+        const auto it = tokens.find(credential.text);
+        return Proof::good(it == tokens.end() ? credential.text : it->second);
     }
     std::map<std::string, std::string, std::less<>> tokens;
 };

@@ -185,7 +185,6 @@ TEST_CASE("limits and bans of every kind are executed") {
 TEST_CASE("what is compiled but not executed is named") {
     const std::string backend = "backend app { url = \"http://127.0.0.1:8000\" }";
     for (const Case& c : {
-             Case{"min_tls = \"1.3\"", "E025 4:1 `min_tls` is not supported yet\n"},
              Case{"allow presence, history on a",
                   "E025 4:7 `presence` is not supported yet\nE025 4:17 `history` is not supported yet\n"},
              Case{"message a { allow reply b if message.size > 3b }",
@@ -210,13 +209,32 @@ TEST_CASE("what is compiled but not executed is named") {
     const std::string tops[] = {
         "channel a/:x(int)/** { history = 3 keep = 1h acks = user priority = \"low\" }",
         "api a /a { auth = session allow publish, presence on ** allow disconnect if user.n == 3 }",
-        "token t { check = app \"/who\" cache = 3s from cookie \"c\" single_use = true max_age = 1h }",
     };
     for (const std::string& top : tops) {
         INFO(top);
         CHECK(Compiled(token + backend + top).policy != nullptr);
         CHECK(Compiled(token + backend + top).summary().find("E025") != std::string::npos);
     }
+}
+
+TEST_CASE("what a token block says") {
+    const Compiled made(R"(backend app { url = "http://app" sign = file "app.hmac" }
+token a { keys = url "http://127.0.0.1:8080/jwks" algorithms = { "ES256" } from header "Authorization" max_age = 5m
+    single_use = true claim sub : string required }
+token b { check = app "/whoami" cache = 30s from cookie "sid" claim sub : string required }
+token c { keys = url "http://[::1]/k" algorithms = "EdDSA" from cookie "c" claim sub : string required }
+token d { keys = url "http://localhost:1/k?x=1" algorithms = "EdDSA" from cookie "d" claim sub : string required }
+route r /r { auth = { a, b, c, d } origins = { none } allow connect })");
+    REQUIRE(made.policy);
+    const auto& tokens = made.policy->tokens;
+    CHECK(tokens[0].keys_url == "http://127.0.0.1:8080/jwks");
+    CHECK(tokens[0].max_age_ms == 300'000);
+    CHECK(tokens[0].single_use);
+    CHECK(tokens[1].cache_ms == 30'000);
+    REQUIRE(tokens[1].check);
+    CHECK(tokens[1].check->path == "/whoami");
+    CHECK(made.policy->backends[0].sign_path.ends_with("app.hmac"));
+    CHECK(made.policy->later.empty());
 }
 
 TEST_CASE("mistakes in what is compiled but not executed") {
@@ -273,6 +291,21 @@ TEST_CASE("mistakes in what is compiled but not executed") {
                   "E008 1:24 `idle_timeout` has no meaning in an `api`\n"},
              Case{"token t { keys = url \"http://x\" from cookie \"c\" }",
                   "E003 1:18 `keys` is a file, or a URL that begins with https://\n"},
+             Case{"token t { keys = url \"https://u:p@x/k\" from cookie \"c\" }",
+                  "E003 1:18 `keys` is a file, or a URL that begins with https://\n"},
+             Case{"token t { keys = url \"http://127.evil.example/k\" from cookie \"c\" }",
+                  "E003 1:18 `keys` is a file, or a URL that begins with https://\n"},
+             Case{"token t { keys = url \"http://localhost.evil.example/k\" from cookie \"c\" }",
+                  "E003 1:18 `keys` is a file, or a URL that begins with https://\n"},
+             Case{"token t { keys = url \"https://x/k\" from cookie \"c\" }",
+                  "E022 1:18 keys from a URL need `algorithms` beside them\n"},
+             Case{"token t { keys = url \"https://x/k\" algorithms = { \"HS256\" } from cookie \"c\" }",
+                  "E016 1:49 HS256 needs a secret, and a URL has none\n"},
+             Case{"backend b { url = \"http://b\" } token t { check = b \"/w\" single_use = true from cookie "
+                  "\"c\" }",
+                  "E022 1:57 `single_use` is for signed tokens; `check` asks a backend\n"},
+             Case{"backend b { url = \"http://b\" } token t { check = b \"/w\" from query \"c\" }",
+                  "E022 1:62 `check` hands on a cookie or a header, and nothing else\n"},
              Case{"token t { cache = 3s keys = file \"k\" from cookie \"c\" }",
                   "E022 1:7 `cache` needs `check` beside it\n"},
          }) {

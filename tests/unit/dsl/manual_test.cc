@@ -1,6 +1,7 @@
 // wayleave.route(5) is the specification: it lists what the code executes.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -36,7 +37,8 @@ std::string section(const std::string& page, Place place) {
                            "\n.Ss Settings of a backend", "\n.Ss Settings of a channel"};
     const size_t at = page.find(heads[static_cast<size_t>(place)]);
     REQUIRE(at != std::string::npos);
-    return page.substr(at, page.find("\n.S", at + 4) - at);
+    const size_t end = std::min(page.find("\n.Ss", at + 4), page.find("\n.Sh", at + 4));
+    return page.substr(at, end - at);
 }
 
 // Whether some entry's head line names the word.

@@ -16,9 +16,7 @@ using Catch::Matchers::Contains;
 namespace {
 
 class NoKeys final : public TokenVerifier {
-    Result<std::string, std::string_view> verify(size_t, std::string_view) const override {
-        return failure(std::string_view("the signature is wrong"));
-    }
+    Proof verify(const Credential&, Now) const override { return Proof::refused("the signature is wrong"); }
 };
 
 const Now now{1'000'000, 1'800'000'000'000};

@@ -189,8 +189,8 @@ TEST_CASE("every example of the manual compiles, and its tests pass") {
         CHECK(compiled.policy);
         if (!compiled.policy || compiled.policy->tests.empty()) continue;
         class NoKeys final : public TokenVerifier {
-            Result<std::string, std::string_view> verify(size_t, std::string_view) const override {
-                return failure(std::string_view("the signature is wrong"));
+            Proof verify(const Credential&, Now) const override {
+                return Proof::refused("the signature is wrong");
             }
         };
         Runtime runtime;

@@ -60,10 +60,11 @@ TEST_CASE("a policy with its keys is loaded, and its tokens verify", "[loader]")
 
     const auto token = sign_token(key, R"({"sub":"alice"})", "");
     REQUIRE(token);
-    const auto payload = loaded.runtime->verifier->verify(0, *token);
-    REQUIRE(payload);
-    CHECK(*payload == R"({"sub":"alice"})");
-    CHECK_FALSE(loaded.runtime->verifier->verify(0, "a.b.c"));
+    const Now now{1000, 1'800'000'000'000};
+    const Proof proof = loaded.runtime->verifier->verify({0, 0, *token}, now);
+    CHECK(proof.kind == Proof::Kind::good);
+    CHECK(proof.payload == R"({"sub":"alice"})");
+    CHECK(loaded.runtime->verifier->verify({0, 0, "a.b.c"}, now).kind == Proof::Kind::refused);
 }
 
 TEST_CASE("a key file that cannot be used is told at the place that names it", "[loader]") {

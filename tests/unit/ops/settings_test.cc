@@ -240,6 +240,8 @@ TEST_CASE("what a reload cannot change is listed") {
     CHECK(restart_needed(old, now).empty());
     now.workers = old.workers + 1;
     now.listeners[0].key = "/k";
+    CHECK(restart_needed(old, now) == std::vector<std::string>{"workers"});
+    now.listeners[0].proxy_protocol = true;
     now.send_buffer = 4096;
     CHECK(restart_needed(old, now) == std::vector<std::string>{"listen", "workers", "limits.send_buffer"});
 }

@@ -1,0 +1,353 @@
+#include "daemon/backend/http_backends.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+#include <thread>
+
+#include "daemon/backend/breaker.h"
+#include "daemon/backend/transfer.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t most_waiting = 1024;    // for each backend, beside those under way
+constexpr size_t most_backends = 1024;   // that are remembered
+constexpr size_t most_in_inbox = 16384;  // between two turns of the thread
+constexpr int64_t longest_sleep_ms = 60'000;
+constexpr int64_t first_pause_ms = 50;  // before a retry; doubles, with jitter
+constexpr int64_t longest_pause_ms = 2000;
+
+struct Lane;
+
+// A request on its way, from attempt to attempt.
+struct Job {
+    BackendRequest request;
+    Backends::Done done;
+    Lane* lane = nullptr;
+    uint32_t attempt = 0;
+    int64_t give_up_ms = 0;  // waiting for a place; or the time of the next attempt
+    std::unique_ptr<Transfer> transfer;
+};
+
+struct Lane {
+    BackendStatus status;
+    Breaker breaker;
+    std::deque<std::unique_ptr<Job>> waiting;
+
+    [[nodiscard]] bool idle() const { return status.running == 0 && waiting.empty() && !breaker.open(); }
+};
+
+struct FreeMulti {
+    void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
+};
+
+BackendAnswer not_sent(BackendAnswer::Kind kind, std::string why) {
+    BackendAnswer answer;
+    answer.kind = kind;
+    answer.why = std::move(why);
+    return answer;
+}
+
+bool is_good(const BackendAnswer& answer) {
+    return answer.kind == BackendAnswer::Kind::answered && answer.status < 500;
+}
+
+}  // namespace
+
+class HttpBackends::Impl {
+  public:
+    explicit Impl(Report report) : report_(std::move(report)), multi_(make_multi()) {
+        thread_ = std::thread([this] { run(); });
+    }
+    ~Impl() { stop(); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
+    void send(std::unique_ptr<Job> job);
+    void stop();
+    [[nodiscard]] std::vector<BackendStatus> status() const;
+
+  private:
+    static CURLM* make_multi() {
+        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+            throw std::runtime_error("libcurl cannot be initialised");
+        CURLM* multi = curl_multi_init();
+        if (!multi) throw std::bad_alloc();
+        return multi;
+    }
+
+    void run();
+    void drop_all();
+    bool take_inbox(std::vector<std::unique_ptr<Job>>& jobs);
+    void enter(std::unique_ptr<Job> job, Now now);
+    void start(std::unique_ptr<Job> job, Now now);
+    void collect(Now now);
+    void finish(std::unique_ptr<Job> job, BackendAnswer answer, Now now);
+    [[nodiscard]] bool try_again(Job& job, const BackendAnswer& answer, Now now);
+    void start_due(Now now);
+    void fill(Lane& lane, Now now);
+    void refuse_late(Lane& lane, Now now);
+    [[nodiscard]] int64_t sleep_ms(Now now) const;
+    Lane* lane_of(const Backend& backend);
+    void judge(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now);
+    void refuse(std::unique_ptr<Job> job, BackendAnswer::Kind kind, const std::string& why, Now now);
+    void publish_status();
+
+    const Report report_;
+    std::unique_ptr<CURLM, FreeMulti> multi_;
+
+    // Of the thread alone.
+    std::map<std::string, std::unique_ptr<Lane>> lanes_;
+    std::map<Job*, std::unique_ptr<Job>> running_;
+    std::vector<std::unique_ptr<Job>> pausing_;  // until give_up_ms, then the next attempt
+    std::minstd_rand dice_{std::random_device{}()};
+
+    mutable std::mutex mutex_;
+    bool stopping_ = false;
+    std::vector<std::unique_ptr<Job>> inbox_;
+    std::vector<BackendStatus> status_;
+
+    std::thread thread_;  // last: it uses all of the above
+};
+
+void HttpBackends::Impl::send(std::unique_ptr<Job> job) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!stopping_ && inbox_.size() < most_in_inbox) inbox_.push_back(std::move(job));
+    }
+    if (job) return job->done(not_sent(BackendAnswer::Kind::full, "too many requests wait"), read_clocks());
+    curl_multi_wakeup(multi_.get());
+}
+
+void HttpBackends::Impl::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    curl_multi_wakeup(multi_.get());
+    if (!thread_.joinable()) return;
+    thread_.join();
+    drop_all();
+}
+
+// On the stopping thread: who waits holds on to what would otherwise never go.
+void HttpBackends::Impl::drop_all() {
+    std::vector<std::unique_ptr<Job>> left = std::move(inbox_);
+    for (auto& job : pausing_) left.push_back(std::move(job));
+    for (auto& [raw, job] : running_) {
+        curl_multi_remove_handle(multi_.get(), job->transfer->easy());
+        left.push_back(std::move(job));
+    }
+    for (auto& [name, lane] : lanes_) {
+        for (auto& job : lane->waiting) left.push_back(std::move(job));
+        lane->waiting.clear();
+    }
+    running_.clear();
+    pausing_.clear();
+    for (auto& job : left)
+        job->done(not_sent(BackendAnswer::Kind::failed, "the server is stopping"), read_clocks());
+}
+
+std::vector<BackendStatus> HttpBackends::Impl::status() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+}
+
+bool HttpBackends::Impl::take_inbox(std::vector<std::unique_ptr<Job>>& jobs) {
+    const std::lock_guard lock(mutex_);
+    jobs.clear();
+    jobs.swap(inbox_);
+    return !stopping_;
+}
+
+void HttpBackends::Impl::run() {
+    pthread_setname_np(pthread_self(), "wayleave-http");
+    std::vector<std::unique_ptr<Job>> jobs;
+    while (take_inbox(jobs)) {
+        Now now = read_clocks();
+        for (auto& job : jobs) enter(std::move(job), now);
+        start_due(now);
+        int left = 0;
+        curl_multi_perform(multi_.get(), &left);
+        collect(read_clocks());
+        publish_status();
+        curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(sleep_ms(read_clocks())), nullptr);
+    }
+}
+
+// Null if too many are remembered already, which takes a thousand blocks of that many names.
+Lane* HttpBackends::Impl::lane_of(const Backend& backend) {
+    if (const auto it = lanes_.find(backend.name); it != lanes_.end()) return it->second.get();
+    if (lanes_.size() >= most_backends)
+        std::erase_if(lanes_, [](const auto& it) { return it.second->idle(); });
+    if (lanes_.size() >= most_backends) return nullptr;
+    auto& lane = lanes_[backend.name] = std::make_unique<Lane>();
+    lane->status.name = backend.name;
+    return lane.get();
+}
+
+void HttpBackends::Impl::refuse(std::unique_ptr<Job> job, BackendAnswer::Kind kind, const std::string& why,
+                                Now now) {
+    if (job->lane) ++job->lane->status.refused;
+    job->done(not_sent(kind, why), now);
+}
+
+void HttpBackends::Impl::enter(std::unique_ptr<Job> job, Now now) {
+    const Backend& backend = *job->request.backend;
+    Lane* lane = job->lane = lane_of(backend);
+    if (!lane) return refuse(std::move(job), BackendAnswer::Kind::full, "too many backends", now);
+    if (!lane->breaker.admits(now.steady_ms))
+        return refuse(std::move(job), BackendAnswer::Kind::broken, "it failed too often a moment ago", now);
+    if (lane->status.running < backend.concurrency) return start(std::move(job), now);
+    if (lane->waiting.size() >= most_waiting)
+        return refuse(std::move(job), BackendAnswer::Kind::full, "too many requests wait for it", now);
+    job->give_up_ms = now.steady_ms + backend.timeout_ms;
+    lane->waiting.push_back(std::move(job));
+}
+
+void HttpBackends::Impl::start(std::unique_ptr<Job> job, Now now) {
+    Lane& lane = *job->lane;
+    const Backend& backend = *job->request.backend;
+    lane.breaker.started(now.steady_ms);
+    ++lane.status.running;
+    ++job->attempt;
+    job->transfer = std::make_unique<Transfer>(job->request, backend.timeout_ms, now.wall_ms, job.get());
+    curl_multi_add_handle(multi_.get(), job->transfer->easy());
+    running_.emplace(job.get(), std::move(job));
+}
+
+void HttpBackends::Impl::collect(Now now) {
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+        if (message->msg != CURLMSG_DONE) continue;
+        const auto it = running_.find(static_cast<Job*>(Transfer::owner(message->easy_handle)));
+        const CURLcode result = message->data.result;  // the message dies with the handle's removal
+        curl_multi_remove_handle(multi_.get(), message->easy_handle);
+        if (it == running_.end()) continue;
+        std::unique_ptr<Job> job = std::move(it->second);
+        running_.erase(it);
+        BackendAnswer answer = job->transfer->finish(result);
+        job->transfer.reset();
+        finish(std::move(job), std::move(answer), now);
+    }
+}
+
+void HttpBackends::Impl::judge(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now) {
+    if (is_good(answer)) {
+        ++lane.status.answered;
+        if (lane.breaker.succeeded() && report_)
+            report_("backend-mended", "the backend " + backend.name + " answers again", false);
+        return;
+    }
+    ++lane.status.failed;
+    if (!lane.breaker.failed(backend, now.steady_ms) || !report_) return;
+    const std::string why = answer.kind == BackendAnswer::Kind::answered
+                                ? "it answered " + std::to_string(answer.status)
+                                : answer.why;
+    report_("backend-broken",
+            "the backend " + backend.name + " failed " + std::to_string(backend.break_after) +
+                " times in a row and is left alone for a while: " + why,
+            true);
+}
+
+void HttpBackends::Impl::finish(std::unique_ptr<Job> job, BackendAnswer answer, Now now) {
+    Lane& lane = *job->lane;
+    --lane.status.running;
+    judge(lane, *job->request.backend, answer, now);
+    if (try_again(*job, answer, now)) {
+        pausing_.push_back(std::move(job));
+    } else {
+        job->done(std::move(answer), now);
+    }
+    fill(lane, now);
+}
+
+bool HttpBackends::Impl::try_again(Job& job, const BackendAnswer& answer, Now now) {
+    const bool again = !is_good(answer) && job.request.method == "GET" &&
+                       job.attempt <= job.request.backend->retries && !job.lane->breaker.open();
+    if (!again) return false;
+    ++job.lane->status.retried;
+    const int64_t pause = std::min(longest_pause_ms, first_pause_ms << std::min(job.attempt, 6U));
+    // From half of it to one and a half: those that failed together do not come together again.
+    job.give_up_ms = now.steady_ms + pause / 2 + static_cast<int64_t>(dice_()) % (pause + 1);
+    return true;
+}
+
+void HttpBackends::Impl::fill(Lane& lane, Now now) {
+    while (!lane.waiting.empty()) {
+        if (!lane.breaker.admits(now.steady_ms)) {
+            std::unique_ptr<Job> job = std::move(lane.waiting.front());
+            lane.waiting.pop_front();
+            refuse(std::move(job), BackendAnswer::Kind::broken, "it failed too often a moment ago", now);
+            continue;
+        }
+        if (lane.status.running >= lane.waiting.front()->request.backend->concurrency) return;
+        std::unique_ptr<Job> job = std::move(lane.waiting.front());
+        lane.waiting.pop_front();
+        start(std::move(job), now);
+    }
+}
+
+void HttpBackends::Impl::refuse_late(Lane& lane, Now now) {
+    while (!lane.waiting.empty() && lane.waiting.front()->give_up_ms <= now.steady_ms) {
+        std::unique_ptr<Job> job = std::move(lane.waiting.front());
+        lane.waiting.pop_front();
+        refuse(std::move(job), BackendAnswer::Kind::full, "it waited too long for its turn", now);
+    }
+}
+
+void HttpBackends::Impl::start_due(Now now) {
+    for (const auto& [name, lane] : lanes_) refuse_late(*lane, now);
+    std::vector<std::unique_ptr<Job>> due;
+    for (auto& job : pausing_) {
+        if (job->give_up_ms <= now.steady_ms) due.push_back(std::move(job));
+    }
+    std::erase(pausing_, nullptr);
+    for (auto& job : due) enter(std::move(job), now);
+}
+
+int64_t HttpBackends::Impl::sleep_ms(Now now) const {
+    int64_t until = now.steady_ms + longest_sleep_ms;
+    for (const auto& job : pausing_) until = std::min(until, job->give_up_ms);
+    for (const auto& [name, lane] : lanes_) {
+        if (!lane->waiting.empty()) until = std::min(until, lane->waiting.front()->give_up_ms);
+    }
+    return std::max<int64_t>(0, until - now.steady_ms);
+}
+
+void HttpBackends::Impl::publish_status() {
+    std::vector<BackendStatus> all;
+    for (const auto& [name, lane] : lanes_) {
+        all.push_back(lane->status);
+        all.back().waiting = lane->waiting.size();
+        all.back().broken = lane->breaker.open();
+    }
+    const std::lock_guard lock(mutex_);
+    status_.swap(all);
+}
+
+HttpBackends::HttpBackends(Report report) : impl_(std::make_unique<Impl>(std::move(report))) {}
+HttpBackends::~HttpBackends() = default;
+
+void HttpBackends::send(BackendRequest request, Done done) {
+    auto job = std::make_unique<Job>();
+    job->request = std::move(request);
+    job->done = std::move(done);
+    impl_->send(std::move(job));
+}
+
+void HttpBackends::stop() {
+    impl_->stop();
+}
+
+std::vector<BackendStatus> HttpBackends::status() const {
+    return impl_->status();
+}
+
+}  // namespace wayleave

@@ -1,0 +1,142 @@
+#include "daemon/backend/transfer.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "daemon/backend/signature.h"
+#include "daemon/core/http_head.h"
+#include "daemon/identity/key_file.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t most_header_bytes = 16 * 1024;
+constexpr int64_t connect_timeout_ms = 5000;
+
+// What stands before the request's path in the url: signed, too.
+std::string path_of(const BackendRequest& request) {
+    const std::string& url = request.backend->url;
+    const size_t slash = url.find('/', url.find("://") + 3);
+    return (slash == std::string::npos ? "" : url.substr(slash)) + request.path;
+}
+
+}  // namespace
+
+std::optional<int64_t> max_age_of(std::string_view cache_control) {
+    std::optional<int64_t> out;
+    bool more = true;
+    std::string_view part;
+    while (next_part(cache_control, ',', more, part)) {
+        if (same_ignoring_case(part, "no-store") || same_ignoring_case(part, "no-cache")) return 0;
+        const size_t equals = part.find('=');
+        if (equals == std::string_view::npos || !same_ignoring_case(part.substr(0, equals), "max-age"))
+            continue;
+        const std::string_view digits = part.substr(equals + 1);
+        int64_t seconds = 0;
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+        if (error == std::errc() && end == digits.data() + digits.size() && seconds >= 0) out = seconds;
+    }
+    return out;
+}
+
+template <class T>
+void Transfer::set(CURLoption option, T value) {
+    // Fails only for an option that this libcurl was built without, which no packaged one is.
+    if (curl_easy_setopt(easy_.get(), option, value) != CURLE_OK)
+        throw std::runtime_error("libcurl does not know an option; is it older than 7.85?");
+}
+
+void Transfer::add_header(const std::string& line) {
+    curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
+    if (!longer) throw std::bad_alloc();
+    (void)headers_.release();
+    headers_.reset(longer);
+}
+
+Transfer::Transfer(const BackendRequest& request, int64_t timeout_ms, int64_t wall_ms, void* owner)
+    : request_(request), easy_(curl_easy_init()) {
+    if (!easy_) throw std::bad_alloc();
+    const Backend& backend = *request.backend;
+    set(CURLOPT_PRIVATE, owner);
+    set(CURLOPT_URL, (backend.url + request.path).c_str());
+    // What the configuration names, and nothing else: no other scheme, no redirect, no proxy and no password
+    // out of the environment.
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_FOLLOWLOCATION, 0L);
+    set(CURLOPT_PROXY, "");
+    set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+    set(CURLOPT_PATH_AS_IS, 1L);
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::min(timeout_ms, connect_timeout_ms)));
+    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    if (const char* authorities = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, authorities);
+    set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+    set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+    set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+    set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+    if (request.method != "GET") {
+        set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+        set(CURLOPT_POSTFIELDS, request.body.data());
+        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+        add_header("Expect:");  // no waiting for 100 Continue
+    }
+    add_header("User-Agent: wayleave");
+    for (const std::string& line : request.headers) add_header(line);
+    if (backend.sign) {
+        const auto signature =
+            signature_of(backend.sign->view(), wall_ms, request.method, path_of(request), request.body);
+        if (!signature) throw std::runtime_error(signature.error());
+        add_header("Wayleave-Signature: " + *signature);
+    }
+    set(CURLOPT_HTTPHEADER, headers_.get());
+}
+
+void* Transfer::owner(CURL* easy) {
+    char* owner = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+    return owner;
+}
+
+size_t Transfer::on_body(const char* data, size_t, size_t size, void* self) noexcept {
+    auto& transfer = *static_cast<Transfer*>(self);
+    transfer.too_large_ = size > transfer.request_.max_answer - transfer.body_.size();
+    if (transfer.too_large_) return 0;  // ends the transfer
+    transfer.body_.append(data, size);
+    return size;
+}
+
+size_t Transfer::on_header(const char* data, size_t, size_t size, void* self) noexcept {
+    constexpr std::string_view name = "cache-control";
+    auto& transfer = *static_cast<Transfer*>(self);
+    transfer.header_bytes_ += size;
+    transfer.too_large_ = transfer.header_bytes_ > most_header_bytes;
+    if (transfer.too_large_) return 0;
+    const std::string_view line(data, size);
+    if (line.size() > name.size() && line[name.size()] == ':' &&
+        same_ignoring_case(line.substr(0, name.size()), name)) {
+        std::string_view value = line.substr(name.size() + 1);
+        while (value.ends_with('\n') || value.ends_with('\r')) value.remove_suffix(1);
+        transfer.max_age_s_ = max_age_of(trim(value));
+    }
+    return size;
+}
+
+BackendAnswer Transfer::finish(CURLcode result) {
+    BackendAnswer answer;
+    if (result != CURLE_OK) {
+        answer.why = too_large_ ? "the answer is too large" : curl_easy_strerror(result);
+        return answer;
+    }
+    long status = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+    answer.kind = BackendAnswer::Kind::answered;
+    answer.status = static_cast<int>(status);
+    answer.body = std::move(body_);
+    answer.max_age_s = max_age_s_;
+    return answer;
+}
+
+}  // namespace wayleave

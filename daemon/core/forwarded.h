@@ -1,0 +1,34 @@
+// Where a client really comes from when a proxy stands between: what trusted proxies say in X-Forwarded-For
+// (de facto) or Forwarded (RFC 7239). Pure.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/http_head.h"
+#include "dsl/value.h"
+
+namespace wayleave {
+
+enum class ForwardedHeader : uint8_t { none, x_forwarded_for, forwarded };
+
+struct ProxyTrust {
+    std::vector<dsl::Net> networks;
+    ForwardedHeader header = ForwardedHeader::none;
+
+    [[nodiscard]] bool trusts(const dsl::Address& address) const;
+};
+
+struct Origination {
+    dsl::Address ip;
+    bool tls = false;
+};
+
+// The hop nearest to us that is not trusted: each proxy appends whom it heard, so what stands to the left of
+// an untrusted hop is that hop's own word. A hop that is no address ends the walk at the proxy that reported
+// it. With Forwarded, `proto` of the client's hop tells whether it used TLS; nothing else can.
+[[nodiscard]] Origination client_behind(const Origination& peer, const HttpHead& head,
+                                        const ProxyTrust& trust);
+
+}  // namespace wayleave

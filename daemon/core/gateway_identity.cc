@@ -1,0 +1,132 @@
+// Questions about credentials, and clients that show a new one on the connection they have.
+#include <algorithm>
+
+#include "daemon/core/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+constexpr uint32_t auths_a_minute = 10;
+constexpr int64_t minute_ms = 60'000;
+
+// A token that stands in a message could stand in any of the places where the route looks; a backend is asked
+// as for the first of them.
+std::vector<Credential> credentials_of(const dsl::Route& route, const std::string& token) {
+    std::vector<Credential> out;
+    for (const uint32_t number : route.auth) out.push_back({number, 0, token});
+    return out;
+}
+
+bool may_auth(Session& session, Now now) {
+    if (now.steady_ms - session.auths_since_ms >= minute_ms) {
+        session.auths_since_ms = now.steady_ms;
+        session.auths = 0;
+    }
+    return ++session.auths <= auths_a_minute;
+}
+
+Rejection rejection(Reason reason, std::string because) {
+    return {reason, std::move(because), {}, {}, 0};
+}
+
+}  // namespace
+
+void Gateway::Impl::ask_about(Session& session, Credential question) {
+    Awaiting& awaiting = *session.awaiting;
+    awaiting.question = ++questions_;
+    awaiting.runtime = runtime_;
+    awaiting.credential = question;
+    actions.questions.push_back({session.id, awaiting.question, runtime_, std::move(question)});
+}
+
+void Gateway::Impl::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
+    Session* session = find(id);
+    if (!session || !session->awaiting || session->awaiting->question != question) return;
+    if (session->last_bytes || session->abort_listed) return;
+    Awaiting& awaiting = *session->awaiting;
+    awaiting.question = 0;
+    if (proof.kind == Proof::Kind::pending) proof = Proof::unavailable("the token cannot be looked at");
+    if (awaiting.runtime == runtime_) {
+        awaiting.answers.push_back({std::move(awaiting.credential), std::move(proof)});
+    } else {
+        awaiting.answers.clear();  // the new policy may number its tokens otherwise, and trust others
+    }
+    if (session->state == Session::State::open) return continue_auth(*session, now);
+    if (session->state != Session::State::head) return;
+    session->handshaking->scanned = 0;
+    read_head(*session, {}, now);
+}
+
+// --- `$auth` ---
+
+void Gateway::Impl::authenticate(Session& session, const MessageParser::Message& message, Now now) {
+    std::string_view token;
+    const MessageParser::Member* member = message.find("token");
+    if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
+        return reject(session, message.id, rejection(Reason::bad_message, "`token` is a token"), now);
+    if (session.binding->route->auth.empty())
+        return reject(session, message.id, rejection(Reason::bad_message, "this route asks for no token"),
+                      now);
+    if (session.awaiting)
+        return refuse_auth(session, message.id,
+                           rejection(Reason::limited, "the `$auth` before is not answered yet"), now);
+    if (!may_auth(session, now)) {
+        Rejection limited = rejection(Reason::limited, "too many `$auth`");
+        limited.retry_after_ms = session.auths_since_ms + minute_ms - now.steady_ms;
+        return refuse_auth(session, message.id, std::move(limited), now);
+    }
+    session.awaiting = std::make_unique<Awaiting>();
+    session.awaiting->re = message.id;
+    session.awaiting->token = token;
+    continue_auth(session, now);
+}
+
+void Gateway::Impl::continue_auth(Session& session, Now now) {
+    if (!rebind(session, now)) return end_condemned(session, now);
+    const dsl::Route& route = *session.binding->route;
+    auto found = identify(*runtime_, route, credentials_of(route, session.awaiting->token),
+                          session.awaiting->answers, now);
+    if (auto* question = std::get_if<Credential>(&found)) return ask_about(session, std::move(*question));
+    const std::string re = std::move(session.awaiting->re);
+    session.awaiting.reset();
+    if (auto* why = std::get_if<Rejection>(&found)) return refuse_auth(session, re, std::move(*why), now);
+    become(session, route, std::move(std::get<Identified>(found)), re, now);
+}
+
+// The same user with new claims, judged as after a reload.
+void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified who, std::string_view re,
+                           Now now) {
+    // Without a name nobody can tell whether it is the same.
+    if (who.user.empty() || who.user != session.user)
+        return refuse_auth(session, re,
+                           rejection(Reason::forbidden, "this is not the token of the same user"), now);
+    if (auto why = use_up(*runtime_, who, now)) return refuse_auth(session, re, std::move(*why), now);
+    Living before = living(session, now);
+    before.token = who.token;
+    dsl::Facts facts = session.facts;
+    put_claims(route, who, facts);
+    Fate fate = fate_with(before, std::move(facts));
+    if (fate.kind != Fate::Kind::stays) {
+        Rejection why = rejection(Reason::forbidden, fate.because);
+        why.rule = fate.rule;
+        return close_for(session, std::move(why), now);
+    }
+    session.token = who.token + 1;
+    session.expires_ms = who.claims.expires_ms;
+    counters.reauthenticated.add();
+    if (!re.empty()) send_text(session, ok_text(re, session.expires_ms), now);
+    settle(session, route, std::move(fate), Reason::forbidden, now);
+}
+
+// The session goes on as it was, unless the route says otherwise: the token that it came with is still good.
+void Gateway::Impl::refuse_auth(Session& session, std::string_view re, Rejection why, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    const auto number = static_cast<size_t>(why.reason);
+    const auto phase = static_cast<size_t>(dsl::Phase::session);
+    if (!why.then && !(number < dsl::refusals && route.errors[number][phase])) {
+        why.then = dsl::Outcome{dsl::ast::Outcome::Kind::error, 0, std::string(to_string(why.reason))};
+    }
+    reject(session, re, std::move(why), now);
+}
+
+}  // namespace wayleave

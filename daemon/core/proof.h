@@ -1,0 +1,43 @@
+// What a client brought to prove who it is, and what became of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace wayleave {
+
+struct Credential {
+    uint32_t token = 0;   // in Policy::tokens
+    uint32_t source = 0;  // in that token's `from`
+    std::string text;     // secret: never logged
+
+    friend bool operator==(const Credential&, const Credential&) = default;
+};
+
+struct Proof {
+    enum class Kind : uint8_t {
+        good,         // the payload is true
+        refused,      // it proves nothing
+        unavailable,  // who could tell does not answer: nobody comes in on that
+        pending,      // it must be asked for: see TokenVerifier::ask
+    };
+
+    Kind kind = Kind::refused;
+    std::string payload;       // a JSON object of claims, if good
+    std::string_view because;  // static: a sentence for the client and the log
+
+    static Proof good(std::string payload) { return {Kind::good, std::move(payload), {}}; }
+    static Proof refused(std::string_view because) { return {Kind::refused, {}, because}; }
+    static Proof unavailable(std::string_view because) { return {Kind::unavailable, {}, because}; }
+    static Proof pending() { return {Kind::pending, {}, {}}; }
+};
+
+// An answer to a question that was out. It is good for the handshake, or the `$auth`, that asked, and for
+// nothing else.
+struct AnsweredProof {
+    Credential credential;
+    Proof proof;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,82 @@
+// `check = backend "/path"`: a backend that says who an opaque cookie or header belongs to. Its answers are
+// believed for a while; the same question is asked once at a time, however many clients wait for it. Belongs
+// to one token block of one policy: a reload begins anew. Thread-safe and bounded.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "daemon/core/backend.h"
+#include "daemon/core/proof.h"
+
+namespace wayleave {
+
+// Of all token blocks together. They outlast reloads.
+struct CheckCounters {
+    std::atomic<uint64_t> asked{0};   // requests to backends
+    std::atomic<uint64_t> cached{0};  // answered without one
+    std::atomic<uint64_t> shared{0};  // waited for another's
+    std::atomic<uint64_t> yes{0};
+    std::atomic<uint64_t> no{0};
+    std::atomic<uint64_t> unavailable{0};  // neither: nobody comes in
+};
+
+struct IntrospectionBounds {
+    size_t entries = 65'536;
+    size_t bytes = size_t{32} << 20U;  // of answers
+    size_t questions = 8192;           // at one time
+};
+
+class Introspection : public std::enable_shared_from_this<Introspection> {
+  public:
+    using Done = std::function<void(Proof)>;
+    struct Parts {
+        std::shared_ptr<const Backend> backend;
+        std::string path;
+        int64_t cache_ms = 0;
+        Backends& backends;  // borrowed
+        std::shared_ptr<CheckCounters> counters;
+    };
+
+    static std::shared_ptr<Introspection> create(Parts parts, IntrospectionBounds bounds = {});
+
+    // `header` is the line that is handed on: "Cookie: sid=…". What is known, or pending.
+    [[nodiscard]] Proof look_up(std::string_view header, Now now);
+    void ask(const std::string& header, Now now, Done done);
+
+    [[nodiscard]] size_t size() const;
+
+  private:
+    using Key = std::array<unsigned char, 32>;
+    struct Entry {
+        Proof proof;
+        int64_t until_ms = 0;  // steady
+    };
+    Introspection(Parts parts, IntrospectionBounds bounds) : parts_(std::move(parts)), bounds_(bounds) {}
+
+    [[nodiscard]] static Key key_of(std::string_view header);
+    [[nodiscard]] Proof find(const Key& key, Now now) const;
+    void keep(const Key& key, const Proof& proof, int64_t until_ms, Now now);
+    void forget(const Key& key);
+    void arrived(const Key& key, const BackendAnswer& answer, Now now);
+    [[nodiscard]] Proof read(const BackendAnswer& answer) const;
+
+    const Parts parts_;
+    const IntrospectionBounds bounds_;
+    mutable std::mutex mutex_;
+    absl::flat_hash_map<Key, Entry> entries_;
+    size_t bytes_ = 0;
+    int64_t cleaned_ms_ = INT64_MIN;
+    absl::flat_hash_map<Key, std::vector<Done>> questions_;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,113 @@
+// Who is behind the proxies: spoofing above all.
+#include "daemon/core/forwarded.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace wayleave;
+
+namespace {
+
+const ProxyTrust trust_in(ForwardedHeader header) {
+    return {{*dsl::parse_net("10.0.0.0/8"), *dsl::parse_net("2001:db8:ffff::/48")}, header};
+}
+
+std::string client(ForwardedHeader header, const std::string& fields, const std::string& peer = "10.0.0.1",
+                   bool tls = false) {
+    const std::string text = "GET / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
+    size_t scanned = 0;
+    const HeadResult parsed = parse_head(text, HeadLimits{}, scanned);
+    REQUIRE(std::holds_alternative<HttpHead>(parsed));
+    const Origination found =
+        client_behind({*dsl::parse_address(peer), tls}, std::get<HttpHead>(parsed), trust_in(header));
+    return found.ip.text() + (found.tls ? " tls" : "");
+}
+
+struct Case {
+    const char* fields;
+    const char* expected;
+};
+
+}  // namespace
+
+TEST_CASE("X-Forwarded-For counts from the right, past trusted hops only") {
+    for (const Case& c : {
+             Case{"", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"},
+             Case{"x-forwarded-for:203.0.113.7\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 198.51.100.1, 203.0.113.7, 10.1.2.3\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 127.0.0.1, 203.0.113.7\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-For: 10.2.0.1\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 10.9.9.9\r\n", "10.9.9.9"},  // a client inside
+             Case{"X-Forwarded-For: 10.9.9.9, 10.2.0.1\r\n", "10.9.9.9"},
+             Case{"X-Forwarded-For: 203.0.113.7:4711\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 2001:db8::7\r\n", "2001:db8::7"},
+             Case{"X-Forwarded-For: [2001:db8::7]\r\n", "2001:db8::7"},
+             Case{"X-Forwarded-For: [2001:db8::7]:443\r\n", "2001:db8::7"},
+             Case{"X-Forwarded-For: ::ffff:203.0.113.7\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 198.51.100.1, 2001:db8:ffff::1\r\n", "198.51.100.1"},
+             // What is no address ends the walk where somebody trustworthy spoke last.
+             Case{"X-Forwarded-For: unknown\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7, unknown\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7, , 10.2.0.1\r\n", "10.2.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7,\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: ,203.0.113.7\r\n", "203.0.113.7"},
+             Case{"X-Forwarded-For: 203.0.113.7 198.51.100.1\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.300\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 0xcb007107\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7:\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7:80:80\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7:x\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: [203.0.113.7]\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: [2001:db8::7\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: [2001:db8::7]x\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: \"203.0.113.7\"\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: \"198.51.100.1, 203.0.113.7\r\n", "10.0.0.1"},
+             // Other headers are nobody's word.
+             Case{"Forwarded: for=203.0.113.7\r\n", "10.0.0.1"},
+             Case{"X-Real-IP: 203.0.113.7\r\n", "10.0.0.1"},
+             Case{"X_Forwarded_For: 203.0.113.7\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-Proto: https\r\n", "10.0.0.1"},
+             Case{"True-Client-IP: 203.0.113.7\r\n", "10.0.0.1"},
+         }) {
+        INFO(c.fields);
+        CHECK(client(ForwardedHeader::x_forwarded_for, c.fields) == c.expected);
+    }
+}
+
+TEST_CASE("Forwarded is read to the letter") {
+    for (const Case& c : {
+             Case{"Forwarded: for=203.0.113.7\r\n", "203.0.113.7"},
+             Case{"Forwarded: For=203.0.113.7;Proto=HTTPS;by=10.0.0.1\r\n", "203.0.113.7 tls"},
+             Case{"Forwarded: for=203.0.113.7;proto=http\r\n", "203.0.113.7"},
+             Case{"Forwarded: for=\"203.0.113.7:80\"\r\n", "203.0.113.7"},
+             Case{"Forwarded: for=\"[2001:db8::7]:80\";proto=wss\r\n", "2001:db8::7 tls"},
+             Case{"Forwarded: for=198.51.100.1;proto=https, for=203.0.113.7;proto=http\r\n", "203.0.113.7"},
+             Case{"Forwarded: for=203.0.113.7;proto=https, for=10.2.0.1\r\n", "203.0.113.7 tls"},
+             Case{"Forwarded: for=198.51.100.1\r\nForwarded: for=203.0.113.7\r\n", "203.0.113.7"},
+             Case{"Forwarded: by=\"a,b;c\";for=203.0.113.7\r\n", "203.0.113.7"},
+             Case{"Forwarded: by=\"a\\\",for=198.51.100.1\";for=203.0.113.7\r\n", "203.0.113.7"},
+             Case{"Forwarded: for=unknown\r\n", "10.0.0.1"},
+             Case{"Forwarded: for=_hidden, for=10.2.0.1\r\n", "10.2.0.1"},
+             Case{"Forwarded: for=2001:db8::7\r\n", "10.0.0.1"},  // must be quoted
+             Case{"Forwarded: for=203.0.113.7;for=198.51.100.1\r\n", "10.0.0.1"},
+             Case{"Forwarded: for = 203.0.113.7\r\n", "10.0.0.1"},
+             Case{"Forwarded: for=\"203.0.113.7\r\n", "10.0.0.1"},
+             Case{"Forwarded: proto=https\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7\r\n", "10.0.0.1"},
+         }) {
+        INFO(c.fields);
+        CHECK(client(ForwardedHeader::forwarded, c.fields) == c.expected);
+    }
+}
+
+TEST_CASE("nobody else is believed") {
+    for (const ForwardedHeader header : {ForwardedHeader::x_forwarded_for, ForwardedHeader::forwarded}) {
+        const std::string both = "X-Forwarded-For: 203.0.113.7\r\nForwarded: for=203.0.113.7;proto=https\r\n";
+        CHECK(client(header, both, "192.0.2.9") == "192.0.2.9");
+        CHECK(client(header, both, "2001:db8:fffe::1", true) == "2001:db8:fffe::1 tls");
+    }
+    CHECK(client(ForwardedHeader::none, "X-Forwarded-For: 203.0.113.7\r\n") == "10.0.0.1");
+}

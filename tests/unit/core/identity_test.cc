@@ -1,0 +1,292 @@
+// Tokens of one use, questions that are out, and `$auth`, as the gateway does them.
+#include "daemon/core/used_tokens.h"
+#include "tests/unit/core/gateway_fixture.h"
+
+using namespace wayleave;
+using namespace wayleave::test;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+const std::string plain_policy = R"(
+token session {
+    keys = file "keys.jwks"
+    from query "token"
+    claim sub   : string required
+    claim roles : set of string else {}
+}
+token ticket {
+    keys = file "keys.jwks"
+    single_use = true
+    from query "ticket"
+    claim sub : string required
+}
+route chat /chat {
+    auth    = { session, ticket }
+    origins = { none }
+    allow connect
+    deny  connect if user.sub == "mallory" because "mallory is not welcome"
+    join user/{user.sub}
+    allow subscribe on room/*
+    limit connects to 3/h per ip
+}
+)";
+const std::string roles_policy = R"(
+token session {
+    keys = file "keys.jwks"
+    from query "token"
+    claim sub   : string required
+    claim roles : set of string else {}
+}
+route chat /chat {
+    auth    = session
+    origins = { none }
+    allow connect
+    deny  connect if "banned" in user.roles because "you are out"
+    join user/{user.sub}
+    join staff/all if "staff" in user.roles
+    allow subscribe on room/:room if room != "staff"
+    allow subscribe on room/staff if "staff" in user.roles
+    message wave { allow  deny if not ("staff" in user.roles) because "only staff" }
+}
+route open /open { auth = none  allow connect }
+)";
+
+std::string escaped(const std::string& json) {
+    std::string out;
+    for (const char c : json) {
+        if (c == '"') {
+            out += "%22";
+        } else if (c == '{') {
+            out += "%7B";
+        } else if (c == '}') {
+            out += "%7D";
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+std::string session(const std::string& members) {
+    return "/chat?token=" + escaped("{" + members + "}");
+}
+std::string ticket(const std::string& jti, const std::string& user = "ann") {
+    return "/chat?ticket=" + escaped(R"({"sub":")" + user + R"(","exp":1700000600,"jti":")" + jti + R"("})");
+}
+std::string auth(const std::string& claims) {
+    std::string quoted;
+    for (const char c : claims) quoted += c == '"' ? std::string("\\\"") : std::string(1, c);
+    return R"({"type":"$auth","$id":1,"token":")" + quoted + R"("})";
+}
+const std::string ann = R"("sub":"ann")";
+
+}  // namespace
+
+TEST_CASE("a token of one use is used up by the handshake that it admits") {
+    World world(plain_policy);
+    world.runtime->used_tokens = std::make_shared<UsedTokens>();
+    // Who is refused for something else has not used it.
+    CHECK_THAT(world.read(world.connect(ticket("a", "mallory"))), Contains(" 403 "));
+    CHECK(world.runtime->used_tokens->size() == 0);
+    CHECK_THAT(world.read(world.connect(ticket("a"))), Contains(" 101 "));
+    CHECK(world.runtime->used_tokens->size() == 1);
+    const std::string again = world.read(world.connect(ticket("a")));
+    CHECK_THAT(again, Contains(" 401 ") && Contains("the token was used before"));
+    CHECK(world.runtime->used_tokens->replays() == 1);
+}
+
+TEST_CASE("when it is not known which tokens were used, nobody comes in with one") {
+    World world(plain_policy);
+    world.runtime->used_tokens = std::make_shared<UsedTokens>(1);
+    int admitted = 0;
+    for (int i = 0; i < 3; ++i) {
+        const std::string answer = world.read(world.connect(ticket("t" + std::to_string(i))));
+        if (answer.find(" 101 ") != std::string::npos) ++admitted;
+    }
+    world.runtime->used_tokens = std::make_shared<UsedTokens>(1);
+    for (int i = 0; i < 500; ++i) (void)world.runtime->used_tokens->use("x", std::to_string(i), 1LL << 60, 1);
+    World full(plain_policy);
+    full.runtime->used_tokens = world.runtime->used_tokens;
+    CHECK_THAT(full.read(full.connect(ticket("z"))), Contains(" 503 "));
+}
+
+TEST_CASE("a handshake waits for an answer, and draws its limits once") {
+    World world(plain_policy);
+    const ConnectionId id = world.connect("/chat?token=ask-ann");
+    CHECK(world.read(id) == "");
+    auto& questions = world.gateway->actions().questions;
+    REQUIRE(questions.size() == 1);
+    CHECK(questions[0].credential == Credential{0, 0, "ask-ann"});
+    const uint64_t number = questions[0].number;
+    // What arrives meanwhile waits, too.
+    world.feed(id, masked(Opcode::text, R"({"type":"$ping","$id":"early"})"));
+    CHECK(world.read(id) == "");
+    world.gateway->answered(id, number + 1, Proof::good("{}"), world.now);  // another question's
+    CHECK(world.read(id) == "");
+    world.gateway->answered(id, number, Proof::good(R"({"sub":"ann"})"), world.now);
+    const std::string bytes = world.read(id);
+    CHECK_THAT(bytes, StartsWith("HTTP/1.1 101 ") && Contains(R"("user":"ann")"));
+    CHECK_THAT(bytes, Contains(R"({"type":"$pong","re":"early"})"));
+    // Three an hour: two are left, not one.
+    for (int i = 0; i < 2; ++i) CHECK_THAT(world.read(world.connect(session(ann))), Contains(" 101 "));
+    CHECK_THAT(world.read(world.connect(session(ann))), Contains(" 429 "));
+}
+
+TEST_CASE("every kind of answer to a question") {
+    World world(roles_policy);
+    const auto answer = [&](Proof proof) {
+        world.gateway->actions().questions.clear();
+        const ConnectionId id = world.connect("/chat?token=ask");
+        world.gateway->answered(id, world.gateway->actions().questions.at(0).number, std::move(proof),
+                                world.now);
+        return world.read(id);
+    };
+    CHECK_THAT(answer(Proof::refused("no")), Contains(" 401 "));
+    CHECK_THAT(answer(Proof::unavailable("silent")), Contains(" 503 ") && Contains("silent"));
+    CHECK_THAT(answer(Proof::pending()), Contains(" 503 "));
+    CHECK_THAT(answer(Proof::good("{}")), Contains(" 401 ") && Contains("has no claim sub"));
+    CHECK_THAT(answer(Proof::good(R"({"sub":7})")), Contains(" 401 "));
+    CHECK_THAT(answer(Proof::good("no json")), Contains(" 401 "));
+}
+
+TEST_CASE("a client may go, or be too slow, while somebody is asked") {
+    World world(roles_policy, {.handshake_timeout_ms = 5000});
+    const ConnectionId gone = world.connect("/chat?token=ask");
+    const uint64_t number = world.gateway->actions().questions.at(0).number;
+    world.gone(gone);
+    world.gateway->answered(gone, number, Proof::good(R"({"sub":"ann"})"), world.now);
+    CHECK(world.counters.handshakes.get() == 0);
+
+    const ConnectionId late = world.connect("/chat?token=ask");
+    world.later(5200);
+    CHECK_THAT(world.read(late), Contains(" 503 ") && Contains("nobody said in time"));
+    const uint64_t second = world.gateway->actions().questions.at(1).number;
+    world.gateway->answered(late, second, Proof::good(R"({"sub":"ann"})"), world.now);
+    CHECK(world.counters.handshakes.get() == 0);
+}
+
+TEST_CASE("what is sent ahead of the answer is bounded") {
+    World world(roles_policy);
+    const ConnectionId id = world.connect("/chat?token=ask");
+    for (int i = 0; i < 8; ++i) world.feed(id, std::string(16 * 1024, 'x'));
+    CHECK_THAT(world.read(id), Contains(" 400 ") && Contains("too much was sent"));
+    CHECK(world.gateway->closing(id));
+}
+
+TEST_CASE("an answer for the policy before is not believed") {
+    World world(roles_policy);
+    const ConnectionId id = world.connect("/chat?token=ask");
+    const CredentialQuestion first = world.gateway->actions().questions.at(0);
+    auto next = std::make_shared<Runtime>(*world.runtime);
+    next->policy = policy_from(roles_policy + "\nroute more /more { auth = none }\n");
+    world.gateway->replace(next, world.now);
+    world.gateway->answered(id, first.number, Proof::good(R"({"sub":"ann"})"), world.now);
+    CHECK(world.read(id) == "");
+    REQUIRE(world.gateway->actions().questions.size() == 2);
+    const CredentialQuestion second = world.gateway->actions().questions.at(1);
+    CHECK(second.runtime == next);
+    world.gateway->answered(id, second.number, Proof::good(R"({"sub":"ann"})"), world.now);
+    CHECK_THAT(world.read(id), Contains(" 101 "));
+}
+
+TEST_CASE("a session ends when its token does, to the second") {
+    World world(roles_policy);
+    const ConnectionId id = world.connect(session(ann + R"(,"exp":1700000030)"));
+    (void)world.frames(id);
+    for (int i = 0; i < 299; ++i) {
+        world.later(100);
+        for (const std::string& frame : world.frames(id)) CHECK(frame == "ping");
+        if (i % 100 == 0) world.feed(id, masked(Opcode::pong, ""));
+    }
+    world.later(200);
+    CHECK_THAT(world.last(id), StartsWith("close 4401"));
+}
+
+TEST_CASE("$auth replaces the claims and moves the end") {
+    World world(roles_policy);
+    const ConnectionId id = world.connect(session(ann + R"(,"exp":1700000030)"));
+    (void)world.frames(id);
+    world.say(id, R"({"type":"$subscribe","channel":"room/staff","$id":1})");
+    CHECK_THAT(world.last(id), Contains("forbidden"));
+    world.say(id, auth(R"({"sub":"ann","roles":["staff"],"exp":1700000060})"));
+    auto frames = world.frames(id);
+    REQUIRE(frames.size() == 2);
+    CHECK(frames[0] == R"({"type":"$ok","re":1,"expires":1700000060000})");
+    CHECK_THAT(frames[1], Contains("$subscribed") && Contains("staff/all"));
+    world.say(id, R"({"type":"$subscribe","channel":"room/staff","$id":1})");
+    CHECK_THAT(world.last(id), Contains("$subscribed"));
+    world.say(id, R"({"type":"wave","$id":2})");
+    CHECK(world.last(id) == R"({"type":"$ok","re":2})");
+    CHECK(world.counters.reauthenticated.get() == 1);
+
+    world.later(30'200);  // the first token's end
+    for (const std::string& frame : world.frames(id)) CHECK(frame == "ping");
+    world.say(id, auth(R"({"sub":"ann","exp":1700000040})"));  // fewer rights, and an earlier end
+    frames = world.frames(id);
+    REQUIRE(frames.size() == 3);
+    CHECK(frames[0] == R"({"type":"$ok","re":1,"expires":1700000040000})");
+    for (size_t i = 1; i < 3; ++i) CHECK_THAT(frames[i], Contains("$unsubscribed") && Contains("forbidden"));
+    world.later(10'000);
+    CHECK_THAT(world.last(id), StartsWith("close 4401"));
+}
+
+TEST_CASE("$auth that is refused changes nothing") {
+    World world(roles_policy);
+    const ConnectionId id = world.connect(session(ann + R"(,"roles":["staff"])"));
+    (void)world.frames(id);
+    const auto told = [&](const std::string& message) {
+        world.say(id, message);
+        return world.last(id);
+    };
+    CHECK_THAT(told(auth("bad")),
+               Contains(R"("error":"unauthenticated","because":"the signature is wrong")"));
+    CHECK_THAT(told(auth(R"({"sub":"bob"})")), Contains(R"("error":"forbidden")"));
+    CHECK_THAT(told(auth(R"({"sub":"ann","exp":1600000000})")), Contains("the token has expired"));
+    CHECK_THAT(told(R"({"type":"$auth","$id":1})"), Contains("bad_message"));
+    CHECK_THAT(told(R"({"type":"$auth","$id":1,"token":7})"), Contains("bad_message"));
+    world.say(id, R"({"type":"wave","$id":2})");
+    CHECK(world.last(id) == R"({"type":"$ok","re":2})");
+    for (int i = 0; i < 7; ++i) CHECK_THAT(told(auth("bad")), Contains("unauthenticated"));
+    CHECK_THAT(told(auth(R"({"sub":"ann"})")), Contains(R"("error":"limited")") && Contains("retry_after"));
+    world.later(25'000);
+    world.feed(id, masked(Opcode::pong, ""));
+    world.later(36'000);
+    (void)world.frames(id);
+    world.say(id, auth(R"({"sub":"ann"})"));
+    CHECK_THAT(world.frames(id).at(0), Contains("$ok"));
+
+    const ConnectionId nobody = world.connect("/open");
+    (void)world.frames(nobody);
+    world.say(nobody, auth(R"({"sub":"ann"})"));
+    CHECK_THAT(world.last(nobody), Contains("this route asks for no token"));
+}
+
+TEST_CASE("a connection that the new claims do not admit ends") {
+    World world(roles_policy);
+    const ConnectionId id = world.connect(session(ann));
+    (void)world.frames(id);
+    world.say(id, auth(R"({"sub":"ann","roles":["banned"]})"));
+    CHECK_THAT(world.last(id), StartsWith("close 4403") && Contains("you are out"));
+}
+
+TEST_CASE("$auth waits for an answer while the session goes on") {
+    World world(roles_policy);
+    const ConnectionId id = world.connect(session(ann));
+    (void)world.frames(id);
+    world.say(id, auth("ask-ann"));
+    world.say(id, R"({"type":"$ping"})");
+    CHECK(world.last(id) == R"({"type":"$pong"})");
+    world.say(id, auth("ask-again"));
+    CHECK_THAT(world.last(id), Contains("limited"));
+    const CredentialQuestion question = world.gateway->actions().questions.at(0);
+    world.gateway->answered(id, question.number, Proof::good(R"({"sub":"ann","roles":["staff"]})"),
+                            world.now);
+    CHECK_THAT(world.frames(id).at(0), Contains("$ok"));
+    world.say(id, auth("ask-more"));
+    const CredentialQuestion more = world.gateway->actions().questions.at(1);
+    world.gateway->answered(id, more.number, Proof::unavailable("silent"), world.now);
+    CHECK_THAT(world.last(id), Contains(R"("error":"unavailable","because":"silent")"));
+    world.say(id, R"({"type":"wave","$id":2})");
+    CHECK(world.last(id) == R"({"type":"$ok","re":2})");
+}
