@@ -50,13 +50,13 @@ class Gateway::Impl {
     void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
 
-    // --- gateway_identity.cc ---
-    void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
-
     // --- gateway_output.cc ---
     void blocked(ConnectionId id, Now now);
     void sent(ConnectionId id, size_t bytes, Now now);
     void shed(Now now);
+
+    // --- gateway_identity.cc ---
+    void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
 
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
@@ -153,7 +153,6 @@ class Gateway::Impl {
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head,
                                       const HandshakeRefusal& refusal);
-    [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head);
     void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,

@@ -60,7 +60,7 @@ void Anteroom::readable(int fd) {
     Visitor& visitor = dismiss(fd);
     Peer peer = visitor.proxy;
     if (header.source) peer = {*header.source, peer.tls || header.tls};
-    admitted_(std::move(visitor.socket), visitor.proxy, peer);
+    admitted_(std::move(visitor.socket), peer);
 }
 
 Anteroom::Visitor& Anteroom::dismiss(int fd) {
@@ -73,10 +73,6 @@ void Anteroom::refuse(int fd, std::string_view reason) {
     Visitor& visitor = dismiss(fd);
     visitor.socket.close();
     refused_(visitor.proxy, reason);
-}
-
-void Anteroom::close() {
-    while (!waiting_.empty()) refuse(waiting_.begin()->first, "the server is stopping");
 }
 
 void Anteroom::tick(int64_t now_ms) {

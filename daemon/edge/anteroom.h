@@ -18,7 +18,7 @@ namespace wayleave {
 
 class Anteroom {
   public:
-    using Admitted = std::function<void(FileDescriptor socket, const Peer& proxy, const Peer& client)>;
+    using Admitted = std::function<void(FileDescriptor socket, const Peer& peer)>;
     using Refused = std::function<void(const Peer& peer, std::string_view reason)>;
 
     // `admitted` takes the socket over. `refused` is told why one was closed; it has left the room then.
@@ -29,8 +29,7 @@ class Anteroom {
 
     void enter(FileDescriptor socket, const Peer& proxy, int64_t now_ms);
     void tick(int64_t now_ms);  // closes those who waited too long
-    // All that wait are closed, and told to `refused`.
-    void close();
+    [[nodiscard]] size_t waiting() const { return waiting_.size(); }
 
   private:
     struct Visitor;

@@ -1,8 +1,5 @@
 #include "daemon/edge/door.h"
 
-#include <algorithm>
-#include <utility>
-
 namespace wayleave {
 namespace {
 
@@ -17,52 +14,24 @@ uint64_t source_key(const dsl::Address& address) {
 
 }  // namespace
 
-Door::Verdict Door::enter(const dsl::Address& source) {
+Door::Verdict Door::enter() {
     if (memory_short_.load(std::memory_order_relaxed)) return Verdict::no_memory;
-    if (inside_.fetch_add(1, std::memory_order_relaxed) >= most_) {
-        inside_.fetch_sub(1, std::memory_order_relaxed);
-        return Verdict::full;
-    }
-    const std::lock_guard lock(mutex_);
-    if (count_in(source)) return Verdict::enters;
-    inside_.fetch_sub(1, std::memory_order_relaxed);
-    return Verdict::many_of_source;
+    if (inside_.fetch_add(1, std::memory_order_relaxed) < most_) return Verdict::enters;
+    leave();
+    return Verdict::full;
 }
 
-bool Door::count_in(const dsl::Address& source) {
+bool Door::take_place(const dsl::Address& source, bool bounded) {
     const size_t most = most_of_source_.load(std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
     uint32_t& count = of_source_[source_key(source)];
-    const bool many = most > 0 && count >= most &&
-                      std::none_of(exempt_.begin(), exempt_.end(),
-                                   [&](const dsl::Net& net) { return net.contains(source); });
-    if (!many) ++count;
-    return !many;
+    if (bounded && most > 0 && count >= most) return false;
+    ++count;
+    return true;
 }
 
-Door::Verdict Door::name_source(const dsl::Address& proxy, const dsl::Address& client) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (count_in(client)) {
-            forget(proxy);
-            return Verdict::enters;
-        }
-    }
-    leave(proxy);
-    return Verdict::many_of_source;
-}
-
-void Door::set_exempt_sources(std::vector<dsl::Net> networks) {
+void Door::leave_place(const dsl::Address& source) {
     const std::lock_guard lock(mutex_);
-    exempt_ = std::move(networks);
-}
-
-void Door::leave(const dsl::Address& source) {
-    inside_.fetch_sub(1, std::memory_order_relaxed);
-    const std::lock_guard lock(mutex_);
-    forget(source);
-}
-
-void Door::forget(const dsl::Address& source) {
     const auto found = of_source_.find(source_key(source));
     if (found != of_source_.end() && --found->second == 0) of_source_.erase(found);
 }
@@ -72,18 +41,16 @@ size_t Door::sources() const {
     return of_source_.size();
 }
 
-std::string Door::refusal(Verdict verdict, const dsl::Address& source) const {
-    switch (verdict) {
-        case Verdict::many_of_source:
-            return "refused a connection of " + source.text() + ": " +
-                   std::to_string(most_of_source_.load(std::memory_order_relaxed)) +
-                   " of this source are open; raise limits.connections_per_source if they are welcome";
-        case Verdict::no_memory: return "refused a connection: memory is short; raise limits.memory";
-        case Verdict::full:
-        case Verdict::enters: break;
-    }
+std::string Door::refusal(Verdict verdict) const {
+    if (verdict == Verdict::no_memory) return "refused a connection: memory is short; raise limits.memory";
     return "refused a connection: " + std::to_string(most_) +
            " are open; raise max_connections or the limit on open files";
+}
+
+std::string Door::refusal(const dsl::Address& source) const {
+    return "refused a connection of " + source.text() + ": " +
+           std::to_string(most_of_source_.load(std::memory_order_relaxed)) +
+           " of this source are open; raise limits.connections_per_source if they are welcome";
 }
 
 }  // namespace wayleave

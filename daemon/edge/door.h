@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "dsl/value.h"
 
@@ -17,28 +16,29 @@ namespace wayleave {
 
 class Door {
   public:
-    enum class Verdict : uint8_t { enters, full, many_of_source, no_memory };
+    enum class Verdict : uint8_t { enters, full, no_memory };
 
     explicit Door(size_t max_connections) : most_(max_connections) {}
 
-    // `enters`: there is one more inside, for whom leave() is to be called with the same address.
-    [[nodiscard]] Verdict enter(const dsl::Address& source);
-    void leave(const dsl::Address& source);
-    // A proxy that is inside has named its client: from here on that is the source. Unless it `enters` it has
-    // left.
-    [[nodiscard]] Verdict name_source(const dsl::Address& proxy, const dsl::Address& client);
+    // `enters`: there is one more inside, for whom leave() is to be called.
+    [[nodiscard]] Verdict enter();
+    void leave() { inside_.fetch_sub(1, std::memory_order_relaxed); }
+
+    // One of those inside, when it is known who it is: behind a proxy that is later. False: its source has
+    // its share already, unless that is not `bounded`. Else leave_place() is to be called.
+    [[nodiscard]] bool take_place(const dsl::Address& source, bool bounded);
+    void leave_place(const dsl::Address& source);
 
     // 0: no bound. It counts from the start, so that it may come with a reload.
     void set_most_of_source(size_t most) { most_of_source_.store(most, std::memory_order_relaxed); }
-    // Proxies: behind one of them are many, who are not one source.
-    void set_exempt_sources(std::vector<dsl::Net> networks);
     void set_memory_short(bool is_short) { memory_short_.store(is_short, std::memory_order_relaxed); }
 
     [[nodiscard]] size_t inside() const { return inside_.load(std::memory_order_relaxed); }
     [[nodiscard]] size_t most() const { return most_; }
     [[nodiscard]] size_t sources() const;
     // What to tell about a refusal, and the remedy.
-    [[nodiscard]] std::string refusal(Verdict verdict, const dsl::Address& source) const;
+    [[nodiscard]] std::string refusal(Verdict verdict) const;
+    [[nodiscard]] std::string refusal(const dsl::Address& source) const;
 
     // True at most once a second, for all workers together.
     [[nodiscard]] bool may_report(int64_t steady_ms) {
@@ -52,12 +52,7 @@ class Door {
     std::atomic<size_t> most_of_source_{0};
     std::atomic<bool> memory_short_{false};
     std::atomic<int64_t> reported_ms_{-1000};
-    // With the mutex held.
-    [[nodiscard]] bool count_in(const dsl::Address& source);
-    void forget(const dsl::Address& source);
-
     mutable std::mutex mutex_;
-    std::vector<dsl::Net> exempt_;
     // Sockets by source: as many entries as there are sockets, at most. abseil seeds the hash for each
     // process.
     absl::flat_hash_map<uint64_t, uint32_t> of_source_;

@@ -36,9 +36,15 @@ bool concerns_one_peer(int error) {
     }
 }
 
+int open_nothing() {
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+}  // namespace
+
 // Best effort. What has arrived is read first, because closing a socket with unread bytes resets the
 // connection and may take our answer with it. In the middle of a TLS handshake there is nothing to say.
-void refuse(const FileDescriptor& socket, bool tls) {
+void refuse_socket(const FileDescriptor& socket, bool tls) {
     if (tls) return;
     static const std::string answer = http_response(503, "text/plain; charset=utf-8",
                                                     "too many connections\n", "Retry-After: 5\r\n", false);
@@ -47,12 +53,6 @@ void refuse(const FileDescriptor& socket, bool tls) {
     (void)send(socket.get(), answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)shutdown(socket.get(), SHUT_WR);
 }
-
-int open_nothing() {
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-}  // namespace
 
 Reserve::Reserve() : fd_(open_nothing()) {}
 
@@ -64,7 +64,7 @@ void Reserve::refuse_one(const FileDescriptor& listener, bool tls) {
     fd_.close();
     {
         const FileDescriptor socket(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-        if (socket.open()) refuse(socket, tls);
+        if (socket.open()) refuse_socket(socket, tls);
     }
     fd_ = FileDescriptor(open_nothing());
 }
@@ -96,18 +96,16 @@ void Listener::readable() {
             return back_off(error);
         }
         delay_ms_ = first_delay_ms;
-        const dsl::Address source = address_of(from);
-        if (const Door::Verdict verdict = parts_.door.enter(source); verdict != Door::Verdict::enters) {
+        if (const Door::Verdict verdict = parts_.door.enter(); verdict != Door::Verdict::enters) {
             parts_.counters.accept_refused.add();
-            refuse(socket, tls_);
+            refuse_socket(socket, tls_);
             if (parts_.door.may_report(parts_.now.steady_ms)) {
-                parts_.report(
-                    {EdgeSeverity::warning, "connections-full", parts_.door.refusal(verdict, source)});
+                parts_.report({EdgeSeverity::warning, "connections-full", parts_.door.refusal(verdict)});
             }
             continue;
         }
         parts_.counters.accepted.add();
-        accepted_(std::move(socket), {source, tls_});
+        accepted_(std::move(socket), {address_of(from), tls_});
     }
 }
 

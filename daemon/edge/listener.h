@@ -16,6 +16,9 @@
 
 namespace wayleave {
 
+// 503 for a socket that nobody has read from.
+void refuse_socket(const FileDescriptor& socket, bool tls);
+
 // A descriptor kept back, so that when none is left a client can still be told so.
 class Reserve {
   public:

@@ -41,7 +41,7 @@ struct Connection {
     int64_t since_ms = 0;        // of the last progress while stuck; of the last byte while lingering
     uint32_t watched = nowhere;  // its place in the list of those that tick() looks at
     uint32_t discarded = 0;      // bytes, while lingering
-    dsl::Address source;         // as it entered through the door
+    dsl::Address source;         // whose place at the door it has
     bool tls = false;
     bool heard = false;  // something came: TLS is complete
     bool reading = true;
@@ -323,7 +323,8 @@ void Transports::Impl::gone(Connection& connection) {
         parts_.gateway.closed(connection.id, parts_.now);
     }
     --sockets_;
-    parts_.door.leave(connection.source);
+    parts_.door.leave_place(connection.source);
+    parts_.door.leave();
     delete &connection;  // it belonged to the wsi
 }
 

@@ -51,7 +51,7 @@ class Transports {
     void replace(size_t side, std::shared_ptr<const TlsSide> tls);
 
     static constexpr size_t plain = SIZE_MAX;
-    // A socket that entered through the door; it leaves it when it is closed, also when this fails. `side` is
+    // A socket that entered through the door and took a place there; it leaves both when it is closed, also when this fails. `side` is
     // an index in `tls`, or plain.
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
 

@@ -63,6 +63,7 @@ class Worker::Impl {
 
     [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
     void refuse_proxy(const Peer& peer, std::string_view reason);
+    void refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer);
     void close_anterooms();
 
     std::shared_ptr<const Runtime> runtime_;
@@ -102,6 +103,9 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     for (WorkerListener& listener : listeners) {
         const size_t side = listener.tls ? next_tls++ : Transports::plain;
         const auto adopt = [this, side](FileDescriptor socket, const Peer& peer) {
+            // A proxy that we trust stands for many.
+            if (!door_.take_place(peer.ip, !runtime_->settings.proxies.trusts(peer.ip)))
+                return refuse_many(socket, side != Transports::plain, peer);
             transports_->adopt(std::move(socket), side, peer);
         };
         Listener::Accepted accepted = adopt;
@@ -120,14 +124,7 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
 // A proxy of ours says who is behind it; whoever else comes to this listener is nobody's client.
 Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
     Anteroom& room = *anterooms_.emplace_back(std::make_unique<Anteroom>(
-        loop_, settings_.tls_timeout_ms,
-        [this, adopt = std::move(adopt)](FileDescriptor socket, const Peer& proxy, const Peer& client) {
-            const auto verdict = door_.name_source(proxy.ip, client.ip);
-            if (verdict == Door::Verdict::enters) return adopt(std::move(socket), client);
-            counters_.accept_refused.add();
-            if (door_.may_report(now_.steady_ms))
-                report_({EdgeSeverity::warning, "connections-full", door_.refusal(verdict, client.ip)});
-        },
+        loop_, settings_.tls_timeout_ms, std::move(adopt),
         [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
     return [this, &room](FileDescriptor socket, const Peer& peer) {
         if (runtime_->settings.proxies.trusts(peer.ip)) return room.enter(std::move(socket), peer, now_.steady_ms);
@@ -136,15 +133,25 @@ Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
 }
 
 void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
-    door_.leave(peer.ip);
+    door_.leave();
     counters_.proxy_refused.add();
     if (!door_.may_report(now_.steady_ms)) return;
     report_({EdgeSeverity::warning, "proxy-refused",
              "refused a connection of " + peer.ip.text() + " to a listener with proxy_protocol: " + std::string(reason)});
 }
 
+void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer) {
+    door_.leave();
+    counters_.accept_refused.add();
+    refuse_socket(socket, tls);
+    if (door_.may_report(now_.steady_ms))
+        report_({EdgeSeverity::warning, "connections-of-source", door_.refusal(peer.ip)});
+}
+
 void Worker::Impl::close_anterooms() {
-    for (const auto& room : anterooms_) room->close();
+    for (const auto& room : anterooms_) {
+        for (size_t i = 0; i < room->waiting(); ++i) door_.leave();
+    }
     anterooms_.clear();
 }
 

@@ -478,7 +478,6 @@ void Server::Impl::every_second() {
 void Server::Impl::apply_limits() {
     memory_.set_budget(settings_.memory);
     door_.set_most_of_source(settings_.connections_per_source);
-    door_.set_exempt_sources(settings_.trusted_proxies);
 }
 
 void Server::Impl::look_at_memory() {

@@ -101,9 +101,6 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.counter("wayleave_accept_refused_total",
                      "Sockets closed at once: too many in all or of one source, or memory is short.",
                      totals.accept_refused);
-    families.counter("wayleave_proxy_refused_total",
-                     "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
-                     totals.proxy_refused);
     families.gauge("wayleave_memory_bytes", "Resident memory of the process.",
                    static_cast<double>(snapshot.memory_used));
     families.gauge("wayleave_memory_budget_bytes", "How much there may be; 0 means no bound.",
@@ -111,6 +108,9 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.gauge("wayleave_memory_state", "0 ample, 1 refusing connections, 2 shedding readers.",
                    static_cast<double>(snapshot.memory_state));
     families.counter("wayleave_shed_total", "Readers that were closed to free memory.", totals.shed);
+    families.counter("wayleave_proxy_refused_total",
+                     "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
+                     totals.proxy_refused);
     auto& refused =
         families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
     for (size_t i = 0; i < totals.refused.size(); ++i) {

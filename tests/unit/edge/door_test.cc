@@ -15,19 +15,19 @@ const wayleave::dsl::Address one = *parse_address("192.0.2.1");
 
 TEST_CASE("no more than the limit are inside", "[door]") {
     Door door(2);
-    CHECK(door.enter(one) == Door::Verdict::enters);
-    CHECK(door.enter(one) == Door::Verdict::enters);
-    CHECK(door.enter(one) == Door::Verdict::full);
+    CHECK(door.enter() == Door::Verdict::enters);
+    CHECK(door.enter() == Door::Verdict::enters);
+    CHECK(door.enter() == Door::Verdict::full);
     CHECK(door.inside() == 2);
-    door.leave(one);
+    door.leave();
     CHECK(door.inside() == 1);
-    CHECK(door.enter(one) == Door::Verdict::enters);
-    CHECK(door.enter(one) == Door::Verdict::full);
+    CHECK(door.enter() == Door::Verdict::enters);
+    CHECK(door.enter() == Door::Verdict::full);
 }
 
 TEST_CASE("nobody enters through a door for nobody", "[door]") {
     Door door(0);
-    CHECK(door.enter(one) == Door::Verdict::full);
+    CHECK(door.enter() == Door::Verdict::full);
     CHECK(door.inside() == 0);
 }
 
@@ -46,7 +46,7 @@ TEST_CASE("many threads at the door", "[door]") {
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
             for (int i = 0; i < 10000; ++i) {
-                if (door.enter(one) == Door::Verdict::enters) door.leave(one);
+                if (door.enter() == Door::Verdict::enters) door.leave();
             }
         });
     }
@@ -59,27 +59,30 @@ TEST_CASE("each source has its share: an IPv4 address, or a /64 of IPv6", "[door
     door.set_most_of_source(2);
     for (const char* source : {"192.0.2.1", "192.0.2.2", "2001:db8:0:1::1", "2001:db8:0:2::1"}) {
         INFO(source);
-        CHECK(door.enter(*parse_address(source)) == Door::Verdict::enters);
+        CHECK(door.take_place(*parse_address(source), true));
     }
-    CHECK(door.enter(*parse_address("2001:db8:0:1:ffff::9")) == Door::Verdict::enters);
-    CHECK(door.enter(*parse_address("2001:db8:0:1::7")) == Door::Verdict::many_of_source);
-    CHECK(door.enter(*parse_address("::ffff:192.0.2.1")) == Door::Verdict::enters);
-    CHECK(door.enter(one) == Door::Verdict::many_of_source);
-    CHECK(door.inside() == 6);
-    door.leave(one);
-    CHECK(door.enter(one) == Door::Verdict::enters);
+    CHECK(door.take_place(*parse_address("2001:db8:0:1:ffff::9"), true));
+    CHECK_FALSE(door.take_place(*parse_address("2001:db8:0:1::7"), true));
+    CHECK(door.take_place(*parse_address("::ffff:192.0.2.1"), true));
+    CHECK_FALSE(door.take_place(one, true));
+    CHECK(door.take_place(one, false));
+    door.leave_place(one);
+    door.leave_place(one);
+    CHECK(door.take_place(one, true));
     CHECK(door.sources() == 4);
     door.set_most_of_source(0);
-    CHECK(door.enter(one) == Door::Verdict::enters);
-    for (int i = 0; i < 3; ++i) door.leave(one);
+    CHECK(door.take_place(one, true));
+    for (int i = 0; i < 3; ++i) door.leave_place(one);
+    CHECK(door.sources() == 3);
+    door.leave_place(one);
     CHECK(door.sources() == 3);
 }
 
 TEST_CASE("nobody enters while memory is short", "[door]") {
     Door door(100);
     door.set_memory_short(true);
-    CHECK(door.enter(one) == Door::Verdict::no_memory);
+    CHECK(door.enter() == Door::Verdict::no_memory);
     door.set_memory_short(false);
-    CHECK(door.enter(one) == Door::Verdict::enters);
+    CHECK(door.enter() == Door::Verdict::enters);
     CHECK(door.inside() == 1);
 }
