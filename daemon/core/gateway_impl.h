@@ -153,6 +153,7 @@ class Gateway::Impl {
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head,
                                       const HandshakeRefusal& refusal);
+    [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head);
     void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,

@@ -83,6 +83,11 @@ int name_is_settled(SSL*, int*, void*) {
     return SSL_TLSEXT_ERR_OK;
 }
 
+void settle_names(SSL_CTX* context) {
+    (void)SSL_CTX_callback_ctrl(context, SSL_CTRL_SET_TLSEXT_SERVERNAME_CB,
+                                reinterpret_cast<void (*)()>(name_is_settled));  // as the macro does it
+}
+
 // Never h2: we parse the bytes ourselves. Who offers only others is served without an agreement.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
                     unsigned int offered_size, void*) {
@@ -149,7 +154,7 @@ Status TlsSide::add(const TlsFiles& files) {
     if (!context) return failure("OpenSSL cannot start: " + openssl_reason());
     if (auto used = use_files(context.get(), files); !used) return used;
     SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
-    SSL_CTX_set_tlsext_servername_callback(context.get(), name_is_settled);
+    settle_names(context.get());
     const X509* own = SSL_CTX_get0_certificate(context.get());
     certificates_.push_back({files.certificate, expiry_of(own), names_of(own)});
     contexts_.push_back(std::move(context));
@@ -170,7 +175,7 @@ Status TlsSide::read_client_ca(const TlsOptions& options) {
 }
 
 void TlsSide::prepare(ssl_ctx_st* context) const {
-    SSL_CTX_set_tlsext_servername_callback(context, name_is_settled);
+    settle_names(context);
     constexpr std::string_view name = "wayleave";
     (void)SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(name.data()),
                                          static_cast<unsigned>(name.size()));
