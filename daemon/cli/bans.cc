@@ -82,6 +82,7 @@ void add_bans(CLI::App& app, int& exit_code) {
         ->capture_default_str();
     auto* lifting = command->add_subcommand("lift", "End a ban at once, and forget how often it was.");
     lifting->add_option("KEY", options->name, "Its id, or who it is about, as listed")->required();
+    lifting->fallthrough();  // the daemon may be named behind the key, too
     command->footer("Exit status: 0, 65 there is no such ban, 69 no daemon answers.");
     command->callback([command, options, lifting, &exit_code] {
         exit_code = command->got_subcommand(lifting) ? lift(*options) : list(*options);

@@ -111,7 +111,7 @@ BanTable::Counted BanTable::count(std::string_view key, const dsl::Ban& ban,
         it->second.window_ms = now_ms;
     }
     Entry& entry = it->second;
-    if (entry.until_ms > now_ms) return {entry.until_ms - now_ms, false};
+    if (entry.until_ms > now_ms) return {entry.until_ms - now_ms};
     if (entry.forget_ms <= now_ms) entry.times = 0;
     const int64_t recent = entry.recent(ban.per_ms, now_ms);
     ++entry.now;
@@ -122,7 +122,7 @@ BanTable::Counted BanTable::count(std::string_view key, const dsl::Ban& ban,
     entry.told.id = id_of(key);
     stripe.in_force.fetch_add(1, std::memory_order_relaxed);
     stripe.begun.fetch_add(1, std::memory_order_relaxed);
-    return {entry.until_ms - now_ms, true};
+    return {entry.until_ms - now_ms, true, entry.told.id};
 }
 
 std::vector<BanEntry> BanTable::list(int64_t now_ms) const {

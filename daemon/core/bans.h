@@ -40,6 +40,7 @@ class BanTable {
     struct Counted {
         int64_t left_ms = 0;  // 0: not banned
         bool begun = false;   // with this one
+        std::string id = {};  // of the ban that has begun
     };
     // One more of what the ban counts. While a ban is in force nothing is counted: attempts do not lengthen
     // it. `describe` is called when a ban begins; its id, left_ms and times are filled in here.

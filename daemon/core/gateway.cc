@@ -167,6 +167,10 @@ void Gateway::Impl::tick(Now now) {
     });
     if (next_rebind_ < slots_.size()) rebind_some(now);
     if (draining) drain_some(now);
+    if (now.steady_ms >= tell_at_ms_) {
+        tell_at_ms_ = now.steady_ms + 1000;
+        tell_of_more(now, false);
+    }
     if (worker_ == 0) {
         limits.forget_idle(now.steady_ms);
         bans.forget_quiet(now.steady_ms);
@@ -318,18 +322,41 @@ void Gateway::Impl::refused(const dsl::Policy* policy, const dsl::Route* route, 
     counters.decisions.count(rejection.decision, rejection.reason);
 }
 
-// One line for the same thing within a while, and how many more there were: a client must not fill the disk.
+// One line for the same thing within a while, and then how many more there were: a client must not fill the
+// disk.
 void Gateway::Impl::notice(std::string_view event, const std::string& key, std::string text, Now now) {
-    if (actions.notices.size() >= most_notices) return;
-    if (noticed_.size() >= most_noticed) noticed_.clear();
+    if (noticed_.size() >= most_noticed) tell_of_more(now, true);
     Noticed& known = noticed_[std::string(event) + key];
-    if (known.count > 0 && now.steady_ms - known.since_ms < quiet_ms) {
-        ++known.count;
-        return;
-    }
-    if (known.count > 1) text += "; " + std::to_string(known.count - 1) + " more like it before";
-    known = {now.steady_ms, 1};
-    actions.notices.push_back({event, std::move(text)});
+    if (++known.count > 1) return;
+    known.since_ms = now.steady_ms;
+    known.event = event;
+    known.text = text;
+    put_notice(event, std::move(text));
+}
+
+// About an open connection: another client, or another reason, is another line.
+void Gateway::Impl::notice(std::string_view event, const Session& session, const Rejection& rejection,
+                           Now now) {
+    std::string text = "session " + session_text(session.number) + " from " + session.peer.ip.text() + ": ";
+    text += to_string(rejection.reason);
+    if (!rejection.because.empty()) text += ": " + rejection.because;
+    text += " (decision " + rejection.decision + ")";
+    notice(event, session.peer.ip.text() + rejection.because + rejection.decision, std::move(text), now);
+}
+
+void Gateway::Impl::put_notice(std::string_view event, std::string text) {
+    if (actions.notices.size() < most_notices) actions.notices.push_back({event, std::move(text)});
+}
+
+// What came again is told when its while is over, whether or not it comes once more.
+void Gateway::Impl::tell_of_more(Now now, bool all) {
+    absl::erase_if(noticed_, [&](auto& item) {
+        Noticed& known = item.second;
+        if (!all && now.steady_ms - known.since_ms < quiet_ms) return false;
+        if (known.count > 1)
+            put_notice(known.event, known.text + "; and " + std::to_string(known.count - 1) + " more like it");
+        return true;
+    });
 }
 
 // --- output ---
@@ -376,6 +403,7 @@ void Gateway::Impl::close_for(Session& session, Rejection rejection, Now now) {
         rejection = std::move(*banned);
         refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     }
+    notice("connection-closed", session, rejection, now);
     const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const uint16_t code =

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "daemon/core/counting_key.h"
+#include "daemon/core/escape.h"
 #include "daemon/core/gateway_impl.h"
 #include "dsl/canonical.h"
 #include "dsl/trace.h"
@@ -32,6 +33,7 @@ BanEntry described(const dsl::Route& route, const dsl::Ban& ban, const dsl::Requ
     BanEntry out;
     for (const dsl::Operand& key : ban.keys)
         out.who += (out.who.empty() ? "" : ", ") + words.operand(key) + " " + dsl::shown(words, key, request);
+    out.who = escape_peer_text(out.who, 256);
     out.route = route.name;
     out.place = ban.place;
     out.because = ban.because;
@@ -53,8 +55,11 @@ std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy,
         if (!banned || banned->retry_after_ms < counted.left_ms) banned = banned_by(ban, counted.left_ms);
         if (!counted.begun) continue;
         const std::string decision = decision_id(policy, ban.place);
-        notice("banned", decision + entry.who,
-               entry.who + " may not use the route " + route.name + " for " +
+        // A claim is not for the log; `wayleave bans` tells it to who may ask.
+        const bool claims = ban.stage > dsl::Stage::arrival;
+        const std::string who = claims ? "whom `wayleave bans` lists as " + counted.id : entry.who;
+        notice("banned", decision + who,
+               who + " may not use the route " + route.name + " for " +
                    std::to_string((counted.left_ms + 999) / 1000) + " s" +
                    (ban.because.empty() ? "" : ": " + ban.because) + " (decision " + decision + ")",
                now);

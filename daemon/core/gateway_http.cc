@@ -53,6 +53,8 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
             counters.refuse(Reason::bad_request);
+            notice("request-refused", session.peer.ip.text() + std::string(refusal->reason),
+                   session.peer.ip.text() + " sent a request that is refused: " + std::string(refusal->reason), now);
             send_last(
                 session,
                 problem_response(refusal->status, "bad_request",
@@ -87,7 +89,7 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     }
     const auto checked = check_upgrade(head);
     if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked))
-        return answer_request(session, head, *refusal);
+        return answer_request(session, head, *refusal, now);
     const Upgrade& upgrade = std::get<Upgrade>(checked);
     // Nothing but this handshake comes on this connection, so from here on the client is the peer.
     const Origination client =
@@ -115,7 +117,8 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
 }
 
 // A request that asks for no WebSocket, or asks wrongly. It is never upgraded.
-bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal) {
+bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
+                                   Now now) {
     counters.http_requests.add();
     const bool body_follows = head.content_length.value_or(0) > 0;
     const auto file =
@@ -141,6 +144,8 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
         because = known ? "this address speaks WebSocket" : "nothing has this address";
     }
     counters.refuse(status == 404 ? Reason::unknown_route : Reason::bad_request);
+    notice("request-refused", session.peer.ip.text() + because,
+           session.peer.ip.text() + " asked for " + escape_peer_word(head.path, 128) + ": " + because, now);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
     if (refusal.version_hint || status == 426) headers += "Sec-WebSocket-Version: 13\r\n";
     std::string response =

@@ -127,6 +127,9 @@ class Gateway::Impl {
     // For the operator.
     void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
     void notice(std::string_view event, const std::string& key, std::string text, Now now);
+    void notice(std::string_view event, const Session& session, const Rejection& rejection, Now now);
+    void put_notice(std::string_view event, std::string text);
+    void tell_of_more(Now now, bool all);
 
     // --- gateway_bans.cc ---
     // Counts it for the route's bans. The ban that is in force then, if one is.
@@ -152,7 +155,7 @@ class Gateway::Impl {
     void read_head(Session& session, std::string_view bytes, Now now);
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head,
-                                      const HandshakeRefusal& refusal);
+                                      const HandshakeRefusal& refusal, Now now);
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head);
     void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
@@ -213,8 +216,11 @@ class Gateway::Impl {
     struct Noticed {
         int64_t since_ms = 0;
         uint64_t count = 0;
+        std::string_view event;  // static
+        std::string text;
     };
     StringMap<Noticed> noticed_;
+    int64_t tell_at_ms_ = 0;
     std::vector<ConnectionId> condemned_;  // by the reload that is under way, not yet spread
     uint32_t next_drain_ = 0;
     size_t drain_step_ = 0;

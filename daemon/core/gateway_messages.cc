@@ -79,7 +79,8 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
         if (reason == Reason::too_big) {
             close_for(session, rejection, now);
         } else {
-            counters.refuse(reason);
+            refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
+            notice("connection-closed", session, rejection, now);
             if (auto banned = count_refusal(session, reason, now)) {
                 close_for(session, std::move(*banned), now);
             } else {
@@ -108,8 +109,10 @@ void Gateway::Impl::control(Session& session, Now now) {
     if (session.state != Session::State::open) return;
     session.controls_ms = std::max(session.controls_ms, now.steady_ms) + control_ms;
     if (session.controls_ms <= now.steady_ms + control_ms * controls_at_once) return;
-    counters.refuse(Reason::limited);
-    close(session, 1008, "limited", "too many pings", -1, now);
+    Rejection rejection{Reason::limited, "too many pings", {}, {}, 0};
+    refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
+    notice("connection-closed", session, rejection, now);
+    close(session, 1008, "limited", rejection.because, -1, now);
 }
 
 void Gateway::Impl::message(Session& session, std::string_view payload, bool binary, Now now) {
@@ -202,9 +205,7 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     request.channel = &*channel;
     if (!allowed(session, "subscribe", &dsl::Route::subscribe, request, message.id, now)) return;
     const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
-    const bool again =
-        std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                    [&](const Subscription& known) { return known.channel->name == channel->text; });
+    const bool again = hub_.is_subscribed(session, channel->text);
     if (full && !again) {
         return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
     }
@@ -302,12 +303,7 @@ void Gateway::Impl::reject(Session& session, std::string_view re, Rejection reje
     const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), &route, rejection);
-    notice("message-refused", rejection.decision,
-           "session " + session_text(session.number) + " from " + session.peer.ip.text() + ": " +
-               std::string(to_string(rejection.reason)) +
-               (rejection.because.empty() ? "" : ": " + rejection.because) + " (decision " +
-               rejection.decision + ")",
-           now);
+    notice("message-refused", session, rejection, now);
     if (auto banned = count_refusal(session, rejection.reason, now))
         return close_for(session, std::move(*banned), now);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;

@@ -1,13 +1,23 @@
 #include "daemon/core/hub.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace wayleave {
 
+namespace {
+
+// Where the channel stands among a session's subscriptions, or would.
+auto place_of(Session& session, const Channel* channel) {
+    return std::lower_bound(session.subscriptions.begin(), session.subscriptions.end(), channel,
+                            [](const Subscription& s, const Channel* wanted) {
+                                return std::less<const Channel*>()(s.channel, wanted);
+                            });
+}
+
+}  // namespace
+
 bool Hub::subscribe(Session& session, std::string_view name, bool joined) {
-    for (const Subscription& known : session.subscriptions) {
-        if (known.channel->name == name) return false;
-    }
     auto it = channels_.find(name);
     if (it == channels_.end()) {
         auto fresh = std::make_unique<Channel>();
@@ -16,19 +26,24 @@ bool Hub::subscribe(Session& session, std::string_view name, bool joined) {
         broker_.subscribe(worker_, name);
     }
     Channel& channel = *it->second;
-    session.subscriptions.push_back({&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
+    const auto place = place_of(session, &channel);
+    if (place != session.subscriptions.end() && place->channel == &channel) return false;
+    session.subscriptions.insert(place, {&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
     channel.subscribers.push_back(&session);
     ++subscriptions_;
     return true;
 }
 
+bool Hub::is_subscribed(Session& session, std::string_view name) const {
+    const Channel* channel = find(name);
+    const auto place = place_of(session, channel);
+    return channel && place != session.subscriptions.end() && place->channel == channel;
+}
+
 bool Hub::unsubscribe(Session& session, std::string_view name) {
-    for (size_t i = 0; i < session.subscriptions.size(); ++i) {
-        if (session.subscriptions[i].channel->name != name) continue;
-        remove(session, i);
-        return true;
-    }
-    return false;
+    if (!is_subscribed(session, name)) return false;
+    remove(session, static_cast<size_t>(place_of(session, find(name)) - session.subscriptions.begin()));
+    return true;
 }
 
 void Hub::leave_all(Session& session) {
@@ -38,17 +53,14 @@ void Hub::leave_all(Session& session) {
 // The last subscriber of the channel takes the free place, and its own note of where it stands is corrected.
 void Hub::remove(Session& session, size_t index) {
     const Subscription gone = session.subscriptions[index];
-    session.subscriptions[index] = session.subscriptions.back();
-    session.subscriptions.pop_back();
+    session.subscriptions.erase(session.subscriptions.begin() + static_cast<std::ptrdiff_t>(index));
     Channel& channel = *gone.channel;
     Session* moved = channel.subscribers.back();
     channel.subscribers.pop_back();
     --subscriptions_;
     if (moved != &session) {
         channel.subscribers[gone.position] = moved;
-        const auto note = std::find_if(moved->subscriptions.begin(), moved->subscriptions.end(),
-                                       [&](const Subscription& s) { return s.channel == &channel; });
-        note->position = gone.position;
+        place_of(*moved, &channel)->position = gone.position;
     }
     if (!channel.subscribers.empty()) return;
     const std::string name = channel.name;

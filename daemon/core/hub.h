@@ -25,6 +25,7 @@ class Hub {
 
     // False if it is subscribed already.
     bool subscribe(Session& session, std::string_view channel, bool joined = false);
+    [[nodiscard]] bool is_subscribed(Session& session, std::string_view channel) const;
     bool unsubscribe(Session& session, std::string_view channel);
     void leave_all(Session& session);
 

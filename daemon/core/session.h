@@ -91,7 +91,7 @@ struct Session {
     uint8_t deflate_bits = 0;  // the window that the client can have; 0: no compression
     uint32_t token = 0;        // number in the policy's tokens plus one; 0: none
     std::string user;          // may be empty
-    std::vector<Subscription> subscriptions;
+    std::vector<Subscription> subscriptions;  // by address of the channel: a client may have very many
     std::unique_ptr<Shadow> shadow;        // null but for the share that is compared
     std::unique_ptr<Condemned> condemned;  // null but for a while after a reload
     std::vector<std::string> entered;      // keys of `limit connections`

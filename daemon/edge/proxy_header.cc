@@ -32,6 +32,10 @@ bool is_port(std::string_view text) {
     return port <= 65535;
 }
 
+bool is_family(std::string_view address, bool v4) {
+    return (address.find(':') == std::string_view::npos) == v4;
+}
+
 // "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"
 ProxyResult parse_1(std::string_view bytes) {
     const size_t end = bytes.find("\r\n");
@@ -45,11 +49,13 @@ ProxyResult parse_1(std::string_view bytes) {
     std::string_view line = bytes.substr(signature_1.size(), end - signature_1.size());
     const std::string_view family = next_word(line);
     if (family == "UNKNOWN") return header;
-    const auto source = dsl::parse_address(next_word(line));
-    const auto target = dsl::parse_address(next_word(line));
+    const std::string_view from = next_word(line);
+    const std::string_view to = next_word(line);
+    const auto source = dsl::parse_address(from);
+    const auto target = dsl::parse_address(to);
     const bool ports = is_port(next_word(line)) && is_port(line);
     const bool v4 = family == "TCP4";
-    if ((!v4 && family != "TCP6") || !source || !target || !ports || (v4 && !source->is_v4()))
+    if ((!v4 && family != "TCP6") || !source || !target || !ports || !is_family(from, v4) || !is_family(to, v4))
         return ProxyRefusal{"the first line is no PROXY header"};
     header.source = source;
     return header;

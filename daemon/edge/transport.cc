@@ -121,6 +121,7 @@ class Transports::Impl {
     static int on_hello(SSL* ssl, int* alert, void* slot) noexcept;
     Status add_vhost(const std::string& name, TlsSlot* tls);
     void tell_gateway(Connection& connection);
+    void tls_failed(const Connection& connection);
     [[nodiscard]] Connection* find(ConnectionId id) const;
     [[nodiscard]] bool flush(Connection& connection);
     void finish(Connection& connection);
@@ -322,10 +323,19 @@ void Transports::Impl::gone(Connection& connection) {
         forget(connection);
         parts_.gateway.closed(connection.id, parts_.now);
     }
+    if (connection.tls && !connection.heard) tls_failed(connection);
     --sockets_;
     parts_.door.leave_place(connection.source);
     parts_.door.leave();
     delete &connection;  // it belonged to the wsi
+}
+
+// Silence, plain bytes, a certificate that is not accepted: lws does not say which.
+void Transports::Impl::tls_failed(const Connection& connection) {
+    parts_.counters.tls_failed.add();
+    if (!parts_.door.may_report(parts_.now.steady_ms)) return;
+    parts_.report({EdgeSeverity::info, "tls-failed",
+                   "a connection of " + connection.source.text() + " ended before TLS was agreed"});
 }
 
 void Transports::Impl::forget(Connection& connection) {

@@ -77,6 +77,8 @@ std::string text_of(const Explanation& e) {
     for (const RuleNote& rule : e.rules) out += rule_line(rule);
     if (!e.limits.empty()) out += "\nlimits:\n";
     for (const LimitNote& limit : e.limits) out += limit_line(limit);
+    if (!e.notes.empty()) out += "\nnot asked:\n";
+    for (const std::string& note : e.notes) out += "    " + shown(note) + "\n";
     if (!e.facts.empty()) out += "\nknown:\n";
     for (const std::string& fact : e.facts) out += "    " + shown(fact) + "\n";
     return out;
@@ -120,6 +122,7 @@ std::string json_of(const Explanation& e) {
     }
     raw_member(out, "limits", limits + "]");
     raw_member(out, "facts", list(e.facts));
+    raw_member(out, "notes", list(e.notes));
     return escape_json(out) + "}\n";
 }
 

@@ -46,6 +46,7 @@ struct Explanation {
     std::vector<RuleNote> rules;
     std::vector<LimitNote> limits;
     std::vector<std::string> facts;  // "user.sub is \"u1\""
+    std::vector<std::string> notes;  // what was not asked about, and may decide otherwise
 };
 
 [[nodiscard]] std::string text_of(const Explanation& explanation);

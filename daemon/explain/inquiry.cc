@@ -118,6 +118,15 @@ class Note {
         out_.place = rule >= 2 ? route_.rules[rule - 2].place : route_.place;
     }
 
+    // What only the daemon knows of a handshake.
+    void not_asked() {
+        for (const dsl::Ban& ban : route_.bans)
+            out_.notes.push_back("the ban at " + ban.place + ": `wayleave bans` lists whom it keeps out");
+        if (route_.min_tls != 0)
+            out_.notes.push_back(std::string("min_tls: the version of TLS must be ") +
+                                 (route_.min_tls > 0x0303 ? "1.3" : "1.2 or 1.3"));
+    }
+
     void finish() { out_.decision = decision_id(policy_, out_.place); }
 
   private:
@@ -358,6 +367,7 @@ Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission,
                 text.effects.push_back("joins " + shown_channel(*route, join.channel, channel));
         }
     }
+    if (detail) note.not_asked();
     const bool judged = admitted || turned->judged;
     if (!detail || !judged) return out;
     if (!route->api) note.rules("connect", route->connect, out.verdict);

@@ -20,9 +20,9 @@ constexpr rlim_t most_useful = 1U << 20U;
 
 }  // namespace
 
-Result<size_t> fit_open_files(const Settings& settings) {
+Result<size_t> fit_open_files(const Settings& settings, size_t for_backends) {
     const rlim_t reserve =
-        spare + settings.workers * (each_worker + each_listener * settings.listeners.size());
+        spare + for_backends + settings.workers * (each_worker + each_listener * settings.listeners.size());
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return failure(fmt::format("the limit on open files cannot be read: {}", std::strerror(errno)));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/broker/memory.h"
+#include "daemon/core/backend.h"
 #include "daemon/core/bans.h"
 #include "daemon/core/escape.h"
 #include "daemon/core/limits.h"
@@ -79,6 +80,17 @@ int exit_code_of(const ListenError& error) {
 
 Failure<StartError> refuse(const ListenError& error) {
     return refuse(exit_code_of(error), error.text);
+}
+
+// As many requests as there may be at a time, each on a connection of its own.
+size_t sockets_to_backends(const dsl::Policy& policy) {
+    size_t sum = 0;
+    for (const dsl::BackendDecl& backend : policy.backends) {
+        const auto set = backend.settings.find("concurrency");
+        sum += set != backend.settings.end() ? static_cast<size_t>(std::get<int64_t>(set->second.held))
+                                             : Backend{}.concurrency;
+    }
+    return sum;
 }
 
 ListenAddress listen_address(const std::string& text) {
@@ -585,7 +597,7 @@ Snapshot Server::Impl::snapshot() const {
 Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings,
                                                           const LoadedRuntime& loaded, Lasting& lasting,
                                                           std::string version) {
-    const auto max_connections = fit_open_files(settings);
+    const auto max_connections = fit_open_files(settings, sockets_to_backends(*loaded.runtime->policy));
     if (!max_connections) return refuse(EX_CONFIG, max_connections.error());
     log_warnings(loaded);
     auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, lasting, std::move(version));

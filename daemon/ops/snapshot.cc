@@ -108,6 +108,8 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.gauge("wayleave_memory_state", "0 ample, 1 refusing connections, 2 shedding readers.",
                    static_cast<double>(snapshot.memory_state));
     families.counter("wayleave_shed_total", "Readers that were closed to free memory.", totals.shed);
+    families.counter("wayleave_tls_failures_total", "Connections that ended before TLS was agreed.",
+                     totals.tls_failed);
     families.counter("wayleave_proxy_refused_total",
                      "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
                      totals.proxy_refused);
@@ -300,6 +302,7 @@ void Totals::add(const Counters& counters) {
     accept_failures += counters.accept_failures.get();
     accept_refused += counters.accept_refused.get();
     proxy_refused += counters.proxy_refused.get();
+    tls_failed += counters.tls_failed.get();
     for (size_t i = 0; i < refused.size(); ++i) refused[i] += counters.refused[i].get();
 }
 

@@ -45,6 +45,7 @@ struct Totals {
     uint64_t accept_failures = 0;
     uint64_t accept_refused = 0;
     uint64_t proxy_refused = 0;
+    uint64_t tls_failed = 0;
     std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};
 
     uint64_t shadow_compared = 0;

@@ -118,6 +118,8 @@ async def test_the_newest_connection_wins_across_workers():
             clients.append(await Client.open(daemon, "/one", user="u1"))
             code, bye = await close_of(clients[-2])
             assert code == 4409 and bye["reason"] == "replaced" and bye["reconnect"] is False, bye
+        daemon.wait_log("event=connection-closed")
+        assert "replaced: a newer connection has taken the place of this one (decision " in daemon.log()
         stranger = await Client.open(daemon, "/one", user="u2")
         await clients[-1].socket.ping()
         wait_until(lambda: daemon.metric("wayleave_connections") == 2, "the others are gone")

@@ -43,7 +43,7 @@ TEST_CASE("version 1") {
     for (const char* bad :
          {"GET / HTTP/1.1\r\n", "PROXY TCP5 1.2.3.4 1.2.3.4 1 1\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
           "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 01 1\r\n",
-          "PROXY TCP4 2001:db8::7 1.2.3.4 1 1\r\n", "PROXY TCP4 1.2.3.4  1.2.3.4 1 1\r\n", "PROXY\tTCP4",
+          "PROXY TCP4 2001:db8::7 1.2.3.4 1 1\r\n", "PROXY TCP6 10.0.0.1 1.1.1.1 1 2\r\n", "PROXY TCP4 1.2.3.4  1.2.3.4 1 1\r\n", "PROXY\tTCP4",
           "proxy TCP4", "PROXY TCP4 1.2.3.4 1.2.3.4 1 1 \r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 1\n\r\n", "\x16\x03\x01",
           "PROXY TCP4 256.2.3.4 1.2.3.4 1 1\r\n", "PROXY  TCP4 1.2.3.4 1.2.3.4 1 1\r\n"}) {
         INFO(bad);
