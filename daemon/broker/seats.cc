@@ -23,7 +23,7 @@ Seats::Seats() : stripes_(std::make_unique<Stripe[]>(stripes)) {}
 Seats::~Seats() = default;
 
 Seats::Stripe& Seats::stripe_of(std::string_view key) const {
-    return stripes_[SeededHash{}(key) % stripes];
+    return stripes_[stripe_for(key, stripes)];
 }
 
 void Seats::take(std::string_view key, int64_t most, const Occupant& occupant, const Unseat& unseat) {

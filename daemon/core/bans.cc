@@ -88,7 +88,7 @@ BanTable::BanTable(size_t most_keys)
 BanTable::~BanTable() = default;
 
 BanTable::Stripe& BanTable::stripe_of(std::string_view key) const {
-    return stripes_[SeededHash{}(key) % stripes];
+    return stripes_[stripe_for(key, stripes)];
 }
 
 std::optional<int64_t> BanTable::left(std::string_view key, int64_t now_ms) const {

@@ -87,7 +87,7 @@ LimitTable::LimitTable(const LimitTable* beneath) : LimitTable(size_t{1} << 16U)
 LimitTable::~LimitTable() = default;
 
 LimitTable::Stripe& LimitTable::stripe_of(std::string_view key) const {
-    return stripes_[SeededHash{}(key) % stripes];
+    return stripes_[stripe_for(key, stripes)];
 }
 
 LimitTable::Entry LimitTable::look_up(std::string_view key) const {

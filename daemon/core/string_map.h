@@ -18,6 +18,12 @@ struct SeededHash {
     }
 };
 
+// Which of so many stripes. A map looks at the low bits of the same hash; if those chose the stripe, all keys
+// of a stripe would look alike to it.
+inline size_t stripe_for(std::string_view text, size_t stripes) {
+    return (SeededHash{}(text) >> 32U) % stripes;
+}
+
 template <class T>
 using StringMap = absl::flat_hash_map<std::string, T, SeededHash, std::equal_to<>>;
 

@@ -3,19 +3,30 @@
 //
 //   bench_load idle   PORT PATH N             opens N, prints "ready", holds until a line arrives on stdin
 //   bench_load churn  PORT PATH N SECONDS     handshakes and closes, N at a time; prints how many
+//   bench_load refused PORT PATH N COUNT      handshakes that are answered with an error, N at a time; prints
+//                                             how many of which status
 //   bench_load fanout PORT PATH N SECONDS B   N subscribers; PATH+"pub" publishes B messages at a time, the
 //   next when all
 //                                             have arrived everywhere; prints deliveries
-// The environment variable BENCH_HEADER is added to each request, without its line end.
+//   bench_load slow   PORT PATH N SECONDS M   N subscribers, to whom PATH+"pub" publishes at a steady rate,
+//   in
+//                                             turn without and with M others at PATH+"slow" who do not read;
+//                                             prints the delivery times of the N
+// A % in PATH becomes another number in each request. Environment:
+//   BENCH_HEADER  is added to each request, without its line end
+//   BENCH_TOKENS  a file with a token a line, of which each request shows the next one
+//   BENCH_TLS     full or resumed: over TLS, with that kind of handshake
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -23,6 +34,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,8 +53,50 @@ double seconds_now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+std::string from_environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+// The client's side of TLS. It checks no certificate: the server is ours.
+class Tls {
+  public:
+    explicit Tls(bool resume) : resume_(resume), context_(SSL_CTX_new(TLS_client_method())) {
+        SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_set_mode(context_, SSL_MODE_RELEASE_BUFFERS);
+        SSL_CTX_sess_set_new_cb(context_, [](SSL*, SSL_SESSION* fresh) {
+            if (!session_) session_ = SSL_SESSION_dup(fresh);  // the first one will do for all
+            return 0;
+        });
+    }
+
+    [[nodiscard]] SSL* begin(int fd) const {
+        SSL* ssl = SSL_new(context_);
+        SSL_set_fd(ssl, fd);
+        SSL_set_connect_state(ssl);
+        if (!resume_ || !session_) return ssl;
+        SSL_SESSION* copy = SSL_SESSION_dup(session_);  // OpenSSL would use the original only once
+        SSL_set_session(ssl, copy);
+        SSL_SESSION_free(copy);
+        return ssl;
+    }
+
+    static void end(SSL* ssl) {
+        // Else OpenSSL would hold the session to be broken.
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        SSL_free(ssl);
+    }
+
+  private:
+    static inline SSL_SESSION* session_ = nullptr;
+    bool resume_;
+    SSL_CTX* context_;
+};
+
 struct Client {
     int fd = -1;
+    SSL* ssl = nullptr;
+    std::string request;  // to be sent when TLS is agreed
     bool open = false;    // 101 and the greeting are here
     std::string pending;  // an incomplete head or frame
     uint64_t frames = 0;
@@ -54,6 +111,10 @@ class Load {
         getrlimit(RLIMIT_NOFILE, &files);
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
+        std::ifstream tokens(from_environment("BENCH_TOKENS"));
+        for (std::string line; std::getline(tokens, line);) tokens_.push_back(line);
+        if (const std::string kind = from_environment("BENCH_TLS"); !kind.empty())
+            tls_ = std::make_unique<Tls>(kind == "resumed");
     }
 
     void connect(size_t index, const std::string& path) {
@@ -77,17 +138,14 @@ class Load {
         event.events = EPOLLIN;
         event.data.u64 = index;
         epoll_ctl(epoll_, EPOLL_CTL_ADD, client.fd, &event);
-        const char* header = std::getenv("BENCH_HEADER");
-        const std::string request =
-            "GET " + path +
-            " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-            (header ? std::string(header) + "\r\n" : "") + "\r\n";
-        if (write(client.fd, request.data(), request.size()) != static_cast<ssize_t>(request.size()))
-            die("write");
+        client.request = request(path);
+        if (tls_) client.ssl = tls_->begin(client.fd);
+        if (agreed(client)) ask(client);
     }
 
     void close(size_t index) {
+        if (clients_[index].ssl) Tls::end(clients_[index].ssl);
+        clients_[index].ssl = nullptr;
         ::close(clients_[index].fd);
         clients_[index].fd = -1;
     }
@@ -95,13 +153,29 @@ class Load {
     // Waits once and counts: `opened` when a greeting is complete, `delivered` for each later frame.
     template <class Opened>
     void turn(const Opened& opened) {
+        if (wait(2000, opened)) return;
+        std::fprintf(stderr, "bench_load: nothing came for 2 s\n");
+        std::exit(1);
+    }
+
+    // False: nothing came for so many ms.
+    template <class Opened>
+    bool wait(int timeout_ms, const Opened& opened) {
         std::array<epoll_event, 512> events;
-        const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 2000);
-        if (n == 0) {
-            std::fprintf(stderr, "bench_load: nothing came for 2 s\n");
-            std::exit(1);
-        }
+        const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
         for (int i = 0; i < n; ++i) read(events[static_cast<size_t>(i)].data.u64, opened);
+        return n > 0;
+    }
+
+    // From now on it does not read.
+    void stall(size_t index) { epoll_ctl(epoll_, EPOLL_CTL_DEL, clients_[index].fd, nullptr); }
+
+    // Whether the server has neither closed nor reset it, for one that does not read.
+    [[nodiscard]] bool held(size_t index) const {
+        tcp_info info{};
+        socklen_t size = sizeof info;
+        getsockopt(clients_[index].fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+        return info.tcpi_state == 1;  // established
     }
 
     void open_all(size_t from, size_t to, const std::string& path) {
@@ -119,8 +193,51 @@ class Load {
     }
 
     uint64_t delivered = 0;
+    uint64_t resumed = 0;                                  // TLS sessions
+    std::function<void(std::string_view frame)> on_frame;  // for each that is delivered
+    bool refusals = false;                                 // wanted: any answer is an opening
+    std::map<std::string, uint64_t> statuses;              // of those
 
   private:
+    std::string request(std::string path) {
+        const uint64_t number = requests_++;
+        if (const size_t at = path.find('%'); at != std::string::npos)
+            path.replace(at, 1, std::to_string(number));
+        const std::string header = from_environment("BENCH_HEADER");
+        const std::string token =
+            tokens_.empty() ? "" : "Authorization: Bearer " + tokens_[number % tokens_.size()] + "\r\n";
+        return "GET " + path +
+               " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+               token + (header.empty() ? "" : header + "\r\n") + "\r\n";
+    }
+
+    // Whether the request may be sent: the TLS handshake, if there is one, is over.
+    bool agreed(Client& client) {
+        if (!client.ssl) return true;
+        const int done = SSL_do_handshake(client.ssl);
+        if (done == 1) resumed += SSL_session_reused(client.ssl) ? 1 : 0;
+        if (done != 1 && SSL_get_error(client.ssl, done) != SSL_ERROR_WANT_READ) die("TLS handshake");
+        return done == 1;
+    }
+
+    static void ask(Client& client) {
+        const auto size = static_cast<ssize_t>(client.request.size());
+        const ssize_t sent = client.ssl ? SSL_write(client.ssl, client.request.data(), static_cast<int>(size))
+                                        : write(client.fd, client.request.data(), client.request.size());
+        if (sent != size) die("write");
+        client.request = {};
+    }
+
+    // As read(2).
+    static ssize_t receive(const Client& client, char* to, size_t size) {
+        if (!client.ssl) return ::read(client.fd, to, size);
+        const int n = SSL_read(client.ssl, to, static_cast<int>(size));
+        if (n > 0) return n;
+        errno = SSL_get_error(client.ssl, n) == SSL_ERROR_WANT_READ ? EAGAIN : ECONNRESET;
+        return -1;
+    }
+
     static sockaddr_in address(uint16_t port) {
         sockaddr_in out{};
         out.sin_family = AF_INET;
@@ -133,8 +250,12 @@ class Load {
     void read(size_t index, const Opened& opened) {
         Client& client = clients_[index];
         if (client.fd < 0) return;
+        if (client.ssl && !SSL_is_init_finished(client.ssl)) {
+            if (agreed(client)) ask(client);
+            return;
+        }
         static std::array<char, 262144> buffer;
-        const ssize_t n = ::read(client.fd, buffer.data(), buffer.size());
+        const ssize_t n = receive(client, buffer.data(), buffer.size());
         if (n < 0 && errno == EAGAIN) return;
         if (n <= 0) {
             std::fprintf(stderr, "bench_load: the server closed connection %zu: %.200s\n", index,
@@ -142,6 +263,10 @@ class Load {
             std::exit(1);
         }
         std::string_view bytes(buffer.data(), static_cast<size_t>(n));
+        if (refusals) {
+            ++statuses[std::string(bytes.substr(9, 3))];
+            return opened(index);
+        }
         if (!client.pending.empty()) {
             client.pending.append(bytes);
             bytes = client.pending;
@@ -171,9 +296,12 @@ class Load {
             if (frame_size(bytes.substr(at)) == 0) return 0;
         }
         while (const size_t size = frame_size(bytes.substr(at))) {
-            at += size;
             ++client.frames;
-            if (client.open || client.frames > 1) ++delivered;
+            if (client.open || client.frames > 1) {
+                ++delivered;
+                if (on_frame) on_frame(bytes.substr(at, size));
+            }
+            at += size;
         }
         return at;
     }
@@ -194,6 +322,9 @@ class Load {
     std::string path_;
     int epoll_ = -1;
     size_t sources_ = 0;
+    uint64_t requests_ = 0;
+    std::vector<std::string> tokens_;
+    std::unique_ptr<Tls> tls_;
     std::vector<Client> clients_;
 };
 
@@ -232,8 +363,31 @@ void churn(Load& load, size_t count, const std::string& path, double seconds) {
             load.connect(index, path);
         });
     }
-    std::printf("{\"handshakes\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(done),
+    std::printf("{\"handshakes\":%llu,\"resumed\":%llu,\"seconds\":%.3f}\n",
+                static_cast<unsigned long long>(done), static_cast<unsigned long long>(load.resumed),
                 seconds_now() - start);
+}
+
+void refused(Load& load, size_t count, const std::string& path, uint64_t wanted) {
+    load.refusals = true;
+    uint64_t done = 0;
+    const double start = seconds_now();
+    for (size_t i = 0; i < count; ++i) load.connect(i, path);
+    while (done < wanted) {
+        load.turn([&](size_t index) {
+            ++done;
+            load.close(index);
+            load.connect(index, path);
+        });
+    }
+    std::printf("{\"handshakes\":%llu,\"seconds\":%.3f,\"statuses\":{", static_cast<unsigned long long>(done),
+                seconds_now() - start);
+    const char* comma = "";
+    for (const auto& [status, times] : load.statuses) {
+        std::printf("%s\"%s\":%llu", comma, status.c_str(), static_cast<unsigned long long>(times));
+        comma = ",";
+    }
+    std::printf("}}\n");
 }
 
 void fanout(Load& load, size_t count, const std::string& path, double seconds, size_t batch) {
@@ -257,20 +411,103 @@ void fanout(Load& load, size_t count, const std::string& path, double seconds, s
                 seconds_now() - start);
 }
 
+// Publications with the time in them at which they were due.
+class Clockwork {
+  public:
+    Clockwork(Load& load, size_t listeners) : load_(load), listeners_(listeners) {
+        load_.on_frame = [this](std::string_view frame) {
+            const size_t at = frame.find(mark);
+            if (at == std::string_view::npos) return;
+            times_.push_back(seconds_now() - std::strtod(frame.data() + at + mark.size(), nullptr));
+        };
+    }
+
+    // As fast as they are read, so that the buffers of who does not read are full.
+    void fill(size_t publications) {
+        load_.delivered = 0;
+        for (size_t i = 1; i <= publications; ++i) {
+            publish(seconds_now());
+            while (load_.delivered < i * listeners_) load_.turn([](size_t) {});
+        }
+    }
+
+    // The time within which 99 % arrived, in ms, when one is due every 100 ms.
+    double p99(double seconds) {
+        times_.clear();
+        load_.delivered = 0;
+        uint64_t sent = 0;
+        const double start = seconds_now();
+        for (double due = start; due < start + seconds || load_.delivered < sent * listeners_;) {
+            const double now = seconds_now();
+            if (now >= due && due < start + seconds) {
+                publish(due);
+                ++sent;
+                due += 0.1;
+            }
+            const double left = due < start + seconds ? due - now : 1;
+            load_.wait(std::max(0, static_cast<int>(1e3 * left)), [](size_t) {});
+        }
+        std::sort(times_.begin(), times_.end());
+        return 1e3 * times_[times_.size() * 99 / 100];
+    }
+
+  private:
+    static constexpr std::string_view mark = R"("text":")";
+
+    void publish(double due) {
+        std::array<char, 64> stamp;
+        std::snprintf(stamp.data(), stamp.size(), "%.6f ", due);
+        load_.send(listeners_, masked_text(R"({"type":"say",)" + std::string(mark) + stamp.data() +
+                                           std::string(1000, 'x') + R"("})"));
+    }
+
+    Load& load_;
+    size_t listeners_;  // the publisher comes after them
+    std::vector<double> times_;
+};
+
+void slow(Load& load, size_t count, const std::string& path, double seconds, size_t others) {
+    load.open_all(0, count, path);
+    load.open_all(count, count + 1, path + "pub");
+    Clockwork clock(load, count);
+    clock.fill(20);
+    std::string without;
+    std::string with;
+    size_t held = 0;
+    constexpr int rounds = 3;
+    for (int round = 0; round < rounds; ++round) {
+        without += (round ? "," : "") + std::to_string(clock.p99(seconds));
+        load.open_all(count + 1, count + 1 + others, path + "slow");
+        for (size_t i = 0; i < others; ++i) load.stall(count + 1 + i);
+        clock.fill(200);
+        with += (round ? "," : "") + std::to_string(clock.p99(seconds));
+        for (size_t i = 0; i < others; ++i) {
+            held += load.held(count + 1 + i) ? 1 : 0;
+            load.close(count + 1 + i);
+        }
+        sleep(1);  // the server notices
+    }
+    std::printf("{\"without_ms\":[%s],\"with_ms\":[%s],\"held\":%zu}\n", without.c_str(), with.c_str(),
+                held / rounds);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc < 5)
-        return std::fprintf(stderr, "usage: bench_load idle|churn|fanout PORT PATH N [SECONDS [BATCH]]\n"),
+        return std::fprintf(stderr,
+                            "usage: bench_load idle|churn|refused|fanout|slow PORT PATH N [SECONDS [M]]\n"),
                64;
     const std::string mode = argv[1];
     const std::string path = argv[3];
     const auto count = static_cast<size_t>(std::atol(argv[4]));
-    Load load(static_cast<uint16_t>(std::atoi(argv[2])), path, count + 1);
     const double seconds = argc > 5 ? std::atof(argv[5]) : 2;
+    const auto more = argc > 6 ? static_cast<size_t>(std::atol(argv[6])) : 1;
+    Load load(static_cast<uint16_t>(std::atoi(argv[2])), path, count + 1 + more);
     if (mode == "idle") idle(load, count, path);
     if (mode == "churn") churn(load, count, path, seconds);
-    if (mode == "fanout")
-        fanout(load, count, path, seconds, argc > 6 ? static_cast<size_t>(std::atol(argv[6])) : 1);
+    if (mode == "refused") refused(load, count, path, static_cast<uint64_t>(seconds));
+    if (mode == "fanout") fanout(load, count, path, seconds, more);
+    if (mode == "slow") slow(load, count, path, seconds, more);
     return 0;
 }

@@ -1,13 +1,24 @@
-// Times of the policy's hot paths, in nanoseconds: a decision as written, after folding, and the look-up of a
-// route. Prints one JSON object. No threshold: what is good enough is for the reader to say.
+// Times of the policy's hot paths, in nanoseconds: a decision as written, after folding, the look-up of a
+// route, and what the door asks before and after it. Prints one JSON object. No threshold: what is good
+// enough is for the reader to say.
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "daemon/core/admission.h"
+#include "daemon/core/bans.h"
 #include "daemon/core/client_message.h"
+#include "daemon/core/counting_key.h"
+#include "daemon/core/limits.h"
+#include "daemon/identity/sign.h"
+#include "daemon/ops/token_verifier.h"
 #include "dsl/compile.h"
 #include "dsl/evaluate.h"
 #include "dsl/load.h"
@@ -184,6 +195,188 @@ void messages() {
     std::printf(",\"parse_ns\":%.0f,\"parse_and_encode_ns\":%.0f", parse, encode);
 }
 
+// A route as it is guarded in practice: who errs is kept out by address, who is known is counted by name.
+const std::string guarded = R"(
+token session { keys = file "k" from header "Authorization" claim sub : string required }
+route r app.example.com/ws/:room {
+    auth = session
+    origins = { "https://app.example.com" }
+    allow connect
+    ban ip for 1h up to 2h after 4 refusals per 1m because "too many refused requests"
+    limit messages to 100/s per user.sub
+})";
+
+// So many different people, as a handshake has made them known.
+std::vector<Facts> people(const Route& route, size_t count) {
+    std::vector<Facts> out(count);
+    for (size_t i = 0; i < count; ++i) {
+        out[i].ip = *parse_address("10." + std::to_string(i / 65536) + "." + std::to_string(i / 256 % 256) +
+                                   "." + std::to_string(i % 256));
+        out[i].shape = route.shape;
+        out[i].values = {Value(std::string("lobby")), Value("user-" + std::to_string(1'000'000 + i))};
+    }
+    return out;
+}
+
+Request asked_by(const Facts& facts) {
+    Request request;
+    request.facts = &facts;
+    return request;
+}
+
+// Steady time goes on by a ms with each look, so that all may pass.
+void limiting(size_t count) {
+    const auto policy = compiled(guarded);
+    const Route& route = *policy->routes[0];
+    const Limit& limit = route.limits[0];
+    const std::vector<Facts> facts = people(route, count);
+    std::vector<std::string> keys;
+    for (const Facts& one : facts) keys.push_back(limit_key(route.program, limit, asked_by(one)));
+    LimitTable table;
+    size_t refused = 0;
+    int64_t now_ms = 1000;
+    const double take = nanoseconds(
+        [&](size_t i) { refused += table.take(keys[i % count], 100, 1000, 100, ++now_ms).pass ? 0 : 1; });
+    const double whole = nanoseconds([&](size_t i) {
+        refused += draw(route.program, limit, asked_by(facts[i % count]), table, {++now_ms, 0}) ? 1 : 0;
+    });
+    const double key = nanoseconds(
+        [&](size_t i) { sink = sink + limit_key(route.program, limit, asked_by(facts[i % count])).size(); });
+    if (refused > 0) std::fprintf(stderr, "the limit refused %zu\n", refused);
+    std::printf(",\"limit_%zu_ns\":%.0f,\"draw_%zu_ns\":%.0f,\"limit_key_%zu_ns\":%.0f", count, take, count,
+                whole, count, key);
+}
+
+std::string ban_key_of(const Route& route, const Facts& facts) {
+    return ban_key(route.program, route.bans[0], asked_by(facts));
+}
+
+// The first half of the people is banned.
+void ban_half(BanTable& table, const Route& route, const std::vector<Facts>& facts) {
+    for (size_t i = 0; i < facts.size() / 2; ++i) {
+        for (int n = 0; n < 4; ++n) {
+            (void)table.count(
+                ban_key_of(route, facts[i]), route.bans[0], [] { return BanEntry{}; }, 1000);
+        }
+    }
+}
+
+void banning() {
+    constexpr size_t count = 20'000;
+    const auto policy = compiled(guarded);
+    const Route& route = *policy->routes[0];
+    const std::vector<Facts> facts = people(route, count);
+    std::vector<std::string> keys;
+    for (const Facts& one : facts) keys.push_back(ban_key_of(route, one));
+    BanTable table;
+    ban_half(table, route, facts);
+    size_t wrong = 0;
+    const double hit =
+        nanoseconds([&](size_t i) { wrong += table.left(keys[i % (count / 2)], 2000) ? 0 : 1; });
+    const double miss =
+        nanoseconds([&](size_t i) { wrong += table.left(keys[count / 2 + i % (count / 2)], 2000) ? 1 : 0; });
+    if (wrong > 0) std::fprintf(stderr, "the bans were wrong %zu times\n", wrong);
+    std::printf(",\"ban_hit_ns\":%.0f,\"ban_miss_ns\":%.0f", hit, miss);
+}
+
+class NobodyIsAsked final : public TokenVerifier {
+  public:
+    [[nodiscard]] Proof verify(const Credential&, Now) const override { std::abort(); }
+};
+
+// As a browser sends it, with a token that nobody should look at.
+const std::string handshake =
+    "GET /ws/lobby HTTP/1.1\r\nHost: app.example.com\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
+    "Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
+    "Sec-WebSocket-Version: 13\r\nOrigin: https://app.example.com\r\n"
+    "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Connection: keep-alive, Upgrade\r\nSec-Fetch-Dest: empty\r\nSec-Fetch-Mode: websocket\r\n"
+    "Sec-Fetch-Site: same-site\r\nPragma: no-cache\r\nCache-Control: no-cache\r\nUpgrade: websocket\r\n"
+    "Authorization: Bearer " +
+    std::string(240, 'x') + "\r\n\r\n";
+
+void turning_away() {
+    constexpr size_t count = 20'000;
+    Runtime runtime;
+    runtime.policy = compiled(guarded);
+    runtime.verifier = std::make_shared<NobodyIsAsked>();
+    const Route& route = *runtime.policy->routes[0];
+    const std::vector<Facts> facts = people(route, count);
+    std::vector<Peer> peers(count / 2);
+    for (size_t i = 0; i < peers.size(); ++i) {
+        peers[i].ip = facts[i].ip;
+        peers[i].tls = true;
+    }
+    BanTable bans;
+    ban_half(bans, route, facts);
+    LimitTable limits;
+    size_t wrong = 0;
+    const auto turn_away = [&](const HttpHead& head, const Upgrade& upgrade, size_t i) {
+        const Admission answer =
+            admit(runtime, limits, &bans, peers[i % peers.size()], head, upgrade, i, {2000, 2000});
+        const auto* away = std::get_if<TurnedAway>(&answer);
+        wrong += away && away->rejection.reason == Reason::banned ? 0 : 1;
+    };
+    const auto parsed = [] {
+        size_t scanned = 0;
+        return std::get<HttpHead>(parse_head(handshake, {}, scanned));
+    };
+    const HttpHead head = parsed();
+    const auto upgrade = std::get<Upgrade>(check_upgrade(head));
+    const double alone = nanoseconds([&](size_t i) { turn_away(head, upgrade, i); });
+    const double whole = nanoseconds([&](size_t i) {
+        const HttpHead fresh = parsed();
+        turn_away(fresh, std::get<Upgrade>(check_upgrade(fresh)), i);
+    });
+    if (wrong > 0) std::fprintf(stderr, "admit() was wrong %zu times\n", wrong);
+    std::printf(",\"banned_ns\":%.0f,\"banned_from_bytes_ns\":%.0f", alone, whole);
+}
+
+// A file that is gone with this object.
+class KeyFileOf {
+  public:
+    explicit KeyFileOf(Algorithm algorithm) {
+        const int file = mkstemp(path_.data());  // with mode 600, as secrets must be
+        if (file >= 0) close(file);
+        std::ofstream(path_) << generate_key(algorithm).value();
+    }
+    ~KeyFileOf() { unlink(path_.c_str()); }
+    KeyFileOf(const KeyFileOf&) = delete;
+    KeyFileOf& operator=(const KeyFileOf&) = delete;
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    std::string path_ = "/tmp/wayleave-bench-XXXXXX";
+};
+
+// One token again and again, and more of them in turn than the cache holds.
+void tokens() {
+    constexpr size_t count = 32'768;
+    const KeyFileOf file(Algorithm::ES256);
+    std::vector<Credential> fresh(count);
+    for (size_t i = 0; i < count; ++i) {
+        fresh[i].text =
+            sign_token(file.path(), R"({"sub":"user-)" + std::to_string(i) + R"(","exp":1800000000})", "")
+                .value();
+    }
+    const auto counters = std::make_shared<TokenCacheCounters>();
+    std::vector<TokenTrust> trust;
+    trust.emplace_back(FileKeys{KeySet::load(file.path()).value(), {Algorithm::ES256}});
+    const PolicyVerifier verifier(std::move(trust), counters);
+    const Now now{1000, 1'700'000'000'000};
+    size_t refused = 0;
+    const auto verify = [&](const Credential& credential) {
+        refused += verifier.verify(credential, now).kind == Proof::Kind::good ? 0 : 1;
+    };
+    size_t next = 0;  // goes on from round to round
+    const double each = nanoseconds([&](size_t) { verify(fresh[next++ % count]); });
+    const uint64_t known = counters->hits;
+    const double again = nanoseconds([&](size_t) { verify(fresh[0]); });
+    if (refused + known > 0) std::fprintf(stderr, "%zu refused, %zu cached\n", refused, size_t{known});
+    std::printf(",\"es256_new_ns\":%.0f,\"es256_cached_ns\":%.0f", each, again);
+}
+
 }  // namespace
 
 int main() {
@@ -192,5 +385,9 @@ int main() {
     for (const size_t count : {1000U, 10000U}) many_rules(count);
     for (const size_t count : {10U, 100U, 1000U, 10000U}) routing(count);
     messages();
+    for (const size_t count : {1000U, 100000U}) limiting(count);
+    banning();
+    turning_away();
+    tokens();
     std::printf("}\n");
 }
