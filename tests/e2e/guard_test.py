@@ -247,6 +247,18 @@ route open app.example.com/open { auth = demo  origins = { same_host, none } all
 """
 
 
+def test_what_is_refused_is_told_once_and_counted():
+    with Daemon(POLICY, workers=1) as daemon:
+        for path in ("/a", "/b", "/c"):
+            raw_status(daemon, upgrade(path))
+        raw_status(daemon, upgrade("/ws").replace(b"Version: 13", b"Version: 8"))
+        raw_status(daemon, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        daemon.wait_log("event=request-refused", 2)
+        daemon.wait_log("unknown_route: no route has this address; and 2 more like it")
+        log = daemon.log()
+        assert log.count("unknown_route") == 2 and "127.0.0.1 sent a request that is refused: " in log, log
+
+
 def test_preflight_follows_from_the_origins():
     def ask(path, origin, method="POST"):
         connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
