@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "daemon/cli/control_options.h"
+#include "daemon/core/escape.h"
 
 namespace wayleave {
 
@@ -36,10 +37,11 @@ int sessions(const SessionsOptions& options) {
         return EX_OK;
     }
     for (const simdjson::dom::element session : list) {
-        write_text(stdout, fmt::format("{}  {:<20} {:<39} {:>8} s  {:>5} channels\n",
+        write_text(stdout, fmt::format("{}  {:<20} {:<39} {:>8} s  {:>5} channels  {}\n",
                                        text(session, "session"), text(session, "route"), text(session, "ip"),
                                        session["age_ms"].get_int64().value() / 1000,
-                                       session["channels"].get_int64().value()));
+                                       session["channels"].get_int64().value(),
+                                       escape_peer_text(text(session, "user"), 128)));
     }
     const bool more = document["more"].get_bool().value();
     if (more) complain(fmt::format("these are not all: {} are open", document["count"].get_int64().value()));

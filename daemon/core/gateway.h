@@ -63,6 +63,7 @@ struct Seen {
     uint64_t number = 0;
     int64_t age_ms = 0;
     std::vector<std::string_view> channels;
+    std::string_view user = {};  // empty: none, or its claim is secret
 };
 
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end

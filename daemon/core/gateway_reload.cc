@@ -13,6 +13,13 @@ constexpr size_t rebinds_a_tick = 300;
 constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
 constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
 
+bool has_secret_user(const Session& session) {
+    if (session.token == 0) return false;
+    const dsl::TokenDecl& token = session.binding->runtime->policy->tokens[session.token - 1];
+    return std::any_of(token.claims.begin(), token.claims.end(),
+                       [&](const dsl::ClaimDecl& claim) { return claim.name == token.user && claim.secret; });
+}
+
 }  // namespace
 
 Living living(const Session& session, Now now) {
@@ -171,6 +178,7 @@ bool Gateway::Impl::walk(size_t& next, const std::function<void(const Seen&)>& s
                   {}};
         for (const Subscription& subscription : session->subscriptions)
             seen.channels.emplace_back(subscription.channel->name);
+        if (!has_secret_user(*session)) seen.user = session->user;
         see(seen);
     }
     return next >= slots_.size();

@@ -51,6 +51,8 @@ class HttpServer::Connection {
         socket_.close();
     }
 
+    [[nodiscard]] bool has_not_asked() const { return !asked_; }
+
   private:
     void ready(int events) {
         const bool open = (events & EV_WRITE) != 0 ? write_some() : read_some();
@@ -96,6 +98,7 @@ class HttpServer::Connection {
             expected_ = head.size + static_cast<size_t>(body);
         }
         if (in_.size() < expected_) return {};
+        asked_ = true;
         const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
         return to_text(server_.handler_({method_, path_, body}));
     }
@@ -110,6 +113,7 @@ class HttpServer::Connection {
     size_t head_size_ = 0;
     size_t expected_ = 0;  // bytes of the whole request; 0 while its head is not complete
     size_t written_ = 0;
+    bool asked_ = false;
     IoWatcher io_;
     Timer deadline_;
 };
@@ -129,7 +133,7 @@ HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler)
 HttpServer::~HttpServer() = default;
 
 void HttpServer::accept_some() {
-    while (connections_.size() < max_connections) {
+    while (connections_.size() < max_connections || make_room()) {
         FileDescriptor socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!socket.open()) {
             if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
@@ -141,6 +145,15 @@ void HttpServer::accept_some() {
     // second.
     io_.watch(0);
     sweeper_.after(1000);
+}
+
+// Somebody waits outside: who came first and has not said what he wants leaves. A monitor says it at once.
+bool HttpServer::make_room() {
+    const auto idle = std::find_if(connections_.begin(), connections_.end(),
+                                   [](const auto& connection) { return connection->has_not_asked(); });
+    if (idle == connections_.end()) return false;
+    finished(**idle);
+    return true;
 }
 
 // Called in the connection's own callback, so it is freed later.

@@ -41,6 +41,7 @@ class HttpServer {
     class Connection;
 
     void accept_some();
+    [[nodiscard]] bool make_room();
     void finished(Connection& connection);
 
     Loop& loop_;

@@ -226,9 +226,13 @@ def test_admin_address():
         with socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=PATIENCE) as raw:
             raw.sendall(b"\x16\x03\x01nonsense")
             assert raw.recv(1000).startswith(b"HTTP/1.1 400")
-        idle = [socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=PATIENCE) for _ in range(10)]
-        assert daemon.admin("/healthz")[0] == 200, "silent connections keep others out"
-        assert len(idle) == 10
+        idle = [socket.create_connection(("127.0.0.1", daemon.admin_port), timeout=PATIENCE) for _ in range(300)]
+        for connection in idle[::3]:
+            connection.sendall(b"GET /hea")
+        began = time.monotonic()
+        for _ in range(3):
+            assert daemon.admin("/healthz")[0] == 200, "silent connections keep others out"
+        assert time.monotonic() - began < 8, "who says nothing makes no room"  # they are closed after 10 s anyway
 
 
 if __name__ == "__main__":

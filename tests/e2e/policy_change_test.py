@@ -108,6 +108,7 @@ async def test_sessions_and_explain_live():
         (session,) = listed["sessions"]
         assert session["session"] == alice.hello["session"] and session["route"] == "chat", (session, alice.hello)
         assert session["ip"] == "127.0.0.1" and session["channels"] == 1 and not listed["more"], session
+        assert session["user"] == "alice", session
         assert alice.hello["session"] in run("sessions", "--config", daemon.config).stdout
 
         def explain(*question, expect):
