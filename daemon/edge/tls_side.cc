@@ -101,6 +101,13 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
     return SSL_TLSEXT_ERR_OK;
 }
 
+// Without it OpenSSL resumes no session of a client that showed a certificate, and breaks it off.
+void name_sessions(SSL_CTX* context) {
+    constexpr std::string_view name = "wayleave";
+    (void)SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(name.data()),
+                                         static_cast<unsigned>(name.size()));
+}
+
 Status use_files(SSL_CTX* context, const TlsFiles& files) {
     // A key with a pass phrase must not ask for it on the terminal.
     SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
@@ -155,6 +162,7 @@ Status TlsSide::add(const TlsFiles& files) {
     if (auto used = use_files(context.get(), files); !used) return used;
     SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
     settle_names(context.get());
+    name_sessions(context.get());  // a connection takes this one over with the certificate
     const X509* own = SSL_CTX_get0_certificate(context.get());
     certificates_.push_back({files.certificate, expiry_of(own), names_of(own)});
     contexts_.push_back(std::move(context));
@@ -176,9 +184,7 @@ Status TlsSide::read_client_ca(const TlsOptions& options) {
 
 void TlsSide::prepare(ssl_ctx_st* context) const {
     settle_names(context);
-    constexpr std::string_view name = "wayleave";
-    (void)SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(name.data()),
-                                         static_cast<unsigned>(name.size()));
+    name_sessions(context);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // the client keeps the ticket, we keep nothing
     auto keys = ticket_keys_;  // OpenSSL copies them, though its signature is not const
     SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), static_cast<long>(keys.size()));

@@ -328,6 +328,16 @@ async def test_client_certificates_are_who_somebody_is():
         # What a header says about a certificate is nothing.
         assert await status_of(daemon, "/device", scheme="wss", ssl=with_certificate(daemon),
                                extra_headers={"X-SSL-Client-S-DN": "O=Acme,CN=device-7"}) == 401
+        # A session that is resumed, at whichever worker, is still the same device's.
+        context, session, reused = with_certificate(daemon, "good"), None, []
+        for _ in range(8):
+            with socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE) as plain:
+                with context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
+                    secure.sendall(head("/device"))
+                    assert secure.recv(1000).startswith(b"HTTP/1.1 101"), "the certificate was forgotten"
+                    session = session or secure.session
+                    reused.append(secure.session_reused)
+        assert reused == [False] + [True] * 7, reused
         daemon.edit("wayleave.toml", "client_ca =", 'client_certificate = "required"\nclient_ca =')
         assert daemon.reload().returncode == 0
         try:
