@@ -95,10 +95,10 @@ std::optional<bool> tls_of(std::string_view extensions) {
 
 ProxyResult parse_2(std::string_view bytes) {
     if (bytes.size() < head_2) return ProxyNeedMore{};
-    const auto version = static_cast<unsigned char>(bytes[12]) >> 4U;
-    const auto command = static_cast<unsigned char>(bytes[12]) & 15U;
-    const auto family = static_cast<unsigned char>(bytes[13]) >> 4U;
-    const auto protocol = static_cast<unsigned char>(bytes[13]) & 15U;
+    const unsigned version = static_cast<unsigned char>(bytes[12]) >> 4U;
+    const unsigned command = static_cast<unsigned char>(bytes[12]) & 15U;
+    const unsigned family = static_cast<unsigned char>(bytes[13]) >> 4U;
+    const unsigned protocol = static_cast<unsigned char>(bytes[13]) & 15U;
     if (version != 2 || command > 1 || family > 3 || protocol > 2)
         return ProxyRefusal{"the PROXY header is of an unknown kind"};
     ProxyHeader header;
