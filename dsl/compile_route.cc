@@ -313,11 +313,13 @@ void RouteCompiler::apply_origin_expr(const ast::Expr& expr, const Lets& lets, b
         return;
     }
     if (name == "same_host") {
-        const bool hosts = std::none_of(urls_.begin(), urls_.end(), [](const ast::Url& url) { return url.host.empty(); });
+        const bool hosts =
+            std::none_of(urls_.begin(), urls_.end(), [](const ast::Url& url) { return url.host.empty(); });
         if (!hosts) {
-            diagnostics_.error("E003", expr.span, "`same_host` needs to know the host",
-                               "an address without one is for every host, also for one that is made to lead here",
-                               "write the route's addresses with their host, such as app.example.com/ws");
+            diagnostics_.error(
+                "E003", expr.span, "`same_host` needs to know the host",
+                "an address without one is for every host, also for one that is made to lead here",
+                "write the route's addresses with their host, such as app.example.com/ws");
         }
         route_->origins.same_host = true;
         return;

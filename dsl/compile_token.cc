@@ -224,8 +224,7 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
             return source.kind == ast::Source::Kind::certificate;
         });
     if (signed_by_listener && (settings.has("keys") || settings.has("check"))) {
-        context.diagnostics.error("E022", token.name.span,
-                                  "a certificate needs no `keys` and no `check`", {},
+        context.diagnostics.error("E022", token.name.span, "a certificate needs no `keys` and no `check`", {},
                                   "the listener's client_ca says whose certificates are good: take them out");
     }
     if (!signed_by_listener && !settings.has("keys") && !settings.has("check")) {

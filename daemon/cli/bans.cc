@@ -45,11 +45,11 @@ int list(const BansOptions& options) {
         return EX_OK;
     }
     for (const simdjson::dom::element ban : bans) {
-        write_text(stdout, fmt::format("{}  {}  route {}, {} s left, {}. in a row, {}{}\n", text(ban, "id"),
-                                       text(ban, "who"), text(ban, "route"),
-                                       (number(ban, "left_ms") + 999) / 1000, number(ban, "times"),
-                                       text(ban, "place"),
-                                       text(ban, "because").empty() ? "" : ": " + std::string(text(ban, "because"))));
+        write_text(stdout,
+                   fmt::format("{}  {}  route {}, {} s left, {}. in a row, {}{}\n", text(ban, "id"),
+                               text(ban, "who"), text(ban, "route"), (number(ban, "left_ms") + 999) / 1000,
+                               number(ban, "times"), text(ban, "place"),
+                               text(ban, "because").empty() ? "" : ": " + std::string(text(ban, "because"))));
     }
     const auto count = static_cast<size_t>(number(document, "count"));
     if (count > bans.size()) complain(fmt::format("these are not all: {} are in force", count));

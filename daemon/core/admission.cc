@@ -42,13 +42,13 @@ class Doorway {
           resumed_(resumed) {}
 
     Admission pass() {
-        if (!find_route() || !check_tls() || !check_alias() || !check_origin() || !choose_protocol() || !read_facts() ||
-            !check_bans() || !draw_arrival() || !authenticate() || !check_bans() ||
+        if (!find_route() || !check_tls() || !check_alias() || !check_origin() || !choose_protocol() ||
+            !read_facts() || !check_bans() || !draw_arrival() || !authenticate() || !check_bans() ||
             !draw_connects(dsl::Stage::identity) || !decide() || !enter_limits() || !use_token()) {
             if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
-            return TurnedAway{out_.route,  std::move(rejection_), std::move(out_.facts),
-                              identified_, judged_,               out_.verdict};
+            return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), identified_,
+                              judged_,    out_.verdict};
         }
         return std::move(out_);
     }
@@ -348,8 +348,7 @@ Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans
 }
 
 std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,
-                              const dsl::Request& request, LimitTable& limits, Now now,
-                              int64_t cost) {
+                              const dsl::Request& request, LimitTable& limits, Now now, int64_t cost) {
     if (dsl::decide(program, program.nodes, program.roots[limit.condition], request) == dsl::never)
         return std::nullopt;
     const auto rate = std::get<dsl::Rate>(dsl::fetch(program, limit.to, request));
@@ -358,8 +357,8 @@ std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& lim
     if (answer.pass) return std::nullopt;
     const char* too_fast =
         limit.meter == Meter::bytes ? "too many bytes in too short a time" : "too many in too short a time";
-    return Rejection{Reason::limited, limit.because.empty() ? too_fast : limit.because,
-                     limit.place, limit.then, answer.retry_after_ms};
+    return Rejection{Reason::limited, limit.because.empty() ? too_fast : limit.because, limit.place,
+                     limit.then, answer.retry_after_ms};
 }
 
 std::optional<Rejection> enter(const dsl::Program& program, const dsl::Limit& limit,
@@ -375,7 +374,8 @@ std::optional<Rejection> enter(const dsl::Program& program, const dsl::Limit& li
     }
     const char* too_many =
         limit.meter == Meter::subscriptions ? "too many subscriptions" : "too many connections";
-    return Rejection{Reason::limited, limit.because.empty() ? too_many : limit.because, limit.place, limit.then, 0};
+    return Rejection{Reason::limited, limit.because.empty() ? too_many : limit.because, limit.place,
+                     limit.then, 0};
 }
 
 }  // namespace wayleave

@@ -44,7 +44,7 @@ struct Admitted {
 struct TurnedAway {
     const dsl::Route* route = nullptr;  // null: no address matched
     Rejection rejection;
-    dsl::Facts facts;     // as far as they became known
+    dsl::Facts facts;         // as far as they became known
     bool identified = false;  // the claims are known
     bool judged = false;      // it came to the rules: all facts are known
     dsl::NodeId verdict = dsl::never;

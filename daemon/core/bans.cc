@@ -37,7 +37,7 @@ struct BanTable::Entry {
     uint32_t before = 0;    // counted in the window before the present one
     uint32_t now = 0;       // in the present one
     uint32_t times = 0;
-    BanEntry told;
+    std::unique_ptr<BanEntry> told;  // of the last ban; most never have one
 
     // How many within the last `per`, if those of the window before came evenly.
     [[nodiscard]] int64_t recent(int64_t per, int64_t now_ms) {
@@ -118,11 +118,11 @@ BanTable::Counted BanTable::count(std::string_view key, const dsl::Ban& ban,
     entry.forget_ms = std::max(entry.forget_ms, now_ms + 2 * ban.per_ms);
     if (recent + 1 < ban.after) return {};
     entry.begin(ban, now_ms);
-    entry.told = describe();
-    entry.told.id = id_of(key);
+    entry.told = std::make_unique<BanEntry>(describe());
+    entry.told->id = id_of(key);
     stripe.in_force.fetch_add(1, std::memory_order_relaxed);
     stripe.begun.fetch_add(1, std::memory_order_relaxed);
-    return {entry.until_ms - now_ms, true, entry.told.id};
+    return {entry.until_ms - now_ms, true, entry.told->id};
 }
 
 std::vector<BanEntry> BanTable::list(int64_t now_ms) const {
@@ -132,7 +132,7 @@ std::vector<BanEntry> BanTable::list(int64_t now_ms) const {
         const std::lock_guard lock(stripe.mutex);
         for (const auto& [key, entry] : stripe.entries) {
             if (entry.until_ms <= now_ms) continue;
-            BanEntry& told = out.emplace_back(entry.told);
+            BanEntry& told = out.emplace_back(*entry.told);
             told.left_ms = entry.until_ms - now_ms;
             told.times = entry.times;
         }
@@ -150,7 +150,7 @@ size_t BanTable::lift(std::string_view name, int64_t now_ms) {
         const std::lock_guard lock(stripe.mutex);
         lifted += absl::erase_if(stripe.entries, [&](const auto& item) {
             const Entry& entry = item.second;
-            if (entry.until_ms <= now_ms || (entry.told.id != name && entry.told.who != name)) return false;
+            if (entry.until_ms <= now_ms || (entry.told->id != name && entry.told->who != name)) return false;
             stripe.in_force.fetch_sub(1, std::memory_order_relaxed);
             return true;
         });

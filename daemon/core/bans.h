@@ -18,13 +18,13 @@ namespace wayleave {
 
 // A ban that is in force.
 struct BanEntry {
-    std::string id;       // to name it by: 12 hexadecimal digits
-    std::string who;      // "ip 203.0.113.7", claims that are secret left out
+    std::string id;   // to name it by: 12 hexadecimal digits
+    std::string who;  // "ip 203.0.113.7", claims that are secret left out
     std::string route;
-    std::string place;    // the statement
+    std::string place;  // the statement
     std::string because;
     int64_t left_ms = 0;
-    uint32_t times = 0;   // how often in a row
+    uint32_t times = 0;  // how often in a row
 };
 
 class BanTable {

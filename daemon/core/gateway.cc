@@ -354,7 +354,8 @@ void Gateway::Impl::tell_of_more(Now now, bool all) {
         Noticed& known = item.second;
         if (!all && now.steady_ms - known.since_ms < quiet_ms) return false;
         if (known.count > 1)
-            put_notice(known.event, known.text + "; and " + std::to_string(known.count - 1) + " more like it");
+            put_notice(known.event,
+                       known.text + "; and " + std::to_string(known.count - 1) + " more like it");
         return true;
     });
 }

@@ -35,7 +35,7 @@ struct ConnectionId {
 
 struct Peer {
     dsl::Address ip;
-    bool tls = false;  // with us, or as a trusted proxy says
+    bool tls = false;          // with us, or as a trusted proxy says
     uint16_t tls_version = 0;  // with us: 0x0303 is 1.2, 0x0304 is 1.3; 0: unknown, or no TLS
     std::shared_ptr<const std::string> certificate = nullptr;  // the client's, as claims; often null
 };

@@ -53,8 +53,10 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
             counters.refuse(Reason::bad_request);
-            notice("request-refused", session.peer.ip.text() + std::string(refusal->reason),
-                   session.peer.ip.text() + " sent a request that is refused: " + std::string(refusal->reason), now);
+            notice(
+                "request-refused", session.peer.ip.text() + std::string(refusal->reason),
+                session.peer.ip.text() + " sent a request that is refused: " + std::string(refusal->reason),
+                now);
             send_last(
                 session,
                 problem_response(refusal->status, "bad_request",
@@ -134,7 +136,7 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
         list_flush(session);
         return false;
     }
-    if (refusal.not_upgrade && head.method == "OPTIONS" && answer_preflight(session, head)) return false;
+    if (refusal.not_upgrade && head.method == "OPTIONS" && answer_preflight(session, head, now)) return false;
     dsl::RouteMatch match;
     int status = refusal.status;
     std::string because(refusal.reason);
@@ -144,8 +146,7 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
         because = known ? "this address speaks WebSocket" : "nothing has this address";
     }
     counters.refuse(status == 404 ? Reason::unknown_route : Reason::bad_request);
-    notice("request-refused", session.peer.ip.text() + because,
-           session.peer.ip.text() + " asked for " + escape_peer_word(head.path, 128) + ": " + because, now);
+    tell_of_request(session, head, because, now);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
     if (refusal.version_hint || status == 426) headers += "Sec-WebSocket-Version: 13\r\n";
     std::string response =
@@ -156,8 +157,19 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     return false;
 }
 
-// What a browser asks before a page of another origin may send a request (Fetch 4.8). True if it was answered.
-bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head) {
+// A proxy's connection carries the requests of many, so who asks is found for each.
+void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head, const std::string& because,
+                                    Now now) {
+    const Origination client =
+        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    const std::string who = client.ip.text();
+    notice("request-refused", who + because,
+           who + " asked for " + escape_peer_word(head.path, 128) + ": " + because, now);
+}
+
+// What a browser asks before a page of another origin may send a request (Fetch 4.8). True if it was
+// answered.
+bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head, Now now) {
     if (head.count("origin") != 1 || head.count("access-control-request-method") != 1) return false;
     const dsl::Policy& policy = *runtime_->policy;
     dsl::RouteMatch match;
@@ -167,6 +179,7 @@ bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head) {
     if (!route.origins.allow(origin, true, head.host)) {
         Rejection rejection{Reason::forbidden, "pages of this origin may not connect here", {}, {}, 0};
         refused(&policy, &route, rejection);
+        tell_of_request(session, head, rejection.because + " (decision " + rejection.decision + ")", now);
         send_last(session, problem_response(403, "forbidden", rejection, route.detail, ""));
         return true;
     }

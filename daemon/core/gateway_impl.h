@@ -154,9 +154,10 @@ class Gateway::Impl {
     // --- gateway_http.cc ---
     void read_head(Session& session, std::string_view bytes, Now now);
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
-    [[nodiscard]] bool answer_request(Session& session, const HttpHead& head,
-                                      const HandshakeRefusal& refusal, Now now);
-    [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head);
+    [[nodiscard]] bool answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
+                                      Now now);
+    [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
+    void tell_of_request(const Session& session, const HttpHead& head, const std::string& because, Now now);
     void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,

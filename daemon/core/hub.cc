@@ -28,7 +28,8 @@ bool Hub::subscribe(Session& session, std::string_view name, bool joined) {
     Channel& channel = *it->second;
     const auto place = place_of(session, &channel);
     if (place != session.subscriptions.end() && place->channel == &channel) return false;
-    session.subscriptions.insert(place, {&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
+    session.subscriptions.insert(place,
+                                 {&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
     channel.subscribers.push_back(&session);
     ++subscriptions_;
     return true;

@@ -23,7 +23,8 @@ struct Pace {
     [[nodiscard]] int64_t of(int64_t n) const {
         constexpr int64_t longest = INT64_MAX / 4;
         int64_t product = 0;
-        if (!__builtin_mul_overflow(n, period_ns, &product)) return std::clamp<int64_t>(product / count, 1, longest);
+        if (!__builtin_mul_overflow(n, period_ns, &product))
+            return std::clamp<int64_t>(product / count, 1, longest);
         const Wide wide = static_cast<Wide>(n) * period_ns / count;
         return wide > longest ? longest : static_cast<int64_t>(wide);
     }

@@ -50,7 +50,7 @@ class LimitTable {
   private:
     struct Entry {
         int64_t full_again_ns = 0;  // GCRA's theoretical arrival time, in nanoseconds of steady time
-        uint32_t rate = 0;  // which it was reckoned at, as a hash
+        uint32_t rate = 0;          // which it was reckoned at, as a hash
         uint32_t inside = 0;
     };
     struct Stripe;

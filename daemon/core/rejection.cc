@@ -66,7 +66,8 @@ uint16_t default_close(Reason reason) {
 }
 
 bool is_final(uint16_t code) {
-    return code == 1002 || code == 1007 || code == 1008 || code == 1009 || (code >= 4400 && code <= 4404) || code == 4409;
+    return code == 1002 || code == 1007 || code == 1008 || code == 1009 || (code >= 4400 && code <= 4404) ||
+           code == 4409;
 }
 
 bool allows(const dsl::Route& route, dsl::NodeId verdict) {
@@ -89,7 +90,10 @@ Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
 }
 
 Rejection banned_by(const dsl::Ban& ban, int64_t left_ms) {
-    return {Reason::banned, ban.because.empty() ? "too much was refused lately" : ban.because, ban.place, {},
+    return {Reason::banned,
+            ban.because.empty() ? "too much was refused lately" : ban.because,
+            ban.place,
+            {},
             left_ms};
 }
 

@@ -88,15 +88,15 @@ struct Session {
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete
     dsl::Facts facts;
-    uint8_t deflate_bits = 0;  // the window that the client can have; 0: no compression
-    uint32_t token = 0;        // number in the policy's tokens plus one; 0: none
-    std::string user;          // may be empty
+    uint8_t deflate_bits = 0;                 // the window that the client can have; 0: no compression
+    uint32_t token = 0;                       // number in the policy's tokens plus one; 0: none
+    std::string user;                         // may be empty
     std::vector<Subscription> subscriptions;  // by address of the channel: a client may have very many
-    std::unique_ptr<Shadow> shadow;        // null but for the share that is compared
-    std::unique_ptr<Condemned> condemned;  // null but for a while after a reload
-    std::vector<std::string> entered;      // keys of `limit connections`
-    std::vector<std::string> seats;        // keys of those among them where the oldest makes room
-    std::vector<Counted> counted;          // by `limit subscriptions`
+    std::unique_ptr<Shadow> shadow;           // null but for the share that is compared
+    std::unique_ptr<Condemned> condemned;     // null but for a while after a reload
+    std::vector<std::string> entered;         // keys of `limit connections`
+    std::vector<std::string> seats;           // keys of those among them where the oldest makes room
+    std::vector<Counted> counted;             // by `limit subscriptions`
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

@@ -31,17 +31,14 @@ struct Anteroom::Visitor {
 };
 
 Anteroom::Anteroom(Loop& loop, int64_t patience_ms, Admitted admitted, Refused refused)
-    : loop_(loop),
-      patience_ms_(patience_ms),
-      admitted_(std::move(admitted)),
-      refused_(std::move(refused)) {}
+    : loop_(loop), patience_ms_(patience_ms), admitted_(std::move(admitted)), refused_(std::move(refused)) {}
 
 Anteroom::~Anteroom() = default;
 
 void Anteroom::enter(FileDescriptor socket, const Peer& proxy, int64_t now_ms) {
     const int fd = socket.get();
-    auto visitor = std::make_unique<Visitor>(loop_, std::move(socket), proxy, now_ms,
-                                             [this, fd](int) { readable(fd); });
+    auto visitor =
+        std::make_unique<Visitor>(loop_, std::move(socket), proxy, now_ms, [this, fd](int) { readable(fd); });
     visitor->io.watch(EV_READ);
     waiting_.insert_or_assign(fd, std::move(visitor));
 }

@@ -95,14 +95,15 @@ std::optional<std::string> claims_of_certificate(const x509_st* certificate) {
     if (!append_name(out, X509_get_subject_name(certificate))) return std::nullopt;
     out += ",\"issuer\":";
     if (!append_name(out, X509_get_issuer_name(certificate))) return std::nullopt;
-    const std::unique_ptr<GENERAL_NAMES, FreeOpenssl> names(static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+    const std::unique_ptr<GENERAL_NAMES, FreeOpenssl> names(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
     out += ",\"san\":{";
     append_alternatives(out, names.get(), GEN_DNS, "dns");
     append_alternatives(out += ',', names.get(), GEN_EMAIL, "email");
     append_alternatives(out += ',', names.get(), GEN_URI, "uri");
     const ASN1_INTEGER* serial = X509_get0_serialNumber(certificate);
-    out += "},\"serial\":\"" + hex(ASN1_STRING_get0_data(serial), static_cast<size_t>(ASN1_STRING_length(serial)));
+    out += "},\"serial\":\"" +
+           hex(ASN1_STRING_get0_data(serial), static_cast<size_t>(ASN1_STRING_length(serial)));
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned size = 0;
     if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) return std::nullopt;

@@ -55,7 +55,8 @@ ProxyResult parse_1(std::string_view bytes) {
     const auto target = dsl::parse_address(to);
     const bool ports = is_port(next_word(line)) && is_port(line);
     const bool v4 = family == "TCP4";
-    if ((!v4 && family != "TCP6") || !source || !target || !ports || !is_family(from, v4) || !is_family(to, v4))
+    if ((!v4 && family != "TCP6") || !source || !target || !ports || !is_family(from, v4) ||
+        !is_family(to, v4))
         return ProxyRefusal{"the first line is no PROXY header"};
     header.source = source;
     return header;

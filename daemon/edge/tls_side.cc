@@ -48,8 +48,8 @@ std::string lower(std::string_view text) {
 
 std::vector<std::string> names_of(const X509* certificate) {
     std::vector<std::string> out;
-    const std::unique_ptr<GENERAL_NAMES, FreeNames> names(static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+    const std::unique_ptr<GENERAL_NAMES, FreeNames> names(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
         const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
         if (name->type != GEN_DNS) continue;
@@ -65,7 +65,8 @@ int64_t expiry_of(const X509* certificate) {
     return timegm(&time);
 }
 
-// RFC 6066 3: a list of one host name. Nothing if there is none, or it is not understood; then OpenSSL judges.
+// RFC 6066 3: a list of one host name. Nothing if there is none, or it is not understood; then OpenSSL
+// judges.
 std::optional<std::string> asked_name(SSL* ssl) {
     constexpr size_t longest_name = 255;
     const unsigned char* bytes = nullptr;
@@ -175,8 +176,7 @@ Status TlsSide::read_client_ca(const TlsOptions& options) {
     if (auto readable = check_readable(options.client_ca); !readable) return readable;
     client_ca_.reset(X509_STORE_new());
     client_names_.reset(SSL_load_client_CA_file(options.client_ca.c_str()));
-    const bool read =
-        client_ca_ && X509_STORE_load_file(client_ca_.get(), options.client_ca.c_str()) == 1;
+    const bool read = client_ca_ && X509_STORE_load_file(client_ca_.get(), options.client_ca.c_str()) == 1;
     if (read && client_names_) return success();
     return failure(options.client_ca + ": holds no certificate in PEM (" + openssl_reason() +
                    "); write those of the authorities that sign your clients' certificates");
@@ -185,7 +185,8 @@ Status TlsSide::read_client_ca(const TlsOptions& options) {
 void TlsSide::prepare(ssl_ctx_st* context) const {
     settle_names(context);
     name_sessions(context);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // the client keeps the ticket, we keep nothing
+    SSL_CTX_set_session_cache_mode(context,
+                                   SSL_SESS_CACHE_OFF);  // the client keeps the ticket, we keep nothing
     auto keys = ticket_keys_;  // OpenSSL copies them, though its signature is not const
     SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), static_cast<long>(keys.size()));
     OPENSSL_cleanse(keys.data(), keys.size());

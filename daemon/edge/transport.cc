@@ -1,6 +1,7 @@
 #include "daemon/edge/transport.h"
 
 #include <libwebsockets.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -201,7 +202,8 @@ Status Transports::Impl::open(std::vector<Side> tls, int64_t handshake_timeout_m
     for (size_t i = 0; i <= tls.size(); ++i) {
         TlsSlot* slot = nullptr;
         if (i < tls.size()) {
-            slots_.push_back(std::make_unique<TlsSlot>(TlsSlot{tls[i].files, std::move(tls[i].tls), nullptr}));
+            slots_.push_back(
+                std::make_unique<TlsSlot>(TlsSlot{tls[i].files, std::move(tls[i].tls), nullptr}));
             slot = slots_.back().get();
         }
         if (auto added = add_vhost(slot ? "tls-" + std::to_string(i) : "plain", slot); !added) {
@@ -224,15 +226,16 @@ Status Transports::Impl::add_vhost(const std::string& name, TlsSlot* tls) {
         info.ssl_cert_filepath = tls->files.certificate.c_str();
         info.ssl_private_key_filepath = tls->files.key.c_str();
         info.alpn = "http/1.1";  // never h2: we parse the bytes ourselves
-        info.ssl_options_set = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION;
+        info.ssl_options_set =
+            SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION;
         context_here = &tls->context;
     }
     lws_vhost* vhost = lws_create_vhost(context_, &info);
     context_here = nullptr;
     if (vhost == nullptr || (tls != nullptr && tls->context == nullptr)) {
-        return failure(tls == nullptr
-                           ? "libwebsockets cannot make a virtual host"
-                           : tls->files.certificate + ", " + tls->files.key + ": libwebsockets cannot use them for TLS");
+        return failure(tls == nullptr ? "libwebsockets cannot make a virtual host"
+                                      : tls->files.certificate + ", " + tls->files.key +
+                                            ": libwebsockets cannot use them for TLS");
     }
     (tls == nullptr ? plain_ : tls_.emplace_back()) = vhost;
     if (tls == nullptr) return success();
@@ -261,6 +264,7 @@ void Transports::Impl::tell_gateway(Connection& connection) {
         if (auto text = claims_of_certificate(certificate))
             claims = std::make_shared<const std::string>(std::move(*text));
     }
+    ERR_clear_error();  // a certificate that is not understood leaves something behind
     parts_.gateway.secured(connection.id, static_cast<uint16_t>(SSL_version(ssl)), std::move(claims));
 }
 
@@ -333,7 +337,6 @@ void Transports::Impl::gone(Connection& connection) {
 // Silence, plain bytes, a certificate that is not accepted: lws does not say which.
 void Transports::Impl::tls_failed(const Connection& connection) {
     parts_.counters.tls_failed.add();
-    if (!parts_.door.may_report(parts_.now.steady_ms)) return;
     parts_.report({EdgeSeverity::info, "tls-failed",
                    "a connection of " + connection.source.text() + " ended before TLS was agreed"});
 }
@@ -475,7 +478,8 @@ void Transports::Impl::tick() {
 Result<std::unique_ptr<Transports>> Transports::create(const Parts& parts, std::vector<Side> tls,
                                                        int64_t handshake_timeout_ms) {
     auto impl = std::make_unique<Impl>(parts);
-    if (auto opened = impl->open(std::move(tls), handshake_timeout_ms); !opened) return failure(opened.error());
+    if (auto opened = impl->open(std::move(tls), handshake_timeout_ms); !opened)
+        return failure(opened.error());
     return std::unique_ptr<Transports>(new Transports(std::move(impl)));
 }
 

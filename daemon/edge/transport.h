@@ -51,8 +51,8 @@ class Transports {
     void replace(size_t side, std::shared_ptr<const TlsSide> tls);
 
     static constexpr size_t plain = SIZE_MAX;
-    // A socket that entered through the door and took a place there; it leaves both when it is closed, also when this fails. `side` is
-    // an index in `tls`, or plain.
+    // A socket that entered through the door and took a place there; it leaves both when it is closed, also
+    // when this fails. `side` is an index in `tls`, or plain.
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
 
     // Does what the gateway asks for: writes, and closes.

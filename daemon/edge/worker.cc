@@ -94,8 +94,8 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     for (WorkerListener& listener : listeners) {
         if (listener.tls) tls.push_back(std::move(listener.side));
     }
-    auto transports =
-        Transports::create({loop_, gateway_, counters_, door_, now_, report_}, std::move(tls), settings_.tls_timeout_ms);
+    auto transports = Transports::create({loop_, gateway_, counters_, door_, now_, report_}, std::move(tls),
+                                         settings_.tls_timeout_ms);
     if (!transports) return failure(transports.error());
     transports_ = std::move(*transports);
 
@@ -127,7 +127,8 @@ Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
         loop_, settings_.tls_timeout_ms, std::move(adopt),
         [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
     return [this, &room](FileDescriptor socket, const Peer& peer) {
-        if (runtime_->settings.proxies.trusts(peer.ip)) return room.enter(std::move(socket), peer, now_.steady_ms);
+        if (runtime_->settings.proxies.trusts(peer.ip))
+            return room.enter(std::move(socket), peer, now_.steady_ms);
         refuse_proxy(peer, "it is not in trusted_proxies");
     };
 }
@@ -135,9 +136,9 @@ Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
 void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
     door_.leave();
     counters_.proxy_refused.add();
-    if (!door_.may_report(now_.steady_ms)) return;
     report_({EdgeSeverity::warning, "proxy-refused",
-             "refused a connection of " + peer.ip.text() + " to a listener with proxy_protocol: " + std::string(reason)});
+             "refused a connection of " + peer.ip.text() +
+                 " to a listener with proxy_protocol: " + std::string(reason)});
 }
 
 void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer) {

@@ -66,10 +66,9 @@ OpsAnswer explain(const ControlActions& actions, std::string_view body) {
 }
 
 std::string ban_json(const BanEntry& ban) {
-    return fmt::format(
-        R"({{"id":{},"who":{},"route":{},"place":{},"because":{},"left_ms":{},"times":{}}})", json_string(ban.id),
-        json_string(ban.who), json_string(ban.route), json_string(ban.place), json_string(ban.because),
-        ban.left_ms, ban.times);
+    return fmt::format(R"({{"id":{},"who":{},"route":{},"place":{},"because":{},"left_ms":{},"times":{}}})",
+                       json_string(ban.id), json_string(ban.who), json_string(ban.route),
+                       json_string(ban.place), json_string(ban.because), ban.left_ms, ban.times);
 }
 
 OpsAnswer bans(const ControlActions& actions) {
@@ -116,7 +115,8 @@ OpsAnswer answer_control(const OpsRequest& request, const ControlActions& action
                                  [&](const Endpoint& endpoint) { return endpoint.path == request.path; });
     if (it == endpoints.end())
         return problem(404, "Not Found",
-                       "there are POST /reload, /reload/dry-run, /explain and /bans/lift, GET /status, /sessions and /bans");
+                       "there are POST /reload, /reload/dry-run, /explain and /bans/lift, GET /status, "
+                       "/sessions and /bans");
     if (request.method != it->method) {
         return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, it->method),
                        fmt::format("Allow: {}\r\n", it->method));

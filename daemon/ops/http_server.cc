@@ -23,6 +23,7 @@ constexpr size_t max_connections = 64;
 constexpr size_t max_body = 65536;
 constexpr int64_t deadline_ms = 10'000;
 constexpr int backlog = 64;
+constexpr size_t accepted_a_turn = 16;
 
 std::string to_text(const OpsAnswer& answer) {
     return http_response(answer.status, answer.content_type, answer.body, answer.extra_headers, false);
@@ -132,28 +133,29 @@ HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler)
 
 HttpServer::~HttpServer() = default;
 
+std::list<std::unique_ptr<HttpServer::Connection>>::iterator HttpServer::oldest_idle() {
+    return std::find_if(connections_.begin(), connections_.end(),
+                        [](const auto& connection) { return connection->has_not_asked(); });
+}
+
 void HttpServer::accept_some() {
-    while (connections_.size() < max_connections || make_room()) {
+    for (size_t i = 0; i < accepted_a_turn; ++i) {
+        const auto idle = oldest_idle();
+        if (connections_.size() >= max_connections && idle == connections_.end()) break;
         FileDescriptor socket(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!socket.open()) {
             if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
             break;
         }
+        // Who came first and has not said what he wants leaves; a monitor says it at once.
+        if (connections_.size() >= max_connections) finished(**idle);
         connections_.push_back(std::make_unique<Connection>(*this, std::move(socket)));
+        if (i + 1 == accepted_a_turn) return;  // those inside are heard before more come in
     }
     // Full, or no descriptor left: wait in the kernel's queue. The sweeper looks again, at the latest in a
     // second.
     io_.watch(0);
     sweeper_.after(1000);
-}
-
-// Somebody waits outside: who came first and has not said what he wants leaves. A monitor says it at once.
-bool HttpServer::make_room() {
-    const auto idle = std::find_if(connections_.begin(), connections_.end(),
-                                   [](const auto& connection) { return connection->has_not_asked(); });
-    if (idle == connections_.end()) return false;
-    finished(**idle);
-    return true;
 }
 
 // Called in the connection's own callback, so it is freed later.

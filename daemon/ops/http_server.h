@@ -41,7 +41,7 @@ class HttpServer {
     class Connection;
 
     void accept_some();
-    [[nodiscard]] bool make_room();
+    [[nodiscard]] std::list<std::unique_ptr<Connection>>::iterator oldest_idle();
     void finished(Connection& connection);
 
     Loop& loop_;

@@ -31,8 +31,8 @@ struct Listing {
 std::string session_json(const Seen& seen, size_t worker) {
     return fmt::format(
         R"({{"session":"{}","route":{},"ip":"{}","user":{},"path":{},"age_ms":{},"channels":{},"worker":{}}})",
-        session_text(seen.number), json_string(seen.route.name), seen.facts.ip.text(),
-        json_string(seen.user), json_string(seen.facts.path), seen.age_ms, seen.channels.size(), worker);
+        session_text(seen.number), json_string(seen.route.name), seen.facts.ip.text(), json_string(seen.user),
+        json_string(seen.facts.path), seen.age_ms, seen.channels.size(), worker);
 }
 
 std::optional<uint64_t> number_of(std::string_view text) {

@@ -354,7 +354,8 @@ void load_certificates(const Settings& settings, LoadedRuntime& loaded) {
         side = std::move(*read);
         for (const TlsSide::Certificate& certificate : side->certificates()) {
             if (certificate.expires_s * 1000 > read_clocks().wall_ms) continue;
-            loaded.warnings.push_back(certificate.path + ": the certificate has expired; renew it, then reload");
+            loaded.warnings.push_back(certificate.path +
+                                      ": the certificate has expired; renew it, then reload");
         }
     }
 }
@@ -401,7 +402,8 @@ LoadedRuntime lint_runtime(const Settings& settings, int64_t today) {
 }
 
 dsl::LintSurroundings surroundings_of(const Settings& settings, int64_t today) {
-    return {dsl::LintSurroundings::Listeners{all_loopback(settings), !settings.trusted_proxies.empty()}, today};
+    return {dsl::LintSurroundings::Listeners{all_loopback(settings), !settings.trusted_proxies.empty()},
+            today};
 }
 
 namespace {

@@ -262,7 +262,9 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
             auto socket = listen_on(address, {.send_buffer = settings_.send_buffer, .share = true});
             if (!socket) return refuse(socket.error());
             address.port = port_of(*socket);
-            listeners.push_back({std::move(*socket), tls, listener.proxy_protocol,
+            listeners.push_back({std::move(*socket),
+                                 tls,
+                                 listener.proxy_protocol,
                                  {{listener.certificate, listener.key}, tls_[i]}});
         }
         listeners_.push_back((tls ? "https://" : "http://") + address.text());

@@ -127,6 +127,8 @@ class Reader {
                 read_row(*row, node, listener);
             } else if (name == "listen") {
                 read_listeners(node);
+            } else if (name == "listen[].tls" && is_empty(node)) {
+                tls_needs_both(node.source().begin);  // it would be no TLS at all
             } else if (name == "listen[].tls" && node.is_array()) {
                 read_certificates(*node.as_array(), *listener);
             } else if (is_table_name(name) && !node.is_table()) {
@@ -171,22 +173,31 @@ class Reader {
         }
     }
 
+    static bool is_empty(const toml::node& node) {
+        return node.is_array() ? node.as_array()->empty() : node.is_table() && node.as_table()->empty();
+    }
+
     // The first is for clients that ask for no name that we know.
     void read_certificates(const toml::array& array, ListenerSettings& listener) {
         for (size_t i = 0; i < array.size(); ++i) {
             const toml::node& element = *array.get(i);
             if (!element.is_table()) {
-                error(element.source().begin,
-                      fmt::format("a certificate is {}, expected a table; write {{ certificate = \"…\", key = "
-                                  "\"…\" }}",
-                                  type_name(element)));
+                error(
+                    element.source().begin,
+                    fmt::format("a certificate is {}, expected a table; write {{ certificate = \"…\", key = "
+                                "\"…\" }}",
+                                type_name(element)));
                 continue;
             }
             ListenerSettings own;
-            walk(*element.as_table(), "listen[].tls.", i == 0 ? &listener : &own);
-            if (i == 0) continue;
+            walk(*element.as_table(), "listen[].tls.", &own);
             if (own.certificate.empty() || own.key.empty()) tls_needs_both(element.source().begin);
-            listener.more_certificates.push_back({std::move(own.certificate), std::move(own.key)});
+            if (i > 0) {
+                listener.more_certificates.push_back({std::move(own.certificate), std::move(own.key)});
+            } else {
+                listener.certificate = std::move(own.certificate);
+                listener.key = std::move(own.key);
+            }
         }
     }
 
@@ -198,8 +209,9 @@ class Reader {
         if (!settings_.trusted_proxies.empty()) return;
         if (const toml::node* forwarded = document.get("forwarded");
             forwarded && settings_.forwarded == "forwarded") {
-            error(forwarded->source().begin,
-                  "`forwarded` is believed from trusted proxies only, and there is none; set trusted_proxies");
+            error(
+                forwarded->source().begin,
+                "`forwarded` is believed from trusted proxies only, and there is none; set trusted_proxies");
         }
         for (size_t i = 0; i < settings_.listeners.size(); ++i) {
             if (!settings_.listeners[i].proxy_protocol) continue;
@@ -258,8 +270,8 @@ class Reader {
         const toml::array* array = node.as_array();
         if (array == nullptr || array->size() > row.max) {
             const std::string what = array == nullptr ? std::string(type_name(node)) : "too long";
-            return error(node.source().begin, fmt::format("`{}` is {}, expected {}; change the value", row.name,
-                                                          what, expected_name(row.type)));
+            return error(node.source().begin, fmt::format("`{}` is {}, expected {}; change the value",
+                                                          row.name, what, expected_name(row.type)));
         }
         std::vector<dsl::Net> nets;
         std::string shown;
@@ -267,7 +279,8 @@ class Reader {
             const auto net = element.is_string() ? net_of(element.as_string()->get()) : std::nullopt;
             if (!net) {
                 error(element.source().begin,
-                      fmt::format("`{}` holds what is no network; write \"10.0.0.0/8\" or an address", row.name));
+                      fmt::format("`{}` holds what is no network; write \"10.0.0.0/8\" or an address",
+                                  row.name));
                 continue;
             }
             nets.push_back(*net);
@@ -286,7 +299,8 @@ class Reader {
         const auto at = node.source().begin;
         const auto share = node.value<double>();  // an integer counts, too
         if (row.type == SettingType::boolean && node.is_boolean()) {
-            put(row, node.as_boolean()->get(), node.as_boolean()->get() ? "true" : "false", listener, at.line);
+            put(row, node.as_boolean()->get(), node.as_boolean()->get() ? "true" : "false", listener,
+                at.line);
         } else if (row.type == SettingType::share && share && *share >= 0 && *share <= 1) {
             put(row, *share, fmt::format("{}", *share), nullptr, at.line);
         } else {

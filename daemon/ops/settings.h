@@ -19,9 +19,9 @@ struct ListenerSettings {
     std::string certificate;  // PEM file; empty: no TLS. Both or neither
     std::string key;
     std::vector<TlsFiles> more_certificates = {};  // chosen by the name that the client asks for
-    std::string client_ca = {};           // PEM file; empty: clients are asked for no certificate
-    std::string client_certificate = {};  // "optional" or "required"; empty without client_ca
-    bool proxy_protocol = false;              // clients are named in a header before their first byte
+    std::string client_ca = {};                    // PEM file; empty: clients are asked for no certificate
+    std::string client_certificate = {};           // "optional" or "required"; empty without client_ca
+    bool proxy_protocol = false;                   // clients are named in a header before their first byte
 
     bool operator==(const ListenerSettings&) const = default;
 };
@@ -60,8 +60,8 @@ struct Settings {
     std::chrono::milliseconds drain{};
     size_t memory = 0;                  // bytes; 0: no budget
     size_t connections_per_source = 0;  // 0: no bound
-    size_t accept_per_turn = 0;  // connections
-    size_t send_buffer = 0;      // bytes, SO_SNDBUF
+    size_t accept_per_turn = 0;         // connections
+    size_t send_buffer = 0;             // bytes, SO_SNDBUF
     std::vector<SettingOrigin> origins;
 
     // The admin address can be reached from other machines: worth a warning.

@@ -79,7 +79,8 @@ std::string print_settings(const Settings& settings) {
         listener = name.substr(0, dot);
         const ListenerSettings& own = settings.listeners[number];
         const bool several = !own.more_certificates.empty();
-        if (several && name.ends_with(".tls.certificate")) text += certificates_line(settings, own, origin.line);
+        if (several && name.ends_with(".tls.certificate"))
+            text += certificates_line(settings, own, origin.line);
         if (several && name.substr(dot).starts_with(".tls.")) continue;
         text += line_of(settings, name.substr(dot + 1), origin);
     }

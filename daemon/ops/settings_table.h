@@ -27,10 +27,11 @@ enum class SettingType {
 };
 
 // The member a row is stored in; what it points to is the type of the value.
-using SettingMember = std::variant<size_t Settings::*, bool Settings::*, double Settings::*,
-                                   std::chrono::milliseconds Settings::*, std::string Settings::*,
-                                   Level Settings::*, LogFormat Settings::*, std::vector<dsl::Net> Settings::*,
-                                   std::string ListenerSettings::*, bool ListenerSettings::*>;
+using SettingMember =
+    std::variant<size_t Settings::*, bool Settings::*, double Settings::*,
+                 std::chrono::milliseconds Settings::*, std::string Settings::*, Level Settings::*,
+                 LogFormat Settings::*, std::vector<dsl::Net> Settings::*, std::string ListenerSettings::*,
+                 bool ListenerSettings::*>;
 
 struct SettingRow {
     std::string_view name;  // "limits.drain"; "listen[].address" in an array of tables

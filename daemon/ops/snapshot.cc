@@ -110,9 +110,10 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.counter("wayleave_shed_total", "Readers that were closed to free memory.", totals.shed);
     families.counter("wayleave_tls_failures_total", "Connections that ended before TLS was agreed.",
                      totals.tls_failed);
-    families.counter("wayleave_proxy_refused_total",
-                     "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
-                     totals.proxy_refused);
+    families.counter(
+        "wayleave_proxy_refused_total",
+        "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
+        totals.proxy_refused);
     auto& refused =
         families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
     for (size_t i = 0; i < totals.refused.size(); ++i) {
@@ -229,10 +230,12 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
                    static_cast<double>(snapshot.limit_keys));
     families.counter("wayleave_limit_overflows_total", "Times that a new key found the table of limits full.",
                      snapshot.limit_overflows);
-    auto& expiry = families.family("wayleave_certificate_expiry_time_seconds",
-                                   "When a certificate of a listener expires, since 1970.", MetricType::Gauge);
+    auto& expiry =
+        families.family("wayleave_certificate_expiry_time_seconds",
+                        "When a certificate of a listener expires, since 1970.", MetricType::Gauge);
     for (const auto& [path, expires_s] : snapshot.certificates) {
-        expiry.metric.push_back(Families::metric(MetricType::Gauge, static_cast<double>(expires_s), {{"path", path}}));
+        expiry.metric.push_back(
+            Families::metric(MetricType::Gauge, static_cast<double>(expires_s), {{"path", path}}));
     }
     families.gauge("wayleave_bans", "Bans in force.", static_cast<double>(snapshot.bans_in_force));
     families.counter("wayleave_bans_total", "Bans that began.", snapshot.bans_begun);

@@ -83,7 +83,7 @@ struct Snapshot {
     bool healthy = true;  // every worker's loop turns
     std::vector<std::string> listeners;
     std::map<std::string, int64_t> certificates;  // by path: when it expires, in seconds since 1970
-    std::vector<uint64_t> loop_turns;  // by worker
+    std::vector<uint64_t> loop_turns;             // by worker
     Totals totals;
     size_t max_connections = 0;
     size_t memory_used = 0;    // resident

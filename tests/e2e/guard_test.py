@@ -92,7 +92,7 @@ async def test_a_ban_is_for_all_workers_survives_a_reload_and_is_lifted():
 
         wrong = command(daemon, "lift", "ip 127.0.0.9")
         assert wrong.returncode == 65 and "wayleave bans" in wrong.stderr, wrong
-        assert command(daemon, "lift", ban["id"]).stdout == "1 lifted\n"
+        assert run("bans", "lift", ban["id"], "--config", daemon.config).stdout == "1 lifted\n"
         assert handshake(daemon, token=daemon.token("u1"))[0].status == 101
         assert bans(daemon) == []
         await other.close()
@@ -194,6 +194,8 @@ def test_trusted_proxies_say_who_is_behind_them():
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7, 198.51.100.1\r\n")) == 403
         assert raw_status(daemon, upgrade("/inside", "Forwarded: for=203.0.113.7\r\n")) == 403
         daemon.wait_log("198.51.100.1 may not connect")  # the log names the client, not the proxy
+        assert raw_status(daemon, b"GET /inside HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n") == 426
+        daemon.wait_log("203.0.113.9 asked for /inside: this address speaks WebSocket")
         daemon.edit("wayleave.toml", "trusted_proxies", 'forwarded = "forwarded"\ntrusted_proxies')
         assert daemon.reload().returncode == 0
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 403
@@ -275,6 +277,7 @@ def test_preflight_follows_from_the_origins():
         assert ask("/open", "http://app.example.com") == (204, "http://app.example.com", None)
         assert ask("/shop", "https://evil.example.com") == (403, None, None)
         assert ask("/open", "https://app.example.com.evil.com") == (403, None, None)
+        daemon.wait_log("asked for /shop: pages of this origin may not connect here (decision ")
         assert ask("/nothing", "https://shop.example.com") == (404, None, None)
 
 

@@ -6,7 +6,7 @@ import re
 import time
 import zlib
 
-from daemon import Daemon, run, wait_until
+from daemon import BINARY, Daemon, run, wait_until
 from raw import CLOSE, TEXT, Raw, frame, head
 from runner import main
 
@@ -177,6 +177,9 @@ def bombs(daemon):
 
 def test_amplification():
     """What is sent takes at most 100 times its size, and it is given back."""
+    with open(BINARY, "rb") as file:
+        # Each of its allocations has red zones, and what is freed stays a while.
+        most = 300 if b"__asan_init" in file.read() else 100
     for attack in (many_headers, many_fragments, announced, many_subscriptions, long_names, bombs):
         with Daemon(POLICY, limits=LIMITS + 'handshake_timeout = "1h"\n', workers=1) as daemon:
             for _ in range(20):  # what is made once is not the attack's
@@ -186,7 +189,7 @@ def test_amplification():
             time.sleep(0.5)
             grown = resident(daemon) - before
             # A connection has a price of its own, which is measured elsewhere; a page is the grain of the measure.
-            assert grown <= 100 * size + len(peers) * 32_768 + MIB, f"{attack.__name__}: {grown} bytes for {size} sent"
+            assert grown <= most * size + len(peers) * 32_768 + MIB, f"{attack.__name__}: {grown} bytes for {size} sent"
             print(f"      {attack.__name__}: {size} bytes sent, {grown} more resident")
             for raw in peers:
                 raw.close()

@@ -98,7 +98,10 @@ TEST_CASE("bans are listed and lifted") {
     BanTable table;
     const dsl::Ban ban = ban_of(1, 1000, 30'000, 30'000);
     CHECK(table.count("a", ban, nobody, 0).begun);
-    CHECK(table.count("b", ban, [] { return BanEntry{"", "ip 10.0.0.2", "r", "r:1:1", "", 0, 0}; }, 1000).begun);
+    CHECK(table
+              .count(
+                  "b", ban, [] { return BanEntry{"", "ip 10.0.0.2", "r", "r:1:1", "", 0, 0}; }, 1000)
+              .begun);
     const auto list = table.list(2000);
     REQUIRE(list.size() == 2);
     CHECK(list[0].who == "ip 10.0.0.2");
@@ -147,8 +150,7 @@ TEST_CASE("refused handshakes lead to a ban, which a good token does not lift") 
 
 TEST_CASE("IPv6 is banned by its /64") {
     World world(policy);
-    for (int i = 1; i <= 3; ++i)
-        (void)world.connect("/chat", bad, "2001:db8:0:1::" + std::to_string(i));
+    for (int i = 1; i <= 3; ++i) (void)world.connect("/chat", bad, "2001:db8:0:1::" + std::to_string(i));
     CHECK_THAT(world.read(world.connect("/chat", good, "2001:db8:0:1:ffff::1")), StartsWith("HTTP/1.1 403"));
     CHECK_THAT(world.read(world.connect("/chat", good, "2001:db8:0:2::1")), StartsWith("HTTP/1.1 101"));
 }
@@ -198,7 +200,8 @@ TEST_CASE("the newest connection takes the place of the oldest") {
 TEST_CASE("subscriptions at one time are limited across connections, and given back") {
     World world(policy);
     const auto subscribe = [&](ConnectionId id, const std::string& channel) {
-        world.feed(id, masked(Opcode::text, R"({"type":"$subscribe","$id":"1","channel":")" + channel + "\"}"));
+        world.feed(id,
+                   masked(Opcode::text, R"({"type":"$subscribe","$id":"1","channel":")" + channel + "\"}"));
         return world.last(id);
     };
     const auto a = world.connect("/one", good);

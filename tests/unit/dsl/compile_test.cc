@@ -174,28 +174,38 @@ TEST_CASE("one mistake is told once") {
 
 TEST_CASE("origins by host, and those of nobody") {
     const auto route = [](const std::string& from, const std::string& address, const std::string& origins) {
-        return "token s { keys = file \"k\" from " + from + " \"sid\" claim sub : string required }\nroute r " +
-               address + " { auth = s origins = " + origins + " allow connect }\n";
+        return "token s { keys = file \"k\" from " + from +
+               " \"sid\" claim sub : string required }\nroute r " + address +
+               " { auth = s origins = " + origins + " allow connect }\n";
     };
     CHECK(Compiled(route("header", "app.example.com/x", "{ same_host, none }")).summary().empty());
-    CHECK_THAT(Compiled(route("header", "app.example.com/x, /x", "{ same_host }")).summary(),
-               Catch::Matchers::Contains("E003") && Catch::Matchers::Contains("`same_host` needs to know the host"));
+    CHECK_THAT(
+        Compiled(route("header", "app.example.com/x, /x", "{ same_host }")).summary(),
+        Catch::Matchers::Contains("E003") && Catch::Matchers::Contains("`same_host` needs to know the host"));
     CHECK_THAT(Compiled(route("cookie", "/x", "{ null }")).summary(), Catch::Matchers::Contains("E015"));
     CHECK_THAT(Compiled(route("header", "/x", "{ null }")).summary(), Catch::Matchers::Contains("W301"));
     Origins origins;
     origins.same_host = true;
     for (const auto& [origin, host] : std::vector<std::pair<std::string, std::string>>{
-             {"https://app.example.com", "app.example.com"}, {"https://app.example.com", "APP.example.com:443"},
-             {"http://app.example.com:80", "app.example.com"}, {"http://app.example.com:8080", "app.example.com:8080"},
+             {"https://app.example.com", "app.example.com"},
+             {"https://app.example.com", "APP.example.com:443"},
+             {"http://app.example.com:80", "app.example.com"},
+             {"http://app.example.com:8080", "app.example.com:8080"},
              {"https://[::1]:8443", "[::1]:8443"}}) {
         INFO(origin << " " << host);
         CHECK(origins.allow(origin, true, host));
     }
     for (const auto& [origin, host] : std::vector<std::pair<std::string, std::string>>{
-             {"https://app.example.com", "app.example.com:80"}, {"http://app.example.com", "app.example.com:443"},
-             {"https://app.example.com.evil.com", "app.example.com"}, {"https://evil.com", "app.example.com"},
-             {"ftp://app.example.com", "app.example.com"}, {"https://app.example.com/", "app.example.com"},
-             {"https://u@app.example.com", "app.example.com"}, {"https://", ""}, {"null", "null"}, {"", ""},
+             {"https://app.example.com", "app.example.com:80"},
+             {"http://app.example.com", "app.example.com:443"},
+             {"https://app.example.com.evil.com", "app.example.com"},
+             {"https://evil.com", "app.example.com"},
+             {"ftp://app.example.com", "app.example.com"},
+             {"https://app.example.com/", "app.example.com"},
+             {"https://u@app.example.com", "app.example.com"},
+             {"https://", ""},
+             {"null", "null"},
+             {"", ""},
              {"https://app.example.com:8443", "app.example.com"}}) {
         INFO(origin << " " << host);
         CHECK_FALSE(origins.allow(origin, true, host));
@@ -205,8 +215,8 @@ TEST_CASE("origins by host, and those of nobody") {
 
 TEST_CASE("limits and bans of every kind are executed") {
     for (const char* text :
-         {"ban ip, subnet for 3s up to 1h after 3 refusals per 1s because \"x\"", "limit bytes to 3kb/s per ip",
-          "limit subscriptions to 3 per connection if channel like \"a*\"",
+         {"ban ip, subnet for 3s up to 1h after 3 refusals per 1s because \"x\"",
+          "limit bytes to 3kb/s per ip", "limit subscriptions to 3 per connection if channel like \"a*\"",
           "limit connections to 1 per user.sub on excess replace_oldest", "errors { banned = drop }"}) {
         INFO(text);
         CHECK(Compiled(in_route(text)).summary().empty());

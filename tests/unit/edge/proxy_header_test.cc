@@ -30,8 +30,8 @@ std::string second(unsigned char kind, unsigned char family, std::string block) 
 }
 
 const std::string v4("\xcb\x00\x71\x07\x0a\x00\x00\x01\x12\x34\x01\xbb", 12);
-const std::string v6 = std::string("\x20\x01\x0d\xb8", 4) + std::string(11, '\0') + "\x07" + std::string(16, '\0') +
-                       std::string("\x12\x34\x01\xbb", 4);
+const std::string v6 = std::string("\x20\x01\x0d\xb8", 4) + std::string(11, '\0') + "\x07" +
+                       std::string(16, '\0') + std::string("\x12\x34\x01\xbb", 4);
 
 }  // namespace
 
@@ -43,8 +43,9 @@ TEST_CASE("version 1") {
     for (const char* bad :
          {"GET / HTTP/1.1\r\n", "PROXY TCP5 1.2.3.4 1.2.3.4 1 1\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
           "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 01 1\r\n",
-          "PROXY TCP4 2001:db8::7 1.2.3.4 1 1\r\n", "PROXY TCP6 10.0.0.1 1.1.1.1 1 2\r\n", "PROXY TCP4 1.2.3.4  1.2.3.4 1 1\r\n", "PROXY\tTCP4",
-          "proxy TCP4", "PROXY TCP4 1.2.3.4 1.2.3.4 1 1 \r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 1\n\r\n", "\x16\x03\x01",
+          "PROXY TCP4 2001:db8::7 1.2.3.4 1 1\r\n", "PROXY TCP6 10.0.0.1 1.1.1.1 1 2\r\n",
+          "PROXY TCP4 1.2.3.4  1.2.3.4 1 1\r\n", "PROXY\tTCP4", "proxy TCP4",
+          "PROXY TCP4 1.2.3.4 1.2.3.4 1 1 \r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 1\n\r\n", "\x16\x03\x01",
           "PROXY TCP4 256.2.3.4 1.2.3.4 1 1\r\n", "PROXY  TCP4 1.2.3.4 1.2.3.4 1 1\r\n"}) {
         INFO(bad);
         CHECK(shown(bad) == "refused");
@@ -62,18 +63,21 @@ TEST_CASE("version 2") {
     const std::string noop("\x04\x00\x02xx", 5);
     CHECK(shown(second(0x21, 0x11, v4 + noop + ssl)) == "203.0.113.7 tls 41");
     for (const std::string& bad :
-         {second(0x11, 0x11, v4), second(0x22, 0x11, v4), second(0x21, 0x12, v4), second(0x21, 0x31, std::string(216, 'x')),
-          second(0x21, 0x00, ""), second(0x21, 0x41, v4), second(0x21, 0x11, v4.substr(1)),
-          second(0x21, 0x21, v6.substr(1)), second(0x21, 0x11, v4 + "\x20"),
-          second(0x21, 0x11, v4 + std::string("\x20\x00\x09\x01", 4)), second(0x21, 0x11, v4 + std::string("\x20\x00\x00", 3)),
+         {second(0x11, 0x11, v4), second(0x22, 0x11, v4), second(0x21, 0x12, v4),
+          second(0x21, 0x31, std::string(216, 'x')), second(0x21, 0x00, ""), second(0x21, 0x41, v4),
+          second(0x21, 0x11, v4.substr(1)), second(0x21, 0x21, v6.substr(1)), second(0x21, 0x11, v4 + "\x20"),
+          second(0x21, 0x11, v4 + std::string("\x20\x00\x09\x01", 4)),
+          second(0x21, 0x11, v4 + std::string("\x20\x00\x00", 3)),
           second(0x21, 0x11, v4 + std::string(2000, 'x'))}) {
         CHECK(shown(bad) == "refused");
     }
 }
 
 TEST_CASE("however it is split, it means the same") {
-    for (const std::string& whole : {std::string("PROXY TCP4 203.0.113.7 10.0.0.1 4711 443\r\n"),
-                                     std::string("PROXY UNKNOWN\r\n"), second(0x21, 0x11, v4), second(0x21, 0x21, v6)}) {
-        for (size_t size = 0; size < whole.size(); ++size) CHECK(shown(std::string_view(whole).substr(0, size)) == "more");
+    for (const std::string& whole :
+         {std::string("PROXY TCP4 203.0.113.7 10.0.0.1 4711 443\r\n"), std::string("PROXY UNKNOWN\r\n"),
+          second(0x21, 0x11, v4), second(0x21, 0x21, v6)}) {
+        for (size_t size = 0; size < whole.size(); ++size)
+            CHECK(shown(std::string_view(whole).substr(0, size)) == "more");
     }
 }

@@ -193,6 +193,25 @@ TEST_CASE("explain: what a client may say") {
     CHECK_THAT(json_of(said), Contains(R"("verdict":"allow")") && Contains(R"("left":4)"));
 }
 
+TEST_CASE("explain: what only the daemon knows is named, not passed over") {
+    const Runtime runtime = runtime_of(
+        "route r /r { auth = none origins = { none } min_tls = \"1.3\" allow connect "
+        "ban ip for 30s after 3 refusals per 1m }");
+    Sketch sketch = client("{}");
+    sketch.token = "";
+    sketch.address = "/r";
+    sketch.no_origin = true;
+    sketch.tls = true;
+    const Explanation said = connect(runtime, sketch);
+    CHECK(said.verdict == Verdict::allow);
+    CHECK(said.notes.size() == 2);
+    CHECK_THAT(text_of(said), Contains("not asked:") && Contains("`wayleave bans` lists whom it keeps out") &&
+                                  Contains("the version of TLS must be 1.3"));
+    CHECK_THAT(json_of(said), Contains("\"notes\":[\"the ban at p.route:1:"));
+    sketch.tls = false;
+    CHECK(connect(runtime, sketch).because == "this address needs TLS 1.3");
+}
+
 TEST_CASE("test blocks: what holds, what fails, and which rules decided") {
     const std::string tests = R"(
 test "good" {

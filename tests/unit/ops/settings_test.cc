@@ -159,6 +159,23 @@ TEST_CASE("what is wrong is said") {
         {"[[listen]]\naddress = \"::1:80\"", "no address and port"},
         {minimal + "tls = { key = \"k\" }", "needs both"},
         {minimal + "tls = 1", "`listen[].tls` is an integer, expected a table"},
+        {minimal + "tls = {}", "needs both"},
+        {minimal + "tls = []", "needs both"},
+        {minimal + "tls = [{}]", "needs both"},
+        {minimal + "tls = [{}, { certificate = \"c\", key = \"k\" }]", "needs both"},
+        {minimal + "tls = [{ certificate = \"c\", key = \"k\" }, { certificate = \"d\" }]", "needs both"},
+        {minimal + "tls = [\"c\"]", "a certificate is a string, expected a table"},
+        {minimal + "tls = [{ certificat = \"c\" }]", "did you mean `listen[].tls.certificate`?"},
+        {minimal + "client_ca = \"ca\"", "this listener has no TLS; set tls"},
+        {minimal + "client_certificate = \"required\"", "needs client_ca"},
+        {minimal + "client_certificate = \"yes\"", "choose optional, required"},
+        {minimal + "proxy_protocol = true", "and there is none; set trusted_proxies"},
+        {minimal + "proxy_protocol = 1", "`listen[].proxy_protocol` is 1, expected true or false"},
+        {"forwarded = \"forwarded\"\n" + minimal, "and there is none; set trusted_proxies"},
+        {"forwarded = \"x-real-ip\"\n" + minimal, "choose none, x-forwarded-for, forwarded"},
+        {"trusted_proxies = \"10.0.0.0/8\"\n" + minimal, "`trusted_proxies` is a string, expected an array"},
+        {"trusted_proxies = [\"proxy.example\"]\n" + minimal, "holds what is no network"},
+        {"trusted_proxies = [10]\n" + minimal, "holds what is no network"},
         {minimal + "adress = \"x\"", "did you mean `listen[].address`?"},
         {"workers = 0\n" + minimal, "`workers` is 0, out of range; choose 1 to 256 threads"},
         {"workers = -1\n" + minimal, "out of range"},
@@ -229,6 +246,28 @@ TEST_CASE("printed settings say where they come from and load again") {
         const std::string_view name = row.name;
         CHECK(text.find(name.starts_with("listen[].") ? name.substr(9) : name) != std::string::npos);
     }
+}
+
+TEST_CASE("proxies and certificates are read, printed and read again") {
+    const SettingsDirectory directory;
+    const auto settings =
+        good(directory,
+             "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::7\"]\nforwarded = \"forwarded\"\n" + minimal +
+                 "tls = [{ certificate = \"/a\", key = \"/b\" }, { certificate = \"/c\", key = \"/d\" }]\n"
+                 "client_ca = \"/ca\"\nproxy_protocol = true\n");
+    CHECK(settings.trusted_proxies ==
+          std::vector<dsl::Net>{*dsl::parse_net("10.0.0.0/8"), {*dsl::parse_address("2001:db8::7"), 128}});
+    const ListenerSettings& listener = settings.listeners.at(0);
+    CHECK(listener.certificate == "/a");
+    CHECK(listener.more_certificates == std::vector<TlsFiles>{{"/c", "/d"}});
+    CHECK(listener.client_certificate == "optional");
+    CHECK(listener.proxy_protocol);
+    const std::string text = print_settings(settings);
+    INFO(text);
+    const auto again = good(directory, text);
+    CHECK(again.listeners == settings.listeners);
+    CHECK(again.trusted_proxies == settings.trusted_proxies);
+    CHECK(again.forwarded == settings.forwarded);
 }
 
 TEST_CASE("what a reload cannot change is listed") {
