@@ -192,7 +192,10 @@ Refused check_framing(HttpHead& head) {
     if (lengths > 1) return bad("more than one Content-Length field");
     if (head.count("transfer-encoding") > 0) {
         if (lengths > 0) return bad("both Transfer-Encoding and Content-Length");
-        return HeadRefusal{501, "no transfer coding is accepted; send the body with Content-Length"};
+        head.chunked = head.count("transfer-encoding") == 1 &&
+                       same_ignoring_case(head.field("transfer-encoding"), "chunked");
+        if (head.chunked) return {};
+        return HeadRefusal{501, "no transfer coding but chunked is accepted"};
     }
     if (lengths == 0) return {};
     const std::string_view value = head.field("content-length");

@@ -34,6 +34,7 @@ struct HttpHead {
     size_t size = 0;  // bytes of the head; what follows is the body or the next protocol
     bool keep_alive = true;
     std::optional<uint64_t> content_length;
+    bool chunked = false;  // the body comes in chunks; then there is no content_length
 
     // The value of the first field of that name, or empty. Where two would be ambiguous ask count() first.
     [[nodiscard]] std::string_view field(std::string_view lower_name) const;

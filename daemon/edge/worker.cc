@@ -29,10 +29,13 @@ class Worker::Impl {
         : runtime_(runtime),
           door_(parts.door),
           report_(parts.report),
+          canary_(parts.canary),
           settings_(settings),
           mailbox_(loop_),
-          gateway_(parts.broker.add_worker(mailbox_), parts.broker, parts.limits, parts.bans, counters_,
-                   std::move(runtime)) {}
+          number_(parts.broker.add_worker(mailbox_)),
+          gateway_(number_, parts.broker, parts.limits, parts.bans, counters_, std::move(runtime)) {
+        parts.broker.subscribe(number_, Canary::channel);
+    }
     ~Impl() {
         stop();
         join();
@@ -60,6 +63,7 @@ class Worker::Impl {
     void tick();
     void obey(Command& command);
     void ask();
+    void hear_canary();
 
     [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
     void refuse_proxy(const Peer& peer, std::string_view reason);
@@ -69,6 +73,7 @@ class Worker::Impl {
     std::shared_ptr<const Runtime> runtime_;
     Door& door_;
     const EdgeReport& report_;
+    Canary& canary_;
     const WorkerSettings settings_;
     Now now_ = read_clocks();  // of this turn
     Counters counters_;
@@ -77,6 +82,7 @@ class Worker::Impl {
     // In the order of birth; each uses those above it.
     Loop loop_;
     Mailbox mailbox_;
+    const uint32_t number_;  // the broker's
     Gateway gateway_;
     std::unique_ptr<Transports> transports_;
     Reserve reserve_;
@@ -177,6 +183,7 @@ void Worker::Impl::end_turn() {
     for (int round = 0; mailbox_.take(publications_, commands_); ++round) {
         for (Command& command : commands_) obey(command);
         gateway_.delivered(publications_, now_);
+        hear_canary();
         commands_.clear();
         publications_.clear();
         transports_->work_off();
@@ -189,6 +196,14 @@ void Worker::Impl::end_turn() {
     transports_->work_off();
     ask();
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
+}
+
+// Behind the deliveries: who notes it has delivered what came before it.
+void Worker::Impl::hear_canary() {
+    for (const Publication& publication : publications_) {
+        if (publication->channel == Canary::channel)
+            canary_.heard(number_, publication->position, steady_us());
+    }
 }
 
 // The answers come through the mailbox, whoever gives them.

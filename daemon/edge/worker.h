@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/core/broker.h"
+#include "daemon/core/canary.h"
 #include "daemon/core/counters.h"
 #include "daemon/core/gateway.h"
 #include "daemon/edge/door.h"
@@ -35,6 +36,7 @@ class Worker {
   public:
     struct Parts {  // borrowed, and used by all workers
         Broker& broker;
+        Canary& canary;
         LimitTable& limits;
         BanTable& bans;
         Door& door;

@@ -204,6 +204,25 @@ void add_backends(Families& families, const std::vector<BackendStatus>& backends
         [](Status s) { return s.broken ? 1U : 0U; });
 }
 
+void add_canary(Families& families, const CanaryReport& canary) {
+    families.counter("wayleave_canaries_total", "Publications that were made to see whether they arrive.",
+                     canary.sung);
+    families.counter("wayleave_canary_failures_total",
+                     "Of them: not accepted, or not with every worker within 5 seconds.", canary.failed);
+    families.gauge("wayleave_canary_last_seconds", "How long the last one took to the slowest worker.",
+                   static_cast<double>(canary.last_us) / 1e6);
+    auto& rounds = families.family("wayleave_canary_seconds", "How long they took to the slowest worker.",
+                                   MetricType::Histogram);
+    ClientMetric metric;
+    metric.histogram.sample_count = canary.rounds;
+    metric.histogram.sample_sum = static_cast<double>(canary.sum_us) / 1e6;
+    for (size_t i = 0; i < canary.within.size(); ++i) {
+        metric.histogram.bucket.push_back(
+            {canary.within[i], static_cast<double>(CanaryReport::bounds_us[i]) / 1e6});
+    }
+    rounds.metric.push_back(std::move(metric));
+}
+
 void add_daemon(Families& families, const Snapshot& snapshot) {
     families.family("wayleave_build_info", "The version that runs.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"version", snapshot.version}}));
@@ -312,6 +331,7 @@ void Totals::add(const Counters& counters) {
 std::string metrics_page(const Snapshot& snapshot) {
     Families families;
     add_daemon(families, snapshot);
+    add_canary(families, snapshot.canary);
     add_policy(families, snapshot);
     add_door(families, snapshot);
     add_identity(families, snapshot.identity);

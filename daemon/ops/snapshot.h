@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/backend/http_backends.h"
+#include "daemon/core/canary.h"
 #include "daemon/core/counters.h"
 #include "daemon/ops/memory_budget.h"
 
@@ -81,6 +82,7 @@ struct Snapshot {
     int64_t uptime_ms = 0;
     bool draining = false;
     bool healthy = true;  // every worker's loop turns
+    CanaryReport canary;
     std::vector<std::string> listeners;
     std::map<std::string, int64_t> certificates;  // by path: when it expires, in seconds since 1970
     std::vector<uint64_t> loop_turns;             // by worker
