@@ -157,8 +157,6 @@ void RouteCompiler::check_actions(const ast::Rule& rule, const Part& part) {
                 quoted(to_string(action.action)) + (server ? " belongs to an `api`" : " belongs to a route"),
                 {}, server ? "" : "an api grants publish, presence, history and disconnect");
         }
-        if (action.action == ast::Action::presence || action.action == ast::Action::history)
-            context_.not_executed(action.span, std::string(to_string(action.action)));
     }
 }
 

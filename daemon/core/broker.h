@@ -72,21 +72,22 @@ struct Query {
     std::string channel;
     Retention retention;
     std::optional<Position> since;  // those after it
-    std::string user;       // and without `since`: those after this user's cursor; empty: those after the top
-    bool oldest = false;    // and with neither: from the oldest that is kept
-    bool rest = false;      // after a gap: what is left; else nothing, as if `since` were the top
-    bool reverse = false;   // from the newest downwards: those before `since`, or all
+    std::string user;      // and without `since`: those after this user's cursor; empty: those after the top
+    bool oldest = false;   // and with neither: from the oldest that is kept
+    bool rest = false;     // after a gap: what is left; else nothing, as if `since` were the top
+    bool reverse = false;  // from the newest downwards: those before `since`, or all
     uint32_t limit = 100;
     size_t bytes = SIZE_MAX;  // of payload, about; at least one message is given, if there is one
     Now now;
 };
 
 struct Page {
-    Position top;              // of the channel when the page was read; its epoch is never 0
-    uint64_t after = 0;        // the page follows this offset
-    bool recovered = true;     // false: messages are missing between what was asked for and the page
+    Position top;           // of the channel when the page was read; its epoch is never 0
+    uint64_t after = 0;     // the page follows this offset
+    bool recovered = true;  // false: messages are missing between what was asked for and the page
+    bool more = false;      // that were asked for, but for `limit` and `bytes`
     std::vector<Publication> messages;
-    std::string because;       // not empty: it could not be read
+    std::string because;  // not empty: it could not be read
 };
 
 // A user's cursor in a channel with acknowledgements.
@@ -101,9 +102,9 @@ struct Cursor {
 // How far a user has come.
 struct Progress {
     Position top;
-    uint64_t delivered = 0;     // handed to the operating system, on any of the user's connections
+    uint64_t delivered = 0;  // handed to the operating system, on any of the user's connections
     uint64_t acknowledged = 0;
-    std::string because;        // not empty: it could not be read
+    std::string because;  // not empty: it could not be read
 };
 
 // Who is in a channel.
@@ -121,6 +122,16 @@ struct Roster {
 struct PresenceRules {
     bool announce = false;  // `$join` and `$leave` are sent to the subscribers
     int64_t grace_ms = 0;   // who returns within it was never gone
+};
+
+// For the metrics.
+struct BrokerTotals {
+    uint64_t channels = 0;  // that are numbered
+    uint64_t messages = 0;  // kept in memory
+    uint64_t bytes = 0;     // likewise
+    uint64_t evicted = 0;   // messages that went before their time, since memory was short
+    uint64_t duplicates = 0;
+    uint64_t ids_evicted = 0;  // of deduplication: likewise
 };
 
 using BrokerAnswer = std::variant<Receipt, Page, Progress, Roster>;
@@ -177,6 +188,8 @@ class Broker {
 
     // Every 100 ms or so, by one caller: what has run out is forgotten.
     virtual void tick(Now now) = 0;
+
+    [[nodiscard]] virtual BrokerTotals totals() const = 0;
 };
 
 }  // namespace wayleave

@@ -53,6 +53,9 @@ struct Counters {
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients
     Counter deliveries;    // frames queued to subscribers
+    Counter replayed;      // messages out of a history, to subscribers that catch up
+    Counter duplicates;    // publications that were delivered before
+    Counter unanswered;    // questions to the broker that were not answered in time
     Counter shed;          // readers closed to free memory
     Counter dropped;       // of them: left out again, since the reader is too slow
     Counter bytes_out;

@@ -73,10 +73,10 @@ ConnectionId Gateway::Impl::opened(const Peer& peer, Now now) {
     return session.id;
 }
 
-void Gateway::Impl::closed(ConnectionId id) {
+void Gateway::Impl::closed(ConnectionId id, Now now) {
     Session* session = find(id);
     if (!session) return;
-    leave_channels(*session);
+    leave_channels(*session, now);
     give_back(*session);
     if (session->binding) counters.connections.set(counters.connections.get() - 1);
     slots_[id.index].session.reset();
@@ -101,22 +101,6 @@ void Gateway::Impl::received(ConnectionId id, std::span<char> bytes, Now now) {
         read_head(*session, {bytes.data(), bytes.size()}, now);
     } else {
         read_frames(*session, bytes, now);
-    }
-}
-
-void Gateway::Impl::delivered(std::span<const Publication> publications, Now now) {
-    for (const Publication& publication : publications) {
-        const Channel* channel = hub_.find(*publication.channel);
-        if (!channel) continue;
-        // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
-        for (size_t i = channel->subscribers.size(); i-- > 0;) {
-            Session& session = *channel->subscribers[i];
-            if (session.number == publication.except) continue;
-            const bool last_channel = channel->subscribers.size() == 1;
-            counters.deliveries.add();
-            send_publication(session, publication, now);
-            if (last_channel) break;  // the channel may be gone with its last subscriber
-        }
     }
 }
 
@@ -167,6 +151,8 @@ void Gateway::Impl::tick(Now now) {
     });
     if (next_rebind_ < slots_.size()) rebind_some(now);
     if (draining) drain_some(now);
+    end_questions(now);
+    continue_replays(now);
     if (now.steady_ms >= tell_at_ms_) {
         tell_at_ms_ = now.steady_ms + 1000;
         tell_of_more(now, false);
@@ -174,6 +160,7 @@ void Gateway::Impl::tick(Now now) {
     if (worker_ == 0) {
         limits.forget_idle(now.steady_ms);
         bans.forget_quiet(now.steady_ms);
+        broker.tick(now);
     }
     set_gauges();
 }
@@ -289,22 +276,6 @@ void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
               now);
 }
 
-bool Gateway::Impl::leave_channel(Session& session, std::string_view name) {
-    const Channel* channel = hub_.find(name);
-    std::erase_if(session.counted, [&](const Counted& counted) {
-        if (counted.channel != channel) return false;
-        limits.leave(counted.key);
-        return true;
-    });
-    return hub_.unsubscribe(session, name);
-}
-
-void Gateway::Impl::leave_channels(Session& session) {
-    for (const Counted& counted : session.counted) limits.leave(counted.key);
-    session.counted.clear();
-    hub_.leave_all(session);
-}
-
 void Gateway::Impl::set_gauges() {
     counters.sockets.set(sockets);
     counters.channels.set(hub_.channels());
@@ -385,7 +356,7 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     if (session.state != Session::State::open) return;
     session.state = Session::State::closing;
     session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
-    leave_channels(session);
+    leave_channels(session, now);
     // What did not fit is dropped, so that the last words do.
     if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
     std::string last;
@@ -434,14 +405,17 @@ void Gateway::secured(ConnectionId id, uint16_t version, std::shared_ptr<const s
 void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
     impl_->received(id, bytes, now);
 }
-void Gateway::closed(ConnectionId id, Now) {
-    impl_->closed(id);
+void Gateway::closed(ConnectionId id, Now now) {
+    impl_->closed(id, now);
 }
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
     impl_->answered(id, question, std::move(proof), now);
 }
 void Gateway::delivered(std::span<const Publication> publications, Now now) {
     impl_->delivered(publications, now);
+}
+void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
+    impl_->answered(ticket, std::move(answer), now);
 }
 void Gateway::unseat(const Occupant& occupant, Now now) {
     impl_->unseat(occupant, now);

@@ -107,7 +107,8 @@ class Gateway {
     void closed(ConnectionId id, Now now);                           // the transport is gone
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
     void delivered(std::span<const Publication> publications, Now now);
-    void unseat(const Occupant& occupant, Now now);  // a newer connection has taken its place
+    void answered(uint64_t ticket, BrokerAnswer answer, Now now);  // by the broker
+    void unseat(const Occupant& occupant, Now now);                // a newer connection has taken its place
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
     // Shows some connections from slot `next` on; true when all have been seen.

@@ -262,7 +262,7 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
     request.facts = &session.facts;
     request.connection = session.number;
     const auto& residual = session.binding->residual;
-    channels_.clear();
+    std::vector<Hello::Joined> joined;
     for (const dsl::Join& join : route.joins) {
         if (dsl::decide(route.program, residual.nodes, residual.roots[join.condition], request) == dsl::never)
             continue;
@@ -270,11 +270,12 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
         // A value that cannot be a channel's segment joins nothing: there is nobody to tell, and nothing to
         // deliver.
         if (!dsl::build_channel(route.program, join.channel, request, channel_)) continue;
-        if (hub_.subscribe(session, channel_, true)) channels_.push_back(channel_);
+        if (Channel* entered = enter_channel(session, channel_, true, now))
+            joined.push_back(begin_joined(session, *entered, now));
     }
-    Hello hello{session.number, admitted.user, route.ping_every_ms, route.max_message, {}};
-    hello.channels.assign(channels_.begin(), channels_.end());
+    Hello hello{session.number, admitted.user, route.ping_every_ms, route.max_message, std::move(joined)};
     send_text(session, hello_text(hello), now);
+    replay_some(session, now);
 }
 
 }  // namespace wayleave

@@ -38,8 +38,8 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now) {
 }
 
 // A publication. Where the route says so, it or another gives way instead of the reader.
-void Gateway::Impl::send_droppable(Session& session, Frame frame, Now now) {
-    const dsl::SlowConsumer slow = session.binding->route->slow_consumer;
+void Gateway::Impl::send_droppable(Session& session, Frame frame, const dsl::ChannelRules& rules, Now now) {
+    const dsl::SlowConsumer slow = rules.slow.value_or(session.binding->route->slow_consumer);
     if (slow == dsl::SlowConsumer::close || session.state != Session::State::open)
         return send(session, std::move(frame), now);
     const Bounds bounds = bounds_of(session);
@@ -108,7 +108,11 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
         session->opened_ms = now.steady_ms;  // a file on a slow line moves on
     // It is not read from meanwhile, so that it takes something is all that can be heard of it.
     if (session->stalled) session->last_heard_ms = now.steady_ms;
-    if (session->queue.empty()) session->stalled = false;
+    if (!session->queue.empty()) return;
+    session->stalled = false;
+    if (session->state != Session::State::open) return;
+    if (session->owes_delivered) note_delivered(*session, now);
+    if (!session->replays.empty()) replay_some(*session, now);
 }
 
 void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
@@ -125,15 +129,17 @@ void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_vi
     send(session, std::make_shared<const std::string>(encode_frame(opcode, payload)), now);
 }
 
-void Gateway::Impl::send_publication(Session& session, const Publication& publication, Now now) {
-    const SharedFrame& shared = *publication.native;
+void Gateway::Impl::send_publication(Session& session, const Publication& publication,
+                                     const dsl::ChannelRules& rules, Now now) {
+    const SharedFrame& shared = publication->frame;
+    if (rules.acks && !session.user.empty()) session.owes_delivered = true;
     if (takes_deflated(session, shared.payload().size())) {
         if (const Frame& frame = shared.deflated(*deflater_)) {
             counters.deflated_frames.add();
-            return send_droppable(session, frame, now);
+            return send_droppable(session, frame, rules, now);
         }
     }
-    send_droppable(session, plain(publication.native), now);
+    send_droppable(session, {publication, &shared.bytes()}, rules, now);
 }
 
 }  // namespace wayleave

@@ -41,8 +41,8 @@ using Publication = std::shared_ptr<const Message>;
 struct Text {
     std::string_view channel;
     std::string_view id;
-    int64_t at_ms = 0;             // wall time
-    std::string_view members;      // of a JSON object, without its braces; may be empty
+    int64_t at_ms = 0;         // wall time
+    std::string_view members;  // of a JSON object, without its braces; may be empty
 };
 
 // The message as its subscribers read it: `{"$":{"channel":…,"id":…,"at":…,"epoch":…,"offset":…},…}`.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,18 @@ struct Subscription {
     Channel* channel = nullptr;
     uint32_t position = 0;
     bool joined = false;  // by the server's decision
+};
+
+// A subscription that catches up with its channel: page after page, as fast as the reader takes them.
+struct Replay {
+    Channel* channel = nullptr;
+    std::string re;                 // of the `$subscribe`
+    std::optional<Position> since;  // what the client asked for
+    uint64_t epoch = 0;
+    uint64_t after = 0;      // given so far, once it is announced
+    uint64_t ticket = 0;     // a page is on its way; 0: none
+    bool announced = false;  // `$subscribed`, or `$hello`, has said where it begins
+    bool by_cursor = false;  // of a channel with acknowledgements, for its user
 };
 
 // What a subscription counts as in a `limit subscriptions`.
@@ -96,7 +109,9 @@ struct Session {
     std::unique_ptr<Condemned> condemned;     // null but for a while after a reload
     std::vector<std::string> entered;         // keys of `limit connections`
     std::vector<std::string> seats;           // keys of those among them where the oldest makes room
-    std::vector<Counted> counted;             // by `limit subscriptions`
+    std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
+    std::vector<Replay> replays;              // most have none
+    bool owes_delivered = false;              // messages with acknowledgements are queued
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

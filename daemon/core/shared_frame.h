@@ -38,11 +38,6 @@ class SharedFrame {
     mutable Frame deflated_;
 };
 
-// The uncompressed bytes, as a queue holds them.
-[[nodiscard]] inline Frame plain(const std::shared_ptr<const SharedFrame>& frame) {
-    return {frame, &frame->bytes()};
-}
-
 // One frame for one connection.
 [[nodiscard]] Frame deflated_frame(Opcode opcode, std::string_view payload, Deflater& deflater);
 

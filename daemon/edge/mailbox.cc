@@ -25,6 +25,10 @@ void Mailbox::push(const Publication& publication) {
     if (was_empty && own_mailbox != this) wake();
 }
 
+void Mailbox::answered(uint64_t ticket, BrokerAnswer answer) {
+    post({.kind = Command::Kind::answer, .ticket = ticket, .answer = std::move(answer)});
+}
+
 void Mailbox::unseat(const Occupant& occupant) {
     post({.kind = Command::Kind::unseat, .occupant = occupant});
 }

@@ -234,6 +234,7 @@ void Worker::Impl::obey(Command& command) {
             return gateway_.drain(command.at_once, now_);
         case Command::Kind::certificates:
             return transports_->replace(command.side, std::move(command.certificates));
+        case Command::Kind::answer: return gateway_.answered(command.ticket, std::move(command.answer), now_);
         case Command::Kind::unseat: return gateway_.unseat(command.occupant, now_);
         case Command::Kind::stop: return loop_.stop();
         case Command::Kind::task:
