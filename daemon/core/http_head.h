@@ -61,6 +61,9 @@ using HeadResult = std::variant<NeedMore, HttpHead, HeadRefusal>;
 // an encoded spelling), or when any part of the query is malformed, holds a control byte or is not UTF-8.
 [[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);
 
+// All values of a parameter that may be repeated, in their order. Nothing when the query is malformed.
+[[nodiscard]] std::vector<std::string> query_values(std::string_view query, std::string_view name);
+
 // A cookie (RFC 6265 4.2.1, names are case-sensitive) out of all Cookie fields, without the quotes around it.
 // Nothing when it is absent, is there twice, or holds bytes that a cookie-value cannot have.
 [[nodiscard]] std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_view name);
