@@ -286,6 +286,11 @@ std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view cha
         }
         *word = text;
     }
+    if (!draft.dedup.empty() && rules.dedup_ms == 0) {
+        reject(session, message.id,
+               bad_message("this channel has no `dedup`: a repetition would not be known"), now);
+        return std::nullopt;
+    }
     draft.members = published_members(content.members);
     if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
         reject(session, message.id, bad_message("the message is larger than its channel takes"), now);

@@ -237,7 +237,7 @@ TEST_CASE("what the policy refuses is refused with its reason") {
     world.later(2000);
     CHECK_THAT(answer(R"({"type":"$publish","channel":"elsewhere","data":{}})"), Contains("forbidden"));
     CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"dedup":"x"})"),
-               Contains("not supported yet"));
+               Contains("this channel has no `dedup`"));
     CHECK(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"$id":5})") ==
           R"({"type":"$ok","re":5})");
 }
