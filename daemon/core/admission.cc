@@ -264,9 +264,7 @@ class Doorway {
     }
 
     // Who waited has drawn them already.
-    bool draw_arrival() {
-        return resumed_ || kind_ == DoorKind::post || draw_connects(dsl::Stage::arrival);
-    }
+    bool draw_arrival() { return resumed_ || kind_ == DoorKind::post || draw_connects(dsl::Stage::arrival); }
 
     bool draw_connects(dsl::Stage stage) {
         for (const dsl::Limit& limit : out_.route->limits) {

@@ -22,7 +22,9 @@ bool takes_deflated(const Session& session, size_t size) {
 Gateway::Impl::Bounds Gateway::Impl::bounds_of(const Session& session) const {
     const GatewaySettings& settings = runtime_->settings;
     const size_t of_route = session.binding ? session.binding->route->max_queue : 0;
-    return {of_route > 0 ? of_route : settings.max_queue_bytes, settings.max_queue_messages};
+    // An event's id is a frame of its own.
+    const size_t frames = settings.max_queue_messages * (session.stream ? 2 : 1);
+    return {of_route > 0 ? of_route : settings.max_queue_bytes, frames};
 }
 
 void Gateway::Impl::send(Session& session, Frame frame, Now now) {
@@ -116,10 +118,12 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
 }
 
 void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
+    if (session.stream && take_answer(text)) return;
     send_message(session, Opcode::text, text, now);
 }
 
 void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now) {
+    if (session.stream) return send_event_text(session, payload, now);
     if (takes_deflated(session, payload.size())) {
         if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
             counters.deflated_frames.add();
@@ -133,6 +137,7 @@ void Gateway::Impl::send_publication(Session& session, const Publication& public
                                      const dsl::ChannelRules& rules, Now now) {
     const SharedFrame& shared = publication->frame;
     if (rules.acks && !session.user.empty()) session.owes_delivered = true;
+    if (session.stream) return send_event(session, publication, rules, now);
     if (takes_deflated(session, shared.payload().size())) {
         if (const Frame& frame = shared.deflated(*deflater_)) {
             counters.deflated_frames.add();

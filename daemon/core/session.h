@@ -80,8 +80,8 @@ struct Awaiting {
 };
 
 struct Handshaking {
-    std::string bytes;   // of the head, as far as it arrived
-    size_t scanned = 0;  // see parse_head
+    std::string bytes;               // of the head, as far as it arrived
+    size_t scanned = 0;              // see parse_head
     size_t most_ahead = 128 * 1024;  // of the head, and of what a client sends before it has our answer
 };
 

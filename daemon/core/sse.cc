@@ -116,18 +116,10 @@ uint64_t channel_mark(std::string_view channel) {
     return take_fixed(bytes, mark_bytes);
 }
 
-void StreamPositions::set(uint64_t mark, Position position) {
-    const auto it =
-        std::find_if(places_.begin(), places_.end(), [&](const Place& p) { return p.mark == mark; });
-    if (it == places_.end()) {
-        places_.push_back({mark, position});
-    } else {
-        it->position = position;
-    }
-}
-
-void StreamPositions::forget(uint64_t mark) {
-    std::erase_if(places_, [&](const Place& place) { return place.mark == mark; });
+bool StreamPositions::add(uint64_t mark, Position position) {
+    if (places_.size() >= most_id / (mark_bytes + epoch_bytes)) return false;
+    places_.push_back({mark, position});
+    return true;
 }
 
 std::optional<Position> StreamPositions::find(uint64_t mark) const {

@@ -16,6 +16,10 @@ namespace wayleave {
 // A comment, which no client sees: it keeps proxies from thinking that nobody is there.
 constexpr std::string_view sse_heartbeat = ":\n\n";
 
+// The id of the last event for a client that is not to come again: a browser that does, since it cannot be
+// told, shows it, and is answered 204, after which it stops.
+constexpr std::string_view sse_farewell_id = "end";
+
 // One event. `text` is JSON; line ends in it (white space between its tokens) become lines of their own.
 [[nodiscard]] std::string sse_event(std::string_view text);
 // To stand before an event: its id, and how long the client is to wait before it comes again.
@@ -38,8 +42,8 @@ class StreamPositions {
         friend bool operator==(const Place&, const Place&) = default;
     };
 
-    void set(uint64_t mark, Position position);
-    void forget(uint64_t mark);
+    // A mark that is not there yet. False: there is no room for more.
+    bool add(uint64_t mark, Position position);
     [[nodiscard]] std::optional<Position> find(uint64_t mark) const;
     [[nodiscard]] bool empty() const { return places_.empty(); }
     [[nodiscard]] const std::vector<Place>& places() const { return places_; }

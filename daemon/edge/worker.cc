@@ -30,11 +30,13 @@ class Worker::Impl {
           door_(parts.door),
           report_(parts.report),
           canary_(parts.canary),
+          exchange_(parts.exchange),
           settings_(settings),
           mailbox_(loop_),
           number_(parts.broker.add_worker(mailbox_)),
           gateway_(number_, parts.broker, parts.limits, parts.bans, counters_, std::move(runtime)) {
         parts.broker.subscribe(number_, Canary::channel);
+        exchange_.add(number_, mailbox_);
     }
     ~Impl() {
         stop();
@@ -63,6 +65,7 @@ class Worker::Impl {
     void tick();
     void obey(Command& command);
     void ask();
+    void run_errands();
     void hear_canary();
 
     [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
@@ -74,6 +77,7 @@ class Worker::Impl {
     Door& door_;
     const EdgeReport& report_;
     Canary& canary_;
+    Exchange& exchange_;
     const WorkerSettings settings_;
     Now now_ = read_clocks();  // of this turn
     Counters counters_;
@@ -188,6 +192,7 @@ void Worker::Impl::end_turn() {
         publications_.clear();
         transports_->work_off();
         ask();
+        run_errands();
         if (round == rounds_per_turn) {
             mailbox_.wake();  // for what may have come since: do not sleep on it
             break;
@@ -195,6 +200,7 @@ void Worker::Impl::end_turn() {
     }
     transports_->work_off();
     ask();
+    run_errands();
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
 }
 
@@ -220,6 +226,31 @@ void Worker::Impl::ask() {
                            }});
         };
         question.runtime->verifier->ask(question.credential, now_, answer);
+    }
+}
+
+// Also what is for ourselves: there is one way only.
+void Worker::Impl::run_errands() {
+    std::vector<Errand> errands;
+    std::vector<ErrandAnswer> answers;
+    errands.swap(gateway_.actions().errands);
+    answers.swap(gateway_.actions().answers);
+    for (Errand& errand : errands) {
+        const uint32_t worker = Gateway::worker_of(errand.session);
+        const auto run = [errand](Gateway& gateway, Now now) {
+            gateway.run(errand, now);
+            return true;
+        };
+        // Whoever made up the number is told so by any worker.
+        if (!exchange_.post(worker, {.kind = Command::Kind::task, .work = run}))
+            mailbox_.post({.kind = Command::Kind::task, .work = run});
+    }
+    for (ErrandAnswer& answer : answers) {
+        (void)exchange_.post(answer.worker,
+                             {.kind = Command::Kind::task, .work = [answer](Gateway& gateway, Now now) {
+                                  gateway.take(answer, now);
+                                  return true;
+                              }});
     }
 }
 

@@ -20,6 +20,8 @@
 
 namespace wayleave {
 
+class Exchange;
+
 struct WorkerListener {
     FileDescriptor socket;  // listening, non-blocking; this worker's own
     bool tls = false;
@@ -37,6 +39,7 @@ class Worker {
     struct Parts {  // borrowed, and used by all workers
         Broker& broker;
         Canary& canary;
+        Exchange& exchange;
         LimitTable& limits;
         BanTable& bans;
         Door& door;

@@ -23,6 +23,7 @@
 #include "daemon/core/now.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
 #include "daemon/explain/test_run.h"
 #include "daemon/ops/admin.h"
@@ -175,6 +176,7 @@ class Server::Impl {
     const EdgeReport report_ = log_edge_event;
     MemoryBroker broker_;
     Canary canary_{broker_};
+    Exchange exchange_;
     LimitTable limits_;
     BanTable bans_;
     Door door_;
@@ -281,7 +283,7 @@ Result<Nothing, StartError> Server::Impl::open_workers() {
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker = Worker::create({broker_, canary_, limits_, bans_, door_, report_}, settings,
+        auto worker = Worker::create({broker_, canary_, exchange_, limits_, bans_, door_, report_}, settings,
                                      std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));

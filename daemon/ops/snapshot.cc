@@ -52,6 +52,11 @@ class Families {
 void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.",
                      totals.handshakes);
+    families.counter("wayleave_streams_opened_total", "Streams of Server-Sent Events that were opened.",
+                     totals.streams_opened);
+    families.counter("wayleave_stream_events_total", "Publications that were queued for streams.",
+                     totals.stream_events);
+    families.counter("wayleave_posts_total", "Messages that came by POST for a stream.", totals.posts);
     families.counter("wayleave_reauthentications_total", "$auth messages that were accepted.",
                      totals.reauthenticated);
     families.counter("wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
@@ -85,8 +90,10 @@ void add_traffic(Families& families, const Totals& totals) {
 
 void add_door(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
-    families.gauge("wayleave_connections", "WebSockets that are open.",
+    families.gauge("wayleave_connections", "WebSockets and streams that are open.",
                    static_cast<double>(totals.connections));
+    families.gauge("wayleave_streams", "Of them: streams of Server-Sent Events.",
+                   static_cast<double>(totals.streams));
     families.gauge("wayleave_sockets", "Sockets that are open, also those before their handshake.",
                    static_cast<double>(totals.sockets));
     families.gauge("wayleave_max_connections", "How many sockets there may be.",
@@ -294,6 +301,10 @@ std::string refusals_json(const Totals& totals) {
 
 void Totals::add(const Counters& counters) {
     connections += counters.connections.get();
+    streams += counters.streams.get();
+    streams_opened += counters.streams_opened.get();
+    stream_events += counters.stream_events.get();
+    posts += counters.posts.get();
     sockets += counters.sockets.get();
     subscriptions += counters.subscriptions.get();
     channels += counters.channels.get();

@@ -20,6 +20,10 @@ namespace wayleave {
 // The counters of all workers, added up.
 struct Totals {
     uint64_t connections = 0;
+    uint64_t streams = 0;
+    uint64_t streams_opened = 0;
+    uint64_t stream_events = 0;
+    uint64_t posts = 0;
     uint64_t sockets = 0;
     uint64_t subscriptions = 0;
     uint64_t channels = 0;
