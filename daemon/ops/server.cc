@@ -17,11 +17,13 @@
 #include "daemon/broker/memory.h"
 #include "daemon/core/backend.h"
 #include "daemon/core/bans.h"
+#include "daemon/core/canary.h"
 #include "daemon/core/escape.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
 #include "daemon/explain/test_run.h"
 #include "daemon/ops/admin.h"
@@ -150,6 +152,7 @@ class Server::Impl {
     void apply_limits();
     void look_at_memory();
     void check_pulses();
+    void tell_of_canary();
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
 
@@ -172,6 +175,8 @@ class Server::Impl {
     // In the order of birth; each uses those above it.
     const EdgeReport report_ = log_edge_event;
     MemoryBroker broker_;
+    Canary canary_{broker_};
+    Exchange exchange_;
     LimitTable limits_;
     BanTable bans_;
     Door door_;
@@ -193,6 +198,7 @@ class Server::Impl {
     int64_t extended_ms_ = 0;
     bool draining_ = false;
     std::string told_status_;
+    bool told_stuck_ = false;
     int exit_code_ = EX_OK;
 };
 
@@ -277,11 +283,12 @@ Result<Nothing, StartError> Server::Impl::open_workers() {
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker =
-            Worker::create({broker_, limits_, bans_, door_, report_}, settings, std::move(sockets), runtime_);
+        auto worker = Worker::create({broker_, canary_, exchange_, limits_, bans_, door_, report_}, settings,
+                                     std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
+    canary_.begin(workers_.size());
     pulses_.assign(workers_.size(), Pulse{0, start_.steady_ms, false});
     return Nothing{};
 }
@@ -304,6 +311,7 @@ int Server::Impl::run() {
                {"workers", std::to_string(workers_.size())},
                {"max_connections", std::to_string(door_.most())},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
+    canary_.sing(read_clocks(), steady_us());
     notify_ready(status_line(snapshot()));
     loop_.run();
     stop_workers();
@@ -481,6 +489,8 @@ void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
     lasting_.refresh(read_clocks());
     check_pulses();
+    canary_.sing(read_clocks(), steady_us());
+    tell_of_canary();
     look_at_memory();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
@@ -540,6 +550,16 @@ void Server::Impl::check_pulses() {
     }
 }
 
+// Once, when delivery stops, and once when it goes on.
+void Server::Impl::tell_of_canary() {
+    const CanaryReport report = canary_.report(steady_us());
+    if (report.ready != told_stuck_ || report.rounds == 0) return;
+    told_stuck_ = !report.ready;
+    if (report.ready)
+        return log_event(Level::warn, "delivery-resumed", "publications come to every worker again");
+    for (const std::string& one : report.stuck) log_event(Level::error, "delivery-stuck", one);
+}
+
 // Not fed while a worker stands still: then the service manager ends the process and starts a new one.
 void Server::Impl::feed_watchdog() {
     check_pulses();
@@ -558,6 +578,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.draining = draining_;
     shot.healthy =
         std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    shot.canary = canary_.report(steady_us());
     shot.listeners = listeners_;
     for (const auto& side : tls_) {
         if (!side) continue;
