@@ -48,12 +48,16 @@ SqliteReader::SqliteReader(const std::string& path, AgeClock clock, ChannelTable
 }
 
 SqliteReader::~SqliteReader() {
+    finish();
+}
+
+void SqliteReader::finish() {
     {
         const std::lock_guard lock(mutex_);
         stop_ = true;
     }
     wake_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 bool SqliteReader::add(Task task) {

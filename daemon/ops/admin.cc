@@ -21,6 +21,8 @@ OpsAnswer answer_admin(const OpsRequest& request, const Snapshot& snapshot) {
     }
     if (!snapshot.healthy) return text(503, "a worker's loop does not turn\n");
     if (request.path == "/readyz" && snapshot.draining) return text(503, "stopping\n");
+    if (request.path == "/readyz" && snapshot.broker.disk && snapshot.broker.disk->failing)
+        return text(503, "messages cannot be stored\n");
     return text(200, "ok\n");
 }
 

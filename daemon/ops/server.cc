@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/broker/memory.h"
 #include "daemon/core/backend.h"
 #include "daemon/core/bans.h"
 #include "daemon/core/escape.h"
@@ -32,6 +31,7 @@
 #include "daemon/ops/lasting.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
+#include "daemon/ops/make_broker.h"
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
@@ -130,6 +130,7 @@ class Server::Impl {
         bool stalled = false;
     };
 
+    Result<Nothing, StartError> open_broker();
     Result<Nothing, StartError> open_workers();
     Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
     Result<Nothing, StartError> open_control();
@@ -171,7 +172,7 @@ class Server::Impl {
 
     // In the order of birth; each uses those above it.
     const EdgeReport report_ = log_edge_event;
-    MemoryBroker broker_;
+    std::unique_ptr<Broker> broker_;
     LimitTable limits_;
     BanTable bans_;
     Door door_;
@@ -201,6 +202,7 @@ Result<Nothing, StartError> Server::Impl::open() {
     apply_limits();
     if (auto opened = open_control(); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
+    if (auto opened = open_broker(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
     lasting_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
@@ -272,13 +274,20 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
     return Nothing{};
 }
 
+Result<Nothing, StartError> Server::Impl::open_broker() {
+    auto made = make_broker(settings_, start_);
+    if (!made) return failure(StartError(made.error()));
+    broker_ = std::move(*made);
+    return Nothing{};
+}
+
 Result<Nothing, StartError> Server::Impl::open_workers() {
     std::vector<std::vector<WorkerListener>> listeners(settings_.workers);
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker =
-            Worker::create({broker_, limits_, bans_, door_, report_}, settings, std::move(sockets), runtime_);
+        auto worker = Worker::create({*broker_, limits_, bans_, door_, report_}, settings, std::move(sockets),
+                                     runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
@@ -314,6 +323,7 @@ int Server::Impl::run() {
 void Server::Impl::stop_workers() {
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
+    if (broker_) broker_->finish();  // it answers to them
 }
 
 // --- reload ---
@@ -578,6 +588,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_begun = bans_.begun();
     shot.ban_overflows = bans_.overflows();
     shot.log_dropped = log_dropped();
+    shot.broker = broker_->totals();
     shot.identity = lasting_.totals();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;

@@ -67,6 +67,7 @@ class Reader {
         walk(document, "", nullptr);
         check_listeners(document);
         check_proxies(document);
+        check_broker(document);
         fill_defaults();
     }
 
@@ -221,6 +222,19 @@ class Reader {
         }
     }
 
+    // What names a file wants messages to be kept there.
+    void check_broker(const toml::table& document) {
+        if (settings_.broker == "sqlite") return;
+        for (const char* key : {"path", "sync"}) {
+            const auto node = document["broker"][key];
+            if (!node) continue;
+            error(node.node()->source().begin,
+                  fmt::format("`broker.{}` is for an SQLite database, and messages are kept in memory; write "
+                              "kind = \"sqlite\" or remove the line",
+                              key));
+        }
+    }
+
     void check_listener(ListenerSettings& listener, toml::source_position at) {
         if (listener.address.empty()) {
             error(at, "this listener has no address; write address = \"127.0.0.1:8080\"");
@@ -361,8 +375,8 @@ class Reader {
                            ListenerSettings* listener = nullptr) {
         const auto found = std::find(row.words.begin(), row.words.end(), text);
         if (found == row.words.end()) {
-            if (row.name == "broker.kind" && (text == "redis" || text == "sqlite")) {
-                return fmt::format("{} is not supported yet; write \"memory\"", text);
+            if (row.name == "broker.kind" && text == "redis") {
+                return "redis is not supported yet; write \"memory\" or \"sqlite\"";
             }
             return fmt::format("`{}` cannot be {}; choose {}", row.name, toml_string(text),
                                fmt::join(row.words, ", "));

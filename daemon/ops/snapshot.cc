@@ -123,6 +123,37 @@ void add_door(Families& families, const Snapshot& snapshot) {
     }
 }
 
+void add_disk(Families& families, const DiskTotals& disk) {
+    families.counter("wayleave_broker_commits_total", "Transactions that reached the disk.", disk.commits);
+    families.counter("wayleave_broker_committed_total",
+                     "Publications and acknowledgements in them; by commits it tells how well they join.",
+                     disk.committed);
+    families.counter("wayleave_broker_failures_total",
+                     "Transactions that failed; their publishers were told `unavailable`.", disk.failures);
+    families.gauge("wayleave_broker_failing", "1 while the last transaction failed.", disk.failing ? 1 : 0);
+    families.counter("wayleave_broker_refused_total",
+                     "Publications and acknowledgements refused, since too many waited for the disk.",
+                     disk.refused);
+    families.gauge("wayleave_broker_waiting", "Publications and acknowledgements that wait for the disk.",
+                   static_cast<double>(disk.waiting));
+    families.gauge("wayleave_broker_waiting_bytes", "Bytes of them.",
+                   static_cast<double>(disk.waiting_bytes));
+    families.gauge("wayleave_broker_database_bytes", "Size of the database, without its log.",
+                   static_cast<double>(disk.database_bytes));
+    families.gauge("wayleave_broker_wal_bytes", "Size of its write-ahead log.",
+                   static_cast<double>(disk.wal_bytes));
+}
+
+void add_broker(Families& families, const BrokerTotals& broker) {
+    families.gauge("wayleave_broker_messages", "Messages of histories that are in memory.",
+                   static_cast<double>(broker.messages));
+    families.gauge("wayleave_broker_memory_bytes", "Bytes of them.", static_cast<double>(broker.bytes));
+    families.counter("wayleave_broker_duplicates_total",
+                     "Publications that were not delivered again, since their id was known.",
+                     broker.duplicates);
+    if (broker.disk) add_disk(families, *broker.disk);
+}
+
 void add_policy(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
     families.family("wayleave_policy_info", "The hash of the policy in force.", MetricType::Gauge)
@@ -314,6 +345,7 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_daemon(families, snapshot);
     add_policy(families, snapshot);
     add_door(families, snapshot);
+    add_broker(families, snapshot.broker);
     add_identity(families, snapshot.identity);
     add_backends(families, snapshot.identity.backends);
     add_traffic(families, snapshot.totals);

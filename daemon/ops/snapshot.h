@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/backend/http_backends.h"
+#include "daemon/core/broker.h"
 #include "daemon/core/counters.h"
 #include "daemon/ops/memory_budget.h"
 
@@ -95,6 +96,7 @@ struct Snapshot {
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;
     uint64_t log_dropped = 0;
+    BrokerTotals broker;
     IdentityTotals identity;
 
     std::string policy_directory;
