@@ -346,7 +346,7 @@ void Gateway::Impl::abort(Session& session) {
 }
 
 void Gateway::Impl::send_last(Session& session, std::string bytes) {
-    session.queue.push(std::make_shared<const std::string>(std::move(bytes)));
+    session.queue.push_last(std::make_shared<const std::string>(std::move(bytes)));
     session.last_bytes = true;
     list_flush(session);
 }
@@ -364,7 +364,7 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
     }
     last += close_frame(code, because.empty() ? reason : because);
-    session.queue.push(std::make_shared<const std::string>(std::move(last)));
+    session.queue.push_last(std::make_shared<const std::string>(std::move(last)));
     list_flush(session);
     reschedule(session, now);
 }
@@ -413,6 +413,12 @@ void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now)
 }
 void Gateway::delivered(std::span<const Publication> publications, Now now) {
     impl_->delivered(publications, now);
+}
+int64_t Gateway::release_at_ms() const {
+    return impl_->release_at_ms();
+}
+void Gateway::release(Now now) {
+    impl_->release(now);
 }
 void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     impl_->answered(ticket, std::move(answer), now);
