@@ -33,7 +33,7 @@ CREATE TABLE state (
 ) STRICT;
 CREATE TABLE channel (
     number INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name BLOB NOT NULL UNIQUE,  -- what is compared is a BLOB: peers may send NULs
     epoch INTEGER NOT NULL,
     top INTEGER NOT NULL,      -- the last offset that was given
     floor INTEGER NOT NULL,    -- messages up to here are deleted
@@ -55,7 +55,7 @@ CREATE TABLE message (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE dedup (
     channel INTEGER NOT NULL,
-    id TEXT NOT NULL,
+    id BLOB NOT NULL,
     offset INTEGER NOT NULL,  -- 0: the channel was not numbered
     until INTEGER NOT NULL,   -- AgeClock
     PRIMARY KEY (channel, id)
@@ -63,7 +63,7 @@ CREATE TABLE dedup (
 CREATE INDEX dedup_until ON dedup (until);
 CREATE TABLE cursor (
     channel INTEGER NOT NULL,
-    user TEXT NOT NULL,
+    user BLOB NOT NULL,
     acknowledged INTEGER NOT NULL,
     delivered INTEGER NOT NULL,
     until INTEGER NOT NULL,  -- AgeClock

@@ -222,17 +222,14 @@ class Reader {
         }
     }
 
-    // What names a file wants messages to be kept there.
+    // Who names a file wants messages to be kept there. The default is no wish.
     void check_broker(const toml::table& document) {
-        if (settings_.broker == "sqlite") return;
-        for (const char* key : {"path", "sync"}) {
-            const auto node = document["broker"][key];
-            if (!node) continue;
-            error(node.node()->source().begin,
-                  fmt::format("`broker.{}` is for an SQLite database, and messages are kept in memory; write "
-                              "kind = \"sqlite\" or remove the line",
-                              key));
-        }
+        const auto path = document["broker"]["path"];
+        if (settings_.broker == "sqlite" || !path) return;
+        if (settings_.broker_path == find_row("broker.path")->default_text) return;
+        error(path.node()->source().begin,
+              "`broker.path` is for an SQLite database, and messages are kept in memory; write kind = "
+              "\"sqlite\" or remove the line");
     }
 
     void check_listener(ListenerSettings& listener, toml::source_position at) {

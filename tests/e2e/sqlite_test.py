@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Messages in an SQLite database: what was answered is there after kill -9, a stop and a full disk. --kills N."""
 import asyncio
+import contextlib
 import os
 import random
 import resource
@@ -137,7 +138,7 @@ async def killed_while_publishing(sync, kills):
         print(f"      {len(answered)} answered, {len(messages)} kept", flush=True)
         assert len(messages) - len(answered) <= len(publishers), "what nobody sent is not there"
         await asyncio.to_thread(daemon.stop)
-        with sqlite3.connect(daemon.path("messages.db")) as database:
+        with contextlib.closing(sqlite3.connect(daemon.path("messages.db"))) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     finally:
         if daemon.process.poll() is None:
@@ -267,7 +268,7 @@ def test_what_is_refused_at_the_start():
         daemon.stop()
         path = daemon.path("messages.db")
         assert os.stat(path).st_mode & 0o777 == 0o600
-        with sqlite3.connect(path) as database:
+        with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA user_version = 7")
         ended = run("serve", "--config", daemon.config)
         assert ended.returncode == 78 and "was written by a newer wayleave (version 7" in ended.stderr, ended

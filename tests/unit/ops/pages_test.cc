@@ -32,6 +32,7 @@ Snapshot example() {
     shot.generation = 2;
     shot.routes = {"chat", "say \"hi\""};
     shot.reloads_done = 1;
+    shot.broker.disk.emplace();
     return shot;
 }
 
@@ -110,6 +111,10 @@ TEST_CASE("health and readiness", "[ops]") {
     Snapshot shot = example();
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 200);
+    shot.broker.disk->failing = true;
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).body == "messages cannot be stored\n");
+    shot.broker.disk->failing = false;
     shot.draining = true;
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 503);
