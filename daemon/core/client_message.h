@@ -36,6 +36,8 @@ class MessageParser {
     // failure `id()` may still be known.
     [[nodiscard]] Result<const Message*, std::string_view> parse(std::string_view text);
     [[nodiscard]] std::string_view id() const { return message_.id; }
+    // Instead of what the message says; lives until the next parse().
+    void set_id(std::string_view id) { message_.id = id; }
 
   private:
     simdjson::dom::parser parser_;

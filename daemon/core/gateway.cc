@@ -16,12 +16,22 @@ constexpr size_t most_notices = 64;  // a turn
 constexpr size_t most_noticed = 1024;
 constexpr int64_t quiet_ms = 10'000;
 
+// A session's number names its worker in the low bits. The others cannot be guessed: who sends a POST for a
+// session shows that he knows it, and on a public route nothing else.
+constexpr uint64_t worker_mask = 0xff;
+
 uint64_t random_seed() {
     uint64_t seed = 0;
     if (RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed) != 1) {
         throw std::runtime_error("OpenSSL has no random numbers");
     }
     return seed;
+}
+
+uint64_t session_number(uint32_t worker) {
+    uint64_t number = 0;
+    while (number >> 8U == 0) number = random_seed();
+    return (number & ~worker_mask) | (worker & worker_mask);
 }
 
 std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
@@ -65,7 +75,7 @@ ConnectionId Gateway::Impl::opened(const Peer& peer, Now now) {
     Session& session = *slot.session;
     session.id = {index, slot.generation};
     session.peer = peer;
-    session.number = std::max<uint64_t>(1, numbers_());
+    session.number = session_number(worker_);
     session.opened_ms = session.last_heard_ms = now.steady_ms;
     ++sockets;
     set_gauges();
@@ -77,6 +87,7 @@ void Gateway::Impl::closed(ConnectionId id, Now now) {
     Session* session = find(id);
     if (!session) return;
     leave_channels(*session, now);
+    if (session->stream) end_stream(*session);
     give_back(*session);
     if (session->binding) counters.connections.set(counters.connections.get() - 1);
     slots_[id.index].session.reset();
@@ -183,7 +194,8 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
         return session.opened_ms + runtime_->settings.handshake_timeout_ms;
     const dsl::Route& route = *session.binding->route;
     int64_t when = session.condemned ? session.condemned->at_ms : Session::never_ms;
-    if (route.idle_timeout_ms > 0) when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
+    if (route.idle_timeout_ms > 0 && !session.stream)
+        when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
     if (route.ping_every_ms > 0)
         when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
     if (session.message_since_ms > 0) when = std::min(when, complete_by(session));
@@ -202,8 +214,8 @@ int64_t Gateway::Impl::complete_by(const Session& session) const {
 
 // A ping is on its way, and nothing was heard since. What is stalled is not read from, either.
 bool Gateway::Impl::awaits_pong(const Session& session) {
-    return session.binding->route->pong_timeout_ms > 0 && session.last_ping_ms > session.last_heard_ms &&
-           !session.stalled;
+    return session.binding->route->pong_timeout_ms > 0 && !session.stream &&
+           session.last_ping_ms > session.last_heard_ms && !session.stalled;
 }
 
 void Gateway::Impl::wake(Session& session, Now now) {
@@ -215,8 +227,10 @@ void Gateway::Impl::wake(Session& session, Now now) {
     } else if (session.state == Session::State::head &&
                session.opened_ms + runtime_->settings.handshake_timeout_ms <= now.steady_ms) {
         // Nothing came, or our answer is not taken.
-        if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty())
+        if ((session.handshaking->bytes.empty() && !session.post) || session.last_bytes ||
+            !session.queue.empty())
             return abort(session);
+        if (session.post && session.post->sent) return late_answer(session, now);
         const Reason reason = session.awaiting ? Reason::unavailable : Reason::idle;
         counters.refuse(reason);
         send_last(session,
@@ -247,7 +261,9 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
     if (session.message_since_ms > 0 && complete_by(session) <= now.steady_ms) {
         return close_for(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
     }
-    if (route.idle_timeout_ms > 0 && session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
+    // Who hears a stream says nothing.
+    if (route.idle_timeout_ms > 0 && !session.stream &&
+        session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
         return close_for(session, {Reason::idle, "nothing was heard", {}, {}, 0}, now);
     }
     if (awaits_pong(session) && session.last_ping_ms + route.pong_timeout_ms <= now.steady_ms) {
@@ -257,7 +273,9 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
     if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
         session.last_ping_ms = now.steady_ms;
         static const Frame ping = std::make_shared<const std::string>(encode_frame(Opcode::ping, ""));
-        send(session, ping, now);
+        static const Frame heartbeat = std::make_shared<const std::string>(sse_heartbeat);
+        // Where something waits, a heartbeat tells nobody anything.
+        if (!session.stream || session.queue.empty()) send(session, session.stream ? heartbeat : ping, now);
     }
 }
 
@@ -360,6 +378,13 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     // What did not fit is dropped, so that the last words do.
     if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
     std::string last;
+    if (session.stream) {
+        session.queue.push_last(
+            last_event(code, bye_text(code, reason, because, reconnect_ms), reconnect_ms));
+        session.last_bytes = true;
+        list_flush(session);
+        return reschedule(session, now);
+    }
     if (session.binding->route->dialect == dsl::Dialect::native) {
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
     }
@@ -422,6 +447,15 @@ void Gateway::release(Now now) {
 }
 void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     impl_->answered(ticket, std::move(answer), now);
+}
+void Gateway::run(const Errand& errand, Now now) {
+    impl_->run(errand, now);
+}
+void Gateway::take(const ErrandAnswer& answer, Now now) {
+    impl_->take(answer, now);
+}
+uint32_t Gateway::worker_of(uint64_t session) {
+    return static_cast<uint32_t>(session & worker_mask);
 }
 void Gateway::unseat(const Occupant& occupant, Now now) {
     impl_->unseat(occupant, now);

@@ -1,5 +1,6 @@
 // What the subscribers of a channel get: each message once and in order, or word of the gap.
 #include <algorithm>
+#include <utility>
 
 #include "daemon/core/gateway_impl.h"
 
@@ -119,8 +120,10 @@ Hello::Joined Gateway::Impl::begin_joined(Session& session, Channel& channel, No
     Replay& replay = session.replays.emplace_back();
     replay.channel = &channel;
     replay.by_cursor = rules.acks && !session.user.empty();
+    replay.since = resume_from(session, channel, replay.by_cursor);
     Query query = query_of(channel.name, rules, now);
-    if (replay.by_cursor) query.user = session.user;
+    query.since = replay.since;
+    if (replay.by_cursor && !query.since) query.user = session.user;
     query.rest = replay.by_cursor;
     query.limit = 0;
     const Ticket ticket = next_ticket();
@@ -134,7 +137,8 @@ Hello::Joined Gateway::Impl::begin_joined(Session& session, Channel& channel, No
     replay.announced = true;
     replay.epoch = page->top.epoch;
     replay.after = page->after;
-    return {channel.name, page->top, replay.by_cursor ? std::optional(page->recovered) : std::nullopt};
+    const bool asked = replay.by_cursor || replay.since;
+    return {channel.name, page->top, asked ? std::optional(page->recovered) : std::nullopt};
 }
 
 // A message came that does not follow the last one.
@@ -195,15 +199,18 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, const Page
     Channel& channel = *replay->channel;
     const dsl::ChannelRules& rules = rules_of(channel, now);
     meet(channel, page.top, now);
-    if (!replay->announced || !page.recovered) {
-        const bool asked = replay->since || replay->by_cursor || replay->announced;
-        const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
-        send_text(session, subscription_text("$subscribed", replay->re, channel.name, page.top, recovered),
-                  now, rules.lane);
-        replay->re.clear();
-    }
+    const bool announce = !replay->announced || !page.recovered;
+    const bool asked = replay->since || replay->by_cursor || replay->announced;
     replay->announced = true;
     replay->epoch = page.top.epoch;
+    replay->after = page.after;
+    if (announce) {
+        const std::string re = std::exchange(replay->re, {});
+        const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
+        send_text(session, subscription_text("$subscribed", re, channel.name, page.top, recovered), now,
+                  rules.lane);
+        if (session.state != Session::State::open) return false;  // and the replay is gone
+    }
     replay->after = page.after + page.messages.size();
     const uint64_t after = replay->after;
     for (const Publication& message : page.messages) {

@@ -71,6 +71,10 @@ class Gateway::Impl {
     void release(Now now);
     [[nodiscard]] int64_t release_at_ms() const;
 
+    // --- gateway_post.cc ---
+    void run(const Errand& errand, Now now);
+    void take(const ErrandAnswer& answer, Now now);
+
     // --- gateway_questions.cc ---
     void answered(uint64_t ticket, BrokerAnswer answer, Now now);
 
@@ -226,11 +230,56 @@ class Gateway::Impl {
                                       Now now);
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
     void tell_of_request(const Session& session, const HttpHead& head, const std::string& because, Now now);
-    void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
+    // As whom it comes in; nothing: it is answered, or waits.
+    [[nodiscard]] std::optional<Admitted> pass_door(Session& session, const Peer& client,
+                                                    const HttpHead& head, const Upgrade& upgrade,
+                                                    DoorKind kind, const std::string& headers, Now now);
+    void turn_away(Session& session, const HttpHead& head, TurnedAway turned, const std::string& headers,
+                   Now now);
+    void settle_in(Session& session, Admitted& admitted, Now now);
+    [[nodiscard]] const dsl::Route* route_of(const HttpHead& head) const;
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,
                                                    const Upgrade& upgrade);
     void join(Session& session, const Admitted& admitted, Now now);
+
+    // --- gateway_stream.cc ---
+    [[nodiscard]] bool wants_stream(const HttpHead& head) const;
+    [[nodiscard]] bool answer_stream(Session& session, const HttpHead& head, Now now);
+    void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
+                     Now now);
+    void subscribe_stream(Session& session, const std::string& channel, Now now);
+    [[nodiscard]] std::string cors_headers(const dsl::Route& route, std::string_view origin,
+                                           std::string_view host) const;
+    [[nodiscard]] static std::optional<Position> resume_from(const Session& session, const Channel& channel,
+                                                             bool by_cursor);
+    // Where the stream stands when this was sent, beside all that was.
+    [[nodiscard]] std::string stream_id(const Session& session, const Message* sent) const;
+    void send_event_text(Session& session, std::string_view text, Now now);
+    void send_event(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
+                    Now now);
+    [[nodiscard]] static Frame last_event(uint16_t code, std::string_view bye, int64_t reconnect_ms);
+    void end_stream(Session& session);
+
+    // --- gateway_post.cc ---
+    struct Running {  // an errand whose answer is not there yet
+        ErrandAnswer answer;
+        uint64_t session = 0;
+        std::string id;  // the client's own `$id`
+    };
+    [[nodiscard]] bool wants_post(const HttpHead& head) const;
+    void answer_post(Session& session, const HttpHead& head, Now now);
+    void begin_post(Session& session, const HttpHead& head, uint64_t target, const std::string& headers,
+                    Now now);
+    void refuse_post(Session& session, int status, std::string because, const std::string& headers, Now now);
+    [[nodiscard]] bool read_post(Session& session, Now now);
+    void late_answer(Session& session, Now now);
+    [[nodiscard]] bool take_answer(std::string_view text);
+    void name_errand();
+    void note_refusal(std::string_view re, Reason reason);
+    void drop_answer(std::string_view re);
+    void end_errands(uint64_t session);
+    void answer_errand(const Errand& errand, int status, std::string_view error, std::string_view because);
 
     // --- gateway_identity.cc ---
     void ask_about(Session& session, Credential question);
@@ -293,6 +342,12 @@ class Gateway::Impl {
         bool operator<(const Due& other) const { return at_ms > other.at_ms; }  // the next is on top
     };
     std::priority_queue<Due> due_;  // channels that gather; one may be gone, or have another time
+    absl::flat_hash_map<uint64_t, ConnectionId> streams_;  // by the session's number
+    absl::flat_hash_map<uint64_t, Running> errands_;       // by a number of their own
+    uint64_t errands_begun_ = 0;
+    uint64_t posts_ = 0;
+    uint64_t errand_ = 0;                                   // whose message is being handled; 0: none
+    std::string errand_name_;                               // as its `$id`
     std::vector<ConnectionId> waiting_replays_;             // that go on at the next tick
     absl::flat_hash_map<uint64_t, Question> asked_;         // of the broker, by ticket
     std::deque<std::pair<int64_t, uint64_t>> asked_until_;  // steady time and ticket, as they were asked

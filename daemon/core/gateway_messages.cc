@@ -43,6 +43,10 @@ std::optional<Position> position_of(const MessageParser::Member& since) {
 }
 
 void Gateway::Impl::read_frames(Session& session, std::span<char> bytes, Now now) {
+    if (session.stream) {  // nothing can follow its request
+        counters.refuse(Reason::bad_request);
+        return abort(session);
+    }
     session.last_heard_ms = now.steady_ms;
     Inflater* inflater = session.deflate_bits > 0 ? inflater_.get() : nullptr;
     for (;;) {
@@ -139,6 +143,7 @@ void Gateway::Impl::message(Session& session, std::string_view payload, bool bin
 void Gateway::Impl::native(Session& session, std::string_view payload, Now now) {
     const auto parsed = parser_.parse(payload);
     const bool known = parsed.ok();
+    if (errand_ != 0) name_errand();
     if (known && parsed.value()->type == "$ping") {
         control(session, now);
         return send_text(session, pong_text(parser_.id()), now);
@@ -356,7 +361,8 @@ void Gateway::Impl::reject(Session& session, std::string_view re, Rejection reje
     notice("message-refused", session, rejection, now);
     if (auto banned = count_refusal(session, rejection.reason, now))
         return close_for(session, std::move(*banned), now);
-    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;
+    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return drop_answer(re);
+    note_refusal(re, rejection.reason);
     if (route.dialect != dsl::Dialect::native)
         return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,
                      -1, now);

@@ -17,6 +17,11 @@ bool takes_deflated(const Session& session, size_t size) {
     return session.deflate_bits == 15 || size <= size_t{1} << session.deflate_bits;
 }
 
+// An event's id says what came before it, so that events of a stream do not overtake each other.
+dsl::Lane lane_of(const Session& session, dsl::Lane lane) {
+    return session.stream ? dsl::Lane::normal : lane;
+}
+
 }  // namespace
 
 Gateway::Impl::Bounds Gateway::Impl::bounds_of(const Session& session) const {
@@ -33,7 +38,7 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane)
     const bool beyond = session.queue.bytes() + frame->size() > burst_factor * bounds.bytes ||
                         session.queue.frames() >= burst_factor * bounds.frames;
     if (beyond) return too_slow(session, now);
-    session.queue.push(std::move(frame), now.steady_ms, lane);
+    session.queue.push(std::move(frame), now.steady_ms, lane_of(session, lane));
     list_flush(session);
 }
 
@@ -50,7 +55,7 @@ void Gateway::Impl::send_droppable(Session& session, Frame frame, const dsl::Cha
     // A quarter at once, so that a full queue is not walked over for each.
     if (full) left_out(session, session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
     const bool late = slow == dsl::SlowConsumer::drop;
-    session.queue.push(std::move(frame), now.steady_ms, rules.lane,
+    session.queue.push(std::move(frame), now.steady_ms, lane_of(session, rules.lane),
                        late ? SendQueue::Give::late : SendQueue::Give::early);
     list_flush(session);
 }
@@ -127,11 +132,13 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
 }
 
 void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane) {
+    if (session.stream && take_answer(text)) return;
     send_message(session, Opcode::text, text, now, lane);
 }
 
 void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now,
                                  dsl::Lane lane) {
+    if (session.stream) return send_event_text(session, payload, now);
     if (takes_deflated(session, payload.size())) {
         if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
             counters.deflated_frames.add();
@@ -145,6 +152,7 @@ void Gateway::Impl::send_publication(Session& session, const Publication& public
                                      const dsl::ChannelRules& rules, Now now) {
     const SharedFrame& shared = publication->frame;
     if (rules.acks && !session.user.empty()) session.owes_delivered = true;
+    if (session.stream) return send_event(session, publication, rules, now);
     if (takes_deflated(session, shared.payload().size())) {
         if (const Frame& frame = shared.deflated(*deflater_)) {
             counters.deflated_frames.add();

@@ -1,11 +1,12 @@
 #include "daemon/core/native.h"
 
+#include <charconv>
+
 #include "daemon/core/json_value.h"
 
 namespace wayleave {
 namespace {
 
-constexpr int64_t reconnect_min_ms = 500;
 constexpr int64_t reconnect_max_ms = 30'000;
 
 void append_position(std::string& out, Position position) {
@@ -28,6 +29,13 @@ std::string session_text(uint64_t number) {
     std::string out(16, '0');
     for (size_t i = 16; i-- > 0; number >>= 4) out[i] = hex[number & 15];
     return out;
+}
+
+std::optional<uint64_t> parse_session(std::string_view text) {
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
+    const bool whole = text.size() == 16 && error == std::errc{} && end == text.data() + text.size();
+    return whole && text == session_text(number) ? std::optional(number) : std::nullopt;
 }
 
 std::string hello_text(const Hello& hello) {

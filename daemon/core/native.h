@@ -56,5 +56,9 @@ struct Hello {
 [[nodiscard]] std::string presence_data(const Roster& roster);
 
 [[nodiscard]] std::string session_text(uint64_t number);  // 16 hexadecimal digits
+[[nodiscard]] std::optional<uint64_t> parse_session(std::string_view text);
+
+// How long a client is asked to wait at least before it comes again, by `$hello`.
+constexpr int64_t reconnect_min_ms = 500;
 
 }  // namespace wayleave

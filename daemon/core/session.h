@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "daemon/core/gateway.h"
+#include "daemon/core/http_body.h"
 #include "daemon/core/rejection.h"
 #include "daemon/core/send_queue.h"
+#include "daemon/core/sse.h"
 #include "daemon/core/websocket.h"
 #include "dsl/evaluate.h"
 #include "dsl/facts.h"
@@ -78,8 +80,18 @@ struct Awaiting {
 };
 
 struct Handshaking {
-    std::string bytes;   // of the head, as far as it arrived
-    size_t scanned = 0;  // see parse_head
+    std::string bytes;               // of the head, as far as it arrived
+    size_t scanned = 0;              // see parse_head
+    size_t most_ahead = 128 * 1024;  // of the head, and of what a client sends before it has our answer
+};
+
+// A request whose body is a message for the session of a stream.
+struct Post {
+    BodyReader body;
+    Errand errand;        // without its message, until the body is complete
+    std::string headers;  // for the answer
+    bool keep_alive = true;
+    bool sent = false;  // the errand is under way, and its answer is waited for
 };
 
 struct Session {
@@ -93,10 +105,14 @@ struct Session {
     bool abort_listed = false;
     bool stalled = false;     // the socket took not all, and something waits
     bool last_bytes = false;  // what is queued is the last of it
+    bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
     std::unique_ptr<Awaiting> awaiting;  // null but while somebody is asked
+    std::unique_ptr<Post> post;          // null but during such a request
+    // What a stream's `Last-Event-ID` says, while it is opened; null: it says nothing.
+    std::unique_ptr<StreamPositions> resumed;
     SendQueue queue;
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete

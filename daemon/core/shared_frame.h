@@ -1,5 +1,5 @@
-// A message as a complete frame, made once for all who get it, and its compressed form, made when the first
-// one wants it. Any thread.
+// A message as a complete frame, made once for all who get it, and its other forms, made when the first
+// one wants them. Any thread.
 #pragma once
 
 #include <memory>
@@ -31,11 +31,16 @@ class SharedFrame {
     // works if nobody's has yet.
     [[nodiscard]] const Frame& deflated(Deflater& deflater) const;
 
+    // As an event of a stream (see sse.h), made when the first one wants it.
+    [[nodiscard]] const Frame& event() const;
+
   private:
     std::string bytes_;
     size_t header_;
     mutable std::once_flag once_;
     mutable Frame deflated_;
+    mutable std::once_flag event_once_;
+    mutable Frame event_;
 };
 
 // One frame for one connection.

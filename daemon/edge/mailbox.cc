@@ -41,6 +41,17 @@ void Mailbox::post(Command command) {
     wake();
 }
 
+void Exchange::add(uint32_t worker, Mailbox& mailbox) {
+    if (mailboxes_.size() <= worker) mailboxes_.resize(worker + 1);
+    mailboxes_[worker] = &mailbox;
+}
+
+bool Exchange::post(uint32_t worker, Command command) const {
+    if (worker >= mailboxes_.size() || !mailboxes_[worker]) return false;
+    mailboxes_[worker]->post(std::move(command));
+    return true;
+}
+
 bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands) {
     const std::lock_guard lock(mutex_);
     publications.swap(publications_);

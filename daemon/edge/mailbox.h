@@ -56,4 +56,15 @@ class Mailbox final : public Inbox {
     std::vector<Command> commands_;
 };
 
+// The mailboxes of all workers, by the broker's numbers. Filled before the threads start, and read by any.
+class Exchange {
+  public:
+    void add(uint32_t worker, Mailbox& mailbox);
+    // False: there is no such worker.
+    [[nodiscard]] bool post(uint32_t worker, Command command) const;
+
+  private:
+    std::vector<Mailbox*> mailboxes_;
+};
+
 }  // namespace wayleave

@@ -16,11 +16,13 @@
 
 #include "daemon/core/backend.h"
 #include "daemon/core/bans.h"
+#include "daemon/core/canary.h"
 #include "daemon/core/escape.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
 #include "daemon/explain/test_run.h"
 #include "daemon/ops/admin.h"
@@ -151,6 +153,7 @@ class Server::Impl {
     void apply_limits();
     void look_at_memory();
     void check_pulses();
+    void tell_of_canary();
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
 
@@ -173,6 +176,8 @@ class Server::Impl {
     // In the order of birth; each uses those above it.
     const EdgeReport report_ = log_edge_event;
     std::unique_ptr<Broker> broker_;
+    std::optional<Canary> canary_;
+    Exchange exchange_;
     LimitTable limits_;
     BanTable bans_;
     Door door_;
@@ -194,6 +199,7 @@ class Server::Impl {
     int64_t extended_ms_ = 0;
     bool draining_ = false;
     std::string told_status_;
+    bool told_stuck_ = false;
     int exit_code_ = EX_OK;
 };
 
@@ -278,6 +284,7 @@ Result<Nothing, StartError> Server::Impl::open_broker() {
     auto made = make_broker(settings_, start_);
     if (!made) return failure(StartError(made.error()));
     broker_ = std::move(*made);
+    canary_.emplace(*broker_);
     return Nothing{};
 }
 
@@ -286,11 +293,12 @@ Result<Nothing, StartError> Server::Impl::open_workers() {
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker = Worker::create({*broker_, limits_, bans_, door_, report_}, settings, std::move(sockets),
-                                     runtime_);
+        auto worker = Worker::create({*broker_, *canary_, exchange_, limits_, bans_, door_, report_},
+                                     settings, std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
+    canary_->begin(workers_.size());
     pulses_.assign(workers_.size(), Pulse{0, start_.steady_ms, false});
     return Nothing{};
 }
@@ -313,6 +321,7 @@ int Server::Impl::run() {
                {"workers", std::to_string(workers_.size())},
                {"max_connections", std::to_string(door_.most())},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
+    canary_->sing(read_clocks(), steady_us());
     notify_ready(status_line(snapshot()));
     loop_.run();
     stop_workers();
@@ -491,6 +500,8 @@ void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
     lasting_.refresh(read_clocks());
     check_pulses();
+    canary_->sing(read_clocks(), steady_us());
+    tell_of_canary();
     look_at_memory();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
@@ -550,6 +561,16 @@ void Server::Impl::check_pulses() {
     }
 }
 
+// Once, when delivery stops, and once when it goes on.
+void Server::Impl::tell_of_canary() {
+    const CanaryReport report = canary_->report(steady_us());
+    if (report.ready != told_stuck_ || report.rounds == 0) return;
+    told_stuck_ = !report.ready;
+    if (report.ready)
+        return log_event(Level::warn, "delivery-resumed", "publications come to every worker again");
+    for (const std::string& one : report.stuck) log_event(Level::error, "delivery-stuck", one);
+}
+
 // Not fed while a worker stands still: then the service manager ends the process and starts a new one.
 void Server::Impl::feed_watchdog() {
     check_pulses();
@@ -568,6 +589,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.draining = draining_;
     shot.healthy =
         std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    shot.canary = canary_->report(steady_us());
     shot.listeners = listeners_;
     for (const auto& side : tls_) {
         if (!side) continue;

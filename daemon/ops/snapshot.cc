@@ -52,6 +52,11 @@ class Families {
 void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.",
                      totals.handshakes);
+    families.counter("wayleave_streams_opened_total", "Streams of Server-Sent Events that were opened.",
+                     totals.streams_opened);
+    families.counter("wayleave_stream_events_total", "Publications that were queued for streams.",
+                     totals.stream_events);
+    families.counter("wayleave_posts_total", "Messages that came by POST for a stream.", totals.posts);
     families.counter("wayleave_reauthentications_total", "$auth messages that were accepted.",
                      totals.reauthenticated);
     families.counter("wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
@@ -85,8 +90,10 @@ void add_traffic(Families& families, const Totals& totals) {
 
 void add_door(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
-    families.gauge("wayleave_connections", "WebSockets that are open.",
+    families.gauge("wayleave_connections", "WebSockets and streams that are open.",
                    static_cast<double>(totals.connections));
+    families.gauge("wayleave_streams", "Of them: streams of Server-Sent Events.",
+                   static_cast<double>(totals.streams));
     families.gauge("wayleave_sockets", "Sockets that are open, also those before their handshake.",
                    static_cast<double>(totals.sockets));
     families.gauge("wayleave_max_connections", "How many sockets there may be.",
@@ -235,6 +242,25 @@ void add_backends(Families& families, const std::vector<BackendStatus>& backends
         [](Status s) { return s.broken ? 1U : 0U; });
 }
 
+void add_canary(Families& families, const CanaryReport& canary) {
+    families.counter("wayleave_canaries_total", "Publications that were made to see whether they arrive.",
+                     canary.sung);
+    families.counter("wayleave_canary_failures_total",
+                     "Of them: not accepted, or not with every worker within 5 seconds.", canary.failed);
+    families.gauge("wayleave_canary_last_seconds", "How long the last one took to the slowest worker.",
+                   static_cast<double>(canary.last_us) / 1e6);
+    auto& rounds = families.family("wayleave_canary_seconds", "How long they took to the slowest worker.",
+                                   MetricType::Histogram);
+    ClientMetric metric;
+    metric.histogram.sample_count = canary.rounds;
+    metric.histogram.sample_sum = static_cast<double>(canary.sum_us) / 1e6;
+    for (size_t i = 0; i < canary.within.size(); ++i) {
+        metric.histogram.bucket.push_back(
+            {canary.within[i], static_cast<double>(CanaryReport::bounds_us[i]) / 1e6});
+    }
+    rounds.metric.push_back(std::move(metric));
+}
+
 void add_daemon(Families& families, const Snapshot& snapshot) {
     families.family("wayleave_build_info", "The version that runs.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"version", snapshot.version}}));
@@ -306,6 +332,10 @@ std::string refusals_json(const Totals& totals) {
 
 void Totals::add(const Counters& counters) {
     connections += counters.connections.get();
+    streams += counters.streams.get();
+    streams_opened += counters.streams_opened.get();
+    stream_events += counters.stream_events.get();
+    posts += counters.posts.get();
     sockets += counters.sockets.get();
     subscriptions += counters.subscriptions.get();
     channels += counters.channels.get();
@@ -343,6 +373,7 @@ void Totals::add(const Counters& counters) {
 std::string metrics_page(const Snapshot& snapshot) {
     Families families;
     add_daemon(families, snapshot);
+    add_canary(families, snapshot.canary);
     add_policy(families, snapshot);
     add_door(families, snapshot);
     add_broker(families, snapshot.broker);
