@@ -16,7 +16,6 @@ constexpr int most_wal_pages = 16'384;        // then they have to wait for it
 constexpr int checkpoint_wait_ms = 100;       // for readers that are no part of this daemon
 constexpr int64_t remind_ms = 10'000;
 constexpr int64_t least_between_reports_ms = 1000;
-constexpr int64_t probe_every_ms = 1000;
 constexpr int64_t notes_every_ms = 1000;
 constexpr size_t notes_at_once = 512;
 constexpr size_t overhead = 256;  // of a task beside its bytes: about
@@ -249,7 +248,6 @@ void SqliteWriter::check_file() const {
 bool SqliteWriter::tidy() {
     try {
         measure();
-        probe();
         if (now_.steady_ms - noted_ms_ >= notes_every_ms) flush_notes(notes_at_once);
         const bool more = store_.tidy(now_);
         checkpoint();
@@ -259,17 +257,6 @@ bool SqliteWriter::tidy() {
         failed(fault);
         return false;
     }
-}
-
-// Nobody may publish while the daemon says that it is not ready.
-void SqliteWriter::probe() {
-    if (!failing_ || now_.steady_ms - probed_ms_ < probe_every_ms) return;
-    probed_ms_ = now_.steady_ms;
-    check_file();
-    Transaction transaction(*database_);
-    store_.settle(now_);
-    transaction.commit();
-    worked();
 }
 
 void SqliteWriter::flush_notes(size_t most) {

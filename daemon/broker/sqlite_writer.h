@@ -92,7 +92,6 @@ class SqliteWriter {
     void deliver(Tasks tasks);
     void give_up(Tasks tasks, const std::string& because);
     [[nodiscard]] bool tidy();
-    void probe();
     void flush_notes(size_t most);
     void check_file() const;
     void checkpoint();
@@ -114,7 +113,6 @@ class SqliteWriter {
     bool failing_ = false;
     int64_t reported_ms_ = 0;
     int64_t noted_ms_ = 0;
-    int64_t probed_ms_ = 0;
     int wal_pages_ = 0;
     int next_checkpoint_ = 0;  // when there are so many
     int64_t page_bytes_ = 0;

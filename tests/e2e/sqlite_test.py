@@ -230,7 +230,8 @@ async def test_a_full_disk():
         daemon.wait_log("event=broker-failed")
         assert daemon.metric("wayleave_broker_failures_total") >= 1
         assert daemon.metric("wayleave_broker_failing") == 1
-        assert daemon.admin("/readyz")[0] == 503 and daemon.admin("/healthz")[0] == 200
+        wait_until(lambda: "messages cannot be stored" in daemon.log() and daemon.admin("/readyz")[0] == 503, "unreadiness")
+        assert daemon.admin("/healthz")[0] == 200
         await client.must("$publish", channel="loud/a", data={"text": "still here"})  # it serves on
         await listener.wait_for(None, text="still here")
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
@@ -247,7 +248,7 @@ async def test_metrics_show_the_group_commit():
         for round_ in range(20):
             await asyncio.gather(*(publish(client, "room/a", f"{round_}") for client in clients))
         committed = daemon.metric("wayleave_broker_committed_total")
-        assert committed == 320, committed
+        assert committed >= 320, committed  # and the canary's
         assert 0 < daemon.metric("wayleave_broker_commits_total") <= committed
         assert daemon.metric("wayleave_broker_database_bytes") > 0
         assert daemon.metric("wayleave_broker_failures_total") == 0

@@ -12,7 +12,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "daemon/broker/sqlite.h"
@@ -38,7 +40,7 @@ class TestBox final : public Inbox {
         std::unique_lock lock(mutex_);
         const bool came =
             changed_.wait_for(lock, std::chrono::seconds(30), [&] { return answers_.contains(ticket); });
-        REQUIRE(came);
+        if (!came) throw std::runtime_error("no answer came");  // on any thread, where Catch may not be
         T answer = std::get<T>(std::move(answers_.at(ticket)));
         answers_.erase(ticket);
         return answer;

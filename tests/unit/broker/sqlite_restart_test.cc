@@ -159,9 +159,6 @@ TEST_CASE_METHOD(SqliteFixture, "unsynced commits and a loss of power begin anot
     settings.full = false;
     open();
     const uint64_t epoch = publish("a").position.epoch;
-    const int child = fork();
-    if (child == 0) _exit(0);
-    waitpid(child, nullptr, 0);
     SECTION("not after a clean stop") {
         open();
         CHECK(all().top.epoch == epoch);
