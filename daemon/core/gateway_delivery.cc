@@ -35,6 +35,11 @@ const dsl::ChannelRules& Gateway::Impl::rules_of(Channel& channel, Now now) {
     if (channel.generation == runtime_->generation && channel.rules) return *channel.rules;
     channel.rules = &runtime_->policy->channel_rules(channel.name);
     channel.generation = runtime_->generation;
+    if (channel.rules->lane != channel.lane) {
+        // What waits in the old lane stays before what comes in the new one.
+        channel.lane = channel.rules->lane;
+        for (const Subscriber& subscriber : channel.subscribers) subscriber.session->queue.commit();
+    }
     if (channel.rules->presence != channel.presence) {
         channel.presence = channel.rules->presence;
         const PresenceRules rules = presence_rules(*channel.rules);
