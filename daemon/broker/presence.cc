@@ -46,7 +46,9 @@ Publication presence_message(std::string_view word, std::string_view channel, st
     text += ",\"user\":";
     append_json(text, user);
     text += '}';
-    return std::make_shared<const Message>(std::string(channel), Position{}, text);
+    auto message = std::make_shared<Message>(std::string(channel), Position{}, text);
+    message->announcement = true;
+    return message;
 }
 
 Presence::Presence(Announce announce)

@@ -124,6 +124,18 @@ struct PresenceRules {
     int64_t grace_ms = 0;   // who returns within it was never gone
 };
 
+// Of a broker that keeps its messages on a disk.
+struct DiskTotals {
+    uint64_t commits = 0;
+    uint64_t committed = 0;  // publications and acknowledgements in them
+    uint64_t failures = 0;   // transactions that came to nothing
+    uint64_t refused = 0;    // publications and acknowledgements, because too many waited
+    uint64_t waiting = 0;    // of them, now
+    uint64_t waiting_bytes = 0;
+    uint64_t database_bytes = 0;
+    uint64_t wal_bytes = 0;
+};
+
 // For the metrics.
 struct BrokerTotals {
     uint64_t channels = 0;  // that are numbered
@@ -132,6 +144,7 @@ struct BrokerTotals {
     uint64_t evicted = 0;   // messages that went before their time, since memory was short
     uint64_t duplicates = 0;
     uint64_t ids_evicted = 0;  // of deduplication: likewise
+    std::optional<DiskTotals> disk = {};
 };
 
 using BrokerAnswer = std::variant<Receipt, Page, Progress, Roster>;

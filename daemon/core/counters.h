@@ -58,6 +58,7 @@ struct Counters {
     Counter publications;  // accepted from this worker's clients
     Counter deliveries;    // frames queued to subscribers
     Counter replayed;      // messages out of a history, to subscribers that catch up
+    Counter conflated;     // messages that a newer one of their key replaced before they were delivered
     Counter duplicates;    // publications that were delivered before
     Counter unanswered;    // questions to the broker that were not answered in time
     Counter shed;          // readers closed to free memory

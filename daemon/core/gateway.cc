@@ -364,7 +364,7 @@ void Gateway::Impl::abort(Session& session) {
 }
 
 void Gateway::Impl::send_last(Session& session, std::string bytes) {
-    session.queue.push(std::make_shared<const std::string>(std::move(bytes)));
+    session.queue.push_last(std::make_shared<const std::string>(std::move(bytes)));
     session.last_bytes = true;
     list_flush(session);
 }
@@ -379,7 +379,8 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
     std::string last;
     if (session.stream) {
-        session.queue.push(last_event(code, bye_text(code, reason, because, reconnect_ms), reconnect_ms));
+        session.queue.push_last(
+            last_event(code, bye_text(code, reason, because, reconnect_ms), reconnect_ms));
         session.last_bytes = true;
         list_flush(session);
         return reschedule(session, now);
@@ -388,7 +389,7 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
     }
     last += close_frame(code, because.empty() ? reason : because);
-    session.queue.push(std::make_shared<const std::string>(std::move(last)));
+    session.queue.push_last(std::make_shared<const std::string>(std::move(last)));
     list_flush(session);
     reschedule(session, now);
 }
@@ -437,6 +438,12 @@ void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now)
 }
 void Gateway::delivered(std::span<const Publication> publications, Now now) {
     impl_->delivered(publications, now);
+}
+int64_t Gateway::release_at_ms() const {
+    return impl_->release_at_ms();
+}
+void Gateway::release(Now now) {
+    impl_->release(now);
 }
 void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     impl_->answered(ticket, std::move(answer), now);

@@ -102,7 +102,8 @@ void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view r
     const dsl::ChannelRules& rules = rules_of(channel, now);
     if (rules.history == 0) {
         const auto recovered = since ? std::optional(false) : std::nullopt;
-        return send_text(session, subscription_text("$subscribed", re, channel.name, {}, recovered), now);
+        return send_text(session, subscription_text("$subscribed", re, channel.name, {}, recovered), now,
+                         rules.lane);
     }
     forget_replay(session, &channel);
     hub_.subscriber(session, channel)->offset = Subscriber::catching_up;
@@ -206,7 +207,8 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, const Page
     if (announce) {
         const std::string re = std::exchange(replay->re, {});
         const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
-        send_text(session, subscription_text("$subscribed", re, channel.name, page.top, recovered), now);
+        send_text(session, subscription_text("$subscribed", re, channel.name, page.top, recovered), now,
+                  rules.lane);
         if (session.state != Session::State::open) return false;  // and the replay is gone
     }
     replay->after = page.after + page.messages.size();
@@ -231,10 +233,11 @@ void Gateway::Impl::give_up_replay(Session& session, const Replay& replay, const
                                    Now now) {
     const std::string channel = replay.channel->name;
     const std::string re = replay.re;
+    const dsl::Lane lane = rules_of(*replay.channel, now).lane;
     const bool asked = !replay.announced && !re.empty();
     (void)leave_channel(session, channel, now);
     if (asked) return reject(session, re, {Reason::unavailable, because, {}, {}, 0}, now);
-    send_text(session, unsubscribed_text(channel, to_string(Reason::unavailable), because), now);
+    send_text(session, unsubscribed_text(channel, to_string(Reason::unavailable), because), now, lane);
 }
 
 void Gateway::Impl::continue_replays(Now now) {
@@ -253,30 +256,84 @@ void Gateway::Impl::delivered(std::span<const Publication> publications, Now now
         Channel* channel = hub_.find(publication->channel);
         if (!channel) continue;
         const dsl::ChannelRules& rules = rules_of(*channel, now);
-        const Position position = publication->position;
-        const bool numbered = position.epoch != 0;
-        if (numbered) {
-            meet(*channel, {position.epoch, position.offset - 1}, now);
-            channel->seen.offset = std::max(channel->seen.offset, position.offset);
+        if (rules.conflate_ms + rules.batch_ms > 0 && !publication->announcement) {
+            gather(*channel, publication, rules, now);
+        } else {
+            deliver(*channel, publication, now);
         }
-        // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
-        for (size_t i = channel->subscribers.size(); i-- > 0;) {
-            Subscriber& subscriber = channel->subscribers[i];
-            Session& session = *subscriber.session;
-            const bool last = channel->subscribers.size() == 1;
-            if (numbered) {
-                if (subscriber.offset >= position.offset) continue;
-                if (subscriber.offset + 1 != position.offset) {
-                    catch_up(session, *channel, now);
-                    if (last) break;  // the channel may be gone with its last subscriber
-                    continue;
-                }
-                subscriber.offset = position.offset;
-            }
+    }
+}
+
+void Gateway::Impl::deliver(Channel& channel, const Publication& publication, Now now) {
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    const Position position = publication->position;
+    const bool numbered = position.epoch != 0;
+    if (numbered) {
+        meet(channel, {position.epoch, position.offset - 1}, now);
+        channel.seen.offset = std::max(channel.seen.offset, position.offset);
+    }
+    // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
+    for (size_t i = channel.subscribers.size(); i-- > 0;) {
+        Subscriber& subscriber = channel.subscribers[i];
+        Session& session = *subscriber.session;
+        const bool last = channel.subscribers.size() == 1;  // the channel may go with it
+        if (numbered && subscriber.offset >= position.offset) continue;
+        if (numbered && subscriber.offset + 1 != position.offset) {
+            catch_up(session, channel, now);
+        } else {
+            subscriber.offset = numbered ? position.offset : subscriber.offset;
             if (session.number == publication->except) continue;
             counters.deliveries.add();
             send_publication(session, publication, rules, now);
-            if (last) break;
+        }
+        if (last) break;
+    }
+}
+
+// --- what is gathered ---
+
+void Gateway::Impl::gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules,
+                           Now now) {
+    const int64_t window_ms = rules.conflate_ms + rules.batch_ms;  // one of them is 0
+    if (!channel.gathered) {
+        channel.gathered = std::make_unique<Gathered>();
+        channel.gathered->until_ms = now.steady_ms + window_ms;
+        due_.push({channel.gathered->until_ms, channel.name});
+        // The first of its window is new to everybody; a batch waits for its others.
+        if (rules.conflate_ms > 0) return deliver(channel, publication, now);
+    }
+    std::vector<Publication>& waiting = channel.gathered->waiting;
+    if (rules.conflate_ms > 0) {
+        const auto [it, fresh] = channel.gathered->by_key.try_emplace(publication->key, waiting.size());
+        if (!fresh) {
+            counters.conflated.add();
+            waiting[it->second] = publication;
+            return;
+        }
+    }
+    waiting.push_back(publication);
+}
+
+int64_t Gateway::Impl::release_at_ms() const {
+    return due_.empty() ? INT64_MAX : due_.top().at_ms;
+}
+
+void Gateway::Impl::release(Now now) {
+    while (!due_.empty() && due_.top().at_ms <= now.steady_ms) {
+        const Due due = due_.top();
+        due_.pop();
+        Channel* channel = hub_.find(due.channel);
+        if (!channel || !channel->gathered || channel->gathered->until_ms != due.at_ms) continue;
+        const auto gathered = std::move(channel->gathered);
+        const int64_t conflate_ms = rules_of(*channel, now).conflate_ms;
+        if (conflate_ms > 0 && !gathered->waiting.empty()) {
+            channel->gathered = std::make_unique<Gathered>();
+            channel->gathered->until_ms = now.steady_ms + conflate_ms;
+            due_.push({channel->gathered->until_ms, channel->name});
+        }
+        for (const Publication& publication : gathered->waiting) {
+            channel = hub_.find(due.channel);  // its last subscriber may have gone
+            if (channel) deliver(*channel, publication, now);
         }
     }
 }
@@ -286,13 +343,14 @@ void Gateway::Impl::meet(Channel& channel, Position top, Now now) {
     if (channel.seen.epoch == top.epoch) return;
     const bool lost = channel.seen.epoch != 0;
     channel.seen = top;
+    const dsl::Lane lane = rules_of(channel, now).lane;
     for (size_t i = channel.subscribers.size(); i-- > 0;) {
         Subscriber& subscriber = channel.subscribers[i];
         if (subscriber.offset == Subscriber::catching_up) continue;
         subscriber.offset = top.offset;
         if (lost)
             send_text(*subscriber.session,
-                      subscription_text("$subscribed", "", channel.name, channel.seen, false), now);
+                      subscription_text("$subscribed", "", channel.name, channel.seen, false), now, lane);
     }
 }
 

@@ -289,6 +289,7 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
     }
     Hello hello{session.number, admitted.user, route.ping_every_ms, route.max_message, std::move(joined)};
     send_text(session, hello_text(hello), now);
+    session.queue.commit();  // nothing overtakes it
     replay_some(session, now);
 }
 

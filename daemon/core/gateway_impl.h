@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <queue>
 #include <random>
 #include <string>
 #include <string_view>
@@ -66,6 +67,9 @@ class Gateway::Impl {
 
     // --- gateway_delivery.cc ---
     void delivered(std::span<const Publication> publications, Now now);
+
+    void release(Now now);
+    [[nodiscard]] int64_t release_at_ms() const;
 
     // --- gateway_post.cc ---
     void run(const Errand& errand, Now now);
@@ -133,6 +137,8 @@ class Gateway::Impl {
     [[nodiscard]] bool take_page(Session& session, const Channel* channel, const Page& page, Now now);
     void give_up_replay(Session& session, const Replay& replay, const std::string& because, Now now);
     void continue_replays(Now now);
+    void deliver(Channel& channel, const Publication& publication, Now now);
+    void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
     void meet(Channel& channel, Position top, Now now);
     void note_delivered(Session& session, Now now);
 
@@ -171,11 +177,13 @@ class Gateway::Impl {
     };
     [[nodiscard]] Bounds bounds_of(const Session& session) const;
     void send_droppable(Session& session, Frame frame, const dsl::ChannelRules& rules, Now now);
-    void send(Session& session, Frame frame, Now now);
-    void send_message(Session& session, Opcode opcode, std::string_view payload, Now now);
+    void send(Session& session, Frame frame, Now now, dsl::Lane lane = dsl::Lane::normal);
+    void send_message(Session& session, Opcode opcode, std::string_view payload, Now now,
+                      dsl::Lane lane = dsl::Lane::normal);
     void send_publication(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
                           Now now);
-    void send_text(Session& session, std::string_view text, Now now);
+    void send_text(Session& session, std::string_view text, Now now, dsl::Lane lane = dsl::Lane::normal);
+    void left_out(Session& session, size_t messages);
     void too_slow(Session& session, Now now);
 
     // --- gateway.cc ---
@@ -332,8 +340,14 @@ class Gateway::Impl {
     absl::flat_hash_map<uint64_t, Running> errands_;       // by a number of their own
     uint64_t errands_begun_ = 0;
     uint64_t posts_ = 0;
-    uint64_t errand_ = 0;                                   // whose message is being handled; 0: none
-    std::string errand_name_;                               // as its `$id`
+    uint64_t errand_ = 0;      // whose message is being handled; 0: none
+    std::string errand_name_;  // as its `$id`
+    struct Due {
+        int64_t at_ms = 0;
+        std::string channel;
+        bool operator<(const Due& other) const { return at_ms > other.at_ms; }  // the next is on top
+    };
+    std::priority_queue<Due> due_;  // channels that gather; one may be gone, or have another time
     std::vector<ConnectionId> waiting_replays_;             // that go on at the next tick
     absl::flat_hash_map<uint64_t, Question> asked_;         // of the broker, by ticket
     std::deque<std::pair<int64_t, uint64_t>> asked_until_;  // steady time and ticket, as they were asked

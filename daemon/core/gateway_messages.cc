@@ -241,10 +241,11 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
     if (!leave_channel(session, channel->text, now)) {
         return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
     }
-    send_text(session, subscription_text("$unsubscribed", message.id, channel->text), now);
+    send_text(session, subscription_text("$unsubscribed", message.id, channel->text), now, lane);
 }
 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,

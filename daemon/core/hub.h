@@ -22,6 +22,13 @@ struct Subscriber {
     uint64_t offset = 0;
 };
 
+// What a channel with `conflate` or `batch` holds back until its window is over.
+struct Gathered {
+    int64_t until_ms = 0;  // steady time
+    std::vector<Publication> waiting;
+    StringMap<size_t> by_key;  // of conflation: where in `waiting`
+};
+
 struct Channel {
     std::string name;
     const dsl::ChannelRules* rules =
@@ -31,6 +38,7 @@ struct Channel {
     mutable uint64_t mark = 0;  // see channel_mark; 0: not computed yet
     bool presence = false;      // the subscribers are counted by the broker's presence
     std::vector<Subscriber> subscribers;
+    std::unique_ptr<Gathered> gathered;  // mostly null
 };
 
 class Hub {

@@ -30,9 +30,10 @@ struct Message {
 
     const std::string channel;
     const Position position;
-    uint64_t except = 0;  // the session that published and does not want it back; 0: nobody
-    std::string key;      // of conflation; may be empty
-    SharedFrame frame;    // of dialect `wayleave.v1`
+    uint64_t except = 0;        // the session that published and does not want it back; 0: nobody
+    std::string key;            // of conflation; may be empty
+    bool announcement = false;  // `$join` or `$leave`: nobody's message
+    SharedFrame frame;          // of dialect `wayleave.v1`
 };
 
 using Publication = std::shared_ptr<const Message>;

@@ -163,6 +163,11 @@ std::string unsubscribed_text(std::string_view channel, std::string_view reason,
     return out += '}';
 }
 
+std::string dropped_text(uint64_t messages) {
+    return "{\"type\":\"$dropped\",\"messages\":" + std::to_string(messages) +
+           ",\"because\":\"this connection reads too slowly\"}";
+}
+
 std::string bye_text(uint16_t code, std::string_view reason, std::string_view because, int64_t reconnect_ms) {
     std::string out = "{\"type\":\"$bye\",\"code\":" + std::to_string(code) + ",\"reason\":";
     append_json(out, reason);

@@ -45,6 +45,8 @@ struct Hello {
 // The server's own decision.
 [[nodiscard]] std::string unsubscribed_text(std::string_view channel, std::string_view reason,
                                             std::string_view because);
+// So many messages were left out, because the client reads too slowly.
+[[nodiscard]] std::string dropped_text(uint64_t messages);
 // A negative `reconnect_ms` says not to come back.
 [[nodiscard]] std::string bye_text(uint16_t code, std::string_view reason, std::string_view because,
                                    int64_t reconnect_ms);

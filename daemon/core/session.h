@@ -128,6 +128,7 @@ struct Session {
     std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
     std::vector<Replay> replays;              // most have none
     bool owes_delivered = false;              // messages with acknowledgements are queued
+    uint32_t left_out = 0;                    // messages that were dropped, and it was not told
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

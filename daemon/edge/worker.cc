@@ -94,6 +94,8 @@ class Worker::Impl {
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::optional<Turn> turn_;
     std::optional<Timer> ticker_;
+    std::optional<Timer> releaser_;
+    int64_t release_at_ms_ = INT64_MAX;  // that it is set to
     std::vector<Publication> publications_;
     std::vector<Command> commands_;
     std::thread thread_;
@@ -128,6 +130,10 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
         loop_, [this] { begin_turn(); }, [this] { end_turn(); });
     ticker_.emplace(loop_, [this] { tick(); });
     ticker_->every(tick_ms);
+    releaser_.emplace(loop_, [this] {
+        release_at_ms_ = INT64_MAX;
+        gateway_.release(now_);
+    });
     return success();
 }
 
@@ -201,6 +207,10 @@ void Worker::Impl::end_turn() {
     transports_->work_off();
     ask();
     run_errands();
+    if (const int64_t at_ms = gateway_.release_at_ms(); at_ms != release_at_ms_) {
+        release_at_ms_ = at_ms;
+        if (at_ms != INT64_MAX) releaser_->after(std::max<int64_t>(0, at_ms - now_.steady_ms));
+    }
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
 }
 

@@ -62,14 +62,14 @@ TEST_CASE("a publication reaches the workers that subscribed, the publisher's to
     broker.subscribe(2, "room");
     broker.subscribe(1, "hall");
 
-    (void)broker.publish(publication("room", "a"));
-    (void)broker.publish(publication("nobody", "b"));
+    (void)broker.publish(publication("room", "a"), {});
+    (void)broker.publish(publication("nobody", "b"), {});
     CHECK(first.take() == Texts{"room=a"});
     CHECK(second.take().empty());
     CHECK(third.take() == Texts{"room=a"});
 
     broker.unsubscribe(0, "room");
-    (void)broker.publish(publication("room", "c"));
+    (void)broker.publish(publication("room", "c"), {});
     CHECK(first.take().empty());
     CHECK(third.take() == Texts{"room=c"});
 }
@@ -80,12 +80,12 @@ TEST_CASE("subscribing twice delivers once, leaving twice does no harm", "[broke
     const uint32_t worker = broker.add_worker(box);
     broker.subscribe(worker, "room");
     broker.subscribe(worker, "room");
-    (void)broker.publish(publication("room", "a"));
+    (void)broker.publish(publication("room", "a"), {});
     CHECK(box.take() == Texts{"room=a"});
     broker.unsubscribe(worker, "room");
     broker.unsubscribe(worker, "room");
     broker.unsubscribe(worker, "never");
-    (void)broker.publish(publication("room", "b"));
+    (void)broker.publish(publication("room", "b"), {});
     CHECK(box.take().empty());
 }
 
@@ -94,8 +94,8 @@ TEST_CASE("names are compared whole", "[broker]") {
     Box box;
     const uint32_t worker = broker.add_worker(box);
     broker.subscribe(worker, std::string("a\0b", 3));
-    (void)broker.publish(publication("a", "no"));
-    (void)broker.publish(publication(std::string("a\0b", 3), "yes"));
+    (void)broker.publish(publication("a", "no"), {});
+    (void)broker.publish(publication(std::string("a\0b", 3), "yes"), {});
     CHECK(box.take() == Texts{std::string("a\0b=yes", 7)});
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("publications of many threads arrive in one order everywhere", "[broke
         running.emplace_back([&broker, t] {
             for (int i = 0; i < each; ++i) {
                 (void)broker.publish(
-                    publication(i % 2 == 0 ? "one" : "two", std::to_string(t) + ":" + std::to_string(i)));
+                    publication(i % 2 == 0 ? "one" : "two", std::to_string(t) + ":" + std::to_string(i)), {});
             }
         });
     }
@@ -123,7 +123,7 @@ TEST_CASE("publications of many threads arrive in one order everywhere", "[broke
     std::thread churn([&] {
         while (!done) {
             broker.subscribe(1, "churn");
-            (void)broker.publish(publication("churn", "x"));
+            (void)broker.publish(publication("churn", "x"), {});
             broker.unsubscribe(1, "churn");
         }
     });
