@@ -32,6 +32,7 @@ class FakeBroker final : public Broker {
     void take_seat(std::string_view, int64_t, const Occupant&) override {}
     void leave_seat(std::string_view, const Occupant&) override {}
     void tick(Now) override {}
+    [[nodiscard]] BrokerTotals totals() const override { return {}; }
 
     [[nodiscard]] Position top() const { return answer->position; }
 

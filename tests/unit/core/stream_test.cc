@@ -151,7 +151,7 @@ TEST_CASE("silence ends no stream, and is filled with comments") {
     const ConnectionId id = world.open(as("alice"));
     (void)world.read(id);
     for (int i = 0; i < 8; ++i) {
-        world.later(20'000);
+        world.later(20'500);
         CHECK(world.read(id) == ":\n\n");
     }
     for (int i = 0; i < 30; ++i) world.later(20'000);

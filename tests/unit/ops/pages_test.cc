@@ -29,7 +29,10 @@ Snapshot example() {
     shot.totals.add(counters);
     shot.totals.add(counters);
     shot.max_connections = 100;
-    shot.canary = {.failed = 1, .last_us = 250'000, .sum_us = 500'000, .rounds = 3};
+    shot.canary.failed = 1;
+    shot.canary.last_us = 250'000;
+    shot.canary.sum_us = 500'000;
+    shot.canary.rounds = 3;
     shot.canary.within = {0, 2, 2, 2, 2, 3, 3, 3};
     shot.generation = 2;
     shot.routes = {"chat", "say \"hi\""};
