@@ -11,17 +11,17 @@ constexpr const char* too_much_waits = "too many messages wait for the disk";
 
 }  // namespace
 
-Result<std::unique_ptr<SqliteBroker>> SqliteBroker::open(const SqliteSettings& settings, BrokerReport report,
-                                                         Now now) {
+Result<std::unique_ptr<SqliteBroker>, OpenFailure> SqliteBroker::open(const SqliteSettings& settings,
+                                                                      BrokerReport report, Now now) {
     auto lock = FileLock::take(settings.path + ".lock");
-    if (!lock) return failure(lock.error());
+    if (!lock) return failure(OpenFailure(lock.error()));
     auto opened = open_messages(settings.path, settings.full, now);
-    if (!opened) return failure(opened.error());
+    if (!opened) return failure(OpenFailure(opened.error()));
     try {
         return std::unique_ptr<SqliteBroker>(
             new SqliteBroker(settings, std::move(*lock), std::move(*opened), std::move(report)));
     } catch (const SqliteFault& fault) {
-        return failure(settings.path + ": " + fault.what());
+        return failure(OpenFailure{settings.path + ": " + fault.what(), true});
     }
 }
 
@@ -112,14 +112,20 @@ void SqliteBroker::tick(Now now) {
     writer_.tick(now);
 }
 
+void SqliteBroker::finish() {
+    reader_->finish();
+    writer_.finish();
+}
+
 BrokerTotals SqliteBroker::totals() const {
     const SqliteWriter::Totals writer = writer_.totals();
     BrokerTotals totals;
     totals.messages = table_.messages();
     totals.bytes = table_.bytes();
     totals.duplicates = writer.duplicates;
-    totals.disk = DiskTotals{writer.commits, writer.committed,     writer.failures,       writer.refused,
-                             writer.waiting, writer.waiting_bytes, writer.database_bytes, writer.wal_bytes};
+    totals.disk = DiskTotals{writer.commits,        writer.committed, writer.failures,
+                             writer.refused,        writer.waiting,   writer.waiting_bytes,
+                             writer.database_bytes, writer.wal_bytes, writer.failing};
     return totals;
 }
 

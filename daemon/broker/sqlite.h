@@ -31,10 +31,9 @@ struct SqliteSettings {
 
 class SqliteBroker final : public Broker {
   public:
-    // Blocking. The error says what is wrong with which file, and the remedy. `report` is called on threads
-    // of the broker's own.
-    static Result<std::unique_ptr<SqliteBroker>> open(const SqliteSettings& settings, BrokerReport report,
-                                                      Now now);
+    // Blocking. `report` is called on threads of the broker's own.
+    static Result<std::unique_ptr<SqliteBroker>, OpenFailure> open(const SqliteSettings& settings,
+                                                                   BrokerReport report, Now now);
     ~SqliteBroker() override;
     SqliteBroker(const SqliteBroker&) = delete;
     SqliteBroker& operator=(const SqliteBroker&) = delete;
@@ -56,6 +55,7 @@ class SqliteBroker final : public Broker {
     void leave_seat(std::string_view key, const Occupant& occupant) override;
     void tick(Now now) override;
     [[nodiscard]] BrokerTotals totals() const override;
+    void finish() override;
 
   private:
     SqliteBroker(const SqliteSettings& settings, FileLock lock, Opened opened, BrokerReport report);

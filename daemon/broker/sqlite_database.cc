@@ -100,6 +100,12 @@ void Statement::bind(int index, int64_t value) {
         database_.fail(code);
 }
 
+void Statement::bind(int index, Exact exact) {
+    const char* bytes = exact.bytes.data() == nullptr ? "" : exact.bytes.data();
+    const int code = sqlite3_bind_blob64(handle_.get(), index, bytes, exact.bytes.size(), SQLITE_STATIC);
+    if (code != SQLITE_OK) database_.fail(code);
+}
+
 void Statement::bind(int index, std::string_view text) {
     const char* bytes = text.data() == nullptr ? "" : text.data();
     const int code =

@@ -68,6 +68,11 @@ class Transaction {
     Database& database_;
 };
 
+// Bytes to compare: SQLite promises nothing about text with NULs in it.
+struct Exact {
+    std::string_view bytes;
+};
+
 // Text that is bound has to live until the statement is reset.
 class Statement {
   public:
@@ -100,6 +105,7 @@ class Statement {
     void bind(int index, int64_t value);
     void bind(int index, uint64_t value) { bind(index, static_cast<int64_t>(value)); }
     void bind(int index, std::string_view text);
+    void bind(int index, Exact exact);
     void bind(int index, const std::string& text) { bind(index, std::string_view(text)); }
 
     Database& database_;

@@ -48,12 +48,16 @@ SqliteReader::SqliteReader(const std::string& path, AgeClock clock, ChannelTable
 }
 
 SqliteReader::~SqliteReader() {
+    finish();
+}
+
+void SqliteReader::finish() {
     {
         const std::lock_guard lock(mutex_);
         stop_ = true;
     }
     wake_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 bool SqliteReader::add(Task task) {
@@ -108,7 +112,7 @@ void SqliteReader::answer(const Ask& ask) {
 
 SqliteReader::Found SqliteReader::find(const std::string& channel) {
     Found found;
-    Rows row(channel_.with(channel));
+    Rows row(channel_.with(Exact{channel}));
     if (row.next()) {
         found.number = row->integer(0);
         found.extent.top = {row->number(1), row->number(2)};
@@ -140,7 +144,7 @@ Page SqliteReader::page(const Query& query) {
     Found found = find(query.channel);
     narrow(found, query);
     if (!query.user.empty() && found.number != 0) {
-        Rows cursor(cursor_.with(found.number, query.user));
+        Rows cursor(cursor_.with(found.number, Exact{query.user}));
         if (cursor.next()) found.extent.cursor = cursor->number(0);
         found.extent.has_cursor = found.extent.cursor > 0;
     }
@@ -160,7 +164,7 @@ Progress SqliteReader::progress(const Cursor& cursor) {
     const Found found = find(cursor.channel);
     Progress progress{found.extent.top, 0, 0, {}};
     if (found.number != 0) {
-        Rows row(cursor_.with(found.number, cursor.user));
+        Rows row(cursor_.with(found.number, Exact{cursor.user}));
         if (row.next()) {
             progress.acknowledged = row->number(0);
             progress.delivered = row->number(1);

@@ -37,10 +37,12 @@ class SqliteReader {
     // The database was opened by a writer already. Throws SqliteFault.
     SqliteReader(const std::string& path, AgeClock clock, ChannelTable& table, const DeliveredNotes& notes,
                  size_t most_waiting);
-    // What waits is answered first.
     ~SqliteReader();
     SqliteReader(const SqliteReader&) = delete;
     SqliteReader& operator=(const SqliteReader&) = delete;
+
+    // What waits is answered, and nothing is taken any more.
+    void finish();
 
     // Any thread. False: too much waits.
     [[nodiscard]] bool add(Task task);

@@ -33,7 +33,7 @@ CREATE TABLE state (
 ) STRICT;
 CREATE TABLE channel (
     number INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name BLOB NOT NULL UNIQUE,  -- what is compared is a BLOB: peers may send NULs
     epoch INTEGER NOT NULL,
     top INTEGER NOT NULL,      -- the last offset that was given
     floor INTEGER NOT NULL,    -- messages up to here are deleted
@@ -55,7 +55,7 @@ CREATE TABLE message (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE dedup (
     channel INTEGER NOT NULL,
-    id TEXT NOT NULL,
+    id BLOB NOT NULL,
     offset INTEGER NOT NULL,  -- 0: the channel was not numbered
     until INTEGER NOT NULL,   -- AgeClock
     PRIMARY KEY (channel, id)
@@ -63,7 +63,7 @@ CREATE TABLE dedup (
 CREATE INDEX dedup_until ON dedup (until);
 CREATE TABLE cursor (
     channel INTEGER NOT NULL,
-    user TEXT NOT NULL,
+    user BLOB NOT NULL,
     acknowledged INTEGER NOT NULL,
     delivered INTEGER NOT NULL,
     until INTEGER NOT NULL,  -- AgeClock
@@ -77,27 +77,31 @@ std::string directory_of(const std::string& path) {
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Failure<std::string> cannot(const std::string& path, int error) {
+Failure<OpenFailure> refuse(std::string text, bool may_pass = false) {
+    return failure(OpenFailure{std::move(text), may_pass});
+}
+
+Failure<OpenFailure> cannot(const std::string& path, int error) {
     const std::string directory = directory_of(path);
     if (error == ENOENT)
-        return failure(path + ": the directory " + directory + " does not exist; make it, or name another");
+        return refuse(path + ": the directory " + directory + " does not exist; make it, or name another");
     if (error == EACCES || error == EROFS || error == EPERM) {
-        return failure(path + ": cannot be written (" + std::strerror(error) +
-                       "); the daemon's user needs read and write access to it and to " + directory);
+        return refuse(path + ": cannot be written (" + std::strerror(error) +
+                      "); the daemon's user needs read and write access to it and to " + directory);
     }
-    return failure(path + ": " + std::strerror(error));
+    return refuse(path + ": " + std::strerror(error), true);
 }
 
 // SQLite would make it with the umask's mode; what it makes beside it takes the mode from it.
-Status make_file(const std::string& path) {
+Result<Nothing, OpenFailure> make_file(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return cannot(path, errno);
     struct stat found {};
     const bool regular = fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
     close(fd);  // before SQLite takes its locks
-    if (!regular) return failure(path + ": is not a regular file; name another");
+    if (!regular) return refuse(path + ": is not a regular file; name another");
     if (access(directory_of(path).c_str(), W_OK) != 0) return cannot(path, errno);
-    return success();
+    return Nothing{};
 }
 
 std::string boot_id() {
@@ -137,17 +141,17 @@ void renew_epochs(Database& database) {
     database.run("UPDATE channel SET epoch = (random() & 281474976710655) | 1");
 }
 
-Result<int64_t> version_of(Database& database, const std::string& path) {
+Result<int64_t, OpenFailure> version_of(Database& database, const std::string& path) {
     const int64_t version = database.integer("PRAGMA user_version");
     const bool empty = database.integer("SELECT count(*) FROM sqlite_schema") == 0;
     if (empty) return 0;
     if (database.integer("PRAGMA application_id") != application_id) {
-        return failure(path + ": is a database of another program; name another file");
+        return refuse(path + ": is a database of another program; name another file");
     }
     if (version > schema_version) {
-        return failure(path + ": was written by a newer wayleave (version " + std::to_string(version) +
-                       " of the file, and this one knows " + std::to_string(schema_version) +
-                       "); start that one, or name another file");
+        return refuse(path + ": was written by a newer wayleave (version " + std::to_string(version) +
+                      " of the file, and this one knows " + std::to_string(schema_version) +
+                      "); start that one, or name another file");
     }
     return version;
 }
@@ -174,15 +178,15 @@ AgeClock take_over(Database& database, bool full, Now now) {
 
 }  // namespace
 
-Result<FileLock> FileLock::take(const std::string& path) {
+Result<FileLock, OpenFailure> FileLock::take(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return cannot(path, errno);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         const int error = errno;
         close(fd);
         if (error != EWOULDBLOCK) return cannot(path, error);
-        return failure(path +
-                       ": another wayleave works on this database; stop it, or give each a file of its own");
+        return refuse(path + ": another wayleave works on this database; stop it, or give each its own",
+                      true);
     }
     return FileLock(fd);
 }
@@ -193,12 +197,12 @@ FileLock::~FileLock() {
     if (fd_ >= 0) close(fd_);
 }
 
-Result<Opened> open_messages(const std::string& path, bool full, Now now) {
-    if (auto made = make_file(path); !made) return failure(made.error());
+Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, Now now) {
+    if (auto made = make_file(path); !made) return failure(OpenFailure(made.error()));
     try {
         auto writer = std::make_unique<Database>(path, Database::Mode::write);
         auto version = version_of(*writer, path);
-        if (!version) return failure(version.error());
+        if (!version) return failure(OpenFailure(version.error()));
         check_whole(*writer);
         if (*version == 0) writer->run("PRAGMA auto_vacuum = INCREMENTAL");  // before the first table
         writer->run("PRAGMA journal_mode = WAL");
@@ -207,7 +211,8 @@ Result<Opened> open_messages(const std::string& path, bool full, Now now) {
         const AgeClock clock = take_over(*writer, full, now);
         return Opened{std::move(writer), clock};
     } catch (const SqliteFault& fault) {
-        return failure(path + ": " + fault.what());
+        const int kind = fault.code() & 0xff;
+        return refuse(path + ": " + fault.what(), kind != SQLITE_NOTADB && kind != SQLITE_CORRUPT);
     }
 }
 

@@ -14,11 +14,17 @@ namespace wayleave {
 
 inline constexpr int64_t schema_version = 1;
 
+// Why a database cannot be used.
+struct OpenFailure {
+    std::string text;       // what is wrong with which file, and the remedy
+    bool may_pass = false;  // it may be tried again as it is
+};
+
 // Held as long as it lives, against other processes and other brokers of this one. A file beside the
 // database: a descriptor of the database itself, when it is closed, would drop SQLite's own locks.
 class FileLock {
   public:
-    static Result<FileLock> take(const std::string& path);
+    static Result<FileLock, OpenFailure> take(const std::string& path);
     ~FileLock();
     FileLock(FileLock&& other) noexcept;
     FileLock(const FileLock&) = delete;
@@ -35,9 +41,8 @@ struct Opened {
     AgeClock clock;
 };
 
-// Blocking. `full`: each commit survives a loss of power; else only the death of the process. The error says
-// what is wrong with which file, and the remedy.
-Result<Opened> open_messages(const std::string& path, bool full, Now now);
+// Blocking. `full`: each commit survives a loss of power; else only the death of the process.
+Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, Now now);
 
 // Everything that was committed is in the file itself, and safe.
 void close_messages(Database& writer);

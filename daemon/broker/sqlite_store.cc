@@ -85,7 +85,7 @@ Store::Store(Database& database, const ChannelTable& table, AgeClock clock)
 
 ChannelRow* Store::find(std::string_view name) {
     if (const auto it = rows_.find(name); it != rows_.end()) return it->second.get();
-    Rows rows(find_channel_.with(name));
+    Rows rows(find_channel_.with(Exact{name}));
     if (!rows.next()) return nullptr;
     return (rows_[name] = row_of(*rows.operator->())).get();
 }
@@ -104,7 +104,7 @@ ChannelRow& Store::make(std::string_view name, Now now) {
     row->floor = row->top.offset;
     row->touched = clock_.at(now);
     {
-        Rows made(make_channel_.with(name, row->top.epoch, row->top.offset, row->floor, row->touched));
+        Rows made(make_channel_.with(Exact{name}, row->top.epoch, row->top.offset, row->floor, row->touched));
         made.next();
         row->number = made->integer(0);
     }
@@ -153,7 +153,7 @@ Store::Stored Store::publish(const Draft& draft) {
     const int64_t now = clock_.at(draft.now);
     ChannelRow& row = make(draft.channel, draft.now);
     if (deduplicated) {
-        Rows ids(find_id_.with(row.number, draft.dedup, now));
+        Rows ids(find_id_.with(row.number, Exact{draft.dedup}, now));
         if (ids.next()) {
             const uint64_t first = ids->number(0);
             return {
@@ -164,7 +164,8 @@ Store::Stored Store::publish(const Draft& draft) {
     }
     const Position position = numbered ? Position{row.top.epoch, row.top.offset + 1} : Position{};
     touch(row, retention, draft.now);
-    if (deduplicated) add_id_.with(row.number, draft.dedup, position.offset, now + retention.dedup_ms).run();
+    if (deduplicated)
+        add_id_.with(row.number, Exact{draft.dedup}, position.offset, now + retention.dedup_ms).run();
     if (numbered) {
         add_message_
             .with(row.number, position.offset, row.touched, draft.now.wall_ms, draft.id, draft.members,
@@ -188,7 +189,7 @@ Receipt Store::acknowledge(const Cursor& cursor) {
         ChannelRow& kept = make(cursor.channel, cursor.now);
         const int64_t until = clock_.at(cursor.now) + cursor.retention.keep_ms + cursor_grain_ms;
         move_cursor_
-            .with(kept.number, cursor.user, cursor.position.offset, cursor.position.offset,
+            .with(kept.number, Exact{cursor.user}, cursor.position.offset, cursor.position.offset,
                   until - until % cursor_grain_ms)
             .run();
         touch(kept, cursor.retention, cursor.now);
@@ -202,7 +203,8 @@ void Store::delivered(const Cursor& cursor) {
         return;
     const int64_t until = clock_.at(cursor.now) + cursor.retention.keep_ms + cursor_grain_ms;
     move_cursor_
-        .with(row->number, cursor.user, int64_t{0}, cursor.position.offset, until - until % cursor_grain_ms)
+        .with(row->number, Exact{cursor.user}, int64_t{0}, cursor.position.offset,
+              until - until % cursor_grain_ms)
         .run();
 }
 

@@ -16,6 +16,7 @@ constexpr int most_wal_pages = 16'384;        // then they have to wait for it
 constexpr int checkpoint_wait_ms = 100;       // for readers that are no part of this daemon
 constexpr int64_t remind_ms = 10'000;
 constexpr int64_t least_between_reports_ms = 1000;
+constexpr int64_t probe_every_ms = 1000;
 constexpr int64_t notes_every_ms = 1000;
 constexpr size_t notes_at_once = 512;
 constexpr size_t overhead = 256;  // of a task beside its bytes: about
@@ -68,12 +69,16 @@ SqliteWriter::SqliteWriter(std::string path, std::unique_ptr<Database> database,
 }
 
 SqliteWriter::~SqliteWriter() {
+    finish();
+}
+
+void SqliteWriter::finish() {
     {
         const std::lock_guard lock(mutex_);
         stop_ = true;
     }
     wake_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 bool SqliteWriter::add(Task task) {
@@ -111,6 +116,7 @@ SqliteWriter::Totals SqliteWriter::totals() const {
     totals.duplicates = duplicates_.get();
     totals.database_bytes = database_bytes_.get();
     totals.wal_bytes = wal_bytes_.get();
+    totals.failing = failed_last_.load(std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     totals.refused = refused_;
     totals.waiting = waiting_;
@@ -243,6 +249,7 @@ void SqliteWriter::check_file() const {
 bool SqliteWriter::tidy() {
     try {
         measure();
+        probe();
         if (now_.steady_ms - noted_ms_ >= notes_every_ms) flush_notes(notes_at_once);
         const bool more = store_.tidy(now_);
         checkpoint();
@@ -252,6 +259,17 @@ bool SqliteWriter::tidy() {
         failed(fault);
         return false;
     }
+}
+
+// Nobody may publish while the daemon says that it is not ready.
+void SqliteWriter::probe() {
+    if (!failing_ || now_.steady_ms - probed_ms_ < probe_every_ms) return;
+    probed_ms_ = now_.steady_ms;
+    check_file();
+    Transaction transaction(*database_);
+    store_.settle(now_);
+    transaction.commit();
+    worked();
 }
 
 void SqliteWriter::flush_notes(size_t most) {
@@ -288,6 +306,7 @@ void SqliteWriter::checkpoint() {
 
 void SqliteWriter::failed(const SqliteFault& fault) {
     failures_.add();
+    failed_last_.store(true, std::memory_order_relaxed);
     if (failing_ && now_.steady_ms - reported_ms_ < remind_ms) return;
     failing_ = true;
     reported_ms_ = now_.steady_ms;
@@ -295,6 +314,7 @@ void SqliteWriter::failed(const SqliteFault& fault) {
 }
 
 void SqliteWriter::worked() {
+    failed_last_.store(false, std::memory_order_relaxed);
     if (!failing_ || now_.steady_ms - reported_ms_ < least_between_reports_ms) return;
     failing_ = false;
     reported_ms_ = now_.steady_ms;

@@ -46,10 +46,12 @@ class SqliteWriter {
 
     SqliteWriter(std::string path, std::unique_ptr<Database> database, AgeClock clock, ChannelTable& table,
                  DeliveredNotes& notes, Bounds bounds, BrokerReport report);
-    // What waits is written first.
     ~SqliteWriter();
     SqliteWriter(const SqliteWriter&) = delete;
     SqliteWriter& operator=(const SqliteWriter&) = delete;
+
+    // What waits is written; then the database is closed for writing, and nothing is taken any more.
+    void finish();
 
     // Any thread. False: too much waits.
     [[nodiscard]] bool add(Task task);
@@ -66,6 +68,7 @@ class SqliteWriter {
         uint64_t waiting_bytes = 0;
         uint64_t database_bytes = 0;
         uint64_t wal_bytes = 0;
+        bool failing = false;
     };
     [[nodiscard]] Totals totals() const;
 
@@ -89,6 +92,7 @@ class SqliteWriter {
     void deliver(Tasks tasks);
     void give_up(Tasks tasks, const std::string& because);
     [[nodiscard]] bool tidy();
+    void probe();
     void flush_notes(size_t most);
     void check_file() const;
     void checkpoint();
@@ -110,6 +114,7 @@ class SqliteWriter {
     bool failing_ = false;
     int64_t reported_ms_ = 0;
     int64_t noted_ms_ = 0;
+    int64_t probed_ms_ = 0;
     int wal_pages_ = 0;
     int next_checkpoint_ = 0;  // when there are so many
     int64_t page_bytes_ = 0;
@@ -130,6 +135,7 @@ class SqliteWriter {
     Counter duplicates_;
     Gauge database_bytes_;
     Gauge wal_bytes_;
+    std::atomic<bool> failed_last_{false};
 
     std::thread thread_;  // last: it uses all above
 };

@@ -134,6 +134,7 @@ struct DiskTotals {
     uint64_t waiting_bytes = 0;
     uint64_t database_bytes = 0;
     uint64_t wal_bytes = 0;
+    bool failing = false;  // the last transaction came to nothing
 };
 
 // For the metrics.
@@ -203,6 +204,10 @@ class Broker {
     virtual void tick(Now now) = 0;
 
     [[nodiscard]] virtual BrokerTotals totals() const = 0;
+
+    // When all workers stand still, before their inboxes end: what waits is kept and answered, and afterwards
+    // nothing is pushed any more.
+    virtual void finish() {}
 };
 
 }  // namespace wayleave

@@ -59,7 +59,6 @@ struct Counters {
     Counter deliveries;    // frames queued to subscribers
     Counter replayed;      // messages out of a history, to subscribers that catch up
     Counter conflated;     // messages that a newer one of their key replaced before they were delivered
-    Counter duplicates;    // publications that were delivered before
     Counter unanswered;    // questions to the broker that were not answered in time
     Counter shed;          // readers closed to free memory
     Counter dropped;       // of them: left out again, since the reader is too slow

@@ -131,13 +131,13 @@ class Gateway {
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
     void delivered(std::span<const Publication> publications, Now now);
     void answered(uint64_t ticket, BrokerAnswer answer, Now now);  // by the broker
+    // When release() has something to do: steady time; INT64_MAX: never.
+    [[nodiscard]] int64_t release_at_ms() const;
+    void release(Now now);  // what channels with `conflate` or `batch` have gathered
     void run(const Errand& errand, Now now);
     void take(const ErrandAnswer& answer, Now now);
     // The worker, by its number, that has the session. It need not exist.
     [[nodiscard]] static uint32_t worker_of(uint64_t session);
-    // When release() has something to do: steady time; INT64_MAX: never.
-    [[nodiscard]] int64_t release_at_ms() const;
-    void release(Now now);                           // what channels with `conflate` or `batch` have gathered
     void unseat(const Occupant& occupant, Now now);  // a newer connection has taken its place
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);

@@ -336,18 +336,18 @@ class Gateway::Impl {
     uint64_t publications_ = 0;
     uint64_t questions_ = 0;
     uint64_t tickets_ = 0;
-    absl::flat_hash_map<uint64_t, ConnectionId> streams_;  // by the session's number
-    absl::flat_hash_map<uint64_t, Running> errands_;       // by a number of their own
-    uint64_t errands_begun_ = 0;
-    uint64_t posts_ = 0;
-    uint64_t errand_ = 0;      // whose message is being handled; 0: none
-    std::string errand_name_;  // as its `$id`
     struct Due {
         int64_t at_ms = 0;
         std::string channel;
         bool operator<(const Due& other) const { return at_ms > other.at_ms; }  // the next is on top
     };
     std::priority_queue<Due> due_;  // channels that gather; one may be gone, or have another time
+    absl::flat_hash_map<uint64_t, ConnectionId> streams_;  // by the session's number
+    absl::flat_hash_map<uint64_t, Running> errands_;       // by a number of their own
+    uint64_t errands_begun_ = 0;
+    uint64_t posts_ = 0;
+    uint64_t errand_ = 0;                                   // whose message is being handled; 0: none
+    std::string errand_name_;                               // as its `$id`
     std::vector<ConnectionId> waiting_replays_;             // that go on at the next tick
     absl::flat_hash_map<uint64_t, Question> asked_;         // of the broker, by ticket
     std::deque<std::pair<int64_t, uint64_t>> asked_until_;  // steady time and ticket, as they were asked

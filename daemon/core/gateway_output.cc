@@ -17,8 +17,8 @@ bool takes_deflated(const Session& session, size_t size) {
     return session.deflate_bits == 15 || size <= size_t{1} << session.deflate_bits;
 }
 
-// An event's id speaks of all that went before, so nothing overtakes anything on a stream.
-dsl::Lane lane_for(const Session& session, dsl::Lane lane) {
+// An event's id says what came before it, so that events of a stream do not overtake each other.
+dsl::Lane lane_of(const Session& session, dsl::Lane lane) {
     return session.stream ? dsl::Lane::normal : lane;
 }
 
@@ -27,9 +27,7 @@ dsl::Lane lane_for(const Session& session, dsl::Lane lane) {
 Gateway::Impl::Bounds Gateway::Impl::bounds_of(const Session& session) const {
     const GatewaySettings& settings = runtime_->settings;
     const size_t of_route = session.binding ? session.binding->route->max_queue : 0;
-    // An event's id is a frame of its own.
-    const size_t frames = settings.max_queue_messages * (session.stream ? 2 : 1);
-    return {of_route > 0 ? of_route : settings.max_queue_bytes, frames};
+    return {of_route > 0 ? of_route : settings.max_queue_bytes, settings.max_queue_messages};
 }
 
 void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
@@ -40,7 +38,7 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane)
     const bool beyond = session.queue.bytes() + frame->size() > burst_factor * bounds.bytes ||
                         session.queue.frames() >= burst_factor * bounds.frames;
     if (beyond) return too_slow(session, now);
-    session.queue.push(std::move(frame), now.steady_ms, lane_for(session, lane));
+    session.queue.push(std::move(frame), now.steady_ms, lane_of(session, lane));
     list_flush(session);
 }
 
@@ -57,7 +55,7 @@ void Gateway::Impl::send_droppable(Session& session, Frame frame, const dsl::Cha
     // A quarter at once, so that a full queue is not walked over for each.
     if (full) left_out(session, session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
     const bool late = slow == dsl::SlowConsumer::drop;
-    session.queue.push(std::move(frame), now.steady_ms, lane_for(session, rules.lane),
+    session.queue.push(std::move(frame), now.steady_ms, lane_of(session, rules.lane),
                        late ? SendQueue::Give::late : SendQueue::Give::early);
     list_flush(session);
 }

@@ -112,7 +112,6 @@ void Gateway::Impl::published(Session& session, Publishing& publishing, Receipt 
     const bool good =
         receipt.status == Receipt::Status::accepted || receipt.status == Receipt::Status::duplicate;
     if (receipt.status == Receipt::Status::accepted) counters.publications.add();
-    if (receipt.status == Receipt::Status::duplicate) counters.duplicates.add();
     if (publishing.receipt.because.empty()) publishing.receipt = std::move(receipt);
     if (!good && publishing.receipt.because.empty()) publishing.receipt.because = "it could not be kept";
     if (--publishing.left > 0) return;

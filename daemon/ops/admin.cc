@@ -17,6 +17,7 @@ std::string unhealthy(const Snapshot& snapshot) {
 std::string unready(const Snapshot& snapshot) {
     if (snapshot.draining) return "stopping\n";
     std::string out = unhealthy(snapshot);
+    if (snapshot.broker.disk && snapshot.broker.disk->failing) out += "messages cannot be stored\n";
     for (const std::string& one : snapshot.canary.stuck) out += one + "\n";
     return out;
 }

@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/broker/memory.h"
 #include "daemon/core/backend.h"
 #include "daemon/core/bans.h"
 #include "daemon/core/canary.h"
@@ -28,12 +27,14 @@
 #include "daemon/explain/test_run.h"
 #include "daemon/ops/admin.h"
 #include "daemon/ops/ask_workers.h"
+#include "daemon/ops/broker_desk.h"
 #include "daemon/ops/control.h"
 #include "daemon/ops/http_server.h"
 #include "daemon/ops/inspect.h"
 #include "daemon/ops/lasting.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
+#include "daemon/ops/make_broker.h"
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
@@ -132,6 +133,7 @@ class Server::Impl {
         bool stalled = false;
     };
 
+    Result<Nothing, StartError> open_broker();
     Result<Nothing, StartError> open_workers();
     Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
     Result<Nothing, StartError> open_control();
@@ -174,9 +176,10 @@ class Server::Impl {
 
     // In the order of birth; each uses those above it.
     const EdgeReport report_ = log_edge_event;
-    MemoryBroker broker_;
-    Canary canary_{broker_};
+    std::unique_ptr<Broker> broker_;
+    std::optional<Canary> canary_;
     Exchange exchange_;
+    std::optional<BrokerDesk> desk_;
     LimitTable limits_;
     BanTable bans_;
     Door door_;
@@ -207,6 +210,7 @@ Result<Nothing, StartError> Server::Impl::open() {
     apply_limits();
     if (auto opened = open_control(); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
+    if (auto opened = open_broker(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
     lasting_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
@@ -229,7 +233,11 @@ Result<Nothing, StartError> Server::Impl::open_control() {
              [this] { return sessions_json(workers_); },
              [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
              [this] { return bans_.list(read_clocks().steady_ms); },
-             [this](const std::string& name) { return lift_ban(name); }});
+             [this](const std::string& name) { return lift_ban(name); },
+             [this](std::string_view json) { return desk_->publish(json, *runtime_->policy, read_clocks()); },
+             [this](std::string_view json) {
+                 return desk_->progress(json, *runtime_->policy, read_clocks());
+             }});
     });
     return Nothing{};
 }
@@ -278,17 +286,26 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
     return Nothing{};
 }
 
+Result<Nothing, StartError> Server::Impl::open_broker() {
+    auto made = make_broker(settings_, start_);
+    if (!made) return failure(StartError(made.error()));
+    broker_ = std::move(*made);
+    canary_.emplace(*broker_);
+    return Nothing{};
+}
+
 Result<Nothing, StartError> Server::Impl::open_workers() {
     std::vector<std::vector<WorkerListener>> listeners(settings_.workers);
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker = Worker::create({broker_, canary_, exchange_, limits_, bans_, door_, report_}, settings,
-                                     std::move(sockets), runtime_);
+        auto worker = Worker::create({*broker_, *canary_, exchange_, limits_, bans_, door_, report_},
+                                     settings, std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
-    canary_.begin(workers_.size());
+    canary_->begin(workers_.size());
+    desk_.emplace(*broker_, settings_.broker_timeout.count());
     pulses_.assign(workers_.size(), Pulse{0, start_.steady_ms, false});
     return Nothing{};
 }
@@ -311,7 +328,7 @@ int Server::Impl::run() {
                {"workers", std::to_string(workers_.size())},
                {"max_connections", std::to_string(door_.most())},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
-    canary_.sing(read_clocks(), steady_us());
+    canary_->sing(read_clocks(), steady_us());
     notify_ready(status_line(snapshot()));
     loop_.run();
     stop_workers();
@@ -322,6 +339,7 @@ int Server::Impl::run() {
 void Server::Impl::stop_workers() {
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
+    if (broker_) broker_->finish();  // it answers to them
 }
 
 // --- reload ---
@@ -489,7 +507,7 @@ void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
     lasting_.refresh(read_clocks());
     check_pulses();
-    canary_.sing(read_clocks(), steady_us());
+    canary_->sing(read_clocks(), steady_us());
     tell_of_canary();
     look_at_memory();
     std::string status = status_line(snapshot());
@@ -552,7 +570,7 @@ void Server::Impl::check_pulses() {
 
 // Once, when delivery stops, and once when it goes on.
 void Server::Impl::tell_of_canary() {
-    const CanaryReport report = canary_.report(steady_us());
+    const CanaryReport report = canary_->report(steady_us());
     if (report.ready != told_stuck_ || report.rounds == 0) return;
     told_stuck_ = !report.ready;
     if (report.ready)
@@ -578,7 +596,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.draining = draining_;
     shot.healthy =
         std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
-    shot.canary = canary_.report(steady_us());
+    shot.canary = canary_->report(steady_us());
     shot.listeners = listeners_;
     for (const auto& side : tls_) {
         if (!side) continue;
@@ -599,6 +617,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_begun = bans_.begun();
     shot.ban_overflows = bans_.overflows();
     shot.log_dropped = log_dropped();
+    shot.broker = broker_->totals();
     shot.identity = lasting_.totals();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;

@@ -81,6 +81,13 @@ void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
     families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
                      totals.deliveries);
+    families.counter("wayleave_replayed_total", "Messages out of histories, for subscribers that catch up.",
+                     totals.replayed);
+    families.counter("wayleave_conflated_total",
+                     "Messages that a newer one of their key replaced before they were delivered.",
+                     totals.conflated);
+    families.counter("wayleave_unanswered_total", "Questions that the broker did not answer in time.",
+                     totals.unanswered);
     families.counter("wayleave_dropped_total",
                      "Of them: frames that were left out, since the reader was too slow.", totals.dropped);
     families.counter("wayleave_sent_bytes_total", "Bytes to clients.", totals.bytes_out);
@@ -128,6 +135,37 @@ void add_door(Families& families, const Snapshot& snapshot) {
             Families::metric(MetricType::Counter, static_cast<double>(totals.refused[i]),
                              {{"reason", std::string(to_string(static_cast<Reason>(i)))}}));
     }
+}
+
+void add_disk(Families& families, const DiskTotals& disk) {
+    families.counter("wayleave_broker_commits_total", "Transactions that reached the disk.", disk.commits);
+    families.counter("wayleave_broker_committed_total",
+                     "Publications and acknowledgements in them; by commits it tells how well they join.",
+                     disk.committed);
+    families.counter("wayleave_broker_failures_total",
+                     "Transactions that failed; their publishers were told `unavailable`.", disk.failures);
+    families.gauge("wayleave_broker_failing", "1 while the last transaction failed.", disk.failing ? 1 : 0);
+    families.counter("wayleave_broker_refused_total",
+                     "Publications and acknowledgements refused, since too many waited for the disk.",
+                     disk.refused);
+    families.gauge("wayleave_broker_waiting", "Publications and acknowledgements that wait for the disk.",
+                   static_cast<double>(disk.waiting));
+    families.gauge("wayleave_broker_waiting_bytes", "Bytes of them.",
+                   static_cast<double>(disk.waiting_bytes));
+    families.gauge("wayleave_broker_database_bytes", "Size of the database, without its log.",
+                   static_cast<double>(disk.database_bytes));
+    families.gauge("wayleave_broker_wal_bytes", "Size of its write-ahead log.",
+                   static_cast<double>(disk.wal_bytes));
+}
+
+void add_broker(Families& families, const BrokerTotals& broker) {
+    families.gauge("wayleave_broker_messages", "Messages of histories that are in memory.",
+                   static_cast<double>(broker.messages));
+    families.gauge("wayleave_broker_memory_bytes", "Bytes of them.", static_cast<double>(broker.bytes));
+    families.counter("wayleave_broker_duplicates_total",
+                     "Publications that were not delivered again, since their id was known.",
+                     broker.duplicates);
+    if (broker.disk) add_disk(families, *broker.disk);
 }
 
 void add_policy(Families& families, const Snapshot& snapshot) {
@@ -327,6 +365,9 @@ void Totals::add(const Counters& counters) {
     bytes_in += counters.bytes_in.get();
     publications += counters.publications.get();
     deliveries += counters.deliveries.get();
+    replayed += counters.replayed.get();
+    conflated += counters.conflated.get();
+    unanswered += counters.unanswered.get();
     shed += counters.shed.get();
     dropped += counters.dropped.get();
     bytes_out += counters.bytes_out.get();
@@ -345,6 +386,7 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_canary(families, snapshot.canary);
     add_policy(families, snapshot);
     add_door(families, snapshot);
+    add_broker(families, snapshot.broker);
     add_identity(families, snapshot.identity);
     add_backends(families, snapshot.identity.backends);
     add_traffic(families, snapshot.totals);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/backend/http_backends.h"
+#include "daemon/core/broker.h"
 #include "daemon/core/canary.h"
 #include "daemon/core/counters.h"
 #include "daemon/ops/memory_budget.h"
@@ -42,6 +43,9 @@ struct Totals {
     uint64_t bytes_in = 0;
     uint64_t publications = 0;
     uint64_t deliveries = 0;
+    uint64_t replayed = 0;
+    uint64_t conflated = 0;
+    uint64_t unanswered = 0;
     uint64_t shed = 0;
     uint64_t dropped = 0;
     uint64_t bytes_out = 0;
@@ -101,6 +105,7 @@ struct Snapshot {
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;
     uint64_t log_dropped = 0;
+    BrokerTotals broker;
     IdentityTotals identity;
 
     std::string policy_directory;

@@ -119,8 +119,7 @@ Taken measure(Broker& broker, const Shape& shape) {
     }
     const auto begin = Clock::now();
     for (uint32_t i = 0; i < workers; ++i)
-        threads.emplace_back(
-            [&, i] { serve(broker, boxes[i], i, workers, shape, waited[i], done[i]); });
+        threads.emplace_back([&, i] { serve(broker, boxes[i], i, workers, shape, waited[i], done[i]); });
     for (std::thread& thread : threads) thread.join();
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     std::vector<double> all;
@@ -146,15 +145,16 @@ Taken run(const std::string& kind, const std::string& directory, const Shape& sh
             settings, [](bool, const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); },
             read_clocks());
         if (!broker) {
-            std::fprintf(stderr, "%s\n", broker.error().c_str());
+            std::fprintf(stderr, "%s\n", broker.error().text.c_str());
             std::exit(1);
         }
         taken = measure(**broker, shape);
         const DiskTotals disk = *(*broker)->totals().disk;
-        std::printf("    %llu commits, %.1f publications in each, database %.1f MB, log %.1f MB\n",
-                    static_cast<unsigned long long>(disk.commits),
-                    static_cast<double>(disk.committed) / static_cast<double>(std::max<uint64_t>(1, disk.commits)),
-                    static_cast<double>(disk.database_bytes) / 1e6, static_cast<double>(disk.wal_bytes) / 1e6);
+        std::printf(
+            "    %llu commits, %.1f publications in each, database %.1f MB, log %.1f MB\n",
+            static_cast<unsigned long long>(disk.commits),
+            static_cast<double>(disk.committed) / static_cast<double>(std::max<uint64_t>(1, disk.commits)),
+            static_cast<double>(disk.database_bytes) / 1e6, static_cast<double>(disk.wal_bytes) / 1e6);
     }
     for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(settings.path + suffix);
     return taken;
@@ -175,8 +175,9 @@ int main(int argc, char** argv) {
         for (const char* kind : {"memory", "normal", "full"}) {
             const Taken taken = run(kind, pattern, shape);
             if (memory == 0) memory = taken.rate;
-            std::printf("%-6s %3zu publishers, %2zu channels: %9.0f/s  p50 %6.0f us  p99 %6.0f us  %.3f of memory\n",
-                        kind, publishers, channels, taken.rate, taken.p50_us, taken.p99_us, taken.rate / memory);
+            std::printf(
+                "%-6s %3zu publishers, %2zu channels: %9.0f/s  p50 %6.0f us  p99 %6.0f us  %.3f of memory\n",
+                kind, publishers, channels, taken.rate, taken.p50_us, taken.p99_us, taken.rate / memory);
             std::fflush(stdout);
         }
     }

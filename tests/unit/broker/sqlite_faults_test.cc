@@ -62,6 +62,19 @@ TEST_CASE_METHOD(SqliteFixture, "a full disk refuses publishers, and is recovere
     CHECK(brief(all().messages) == "1=a 2=b");
 }
 
+TEST_CASE_METHOD(SqliteFixture, "that the disk works again is noticed without a publication", "[sqlite]") {
+    open();
+    publish("a");
+    CHECK_FALSE(broker->totals().disk->failing);
+    {
+        const SmallFiles full(1000);
+        CHECK(publish("b").status == Receipt::Status::unavailable);
+        CHECK(broker->totals().disk->failing);
+    }
+    pass(2000);
+    tidy_until([&] { return !broker->totals().disk->failing; });
+}
+
 TEST_CASE_METHOD(SqliteFixture, "a lock of another program makes publishers wait, then refuses them",
                  "[sqlite]") {
     open();

@@ -80,7 +80,7 @@ class SqliteFixture {
                 reports.push_back((bad ? "bad: " : "good: ") + message);
             },
             now);
-        INFO((opened ? "" : opened.error()));
+        INFO((opened ? "" : opened.error().text));
         REQUIRE(opened);
         broker = std::move(*opened);
         worker = broker->add_worker(box);
@@ -90,7 +90,7 @@ class SqliteFixture {
         auto opened = SqliteBroker::open(
             settings, [](bool, const std::string&) {}, now);
         REQUIRE_FALSE(opened);
-        return opened.error();
+        return opened.error().text;
     }
     // What another program does to the file.
     void sql(const std::string& text) const {

@@ -195,7 +195,7 @@ TEST_CASE_METHOD(SqliteFixture, "the file is the daemon's alone", "[sqlite]") {
     auto second = SqliteBroker::open(
         settings, [](bool, const std::string&) {}, now);
     REQUIRE_FALSE(second);
-    CHECK_THAT(second.error(), Contains("another wayleave works on this database"));
+    CHECK_THAT(second.error().text, Contains("another wayleave works on this database"));
     CHECK(publish("b").status == Receipt::Status::accepted);
 }
 

@@ -186,6 +186,24 @@ TEST_CASE_METHOD(SqliteFixture, "an id that was seen is answered with the first 
     }
 }
 
+TEST_CASE_METHOD(SqliteFixture, "names are compared whole in the database, too", "[sqlite]") {
+    open();
+    using namespace std::string_literals;
+    channel = "a\0b"s;
+    const Receipt first = publish("1", "ann\0x"s);
+    CHECK(publish("2", "ann\0y"s).status == Receipt::Status::accepted);
+    CHECK(publish("3", "ann\0x"s).position == first.position);
+    acknowledge("u\0v"s, first.position);
+    CHECK(progress("u\0v"s).acknowledged == 1);
+    CHECK(progress("u\0w"s).acknowledged == 0);
+    channel = "a\0c"s;
+    CHECK(all().top.offset == 0);
+    CHECK(publish("4").position.offset == 1);
+    open();
+    channel = "a\0b"s;
+    CHECK(all().top.offset == 2);
+}
+
 TEST_CASE_METHOD(SqliteFixture, "a user gets what was not acknowledged", "[sqlite]") {
     open();
     const uint64_t epoch = publish("a").position.epoch;

@@ -37,6 +37,7 @@ Snapshot example() {
     shot.generation = 2;
     shot.routes = {"chat", "say \"hi\""};
     shot.reloads_done = 1;
+    shot.broker.disk.emplace();
     return shot;
 }
 
@@ -122,6 +123,10 @@ TEST_CASE("health and readiness", "[ops]") {
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 503);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).body ==
           "worker 1 has not heard a publication for 6 s\nthe broker: the disk is full\n");
+    shot.broker.disk->failing = true;
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).body == "messages cannot be stored\n");
+    shot.broker.disk->failing = false;
     shot.draining = true;
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).body == "stopping\n");
