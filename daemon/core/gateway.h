@@ -133,7 +133,7 @@ class Gateway {
     void answered(uint64_t ticket, BrokerAnswer answer, Now now);  // by the broker
     // When release() has something to do: steady time; INT64_MAX: never.
     [[nodiscard]] int64_t release_at_ms() const;
-    void release(Now now);                           // what channels with `conflate` or `batch` have gathered
+    void release(Now now);  // what channels with `conflate` or `batch` have gathered
     void run(const Errand& errand, Now now);
     void take(const ErrandAnswer& answer, Now now);
     // The worker, by its number, that has the session. It need not exist.

@@ -204,17 +204,18 @@ void Gateway::Impl::send_event_text(Session& session, std::string_view text, Now
     send(session, framed(id + sse_event(text)), now);
 }
 
-// The id is this stream's own: with it, an event is copied. One frame, so that nothing comes between the two
-// and neither is left out without the other.
+// The id is this stream's own, and goes before what all share. Where messages may be left out for a slow
+// reader, the two are one frame, or one of them could go without the other.
 void Gateway::Impl::send_event(Session& session, const Publication& publication,
                                const dsl::ChannelRules& rules, Now now) {
     counters.stream_events.add();
-    if (publication->position.epoch != 0) {
-        std::string event = stream_id(session, publication.get());
-        event += *publication->frame.event();
-        return send_droppable(session, framed(std::move(event)), rules, now);
-    }
-    send_droppable(session, publication->frame.event(), rules, now);
+    const Frame& event = publication->frame.event();
+    if (publication->position.epoch == 0) return send_droppable(session, event, rules, now);
+    std::string id = stream_id(session, publication.get());
+    const dsl::SlowConsumer slow = rules.slow.value_or(session.binding->route->slow_consumer);
+    if (slow != dsl::SlowConsumer::close) return send_droppable(session, framed(id + *event), rules, now);
+    send(session, framed(std::move(id)), now);
+    send(session, event, now);
 }
 
 // --- the end ---

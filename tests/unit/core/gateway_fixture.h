@@ -164,6 +164,12 @@ struct World {
             if (!broker.later) answer();
         }
     }
+    // What a POST brings, as the worker's edge passes it on; this world has one worker.
+    void errands() {
+        for (const Errand& errand : std::exchange(gateway->actions().errands, {})) gateway->run(errand, now);
+        for (const ErrandAnswer& answer : std::exchange(gateway->actions().answers, {}))
+            gateway->take(answer, now);
+    }
     // What was asked so far.
     void answer() {
         for (auto& [ticket, answer] : std::exchange(broker.answers, {}))

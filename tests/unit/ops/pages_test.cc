@@ -123,6 +123,12 @@ TEST_CASE("health and readiness", "[ops]") {
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 503);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).body ==
           "worker 1 has not heard a publication for 6 s\nthe broker: the disk is full\n");
+    shot.broker.disk->failing = true;
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).body ==
+          "messages cannot be stored\nworker 1 has not heard a publication for 6 s\nthe broker: the disk is "
+          "full\n");
+    shot.broker.disk->failing = false;
     shot.draining = true;
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).body == "stopping\n");
