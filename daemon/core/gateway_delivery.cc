@@ -35,11 +35,6 @@ const dsl::ChannelRules& Gateway::Impl::rules_of(Channel& channel, Now now) {
     if (channel.generation == runtime_->generation && channel.rules) return *channel.rules;
     channel.rules = &runtime_->policy->channel_rules(channel.name);
     channel.generation = runtime_->generation;
-    if (channel.rules->lane != channel.lane) {
-        // What waits in the old lane stays before what comes in the new one.
-        channel.lane = channel.rules->lane;
-        for (const Subscriber& subscriber : channel.subscribers) subscriber.session->queue.commit();
-    }
     if (channel.rules->presence != channel.presence) {
         channel.presence = channel.rules->presence;
         const PresenceRules rules = presence_rules(*channel.rules);
@@ -189,13 +184,15 @@ bool Gateway::Impl::ask_for_page(Session& session, Replay& replay, Now now) {
         expect(ticket, {session.id, Question::Kind::replay, {}, &channel}, now);
         return false;
     }
-    return take_page(session, &channel, *page, now);
+    return take_page(session, &channel, 0, *page, now);
 }
 
 // False if it is over, one way or another.
-bool Gateway::Impl::take_page(Session& session, const Channel* which, const Page& page, Now now) {
+bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t ticket, const Page& page,
+                              Now now) {
     Replay* replay = replay_of(session, which);
-    if (!replay) return false;
+    // The client may have begun anew since it was asked for, and waits for another page.
+    if (!replay || replay->ticket != ticket) return false;
     replay->ticket = 0;
     if (!page.because.empty()) {
         give_up_replay(session, *replay, page.because, now);

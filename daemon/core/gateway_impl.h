@@ -134,7 +134,8 @@ class Gateway::Impl {
     void catch_up(Session& session, Channel& channel, Now now);
     void replay_some(Session& session, Now now);
     [[nodiscard]] bool ask_for_page(Session& session, Replay& replay, Now now);
-    [[nodiscard]] bool take_page(Session& session, const Channel* channel, const Page& page, Now now);
+    [[nodiscard]] bool take_page(Session& session, const Channel* channel, uint64_t ticket, const Page& page,
+                                 Now now);
     void give_up_replay(Session& session, const Replay& replay, const std::string& because, Now now);
     void continue_replays(Now now);
     void deliver(Channel& channel, const Publication& publication, Now now);
@@ -183,6 +184,7 @@ class Gateway::Impl {
     void send_publication(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
                           Now now);
     void send_text(Session& session, std::string_view text, Now now, dsl::Lane lane = dsl::Lane::normal);
+    [[nodiscard]] dsl::Lane lane_for(Session& session, dsl::Lane lane);
     void left_out(Session& session, size_t messages);
     void too_slow(Session& session, Now now);
 

@@ -17,17 +17,21 @@ bool takes_deflated(const Session& session, size_t size) {
     return session.deflate_bits == 15 || size <= size_t{1} << session.deflate_bits;
 }
 
-// An event's id says what came before it, so that events of a stream do not overtake each other.
-dsl::Lane lane_of(const Session& session, dsl::Lane lane) {
-    return session.stream ? dsl::Lane::normal : lane;
-}
-
 }  // namespace
 
 Gateway::Impl::Bounds Gateway::Impl::bounds_of(const Session& session) const {
     const GatewaySettings& settings = runtime_->settings;
     const size_t of_route = session.binding ? session.binding->route->max_queue : 0;
     return {of_route > 0 ? of_route : settings.max_queue_bytes, settings.max_queue_messages};
+}
+
+dsl::Lane Gateway::Impl::lane_for(Session& session, dsl::Lane lane) {
+    // A channel may have moved to another lane; what waits stays before what comes.
+    const auto generation = static_cast<uint32_t>(runtime_->generation);
+    if (session.lanes_of != generation) session.queue.commit();
+    session.lanes_of = generation;
+    // An event's id says what came before it, so that events of a stream do not overtake each other.
+    return session.stream ? dsl::Lane::normal : lane;
 }
 
 void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
@@ -38,7 +42,7 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane)
     const bool beyond = session.queue.bytes() + frame->size() > burst_factor * bounds.bytes ||
                         session.queue.frames() >= burst_factor * bounds.frames;
     if (beyond) return too_slow(session, now);
-    session.queue.push(std::move(frame), now.steady_ms, lane_of(session, lane));
+    session.queue.push(std::move(frame), now.steady_ms, lane_for(session, lane));
     list_flush(session);
 }
 
@@ -55,7 +59,7 @@ void Gateway::Impl::send_droppable(Session& session, Frame frame, const dsl::Cha
     // A quarter at once, so that a full queue is not walked over for each.
     if (full) left_out(session, session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
     const bool late = slow == dsl::SlowConsumer::drop;
-    session.queue.push(std::move(frame), now.steady_ms, lane_of(session, rules.lane),
+    session.queue.push(std::move(frame), now.steady_ms, lane_for(session, rules.lane),
                        late ? SendQueue::Give::late : SendQueue::Give::early);
     list_flush(session);
 }

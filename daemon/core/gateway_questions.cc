@@ -56,7 +56,7 @@ void Gateway::Impl::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
         case Question::Kind::publish:
             return published(*session, *question.publishing, std::get<Receipt>(std::move(answer)), now);
         case Question::Kind::replay:
-            (void)take_page(*session, question.channel, std::get<Page>(answer), now);
+            (void)take_page(*session, question.channel, ticket, std::get<Page>(answer), now);
             return replay_some(*session, now);
         case Question::Kind::history:
             return answer_history(*session, question.re, std::get<Page>(answer), now);

@@ -34,10 +34,9 @@ struct Channel {
     const dsl::ChannelRules* rules =
         nullptr;  // of the policy of that generation: see Gateway::Impl::rules_of
     uint64_t generation = UINT64_MAX;
-    Position seen;                       // the newest message that came to this worker
-    mutable uint64_t mark = 0;           // see channel_mark; 0: not computed yet
-    dsl::Lane lane = dsl::Lane::normal;  // of its messages that wait
-    bool presence = false;               // the subscribers are counted by the broker's presence
+    Position seen;              // the newest message that came to this worker
+    mutable uint64_t mark = 0;  // see channel_mark; 0: not computed yet
+    bool presence = false;      // the subscribers are counted by the broker's presence
     std::vector<Subscriber> subscribers;
     std::unique_ptr<Gathered> gathered;  // mostly null
 };

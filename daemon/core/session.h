@@ -128,6 +128,7 @@ struct Session {
     std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
     std::vector<Replay> replays;              // most have none
     bool owes_delivered = false;              // messages with acknowledgements are queued
+    uint32_t lanes_of = 0;                    // generation of the policy whose lanes the queue knows
     uint32_t left_out = 0;                    // messages that were dropped, and it was not told
 
     // Steady time.
