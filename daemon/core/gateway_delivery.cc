@@ -304,16 +304,26 @@ void Gateway::Impl::gather(Channel& channel, const Publication& publication, con
         // The first of its window is new to everybody; a batch waits for its others.
         if (rules.conflate_ms > 0) return deliver(channel, publication, now);
     }
-    std::vector<Publication>& waiting = channel.gathered->waiting;
+    Gathered& gathered = *channel.gathered;
+    std::vector<Publication>& waiting = gathered.waiting;
     if (rules.conflate_ms > 0) {
-        const auto [it, fresh] = channel.gathered->by_key.try_emplace(publication->key, waiting.size());
+        const auto [it, fresh] = gathered.by_key.try_emplace(publication->key, waiting.size());
         if (!fresh) {
             counters.conflated.add();
+            gathered.bytes -= waiting[it->second]->frame.bytes().size();
+            gathered.bytes += publication->frame.bytes().size();
             waiting[it->second] = publication;
             return;
         }
     }
     waiting.push_back(publication);
+    gathered.bytes += publication->frame.bytes().size();
+    // More than a subscriber's queue takes is not held back for it.
+    const GatewaySettings& settings = runtime_->settings;
+    if (waiting.size() < settings.max_queue_messages && gathered.bytes < settings.max_queue_bytes) return;
+    gathered.until_ms = now.steady_ms;
+    due_.push({now.steady_ms, channel.name});
+    release(now);
 }
 
 int64_t Gateway::Impl::release_at_ms() const {

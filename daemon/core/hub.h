@@ -26,6 +26,7 @@ struct Subscriber {
 struct Gathered {
     int64_t until_ms = 0;  // steady time
     std::vector<Publication> waiting;
+    size_t bytes = 0;
     StringMap<size_t> by_key;  // of conflation: where in `waiting`
 };
 

@@ -565,3 +565,18 @@ TEST_CASE("a channel says what its slow readers do without, and they are told", 
         CHECK(world.counters.dropped.get() == 20 - got.size());
     }
 }
+
+TEST_CASE("no more is held back than a queue takes", "[delivery]") {
+    Shaped world;
+    auto next = std::make_shared<Runtime>(*world.runtime);
+    next->settings.max_queue_messages = 5;
+    next->generation = 1;
+    world.gateway->replace(next, world.now);
+    const auto writer = world.enter();
+    const auto reader = world.enter({"feed/a", "cursor/a"});
+    for (int n = 1; n <= 5; ++n) world.publish(writer, "feed/a", n);
+    CHECK(told(world, reader) == Told{"1", "2", "3", "4", "5"});
+    for (int n = 1; n <= 6; ++n)
+        world.publish(writer, "cursor/a", n, R"(,"key":"k)" + std::to_string(n) + "\"");
+    CHECK(told(world, reader) == Told{"1", "2", "3", "4", "5", "6"});
+}
