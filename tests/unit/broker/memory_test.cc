@@ -142,3 +142,66 @@ TEST_CASE("publications of many threads arrive in one order everywhere", "[broke
     CHECK(seen[0] == seen[1]);
     CHECK(seen[0] == seen[2]);
 }
+
+namespace {
+
+Draft kept(std::string channel, std::string members, std::string dedup = "") {
+    Draft draft = publication(std::move(channel), std::move(members));
+    draft.retention = {1000, 60'000, 60'000};
+    draft.dedup = std::move(dedup);
+    return draft;
+}
+
+size_t messages_in(MemoryBroker& broker, const std::string& channel) {
+    Query query;
+    query.channel = channel;
+    query.oldest = query.rest = true;
+    query.limit = 100'000;
+    return broker.read(query, {})->messages.size();
+}
+
+}  // namespace
+
+TEST_CASE("what is kept has a bound, and the channel that fills it pays first", "[broker]") {
+    MemoryBroker broker(64 * 20'000);  // 20,000 bytes in each of its 64 parts
+    (void)broker.publish(kept("quiet", R"("n":1)"), {});
+    const std::string large = "\"text\":\"" + std::string(1000, 'x') + "\"";
+    for (int i = 0; i < 100; ++i) (void)broker.publish(kept("loud", large), {});
+    CHECK(broker.totals().bytes <= 64 * 20'000);
+    CHECK(broker.totals().evicted > 80);
+    CHECK(messages_in(broker, "loud") < 20);
+    CHECK(messages_in(broker, "quiet") == 1);
+    Query query;
+    query.channel = "loud";
+    query.user = "who was never here";
+    CHECK_FALSE(broker.read(query, {})->recovered);
+    // Many small ones: then it is whoever comes.
+    for (int i = 0; i < 5000; ++i) (void)broker.publish(kept("c" + std::to_string(i), large), {});
+    CHECK(broker.totals().bytes <= 64 * 22'000);
+}
+
+TEST_CASE("ids of deduplication have a bound", "[broker]") {
+    MemoryBroker broker;
+    for (int i = 0; i < 20'000; ++i)
+        (void)broker.publish(kept("one", R"("n":1)", "id" + std::to_string(i)), {});
+    CHECK(broker.totals().ids_evicted == 20'000 - 16'384);
+    CHECK(broker.publish(kept("one", R"("n":1)", "id19999"), {})->status == Receipt::Status::duplicate);
+    CHECK(broker.publish(kept("one", R"("n":1)", "id0"), {})->status == Receipt::Status::accepted);
+}
+
+TEST_CASE("what has run out is swept away, and a channel with nothing left is forgotten", "[broker]") {
+    MemoryBroker broker;
+    Draft draft = kept("room", R"("n":1)", "id");
+    draft.now = {1000, 1000};
+    const Position first = broker.publish(std::move(draft), {})->position;
+    for (int i = 0; i < 64; ++i) broker.tick({61'001, 61'001});
+    CHECK(broker.totals().messages == 0);
+    CHECK(broker.totals().bytes == 0);
+    CHECK(broker.totals().channels == 1);  // it keeps its numbering for a while
+    for (int i = 0; i < 64; ++i) broker.tick({3'700'000, 3'700'000});
+    CHECK(broker.totals().channels == 0);
+    draft = kept("room", R"("n":1)");
+    const Position again = broker.publish(std::move(draft), {})->position;
+    CHECK(again.offset == 1);
+    CHECK(again.epoch != first.epoch);
+}
