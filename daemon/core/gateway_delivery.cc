@@ -8,9 +8,9 @@ namespace wayleave {
 namespace {
 
 // A replay goes on when less than this waits, and by so much: a slow reader holds little of it in memory, and
-// a fast one comes back for the next page within the same turn.
+// a fast one comes back for the next page within the same turn. Never as much as makes a reader too slow.
 constexpr size_t replay_bytes = 32 << 10;
-constexpr uint32_t replay_messages = 200;
+constexpr size_t replay_messages = 200;
 
 Replay* replay_of(Session& session, const Channel* channel) {
     const auto it = std::find_if(session.replays.begin(), session.replays.end(),
@@ -153,11 +153,17 @@ void Gateway::Impl::catch_up(Session& session, Channel& channel, Now now) {
 
 // --- replays ---
 
+Gateway::Impl::Bounds Gateway::Impl::page_of(const Session& session) const {
+    const Bounds bounds = bounds_of(session);
+    return {std::min(replay_bytes, bounds.bytes / 2),
+            std::clamp<size_t>(bounds.frames / 2, 1, replay_messages)};
+}
+
 // As much as the queue should hold now. Sending may end the session, and with it all of this.
 void Gateway::Impl::replay_some(Session& session, Now now) {
     for (size_t i = 0; i < session.replays.size();) {
         const Channel* channel = session.replays[i].channel;
-        const bool room = session.queue.bytes() < replay_bytes || !session.replays[i].announced;
+        const bool room = session.queue.bytes() < page_of(session).bytes || !session.replays[i].announced;
         const bool goes_on =
             room && session.replays[i].ticket == 0 && ask_for_page(session, session.replays[i], now);
         if (session.state != Session::State::open) return;
@@ -175,8 +181,9 @@ bool Gateway::Impl::ask_for_page(Session& session, Replay& replay, Now now) {
     query.since = replay.announced ? std::optional(Position{replay.epoch, replay.after}) : replay.since;
     if (replay.by_cursor && !query.since) query.user = session.user;
     query.rest = replay.by_cursor;
-    query.limit = replay_messages;
-    query.bytes = replay_bytes;
+    const Bounds bounds = page_of(session);
+    query.limit = static_cast<uint32_t>(bounds.frames);
+    query.bytes = bounds.bytes;
     const Ticket ticket = next_ticket();
     const auto page = broker.read(std::move(query), ticket);
     if (!page) {

@@ -122,6 +122,10 @@ class Gateway::Impl {
     void end_condemned(Session& session, Now now);
     void spread_condemned(Now now);
 
+    struct Bounds {
+        size_t bytes;
+        size_t frames;
+    };
     // --- gateway_delivery.cc ---
     [[nodiscard]] const dsl::ChannelRules& rules_of(Channel& channel, Now now);
     [[nodiscard]] const dsl::ChannelRules& rules_of(std::string_view channel, Now now);
@@ -132,6 +136,7 @@ class Gateway::Impl {
                Now now);
     [[nodiscard]] Hello::Joined begin_joined(Session& session, Channel& channel, Now now);
     void catch_up(Session& session, Channel& channel, Now now);
+    [[nodiscard]] Bounds page_of(const Session& session) const;
     void replay_some(Session& session, Now now);
     [[nodiscard]] bool ask_for_page(Session& session, Replay& replay, Now now);
     [[nodiscard]] bool take_page(Session& session, const Channel* channel, uint64_t ticket, const Page& page,
@@ -172,10 +177,6 @@ class Gateway::Impl {
     void acknowledge(Session& session, const MessageParser::Message& message, Now now);
 
     // --- gateway_output.cc ---
-    struct Bounds {
-        size_t bytes;
-        size_t frames;
-    };
     [[nodiscard]] Bounds bounds_of(const Session& session) const;
     void send_droppable(Session& session, Frame frame, const dsl::ChannelRules& rules, Now now);
     void send(Session& session, Frame frame, Now now, dsl::Lane lane = dsl::Lane::normal);

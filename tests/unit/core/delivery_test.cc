@@ -28,6 +28,13 @@ route chat /chat {
     join mail/{user.sub}
     allow subscribe, publish, presence, history on **
 }
+route small /small {
+    auth = none
+    max_queue = 4kb
+    idle_timeout = 0s
+    allow connect
+    allow subscribe on **
+}
 route open /open {
     auth = none
     max_message = 64kb
@@ -178,6 +185,25 @@ TEST_CASE("a replay that is larger than the queue is paced by its reader", "[del
     for (int n = 1; n <= 220; ++n) CHECK(all[static_cast<size_t>(n)] == std::to_string(n));
     world.publish(writer, "deep/a", 221);
     CHECK(told(world, reader) == Told{"221"});
+}
+
+TEST_CASE("a small queue makes small pages, and no reader too slow", "[delivery]") {
+    Delivery world;
+    const auto writer = world.enter();
+    const std::string text(500, 'x');
+    for (int n = 1; n <= 100; ++n)
+        world.say(writer, R"({"type":"$publish","channel":"deep/a","data":{"n":)" + std::to_string(n) +
+                              R"(,"text":")" + text + R"("}})");
+    const auto reader = world.enter("/small");
+    world.subscribe(reader, "deep/a", world.since("deep/a", 0));
+    std::vector<std::string> all;
+    for (int round = 0; round < 100; ++round) {
+        CHECK(world.gateway->output(reader)->bytes() <= 4096);
+        world.gateway->blocked(reader, world.now);
+        for (std::string& word : told(world, reader)) all.push_back(std::move(word));
+    }
+    REQUIRE(all.size() == 101);
+    CHECK(all.back() == "100");
 }
 
 TEST_CASE("a reader whom the history overtakes is told", "[delivery]") {
