@@ -24,10 +24,9 @@ PageStart page_start(const Query& query, const Extent& extent) {
     }
     if (query.oldest) return {before_oldest, true};
     if (query.user.empty()) return {top.offset, true};
-    // Who was never here has missed what made room, but not what had run out.
-    const uint64_t from = extent.has_cursor ? extent.cursor : std::min(extent.dropped, before_oldest);
-    const bool whole = extent.has_cursor ? from >= before_oldest : extent.dropped == 0;
-    return {std::max(from, before_oldest), whole};
+    // Who was never here has acknowledged nothing.
+    const uint64_t from = extent.has_cursor ? extent.cursor : 0;
+    return {std::max(from, before_oldest), from >= before_oldest};
 }
 
 void History::append(Publication message, const Retention& retention, Now now) {
@@ -36,7 +35,6 @@ void History::append(Publication message, const Retention& retention, Now now) {
     bytes_ += size_of(message);
     kept_.push_back({std::move(message), now.steady_ms + retention.keep_ms});
     while (kept_.size() > retention.history) {
-        dropped_ = oldest();
         pop();
     }
 }
@@ -48,7 +46,6 @@ void History::pop() {
 
 bool History::drop_oldest() {
     if (kept_.empty()) return false;
-    dropped_ = oldest();
     pop();
     return true;
 }
@@ -59,7 +56,7 @@ void History::expire(int64_t steady_ms) {
 }
 
 Page History::read(const Query& query) const {
-    Extent extent{top(), oldest(), dropped_, false, 0};
+    Extent extent{top(), oldest(), false, 0};
     // What has run out is not given, though nobody has swept it away yet.
     for (const Kept& kept : kept_) {
         if (kept.until_ms > query.now.steady_ms) break;

@@ -22,7 +22,6 @@ struct PageStart {
 struct Extent {
     Position top;
     uint64_t oldest = 1;   // the first that is kept; top + 1: none
-    uint64_t dropped = 0;  // messages up to here made room for newer ones before they were old
     bool has_cursor = false;
     uint64_t cursor = 0;  // of the query's user
 };
@@ -73,7 +72,6 @@ class History {
 
     uint64_t epoch_;
     uint64_t top_ = 0;
-    uint64_t dropped_ = 0;
     std::deque<Kept> kept_;  // dense: the last is the top
     StringMap<User> users_;
     size_t bytes_ = 0;

@@ -50,7 +50,6 @@ struct MemoryBroker::Channel {
 struct alignas(64) MemoryBroker::Stripe {
     mutable std::mutex mutex;
     StringMap<std::unique_ptr<Channel>> channels;  // with a worker, a history or an id
-    size_t bytes = 0;                              // of the histories
     size_t ids = 0;
     uint64_t evicted = 0;
     uint64_t ids_evicted = 0;
@@ -58,7 +57,7 @@ struct alignas(64) MemoryBroker::Stripe {
 };
 
 MemoryBroker::MemoryBroker(size_t most_bytes)
-    : most_bytes_(most_bytes / stripes),
+    : most_bytes_(most_bytes),
       stripes_(std::make_unique<Stripe[]>(stripes)),
       presence_([this](const Publication& message) { announce(message); }) {}
 MemoryBroker::~MemoryBroker() = default;
@@ -123,6 +122,14 @@ std::optional<Receipt> MemoryBroker::publish(Draft draft, Ticket) {
         push(it == stripe.channels.end() ? nullptr : it->second.get(), message);
         return Receipt{};
     }
+    Receipt receipt = publish_kept(std::move(draft), stripe);
+    if (bytes_.load(std::memory_order_relaxed) > most_bytes_) make_room_anywhere();
+    return receipt;
+}
+
+Receipt MemoryBroker::publish_kept(Draft draft, Stripe& stripe) {
+    const Retention retention = draft.retention;
+    const bool deduplicated = retention.dedup_ms > 0 && !draft.dedup.empty();
     const std::lock_guard lock(stripe.mutex);
     Channel& channel = numbered(stripe, draft.channel, draft.now);
     if (deduplicated) {
@@ -139,9 +146,9 @@ std::optional<Receipt> MemoryBroker::publish(Draft draft, Ticket) {
     }
     const Publication message = message_of(draft, position);
     if (retention.history > 0) {
-        stripe.bytes -= channel.history->bytes();
+        const size_t before = channel.history->bytes();
         channel.history->append(message, retention, draft.now);
-        stripe.bytes += channel.history->bytes();
+        bytes_.fetch_add(channel.history->bytes() - before, std::memory_order_relaxed);  // perhaps less
         make_room(stripe, channel);
     }
     push(&channel, message);
@@ -161,19 +168,29 @@ void MemoryBroker::make_room_for_id(Stripe& stripe, Channel& published) const {
     }
 }
 
-// Who fills the memory pays first; then whoever comes.
-void MemoryBroker::make_room(Stripe& stripe, Channel& published) const {
-    const auto drop = [&](History& history) {
-        const size_t before = history.bytes();
-        if (!history.drop_oldest()) return false;
-        stripe.bytes -= before - history.bytes();
-        ++stripe.evicted;
-        return true;
-    };
-    while (stripe.bytes > most_bytes_ && published.history->messages() > 1) drop(*published.history);
-    for (auto it = stripe.channels.begin(); stripe.bytes > most_bytes_ && it != stripe.channels.end(); ++it) {
-        if (!it->second->history || it->second.get() == &published) continue;
-        while (stripe.bytes > most_bytes_ && drop(*it->second->history)) {
+bool MemoryBroker::drop_oldest(Stripe& stripe, History& history) {
+    const size_t before = history.bytes();
+    if (!history.drop_oldest()) return false;
+    bytes_.fetch_sub(before - history.bytes(), std::memory_order_relaxed);
+    ++stripe.evicted;
+    return true;
+}
+
+// Who fills the memory pays first.
+void MemoryBroker::make_room(Stripe& stripe, Channel& published) {
+    while (bytes_.load(std::memory_order_relaxed) > most_bytes_ && published.history->messages() > 1)
+        drop_oldest(stripe, *published.history);
+}
+
+// Then whoever comes, a message of each channel at a time. One stripe is locked at a time.
+void MemoryBroker::make_room_anywhere() {
+    for (size_t looked = 0; looked < 2 * stripes && bytes_.load(std::memory_order_relaxed) > most_bytes_;
+         ++looked) {
+        Stripe& stripe = stripes_[next_eviction_.fetch_add(1, std::memory_order_relaxed) % stripes];
+        const std::lock_guard lock(stripe.mutex);
+        for (auto& [name, channel] : stripe.channels) {
+            if (bytes_.load(std::memory_order_relaxed) <= most_bytes_) return;
+            if (channel->history) drop_oldest(stripe, *channel->history);
         }
     }
 }
@@ -236,7 +253,7 @@ void MemoryBroker::tick(Now now) {
     sweep(stripe, now);
 }
 
-void MemoryBroker::sweep(Stripe& stripe, Now now) const {
+void MemoryBroker::sweep(Stripe& stripe, Now now) {
     absl::erase_if(stripe.channels, [&](auto& item) {
         Channel& channel = *item.second;
         stripe.ids -= channel.seen.size();
@@ -244,9 +261,9 @@ void MemoryBroker::sweep(Stripe& stripe, Now now) const {
         stripe.ids += channel.seen.size();
         if (!channel.history) return channel.workers.empty() && channel.seen.size() == 0;
         History& history = *channel.history;
-        stripe.bytes -= history.bytes();
+        const size_t before = history.bytes();
         history.expire(now.steady_ms);
-        stripe.bytes += history.bytes();
+        bytes_.fetch_sub(before - history.bytes(), std::memory_order_relaxed);
         // With the last trace of it goes the numbering, and the next has another epoch.
         return channel.workers.empty() && channel.seen.size() == 0 && history.empty() &&
                now.steady_ms - history.touched_ms() > forget_after_ms;
@@ -255,10 +272,10 @@ void MemoryBroker::sweep(Stripe& stripe, Now now) const {
 
 BrokerTotals MemoryBroker::totals() const {
     BrokerTotals totals;
+    totals.bytes = bytes_.load(std::memory_order_relaxed);
     for (size_t i = 0; i < stripes; ++i) {
         const Stripe& stripe = stripes_[i];
         const std::lock_guard lock(stripe.mutex);
-        totals.bytes += stripe.bytes;
         totals.evicted += stripe.evicted;
         totals.ids_evicted += stripe.ids_evicted;
         totals.duplicates += stripe.duplicates;

@@ -2,6 +2,7 @@
 // keeps is in memory and ends with the process. It answers everything at once.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,8 @@
 #include "daemon/core/broker.h"
 
 namespace wayleave {
+
+class History;
 
 class MemoryBroker final : public Broker {
   public:
@@ -50,11 +53,16 @@ class MemoryBroker final : public Broker {
     void push(const Channel* channel, const Publication& message) const;
     void announce(const Publication& message) const;
     void make_room_for_id(Stripe& stripe, Channel& published) const;
-    void make_room(Stripe& stripe, Channel& published) const;
-    void sweep(Stripe& stripe, Now now) const;
+    [[nodiscard]] Receipt publish_kept(Draft draft, Stripe& stripe);
+    bool drop_oldest(Stripe& stripe, History& history);
+    void make_room(Stripe& stripe, Channel& published);
+    void make_room_anywhere();
+    void sweep(Stripe& stripe, Now now);
 
     std::vector<Inbox*> inboxes_;  // by worker; fixed before the threads start
-    size_t most_bytes_;            // of a stripe
+    const size_t most_bytes_;
+    std::atomic<size_t> bytes_{0};  // of all histories
+    std::atomic<size_t> next_eviction_{0};
     std::unique_ptr<Stripe[]> stripes_;
     size_t next_sweep_ = 0;
     Seats seats_;

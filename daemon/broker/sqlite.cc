@@ -30,8 +30,9 @@ SqliteBroker::SqliteBroker(const SqliteSettings& settings, FileLock lock, Opened
       clock_(opened.clock),
       table_(settings.memory_bytes),
       writer_(settings.path, std::move(opened.writer), clock_, table_, notes_,
-              {settings.most_waiting, settings.most_waiting_bytes}, std::move(report)),
-      reader_(std::make_unique<SqliteReader>(settings.path, clock_, table_, notes_, settings.most_waiting)),
+              {settings.most_waiting, settings.most_waiting_bytes}, report),
+      reader_(std::make_unique<SqliteReader>(settings.path, clock_, table_, notes_, settings.most_waiting,
+                                             std::move(report))),
       presence_([this](const Publication& message) { table_.announce(message); }) {}
 SqliteBroker::~SqliteBroker() = default;
 
@@ -123,9 +124,9 @@ BrokerTotals SqliteBroker::totals() const {
     totals.messages = table_.messages();
     totals.bytes = table_.bytes();
     totals.duplicates = writer.duplicates;
-    totals.disk = DiskTotals{writer.commits,        writer.committed, writer.failures,
+    totals.disk = DiskTotals{writer.commits,        writer.committed, writer.failures + reader_->failures(),
                              writer.refused,        writer.waiting,   writer.waiting_bytes,
-                             writer.database_bytes, writer.wal_bytes, writer.failing};
+                             writer.database_bytes, writer.wal_bytes, writer.failing || reader_->failing()};
     return totals;
 }
 

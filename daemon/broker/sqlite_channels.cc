@@ -216,7 +216,7 @@ std::optional<Extent> ChannelTable::Channel::extent(const Query& query, int64_t 
         return entry.message->position.offset <= counted || entry.at <= too_old;
     });
     const bool none = within == tail.end();
-    const Extent extent{top, none ? top.offset + 1 : within->message->position.offset, 0, false, 0};
+    const Extent extent{top, none ? top.offset + 1 : within->message->position.offset, false, 0};
     // Nothing older than that is within the retention.
     const bool whole = within != tail.begin() || extent.oldest == 1;
     if (query.reverse) {

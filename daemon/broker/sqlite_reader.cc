@@ -11,6 +11,8 @@
 namespace wayleave {
 namespace {
 
+constexpr int64_t remind_ms = 60'000;
+
 #define WAYLEAVE_MESSAGE "offset, at, wall, id, members, key, except_session"
 
 Publication message_of_row(const Statement& row, const std::string& channel, uint64_t epoch,
@@ -27,14 +29,15 @@ Publication message_of_row(const Statement& row, const std::string& channel, uin
 }  // namespace
 
 SqliteReader::SqliteReader(const std::string& path, AgeClock clock, ChannelTable& table,
-                           const DeliveredNotes& notes, size_t most_waiting)
+                           const DeliveredNotes& notes, size_t most_waiting, BrokerReport report)
     : database_(path, Database::Mode::read),
       clock_(clock),
       table_(table),
       notes_(notes),
       most_waiting_(most_waiting),
+      report_(std::move(report)),
       seed_(database_, "SELECT seed FROM state"),
-      channel_(database_, "SELECT number, epoch, top, floor, dropped FROM channel WHERE name = ?"),
+      channel_(database_, "SELECT number, epoch, top, floor FROM channel WHERE name = ?"),
       oldest_(database_,
               "SELECT offset FROM message WHERE channel = ? AND offset > ? AND at > ?"
               " ORDER BY offset LIMIT 1"),
@@ -91,10 +94,12 @@ void SqliteReader::answer(const Read& read) {
         const Transaction snapshot(database_, "BEGIN");
         page = this->page(read.query);
         table_.learnt(read.query.channel, page.top);
+        failing_.store(false, std::memory_order_relaxed);
     } catch (const SqliteFault& fault) {
         table_.given_up(read.query.channel);
         page = {};
         page.because = fault.what();
+        failed(fault, read.query.now);
     }
     table_.inbox(read.ticket.worker).answered(read.ticket.number, std::move(page));
 }
@@ -106,8 +111,18 @@ void SqliteReader::answer(const Ask& ask) {
         progress = this->progress(ask.cursor);
     } catch (const SqliteFault& fault) {
         progress.because = fault.what();
+        failed(fault, ask.cursor.now);
     }
     table_.inbox(ask.ticket.worker).answered(ask.ticket.number, std::move(progress));
+}
+
+// Who asked is told; so is the operator, who would not hear of it from publishers.
+void SqliteReader::failed(const SqliteFault& fault, Now now) {
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    failing_.store(true, std::memory_order_relaxed);
+    if (now.steady_ms - reported_ms_ < remind_ms) return;
+    reported_ms_ = now.steady_ms;
+    report_(true, std::string("messages cannot be read: ") + fault.what());
 }
 
 SqliteReader::Found SqliteReader::find(const std::string& channel) {
@@ -117,7 +132,6 @@ SqliteReader::Found SqliteReader::find(const std::string& channel) {
         found.number = row->integer(0);
         found.extent.top = {row->number(1), row->number(2)};
         found.floor = row->number(3);
-        found.extent.dropped = row->number(4);
     } else {
         Rows seed(seed_.with());
         if (!seed.next()) database_.fail(SQLITE_CORRUPT);
@@ -134,7 +148,6 @@ void SqliteReader::narrow(Found& found, const Query& query) {
     uint64_t before = found.floor;
     if (const uint64_t top = extent.top.offset; top - before > query.retention.history) {
         before = top - query.retention.history;
-        extent.dropped = std::max(extent.dropped, before);
     }
     Rows oldest(oldest_.with(found.number, before, clock_.at(query.now) - query.retention.keep_ms));
     extent.oldest = oldest.next() ? oldest->number(0) : extent.top.offset + 1;

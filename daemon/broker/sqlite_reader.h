@@ -2,6 +2,7 @@
 // the other.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "daemon/broker/history.h"
 #include "daemon/broker/sqlite_channels.h"
 #include "daemon/broker/sqlite_database.h"
+#include "daemon/broker/sqlite_writer.h"
 #include "daemon/core/broker.h"
 
 namespace wayleave {
@@ -36,7 +38,7 @@ class SqliteReader {
 
     // The database was opened by a writer already. Throws SqliteFault.
     SqliteReader(const std::string& path, AgeClock clock, ChannelTable& table, const DeliveredNotes& notes,
-                 size_t most_waiting);
+                 size_t most_waiting, BrokerReport report);
     ~SqliteReader();
     SqliteReader(const SqliteReader&) = delete;
     SqliteReader& operator=(const SqliteReader&) = delete;
@@ -46,6 +48,10 @@ class SqliteReader {
 
     // Any thread. False: too much waits.
     [[nodiscard]] bool add(Task task);
+
+    // Any thread: questions that the database did not answer, and whether the last one was such.
+    [[nodiscard]] uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
 
   private:
     struct Found {
@@ -61,12 +67,17 @@ class SqliteReader {
     [[nodiscard]] Progress progress(const Cursor& cursor);
     [[nodiscard]] Found find(const std::string& channel);
     void narrow(Found& found, const Query& query);
+    void failed(const SqliteFault& fault, Now now);
 
     Database database_;
     const AgeClock clock_;
     ChannelTable& table_;
     const DeliveredNotes& notes_;
     const size_t most_waiting_;
+    const BrokerReport report_;
+    std::atomic<uint64_t> failures_{0};
+    std::atomic<bool> failing_{false};
+    int64_t reported_ms_ = INT64_MIN / 2;
 
     Statement seed_;
     Statement channel_;

@@ -37,7 +37,6 @@ CREATE TABLE channel (
     epoch INTEGER NOT NULL,
     top INTEGER NOT NULL,      -- the last offset that was given
     floor INTEGER NOT NULL,    -- messages up to here are deleted
-    dropped INTEGER NOT NULL,  -- of them: up to here they made room for newer ones before they were old
     history INTEGER NOT NULL,  -- the retention that was heard of last
     keep INTEGER NOT NULL,
     touched INTEGER NOT NULL   -- AgeClock

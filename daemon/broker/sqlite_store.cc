@@ -16,7 +16,7 @@ constexpr int64_t quiet_ms = 10'000;            // after which what is left of t
 constexpr int64_t cursor_grain_ms = 60'000;     // most acknowledgements leave the index of cursors alone
 constexpr int64_t least_free_pages = 1000;      // fewer are not worth giving back
 
-#define WAYLEAVE_ROW "number, name, epoch, top, floor, dropped, history, keep, touched"
+#define WAYLEAVE_ROW "number, name, epoch, top, floor, history, keep, touched"
 
 std::unique_ptr<ChannelRow> row_of(const Statement& rows) {
     auto row = std::make_unique<ChannelRow>();
@@ -24,10 +24,9 @@ std::unique_ptr<ChannelRow> row_of(const Statement& rows) {
     row->name = rows.text(1);
     row->top = {rows.number(2), rows.number(3)};
     row->floor = rows.number(4);
-    row->dropped = rows.number(5);
-    row->history = static_cast<uint32_t>(rows.number(6));
-    row->keep_ms = rows.integer(7);
-    row->touched = rows.integer(8);
+    row->history = static_cast<uint32_t>(rows.number(5));
+    row->keep_ms = rows.integer(6);
+    row->touched = rows.integer(7);
     return row;
 }
 
@@ -50,10 +49,10 @@ Store::Store(Database& database, const ChannelTable& table, AgeClock clock)
       list_channels_(database,
                      "SELECT " WAYLEAVE_ROW " FROM channel WHERE number > ? ORDER BY number LIMIT 128"),
       make_channel_(database,
-                    "INSERT INTO channel (name, epoch, top, floor, dropped, history, keep, touched)"
-                    " VALUES (?, ?, ?, ?, 0, 0, 0, ?) RETURNING number"),
+                    "INSERT INTO channel (name, epoch, top, floor, history, keep, touched)"
+                    " VALUES (?, ?, ?, ?, 0, 0, ?) RETURNING number"),
       write_channel_(database,
-                     "UPDATE channel SET top = ?, floor = ?, dropped = ?, history = ?, keep = ?, touched = ?"
+                     "UPDATE channel SET top = ?, floor = ?, history = ?, keep = ?, touched = ?"
                      " WHERE number = ?"),
       remove_channel_(database, "DELETE FROM channel WHERE number = ?"),
       add_message_(database, "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -127,8 +126,8 @@ void Store::touch(ChannelRow& row, const Retention& retention, Now now) {
 void Store::settle(Now now) {
     for (ChannelRow* row : changed_) {
         write_channel_
-            .with(row->top.offset, row->floor, row->dropped, uint64_t{row->history}, row->keep_ms,
-                  row->touched, row->number)
+            .with(row->top.offset, row->floor, uint64_t{row->history}, row->keep_ms, row->touched,
+                  row->number)
             .run();
         row->changed = false;
     }
@@ -219,9 +218,9 @@ void Store::remove_up_to(ChannelRow& row, uint64_t offset) {
 // With the publications that make it necessary, a piece at a time.
 void Store::trim(ChannelRow& row) {
     if (row.top.offset - row.floor <= row.history) return;
-    row.dropped = row.top.offset - row.history;
-    if (row.dropped - row.floor <= std::min<uint64_t>(row.history / 8, most_slack)) return;
-    remove_up_to(row, std::min(row.dropped, row.floor + most_trimmed));
+    const uint64_t too_many = row.top.offset - row.history;
+    if (too_many - row.floor <= std::min<uint64_t>(row.history / 8, most_slack)) return;
+    remove_up_to(row, std::min(too_many, row.floor + most_trimmed));
 }
 
 // The last offset of those that can go in one step; 0: none.

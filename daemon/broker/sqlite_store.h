@@ -31,7 +31,6 @@ struct ChannelRow {
     std::string name = {};
     Position top = {};
     uint64_t floor = 0;
-    uint64_t dropped = 0;
     uint32_t history = 0;
     int64_t keep_ms = 0;
     int64_t touched = 0;

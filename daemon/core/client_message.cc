@@ -161,6 +161,11 @@ Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
     return values;
 }
 
+bool speaks_as_daemon(simdjson::dom::object data) {
+    std::string_view type;
+    return data["type"].get(type) == simdjson::SUCCESS && type.starts_with('$');
+}
+
 std::string published_members(const std::vector<MessageParser::Member>& members) {
     std::string out;
     for (const MessageParser::Member& member : members) {

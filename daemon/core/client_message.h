@@ -56,6 +56,8 @@ class MessageParser {
 // valid.
 [[nodiscard]] std::vector<MessageParser::Member> members_of(simdjson::dom::object object,
                                                             std::string_view text);
+// Whether its `type` is one of the daemon's: subscribers would take it for the daemon's word.
+[[nodiscard]] bool speaks_as_daemon(simdjson::dom::object data);
 [[nodiscard]] bool has_duplicates(const std::vector<MessageParser::Member>& members);
 
 }  // namespace wayleave

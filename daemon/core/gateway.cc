@@ -52,7 +52,8 @@ Gateway::Impl::Impl(uint32_t worker, Broker& broker_in, LimitTable& limits_in, B
       worker_(worker),
       runtime_(std::move(runtime)),
       hub_(worker, broker_in),
-      numbers_(random_seed()) {}
+      numbers_(random_seed()),
+      name_(epoch_text(numbers_())) {}
 
 // --- life-cycle ---
 

@@ -268,6 +268,14 @@ void Gateway::Impl::delivered(std::span<const Publication> publications, Now now
         if (rules.conflate_ms + rules.batch_ms > 0 && !publication->announcement) {
             gather(*channel, publication, rules, now);
         } else {
+            // A reload has ended the window; announcements overtake it.
+            if (channel->gathered && !publication->announcement) {
+                channel->gathered->until_ms = now.steady_ms;
+                due_.push({now.steady_ms, channel->name});
+                release(now);
+                channel = hub_.find(publication->channel);
+                if (!channel) continue;
+            }
             deliver(*channel, publication, now);
         }
     }

@@ -336,6 +336,7 @@ class Gateway::Impl {
     std::unique_ptr<Deflater> deflater_;
     std::string channel_;  // scratch
     std::vector<std::string> channels_;
+    std::string name_;  // of this worker in this run of the daemon: an id of a message is never another's
     uint64_t publications_ = 0;
     uint64_t questions_ = 0;
     uint64_t tickets_ = 0;

@@ -265,6 +265,8 @@ void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Messa
     }
     if (has_duplicates(members))
         return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
+    if (speaks_as_daemon(object))
+        return reject(session, message.id, bad_message("types that begin with `$` are the server's"), now);
     request.message_size = static_cast<int64_t>(data->raw.size());
     request.channel = &*channel;
     if (!allowed(session, "publish", &dsl::Route::publish, request, message.id, now)) return;
@@ -305,7 +307,7 @@ std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view cha
     // An id is its user's own, so that nobody can use up another's.
     if (!draft.dedup.empty()) draft.dedup = session.user + '\0' + draft.dedup;
     draft.channel = channel;
-    draft.id = std::to_string(worker_) + "-" + std::to_string(++publications_);
+    draft.id = name_ + "-" + std::to_string(++publications_);
     draft.except = except_self ? session.number : 0;
     draft.retention = retention_of(rules);
     draft.now = now;

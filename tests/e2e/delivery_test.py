@@ -214,6 +214,7 @@ async def test_server():
                 (publish("$canary", "{}"), "name of a channel"),
                 (publish("mail/ann", "[1]"), "no JSON object"),
                 (publish("mail/ann", '{"$": 1}'), "begin with `$`"),
+                (publish("mail/ann", '{"type": "$bye"}'), "begin with `$`"),
                 (publish("room/a", "{}", "--dedup", "a"), "has no `dedup`"),
                 (run("progress", "room/a", "ann", "--config", daemon.config), "has no `acks`")):
             assert wrong.returncode == 65 and words in wrong.stderr, wrong

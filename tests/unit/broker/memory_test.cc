@@ -163,13 +163,13 @@ size_t messages_in(MemoryBroker& broker, const std::string& channel) {
 }  // namespace
 
 TEST_CASE("what is kept has a bound, and the channel that fills it pays first", "[broker]") {
-    MemoryBroker broker(64 * 20'000);  // 20,000 bytes in each of its 64 parts
+    MemoryBroker broker(100'000);
     (void)broker.publish(kept("quiet", R"("n":1)"), {});
     const std::string large = "\"text\":\"" + std::string(1000, 'x') + "\"";
     for (int i = 0; i < 100; ++i) (void)broker.publish(kept("loud", large), {});
-    CHECK(broker.totals().bytes <= 64 * 20'000);
-    CHECK(broker.totals().evicted > 80);
-    CHECK(messages_in(broker, "loud") < 20);
+    CHECK(broker.totals().bytes <= 100'000);
+    CHECK(broker.totals().evicted > 10);
+    CHECK(messages_in(broker, "loud") > 60);  // all of it may be one channel's
     CHECK(messages_in(broker, "quiet") == 1);
     Query query;
     query.channel = "loud";
@@ -177,7 +177,8 @@ TEST_CASE("what is kept has a bound, and the channel that fills it pays first", 
     CHECK_FALSE(broker.read(query, {})->recovered);
     // Many small ones: then it is whoever comes.
     for (int i = 0; i < 5000; ++i) (void)broker.publish(kept("c" + std::to_string(i), large), {});
-    CHECK(broker.totals().bytes <= 64 * 22'000);
+    CHECK(broker.totals().bytes <= 100'000);
+    CHECK(broker.totals().evicted > 4900);
 }
 
 TEST_CASE("ids of deduplication have a bound", "[broker]") {

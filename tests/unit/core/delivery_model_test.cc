@@ -344,8 +344,8 @@ class Schedule {
         // Another kind of word is an error, but for an acknowledgement of what a restart has forgotten.
         if (!text.starts_with(R"({"$":)")) {
             const bool forgotten = text.find("of this epoch and offset") != std::string::npos;
-        const bool left = text.find("no subscription to this channel") != std::string::npos;
-        REQUIRE((forgotten || left));
+            const bool left = text.find("no subscription to this channel") != std::string::npos;
+            REQUIRE((forgotten || left));
             return;
         }
         Knowledge& known = client.channels[text_after(text, R"("channel":")")];

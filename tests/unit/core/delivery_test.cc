@@ -294,6 +294,37 @@ TEST_CASE("a user's mail waits until it is acknowledged, on any device", "[deliv
     CHECK(told(world, again) == Told{"$hello"});
 }
 
+TEST_CASE("mail that ran out unread is told, and nobody speaks as the daemon", "[delivery]") {
+    Delivery world;
+    const auto writer = world.enter();
+    world.publish(writer, "mail/ann", 1);
+    world.now.steady_ms += 3'600'001;
+    const auto ann = world.connect(as("ann"));
+    CHECK_THAT(world.frames(ann)[0], Contains(R"("offset":1,"recovered":false})"));
+    world.say(writer, R"({"type":"$publish","channel":"room/a","$id":1,"data":{"type":"$bye","code":4403}})");
+    CHECK_THAT(world.last(writer), Contains("types that begin with `$` are the server's"));
+}
+
+TEST_CASE("a reload that ends a batch keeps the order", "[delivery]") {
+    Delivery world;
+    const auto with = [&](const std::string& more, uint64_t generation) {
+        auto next = std::make_shared<Runtime>(*world.runtime);
+        next->policy = policy_from(policy + more);
+        next->generation = generation;
+        world.gateway->replace(next, world.now);
+    };
+    with("channel feed { batch = 10s }", 1);
+    const auto writer = world.enter();
+    const auto reader = world.enter();
+    world.subscribe(reader, "feed");
+    (void)world.frames(reader);
+    world.publish(writer, "feed", 1);
+    CHECK(world.frames(reader).empty());
+    with("", 2);
+    world.publish(writer, "feed", 2);
+    CHECK(told(world, reader) == Told{"1", "2"});
+}
+
 TEST_CASE("acknowledgements that mean nothing are refused", "[delivery]") {
     Delivery world;
     const auto client = world.enter(as("ann"));
