@@ -151,7 +151,6 @@ class Compiler {
     }
 
     void add_channel(const ast::Channel& channel) {
-        context_.not_executed(channel.pattern.span, "channel");
         const auto number = static_cast<uint32_t>(policy_->channels.size());
         policy_->channels.push_back(compile_channel(context_, channel));
         add_address(policy_->channel_router, channel_places_,

@@ -73,10 +73,37 @@ BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend
     return out;
 }
 
+namespace {
+
+ChannelRules channel_rules(const SettingValues& settings) {
+    ChannelRules out;
+    out.history = static_cast<uint32_t>(value_of<int64_t>(settings, "history", 0));
+    out.keep_ms = value_of<int64_t>(settings, "keep", 0);
+    out.dedup_ms = value_of<int64_t>(settings, "dedup", 0);
+    out.conflate_ms = value_of<int64_t>(settings, "conflate", 0);
+    out.batch_ms = value_of<int64_t>(settings, "batch", 0);
+    out.presence_grace_ms = value_of<int64_t>(settings, "presence_grace", out.presence_grace_ms);
+    out.max_subscribers = value_of<int64_t>(settings, "max_subscribers", 0);
+    out.max_message = static_cast<size_t>(value_of<int64_t>(settings, "max_message", 0));
+    out.acks = value_of<std::string>(settings, "acks", "none") == "user";
+    out.presence = value_of(settings, "presence", false);
+    out.join_leave = value_of(settings, "join_leave", false);
+    const auto priority = value_of<std::string>(settings, "priority", "normal");
+    out.lane = priority == "urgent" ? Lane::urgent : priority == "low" ? Lane::low : Lane::normal;
+    const auto slow = value_of<std::string>(settings, "slow", "");
+    if (slow == "close") out.slow = SlowConsumer::close;
+    if (slow == "drop") out.slow = SlowConsumer::drop;
+    if (slow == "newest") out.slow = SlowConsumer::newest;
+    return out;
+}
+
+}  // namespace
+
 ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel) {
     ChannelDecl out{std::string(context.sources.text(channel.pattern.span)),
                     compile_settings(context, channel.settings, Place::channel),
-                    context.sources.place(channel.span)};
+                    context.sources.place(channel.span),
+                    {}};
     const auto needs = [&](std::string_view name, std::string_view other, bool there) {
         const Span* span = setting_span(channel.settings, name);
         if (!span || there) return;
@@ -90,6 +117,18 @@ ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel
     const bool presence = value_of(out.settings, "presence", false);
     if (value_of(out.settings, "join_leave", false)) needs("join_leave", "presence = true", presence);
     needs("presence_grace", "presence = true", presence);
+    const auto excludes = [&](std::string_view name, std::string_view other, std::string_view because) {
+        const Span* span = setting_span(channel.settings, name);
+        if (!span || value_of<int64_t>(out.settings, name, 0) == 0 ||
+            value_of<int64_t>(out.settings, other, 0) == 0)
+            return;
+        context.diagnostics.error("E022", *span,
+                                  quoted(name) + " and " + quoted(other) + " exclude each other", {},
+                                  std::string(because));
+    };
+    excludes("conflate", "history", "what is kept is delivered, and conflation leaves messages out");
+    excludes("batch", "conflate", "conflation sends once in its time already");
+    out.rules = channel_rules(out.settings);
     return out;
 }
 

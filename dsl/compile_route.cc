@@ -157,8 +157,6 @@ void RouteCompiler::check_actions(const ast::Rule& rule, const Part& part) {
                 quoted(to_string(action.action)) + (server ? " belongs to an `api`" : " belongs to a route"),
                 {}, server ? "" : "an api grants publish, presence, history and disconnect");
         }
-        if (action.action == ast::Action::presence || action.action == ast::Action::history)
-            context_.not_executed(action.span, std::string(to_string(action.action)));
     }
 }
 
@@ -365,7 +363,7 @@ void RouteCompiler::apply_dialect(const ast::Setting& setting, const SettingRow&
     const auto name = ValueReader(context_, lets).word(setting, row);
     if (!name) return;
     if (*name == "echo") route_->dialect = Dialect::echo;
-    if (*name == "socket.io" || *name == "sse")
+    if (*name == "socket.io")
         context_.not_executed(setting.span, "dialect = \"" + *name + "\"");
     route_->settings.emplace(row.name, *name);
 }

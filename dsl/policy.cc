@@ -67,6 +67,14 @@ const Message* Route::message(std::string_view type) const {
     return nullptr;
 }
 
+const ChannelRules& Policy::channel_rules(std::string_view channel) const {
+    static const ChannelRules none;
+    if (channels.empty()) return none;
+    RouteMatch match;
+    if (!channel_router.find({}, "/" + std::string(channel), match)) return none;
+    return channels[match.route].rules;
+}
+
 const Route* Policy::route(std::string_view name) const {
     const auto it = by_name.find(name);
     return it == by_name.end() ? nullptr : routes[it->second].get();

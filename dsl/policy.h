@@ -38,11 +38,39 @@ struct BackendDecl {
     Span sign_span;
 };
 
-// How channels of that name behave. Its settings are those of Place::channel.
+enum class Lane : uint8_t { urgent, normal, low };
+
+enum class SlowConsumer : uint8_t {
+    close,   // it is closed instead
+    drop,    // those that come last are left out
+    newest,  // those that came first are left out
+};
+
+// How a channel behaves. What no `channel` block says is as here.
+struct ChannelRules {
+    uint32_t history = 0;  // messages
+    int64_t keep_ms = 0;
+    int64_t dedup_ms = 0;
+    int64_t conflate_ms = 0;
+    int64_t batch_ms = 0;
+    int64_t presence_grace_ms = 5000;
+    int64_t max_subscribers = 0;  // 0: no bound but the routes'
+    size_t max_message = 0;       // likewise
+    bool acks = false;
+    bool presence = false;
+    bool join_leave = false;
+    Lane lane = Lane::normal;
+    std::optional<SlowConsumer> slow;  // else the route's
+
+    friend bool operator==(const ChannelRules&, const ChannelRules&) = default;
+};
+
+// Channels of that name. Its settings are those of Place::channel.
 struct ChannelDecl {
     std::string pattern;
     SettingValues settings;
     std::string place;
+    ChannelRules rules;
 };
 
 struct BackendPath {
@@ -229,8 +257,6 @@ struct FieldDecl {
     std::vector<Scalar> in;  // sorted; empty: anything
 };
 
-enum class Lane : uint8_t { urgent, normal, low };
-
 struct Publish {
     Pattern channel;
     bool except_self = false;
@@ -260,12 +286,6 @@ struct Message {
 };
 
 // What becomes of publications for a reader that is too slow.
-enum class SlowConsumer : uint8_t {
-    close,   // it is closed instead
-    drop,    // those that come last are left out
-    newest,  // those that came first are left out
-};
-
 // An address for clients, or for the user's own servers (`api`).
 struct Route {
     bool api = false;
@@ -352,6 +372,8 @@ struct Policy {
     size_t files = 0;
 
     [[nodiscard]] const Route* route(std::string_view name) const;
+    // Of the channel of that name, by the narrowest block. Lives as long as the policy.
+    [[nodiscard]] const ChannelRules& channel_rules(std::string_view channel) const;
 
     std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> by_name;
 };

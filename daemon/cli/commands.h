@@ -15,6 +15,8 @@ void add_fmt(CLI::App& app, int& exit_code);
 void add_reload(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);
 void add_bans(CLI::App& app, int& exit_code);
+void add_progress(CLI::App& app, int& exit_code);
+void add_publish(CLI::App& app, int& exit_code);
 void add_sessions(CLI::App& app, int& exit_code);
 void add_settings(CLI::App& app, int& exit_code);
 void add_token(CLI::App& app, int& exit_code);

@@ -24,6 +24,8 @@ int run(int argc, char** argv) {
     wayleave::add_status(app, exit_code);
     wayleave::add_sessions(app, exit_code);
     wayleave::add_bans(app, exit_code);
+    wayleave::add_publish(app, exit_code);
+    wayleave::add_progress(app, exit_code);
     wayleave::add_settings(app, exit_code);
     wayleave::add_token(app, exit_code);
     wayleave::add_version(app, exit_code);

@@ -44,7 +44,7 @@ class Doorway {
     Admission pass() {
         if (!find_route() || !check_tls() || !check_alias() || !check_origin() || !choose_protocol() ||
             !read_facts() || !check_bans() || !draw_arrival() || !authenticate() || !check_bans() ||
-            !draw_connects(dsl::Stage::identity) || !decide() || !enter_limits() || !use_token()) {
+            (kind_ != DoorKind::post && !enter_connection())) {
             if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
             return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), identified_,
@@ -245,6 +245,10 @@ class Doorway {
         return false;
     }
 
+    bool enter_connection() {
+        return draw_connects(dsl::Stage::identity) && decide() && enter_limits() && use_token();
+    }
+
     bool use_token() {
         if (!who_) return true;
         auto rejection = use_up(runtime_, *who_, now_);
@@ -260,7 +264,7 @@ class Doorway {
     }
 
     // Who waited has drawn them already.
-    bool draw_arrival() { return resumed_ || draw_connects(dsl::Stage::arrival); }
+    bool draw_arrival() { return resumed_ || kind_ == DoorKind::post || draw_connects(dsl::Stage::arrival); }
 
     bool draw_connects(dsl::Stage stage) {
         for (const dsl::Limit& limit : out_.route->limits) {

@@ -65,8 +65,10 @@ struct Resumed {
 // "Example.COM:8080" as the router knows it: lower case, without the port.
 [[nodiscard]] std::string host_name(std::string_view host);
 
-// For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists.
-enum class DoorKind : uint8_t { route, api };
+// For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists,
+// or a message for a connection that is open, which only has to come from the same client: it draws from no
+// limit of connecting and uses up no token.
+enum class DoorKind : uint8_t { route, api, post };
 
 // `bans` may be null: then nobody is.
 [[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans,

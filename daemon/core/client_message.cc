@@ -31,6 +31,11 @@ bool is_type(std::string_view text) {
     });
 }
 
+// What a client says about its message to the daemon, and not to those who read it.
+bool is_for_daemon(std::string_view key) {
+    return key == "$id" || key == "$key" || key == "$dedup";
+}
+
 std::string_view value_of(std::string_view member) {
     // The key is a JSON string: its end is the first quote that no backslash escapes.
     size_t at = 1;
@@ -117,7 +122,7 @@ Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std
     }
     if (message_.type.starts_with('$')) return &message_;
     for (const Member& member : message_.members) {
-        if (member.key.starts_with('$') && member.key != "$id")
+        if (member.key.starts_with('$') && !is_for_daemon(member.key))
             return failure("members that begin with `$` are the server's"sv);
     }
     return &message_;
@@ -148,7 +153,7 @@ Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
     if (!block.strict) return values;
     for (const MessageParser::Member& member : message.members) {
         const bool known =
-            member.key == "type" || member.key == "$id" ||
+            member.key == "type" || is_for_daemon(member.key) ||
             std::any_of(block.fields.begin(), block.fields.end(),
                         [&](const dsl::FieldDecl& field) { return field.member.front() == member.key; });
         if (!known) return failure("a member that is not a field of this message");
@@ -156,19 +161,18 @@ Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
     return values;
 }
 
-std::string publication_text(std::string_view channel, std::string_view id, int64_t wall_ms,
-                             const std::vector<MessageParser::Member>& members) {
-    std::string out = "{\"$\":{\"channel\":";
-    append_json(out, channel);
-    out += ",\"id\":";
-    append_json(out, id);
-    out += ",\"at\":" + std::to_string(wall_ms) + "}";
+bool speaks_as_daemon(simdjson::dom::object data) {
+    std::string_view type;
+    return data["type"].get(type) == simdjson::SUCCESS && type.starts_with('$');
+}
+
+std::string published_members(const std::vector<MessageParser::Member>& members) {
+    std::string out;
     for (const MessageParser::Member& member : members) {
-        if (member.key == "$id") continue;
-        out += ',';
+        if (member.key.starts_with('$')) continue;
+        if (!out.empty()) out += ',';
         out += member.raw;
     }
-    out += '}';
     return out;
 }
 

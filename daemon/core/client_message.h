@@ -31,10 +31,13 @@ class MessageParser {
     };
 
     // The reason, a static sentence, if it is not a JSON object with one `type` and no member twice. A type
-    // that does not begin with `$` has no member that does, but `$id`: those are the daemon's words. On
+    // that does not begin with `$` has no member that does, but `$id`, `$key` and `$dedup`: those are the
+    // daemon's words. On
     // failure `id()` may still be known.
     [[nodiscard]] Result<const Message*, std::string_view> parse(std::string_view text);
     [[nodiscard]] std::string_view id() const { return message_.id; }
+    // Instead of what the message says; lives until the next parse().
+    void set_id(std::string_view id) { message_.id = id; }
 
   private:
     simdjson::dom::parser parser_;
@@ -46,15 +49,15 @@ class MessageParser {
 [[nodiscard]] Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
                                                           const MessageParser::Message& message);
 
-// What subscribers get: the members of a message without `$id`, and `"$"` with the channel, an id and the
-// time.
-[[nodiscard]] std::string publication_text(std::string_view channel, std::string_view id, int64_t wall_ms,
-                                           const std::vector<MessageParser::Member>& members);
+// The members that subscribers get, as they were sent: without those that are for the daemon. Not in braces.
+[[nodiscard]] std::string published_members(const std::vector<MessageParser::Member>& members);
 
 // The members of an object beside their text. `text` is the object's own, from its brace, and known to be
 // valid.
 [[nodiscard]] std::vector<MessageParser::Member> members_of(simdjson::dom::object object,
                                                             std::string_view text);
+// Whether its `type` is one of the daemon's: subscribers would take it for the daemon's word.
+[[nodiscard]] bool speaks_as_daemon(simdjson::dom::object data);
 [[nodiscard]] bool has_duplicates(const std::vector<MessageParser::Member>& members);
 
 }  // namespace wayleave

@@ -33,7 +33,8 @@ class Gauge {
 };
 
 struct Counters {
-    Gauge connections;  // WebSockets that are open
+    Gauge connections;  // that are open: WebSockets and streams
+    Gauge streams;      // of them: Server-Sent Events
     Gauge sockets;      // all, also those whose handshake is not complete
     Gauge subscriptions;
     Gauge channels;
@@ -48,11 +49,17 @@ struct Counters {
     Counter inflated_messages;
     Counter inflated_bytes;   // that came out of them
     Counter deflated_frames;  // of the frames queued
-    Counter http_requests;    // answered with anything else
+    Counter streams_opened;
+    Counter stream_events;  // publications queued to streams
+    Counter posts;          // messages that came by POST
+    Counter http_requests;  // answered with anything else
     Counter messages_in;
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients
     Counter deliveries;    // frames queued to subscribers
+    Counter replayed;      // messages out of a history, to subscribers that catch up
+    Counter conflated;     // messages that a newer one of their key replaced before they were delivered
+    Counter unanswered;    // questions to the broker that were not answered in time
     Counter shed;          // readers closed to free memory
     Counter dropped;       // of them: left out again, since the reader is too slow
     Counter bytes_out;

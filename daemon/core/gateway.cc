@@ -16,12 +16,22 @@ constexpr size_t most_notices = 64;  // a turn
 constexpr size_t most_noticed = 1024;
 constexpr int64_t quiet_ms = 10'000;
 
+// A session's number names its worker in the low bits. The others cannot be guessed: who sends a POST for a
+// session shows that he knows it, and on a public route nothing else.
+constexpr uint64_t worker_mask = 0xff;
+
 uint64_t random_seed() {
     uint64_t seed = 0;
     if (RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed) != 1) {
         throw std::runtime_error("OpenSSL has no random numbers");
     }
     return seed;
+}
+
+uint64_t session_number(uint32_t worker) {
+    uint64_t number = 0;
+    while (number >> 8U == 0) number = random_seed();
+    return (number & ~worker_mask) | (worker & worker_mask);
 }
 
 std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
@@ -42,7 +52,8 @@ Gateway::Impl::Impl(uint32_t worker, Broker& broker_in, LimitTable& limits_in, B
       worker_(worker),
       runtime_(std::move(runtime)),
       hub_(worker, broker_in),
-      numbers_(random_seed()) {}
+      numbers_(random_seed()),
+      name_(epoch_text(numbers_())) {}
 
 // --- life-cycle ---
 
@@ -65,7 +76,7 @@ ConnectionId Gateway::Impl::opened(const Peer& peer, Now now) {
     Session& session = *slot.session;
     session.id = {index, slot.generation};
     session.peer = peer;
-    session.number = std::max<uint64_t>(1, numbers_());
+    session.number = session_number(worker_);
     session.opened_ms = session.last_heard_ms = now.steady_ms;
     ++sockets;
     set_gauges();
@@ -73,10 +84,11 @@ ConnectionId Gateway::Impl::opened(const Peer& peer, Now now) {
     return session.id;
 }
 
-void Gateway::Impl::closed(ConnectionId id) {
+void Gateway::Impl::closed(ConnectionId id, Now now) {
     Session* session = find(id);
     if (!session) return;
-    leave_channels(*session);
+    leave_channels(*session, now);
+    if (session->stream) end_stream(*session);
     give_back(*session);
     if (session->binding) counters.connections.set(counters.connections.get() - 1);
     slots_[id.index].session.reset();
@@ -101,22 +113,6 @@ void Gateway::Impl::received(ConnectionId id, std::span<char> bytes, Now now) {
         read_head(*session, {bytes.data(), bytes.size()}, now);
     } else {
         read_frames(*session, bytes, now);
-    }
-}
-
-void Gateway::Impl::delivered(std::span<const Publication> publications, Now now) {
-    for (const Publication& publication : publications) {
-        const Channel* channel = hub_.find(*publication.channel);
-        if (!channel) continue;
-        // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
-        for (size_t i = channel->subscribers.size(); i-- > 0;) {
-            Session& session = *channel->subscribers[i];
-            if (session.number == publication.except) continue;
-            const bool last_channel = channel->subscribers.size() == 1;
-            counters.deliveries.add();
-            send_publication(session, publication, now);
-            if (last_channel) break;  // the channel may be gone with its last subscriber
-        }
     }
 }
 
@@ -167,6 +163,8 @@ void Gateway::Impl::tick(Now now) {
     });
     if (next_rebind_ < slots_.size()) rebind_some(now);
     if (draining) drain_some(now);
+    end_questions(now);
+    continue_replays(now);
     if (now.steady_ms >= tell_at_ms_) {
         tell_at_ms_ = now.steady_ms + 1000;
         tell_of_more(now, false);
@@ -174,6 +172,7 @@ void Gateway::Impl::tick(Now now) {
     if (worker_ == 0) {
         limits.forget_idle(now.steady_ms);
         bans.forget_quiet(now.steady_ms);
+        broker.tick(now);
     }
     set_gauges();
 }
@@ -196,7 +195,8 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
         return session.opened_ms + runtime_->settings.handshake_timeout_ms;
     const dsl::Route& route = *session.binding->route;
     int64_t when = session.condemned ? session.condemned->at_ms : Session::never_ms;
-    if (route.idle_timeout_ms > 0) when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
+    if (route.idle_timeout_ms > 0 && !session.stream)
+        when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
     if (route.ping_every_ms > 0)
         when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
     if (session.message_since_ms > 0) when = std::min(when, complete_by(session));
@@ -215,8 +215,8 @@ int64_t Gateway::Impl::complete_by(const Session& session) const {
 
 // A ping is on its way, and nothing was heard since. What is stalled is not read from, either.
 bool Gateway::Impl::awaits_pong(const Session& session) {
-    return session.binding->route->pong_timeout_ms > 0 && session.last_ping_ms > session.last_heard_ms &&
-           !session.stalled;
+    return session.binding->route->pong_timeout_ms > 0 && !session.stream &&
+           session.last_ping_ms > session.last_heard_ms && !session.stalled;
 }
 
 void Gateway::Impl::wake(Session& session, Now now) {
@@ -228,8 +228,10 @@ void Gateway::Impl::wake(Session& session, Now now) {
     } else if (session.state == Session::State::head &&
                session.opened_ms + runtime_->settings.handshake_timeout_ms <= now.steady_ms) {
         // Nothing came, or our answer is not taken.
-        if (session.handshaking->bytes.empty() || session.last_bytes || !session.queue.empty())
+        if ((session.handshaking->bytes.empty() && !session.post) || session.last_bytes ||
+            !session.queue.empty())
             return abort(session);
+        if (session.post && session.post->sent) return late_answer(session, now);
         const Reason reason = session.awaiting ? Reason::unavailable : Reason::idle;
         counters.refuse(reason);
         send_last(session,
@@ -260,7 +262,9 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
     if (session.message_since_ms > 0 && complete_by(session) <= now.steady_ms) {
         return close_for(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
     }
-    if (route.idle_timeout_ms > 0 && session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
+    // Who hears a stream says nothing.
+    if (route.idle_timeout_ms > 0 && !session.stream &&
+        session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
         return close_for(session, {Reason::idle, "nothing was heard", {}, {}, 0}, now);
     }
     if (awaits_pong(session) && session.last_ping_ms + route.pong_timeout_ms <= now.steady_ms) {
@@ -270,7 +274,9 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
     if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
         session.last_ping_ms = now.steady_ms;
         static const Frame ping = std::make_shared<const std::string>(encode_frame(Opcode::ping, ""));
-        send(session, ping, now);
+        static const Frame heartbeat = std::make_shared<const std::string>(sse_heartbeat);
+        // Where something waits, a heartbeat tells nobody anything.
+        if (!session.stream || session.queue.empty()) send(session, session.stream ? heartbeat : ping, now);
     }
 }
 
@@ -287,22 +293,6 @@ void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
     if (!session || session->number != occupant.session || session->state != Session::State::open) return;
     close_for(*session, {Reason::replaced, "a newer connection has taken the place of this one", {}, {}, 0},
               now);
-}
-
-bool Gateway::Impl::leave_channel(Session& session, std::string_view name) {
-    const Channel* channel = hub_.find(name);
-    std::erase_if(session.counted, [&](const Counted& counted) {
-        if (counted.channel != channel) return false;
-        limits.leave(counted.key);
-        return true;
-    });
-    return hub_.unsubscribe(session, name);
-}
-
-void Gateway::Impl::leave_channels(Session& session) {
-    for (const Counted& counted : session.counted) limits.leave(counted.key);
-    session.counted.clear();
-    hub_.leave_all(session);
 }
 
 void Gateway::Impl::set_gauges() {
@@ -375,7 +365,7 @@ void Gateway::Impl::abort(Session& session) {
 }
 
 void Gateway::Impl::send_last(Session& session, std::string bytes) {
-    session.queue.push(std::make_shared<const std::string>(std::move(bytes)));
+    session.queue.push_last(std::make_shared<const std::string>(std::move(bytes)));
     session.last_bytes = true;
     list_flush(session);
 }
@@ -385,15 +375,22 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     if (session.state != Session::State::open) return;
     session.state = Session::State::closing;
     session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
-    leave_channels(session);
+    leave_channels(session, now);
     // What did not fit is dropped, so that the last words do.
     if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
     std::string last;
+    if (session.stream) {
+        session.queue.push_last(
+            last_event(code, bye_text(code, reason, because, reconnect_ms), reconnect_ms));
+        session.last_bytes = true;
+        list_flush(session);
+        return reschedule(session, now);
+    }
     if (session.binding->route->dialect == dsl::Dialect::native) {
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
     }
     last += close_frame(code, because.empty() ? reason : because);
-    session.queue.push(std::make_shared<const std::string>(std::move(last)));
+    session.queue.push_last(std::make_shared<const std::string>(std::move(last)));
     list_flush(session);
     reschedule(session, now);
 }
@@ -434,14 +431,32 @@ void Gateway::secured(ConnectionId id, uint16_t version, std::shared_ptr<const s
 void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
     impl_->received(id, bytes, now);
 }
-void Gateway::closed(ConnectionId id, Now) {
-    impl_->closed(id);
+void Gateway::closed(ConnectionId id, Now now) {
+    impl_->closed(id, now);
 }
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
     impl_->answered(id, question, std::move(proof), now);
 }
 void Gateway::delivered(std::span<const Publication> publications, Now now) {
     impl_->delivered(publications, now);
+}
+int64_t Gateway::release_at_ms() const {
+    return impl_->release_at_ms();
+}
+void Gateway::release(Now now) {
+    impl_->release(now);
+}
+void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
+    impl_->answered(ticket, std::move(answer), now);
+}
+void Gateway::run(const Errand& errand, Now now) {
+    impl_->run(errand, now);
+}
+void Gateway::take(const ErrandAnswer& answer, Now now) {
+    impl_->take(answer, now);
+}
+uint32_t Gateway::worker_of(uint64_t session) {
+    return static_cast<uint32_t>(session & worker_mask);
 }
 void Gateway::unseat(const Occupant& occupant, Now now) {
     impl_->unseat(occupant, now);

@@ -48,6 +48,27 @@ struct CredentialQuestion {
     Credential credential;
 };
 
+// A message that came by POST for the session of a stream, which may be another worker's.
+struct Errand {
+    uint64_t session = 0;
+    // Who brings it, as the door knows him, and where he waits for the answer.
+    std::string route = {};
+    std::string user = {};
+    bool has_token = false;
+    uint32_t worker = 0;
+    ConnectionId from = {};
+    uint64_t number = 0;
+    std::string message = {};
+};
+
+struct ErrandAnswer {
+    uint32_t worker = 0;
+    ConnectionId to;
+    uint64_t number = 0;
+    int status = 0;  // 0: the policy says to drop it: the connection ends without an answer
+    std::string body;
+};
+
 // A line for the log: what was refused, or decided otherwise by the shadow policy.
 struct Notice {
     std::string_view event;  // static: "handshake-refused"
@@ -72,6 +93,8 @@ struct Actions {
     std::vector<ConnectionId> flush;            // has bytes to send: see output()
     std::vector<ConnectionId> abort;            // close the transport now, whatever is queued
     std::vector<CredentialQuestion> questions;  // the answers go to answered()
+    std::vector<Errand> errands;                // for run() of the worker that worker_of() names
+    std::vector<ErrandAnswer> answers;          // for take() of their worker
     // For the operator. At most 64 a turn; the counters have all.
     std::vector<Notice> notices;
 };
@@ -107,6 +130,14 @@ class Gateway {
     void closed(ConnectionId id, Now now);                           // the transport is gone
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
     void delivered(std::span<const Publication> publications, Now now);
+    void answered(uint64_t ticket, BrokerAnswer answer, Now now);  // by the broker
+    // When release() has something to do: steady time; INT64_MAX: never.
+    [[nodiscard]] int64_t release_at_ms() const;
+    void release(Now now);  // what channels with `conflate` or `batch` have gathered
+    void run(const Errand& errand, Now now);
+    void take(const ErrandAnswer& answer, Now now);
+    // The worker, by its number, that has the session. It need not exist.
+    [[nodiscard]] static uint32_t worker_of(uint64_t session);
     void unseat(const Occupant& occupant, Now now);  // a newer connection has taken its place
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);

@@ -7,9 +7,6 @@
 namespace wayleave {
 namespace {
 
-// The head, and frames that a client sends before it has our answer.
-constexpr size_t most_bytes_ahead = 128 * 1024;
-
 bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
 }
@@ -39,7 +36,7 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
     std::string& buffer = session.handshaking->bytes;
     buffer.append(bytes);
     if (session.awaiting && session.awaiting->question != 0) {
-        if (buffer.size() <= most_bytes_ahead) return;
+        if (buffer.size() <= session.handshaking->most_ahead) return;
         counters.refuse(Reason::bad_request);
         return send_last(
             session,
@@ -48,7 +45,9 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
                 {Reason::bad_request, "too much was sent before the handshake was answered", {}, {}, 0},
                 false, ""));
     }
-    while (session.state == Session::State::head && !session.last_bytes && !buffer.empty()) {
+    while (session.state == Session::State::head && !session.last_bytes && !session.abort_listed) {
+        if (session.post && !read_post(session, now)) return;
+        if (buffer.empty()) return;
         HeadResult result = parse_head(buffer, HeadLimits{}, session.handshaking->scanned);
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
@@ -90,39 +89,57 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
         return false;
     }
     const auto checked = check_upgrade(head);
-    if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked))
-        return answer_request(session, head, *refusal, now);
+    if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked)) {
+        if (refusal->not_upgrade && wants_stream(head)) return answer_stream(session, head, now);
+        if (!refusal->not_upgrade || !wants_post(head)) return answer_request(session, head, *refusal, now);
+        answer_post(session, head, now);
+        return false;
+    }
     const Upgrade& upgrade = std::get<Upgrade>(checked);
     // Nothing but this handshake comes on this connection, so from here on the client is the peer.
     const Origination client =
         client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
+    auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, "", now);
+    if (!admitted) return false;
+    open(session, std::move(*admitted), upgrade, now);
+    return true;
+}
+
+std::optional<Admitted> Gateway::Impl::pass_door(Session& session, const Peer& client, const HttpHead& head,
+                                                 const Upgrade& upgrade, DoorKind kind,
+                                                 const std::string& headers, Now now) {
     std::optional<Resumed> resumed;
     if (session.awaiting) resumed.emplace(Resumed{std::move(session.awaiting->answers)});
-    Admission admission = admit(*runtime_, limits, &bans, session.peer, head, upgrade, session.number, now,
-                                DoorKind::route, resumed ? &*resumed : nullptr);
+    Admission admission = admit(*runtime_, limits, &bans, client, head, upgrade, session.number, now, kind,
+                                resumed ? &*resumed : nullptr);
     if (auto* waiting = std::get_if<Waiting>(&admission)) {
         if (!session.awaiting) session.awaiting = std::make_unique<Awaiting>();
         if (resumed) session.awaiting->answers = std::move(resumed->answers);
         ask_about(session, std::move(waiting->question));
-        return false;
+        return std::nullopt;
     }
     session.awaiting.reset();
     if (auto* turned = std::get_if<TurnedAway>(&admission)) {
         if (turned->judged) shadow_connect(session, *turned->route, turned->facts, turned->verdict, now);
-        turn_away(session, head, std::move(*turned), now);
-        return false;
+        turn_away(session, head, std::move(*turned), headers, now);
+        return std::nullopt;
     }
-    open(session, std::move(std::get<Admitted>(admission)), upgrade, now);
-    return true;
+    return std::move(std::get<Admitted>(admission));
+}
+
+const dsl::Route* Gateway::Impl::route_of(const HttpHead& head) const {
+    dsl::RouteMatch match;
+    const bool known = runtime_->policy->router.find(host_name(head.host), head.path, match);
+    return known ? runtime_->policy->routes[match.route].get() : nullptr;
 }
 
 // A request that asks for no WebSocket, or asks wrongly. It is never upgraded.
 bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
                                    Now now) {
     counters.http_requests.add();
-    const bool body_follows = head.content_length.value_or(0) > 0;
+    const bool body_follows = head.chunked || head.content_length.value_or(0) > 0;
     const auto file =
         refusal.not_upgrade && is_get(head) ? runtime_->files.find(head.path) : runtime_->files.end();
     if (file != runtime_->files.end()) {
@@ -171,34 +188,26 @@ void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head
 // answered.
 bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head, Now now) {
     if (head.count("origin") != 1 || head.count("access-control-request-method") != 1) return false;
-    const dsl::Policy& policy = *runtime_->policy;
-    dsl::RouteMatch match;
-    if (!policy.router.find(host_name(head.host), head.path, match)) return false;
-    const dsl::Route& route = *policy.routes[match.route];
-    const std::string_view origin = head.field("origin");
-    if (!route.origins.allow(origin, true, head.host)) {
+    const dsl::Route* route = route_of(head);
+    if (!route) return false;
+    std::string headers = cors_headers(*route, head.field("origin"), head.host);
+    if (headers.empty()) {
         Rejection rejection{Reason::forbidden, "pages of this origin may not connect here", {}, {}, 0};
-        refused(&policy, &route, rejection);
+        refused(runtime_->policy.get(), route, rejection);
         tell_of_request(session, head, rejection.because + " (decision " + rejection.decision + ")", now);
-        send_last(session, problem_response(403, "forbidden", rejection, route.detail, ""));
+        send_last(session, problem_response(403, "forbidden", rejection, route->detail, ""));
         return true;
     }
-    const bool cookies = std::any_of(route.auth.begin(), route.auth.end(), [&](uint32_t token) {
-        const auto& from = policy.tokens[token].from;
-        return std::any_of(from.begin(), from.end(), [](const dsl::TokenSource& source) {
-            return source.kind == dsl::ast::Source::Kind::cookie;
-        });
-    });
-    std::string headers = "Access-Control-Allow-Origin: " + std::string(origin) +
-                          "\r\nVary: Origin\r\nAccess-Control-Allow-Methods: GET, POST\r\n"
-                          "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID, "
-                          "Wayleave-Session\r\nAccess-Control-Max-Age: 600\r\n";
-    if (cookies) headers += "Access-Control-Allow-Credentials: true\r\n";
+    headers +=
+        "Access-Control-Allow-Methods: GET, POST\r\n"
+        "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID, "
+        "Wayleave-Session\r\nAccess-Control-Max-Age: 600\r\n";
     send_last(session, http_response(204, "", "", headers, false));
     return true;
 }
 
-void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now) {
+void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway turned,
+                              const std::string& headers, Now now) {
     Rejection& rejection = turned.rejection;
     refused(runtime_->policy.get(), turned.route, rejection);
     // The same client may try again and again; another is another line.
@@ -218,11 +227,11 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
         outcome.kind == dsl::ast::Outcome::Kind::status ? outcome.code : default_status(rejection.reason);
     send_last(session,
               problem_response(status, named ? std::string_view(outcome.name) : to_string(rejection.reason),
-                               rejection, turned.route && turned.route->detail, ""));
+                               rejection, turned.route && turned.route->detail, headers));
 }
 
-void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
-    counters.handshakes.add();
+// A connection is open, whatever it speaks.
+void Gateway::Impl::settle_in(Session& session, Admitted& admitted, Now now) {
     if (admitted.expired_alias) counters.expired_aliases.add();
     counters.connections.set(counters.connections.get() + 1);
     session.state = Session::State::open;
@@ -238,6 +247,11 @@ void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upg
     session.token = admitted.token;
     session.user = admitted.user;
     session.binding = bind(*admitted.route, admitted.answers);
+}
+
+void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
+    counters.handshakes.add();
+    settle_in(session, admitted, now);
     const std::string extensions = agree_on_compression(session, *admitted.route, upgrade);
     session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol, extensions)));
     list_flush(session);
@@ -262,7 +276,7 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
     request.facts = &session.facts;
     request.connection = session.number;
     const auto& residual = session.binding->residual;
-    channels_.clear();
+    std::vector<Hello::Joined> joined;
     for (const dsl::Join& join : route.joins) {
         if (dsl::decide(route.program, residual.nodes, residual.roots[join.condition], request) == dsl::never)
             continue;
@@ -270,11 +284,13 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
         // A value that cannot be a channel's segment joins nothing: there is nobody to tell, and nothing to
         // deliver.
         if (!dsl::build_channel(route.program, join.channel, request, channel_)) continue;
-        if (hub_.subscribe(session, channel_, true)) channels_.push_back(channel_);
+        if (Channel* entered = enter_channel(session, channel_, true, now))
+            joined.push_back(begin_joined(session, *entered, now));
     }
-    Hello hello{session.number, admitted.user, route.ping_every_ms, route.max_message, {}};
-    hello.channels.assign(channels_.begin(), channels_.end());
+    Hello hello{session.number, admitted.user, route.ping_every_ms, route.max_message, std::move(joined)};
     send_text(session, hello_text(hello), now);
+    session.queue.commit();  // nothing overtakes it
+    replay_some(session, now);
 }
 
 }  // namespace wayleave

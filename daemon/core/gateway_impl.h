@@ -1,8 +1,13 @@
-// The gateway's inside, shared by gateway.cc (life-cycle, deadlines), gateway_http.cc (up to the upgrade) and
-// gateway_messages.cc (afterwards).
+// The gateway's inside, shared by its parts: gateway.cc (life-cycle, deadlines), gateway_http.cc (up to the
+// upgrade), gateway_messages.cc (afterwards), gateway_delivery.cc (what subscribers get) and others.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
+#include <deque>
 #include <memory>
+#include <optional>
+#include <queue>
 #include <random>
 #include <string>
 #include <string_view>
@@ -32,6 +37,12 @@ inline uint64_t pack(ConnectionId id) {
 inline ConnectionId unpack(uint64_t item) {
     return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)};
 }
+// A member of a system message that is a text; empty if it is not.
+[[nodiscard]] std::string_view text_member(const MessageParser::Message& message, std::string_view key);
+// `{ "epoch": "…", "offset": 7 }`
+[[nodiscard]] std::optional<Position> position_of(const MessageParser::Member& since);
+[[nodiscard]] Retention retention_of(const dsl::ChannelRules& rules);
+[[nodiscard]] Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now);
 [[nodiscard]] Living living(const Session& session, Now now);
 
 class Gateway::Impl {
@@ -43,8 +54,7 @@ class Gateway::Impl {
     ConnectionId opened(const Peer& peer, Now now);
     void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);
-    void closed(ConnectionId id);
-    void delivered(std::span<const Publication> publications, Now now);
+    void closed(ConnectionId id, Now now);
     void unseat(const Occupant& occupant, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
@@ -54,6 +64,19 @@ class Gateway::Impl {
     void blocked(ConnectionId id, Now now);
     void sent(ConnectionId id, size_t bytes, Now now);
     void shed(Now now);
+
+    // --- gateway_delivery.cc ---
+    void delivered(std::span<const Publication> publications, Now now);
+
+    void release(Now now);
+    [[nodiscard]] int64_t release_at_ms() const;
+
+    // --- gateway_post.cc ---
+    void run(const Errand& errand, Now now);
+    void take(const ErrandAnswer& answer, Now now);
+
+    // --- gateway_questions.cc ---
+    void answered(uint64_t ticket, BrokerAnswer answer, Now now);
 
     // --- gateway_identity.cc ---
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
@@ -88,8 +111,6 @@ class Gateway::Impl {
     [[nodiscard]] std::shared_ptr<const Binding> bind(const dsl::Route& route, const dsl::AtomBits& answers);
     void set_gauges();
     void give_back(Session& session);
-    [[nodiscard]] bool leave_channel(Session& session, std::string_view name);
-    void leave_channels(Session& session);
 
     // --- gateway_reload.cc ---
     [[nodiscard]] bool rebind(Session& session, Now now);
@@ -97,21 +118,75 @@ class Gateway::Impl {
     [[nodiscard]] static uint32_t token_in(const dsl::Policy& policy, const Living& before);
     void settle(Session& session, const dsl::Route& route, Fate fate, Reason reason, Now now);
     void apply_channels(Session& session, const Fate& fate, Reason reason, Now now);
-    void condemn(Session& session, Fate fate);
+    void condemn(Session& session, Fate fate, Now now);
     void end_condemned(Session& session, Now now);
     void spread_condemned(Now now);
 
-    // --- gateway_output.cc ---
     struct Bounds {
         size_t bytes;
         size_t frames;
     };
+    // --- gateway_delivery.cc ---
+    [[nodiscard]] const dsl::ChannelRules& rules_of(Channel& channel, Now now);
+    [[nodiscard]] const dsl::ChannelRules& rules_of(std::string_view channel, Now now);
+    Channel* enter_channel(Session& session, std::string_view name, bool joined, Now now);
+    [[nodiscard]] bool leave_channel(Session& session, std::string_view name, Now now);
+    void leave_channels(Session& session, Now now);
+    void begin(Session& session, Channel& channel, std::string_view re, std::optional<Position> since,
+               Now now);
+    [[nodiscard]] Hello::Joined begin_joined(Session& session, Channel& channel, Now now);
+    void catch_up(Session& session, Channel& channel, Now now);
+    [[nodiscard]] Bounds page_of(const Session& session) const;
+    void replay_some(Session& session, Now now);
+    [[nodiscard]] bool ask_for_page(Session& session, Replay& replay, Now now);
+    [[nodiscard]] bool take_page(Session& session, const Channel* channel, uint64_t ticket, const Page& page,
+                                 Now now);
+    void give_up_replay(Session& session, const Replay& replay, const std::string& because, Now now);
+    void continue_replays(Now now);
+    void deliver(Channel& channel, const Publication& publication, Now now);
+    void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
+    void meet(Channel& channel, Position top, Now now);
+    void note_delivered(Session& session, Now now);
+
+    // --- gateway_questions.cc ---
+    // What waits for the broker's answer.
+    struct Publishing {  // one message of a client, to one channel or several
+        std::string re;
+        size_t left = 0;
+        Receipt receipt = {};  // of the last, or of the one that failed
+        size_t channels = 0;
+    };
+    struct Question {
+        enum class Kind : uint8_t { publish, replay, history, acknowledge, presence };
+        ConnectionId id;
+        Kind kind = Kind::publish;
+        std::string re = {};
+        const Channel* channel = nullptr;                  // of a replay: compared, never followed
+        std::shared_ptr<Publishing> publishing = nullptr;  // of a publication
+    };
+    [[nodiscard]] Ticket next_ticket();
+    void expect(Ticket ticket, Question question, Now now);  // the answer comes later
+    void publish_all(Session& session, std::string_view re, std::vector<Draft> drafts, Now now);
+    void published(Session& session, Publishing& publishing, Receipt receipt, Now now);
+    void answer_history(Session& session, std::string_view re, const Page& page, Now now);
+    void answer_presence(Session& session, std::string_view re, const Roster& roster, Now now);
+    void answer_acknowledge(Session& session, std::string_view re, const Receipt& receipt, Now now);
+    void end_questions(Now now);
+    void history(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
+    void presence(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
+    void acknowledge(Session& session, const MessageParser::Message& message, Now now);
+
+    // --- gateway_output.cc ---
     [[nodiscard]] Bounds bounds_of(const Session& session) const;
-    void send_droppable(Session& session, Frame frame, Now now);
-    void send(Session& session, Frame frame, Now now);
-    void send_message(Session& session, Opcode opcode, std::string_view payload, Now now);
-    void send_publication(Session& session, const Publication& publication, Now now);
-    void send_text(Session& session, std::string_view text, Now now);
+    void send_droppable(Session& session, Frame frame, const dsl::ChannelRules& rules, Now now);
+    void send(Session& session, Frame frame, Now now, dsl::Lane lane = dsl::Lane::normal);
+    void send_message(Session& session, Opcode opcode, std::string_view payload, Now now,
+                      dsl::Lane lane = dsl::Lane::normal);
+    void send_publication(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
+                          Now now);
+    void send_text(Session& session, std::string_view text, Now now, dsl::Lane lane = dsl::Lane::normal);
+    [[nodiscard]] dsl::Lane lane_for(Session& session, dsl::Lane lane);
+    void left_out(Session& session, size_t messages);
     void too_slow(Session& session, Now now);
 
     // --- gateway.cc ---
@@ -158,11 +233,56 @@ class Gateway::Impl {
                                       Now now);
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
     void tell_of_request(const Session& session, const HttpHead& head, const std::string& because, Now now);
-    void turn_away(Session& session, const HttpHead& head, TurnedAway turned, Now now);
+    // As whom it comes in; nothing: it is answered, or waits.
+    [[nodiscard]] std::optional<Admitted> pass_door(Session& session, const Peer& client,
+                                                    const HttpHead& head, const Upgrade& upgrade,
+                                                    DoorKind kind, const std::string& headers, Now now);
+    void turn_away(Session& session, const HttpHead& head, TurnedAway turned, const std::string& headers,
+                   Now now);
+    void settle_in(Session& session, Admitted& admitted, Now now);
+    [[nodiscard]] const dsl::Route* route_of(const HttpHead& head) const;
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,
                                                    const Upgrade& upgrade);
     void join(Session& session, const Admitted& admitted, Now now);
+
+    // --- gateway_stream.cc ---
+    [[nodiscard]] bool wants_stream(const HttpHead& head) const;
+    [[nodiscard]] bool answer_stream(Session& session, const HttpHead& head, Now now);
+    void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
+                     Now now);
+    void subscribe_stream(Session& session, const std::string& channel, Now now);
+    [[nodiscard]] std::string cors_headers(const dsl::Route& route, std::string_view origin,
+                                           std::string_view host) const;
+    [[nodiscard]] static std::optional<Position> resume_from(const Session& session, const Channel& channel,
+                                                             bool by_cursor);
+    // Where the stream stands when this was sent, beside all that was.
+    [[nodiscard]] std::string stream_id(const Session& session, const Message* sent) const;
+    void send_event_text(Session& session, std::string_view text, Now now);
+    void send_event(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
+                    Now now);
+    [[nodiscard]] static Frame last_event(uint16_t code, std::string_view bye, int64_t reconnect_ms);
+    void end_stream(Session& session);
+
+    // --- gateway_post.cc ---
+    struct Running {  // an errand whose answer is not there yet
+        ErrandAnswer answer;
+        uint64_t session = 0;
+        std::string id;  // the client's own `$id`
+    };
+    [[nodiscard]] bool wants_post(const HttpHead& head) const;
+    void answer_post(Session& session, const HttpHead& head, Now now);
+    void begin_post(Session& session, const HttpHead& head, uint64_t target, const std::string& headers,
+                    Now now);
+    void refuse_post(Session& session, int status, std::string because, const std::string& headers, Now now);
+    [[nodiscard]] bool read_post(Session& session, Now now);
+    void late_answer(Session& session, Now now);
+    [[nodiscard]] bool take_answer(std::string_view text);
+    void name_errand();
+    void note_refusal(std::string_view re, Reason reason);
+    void drop_answer(std::string_view re);
+    void end_errands(uint64_t session);
+    void answer_errand(const Errand& errand, int status, std::string_view error, std::string_view because);
 
     // --- gateway_identity.cc ---
     void ask_about(Session& session, Credential question);
@@ -185,8 +305,15 @@ class Gateway::Impl {
     void unsubscribe(Session& session, const MessageParser::Message& message, Now now);
     void publish_by_name(Session& session, const MessageParser::Message& message, dsl::Request& request,
                          Now now);
-    void publish(Session& session, std::string_view channel,
-                 const std::vector<MessageParser::Member>& members, bool except_self, Now now);
+    // What a client publishes, and under which names it says more about it.
+    struct Content {
+        const std::vector<MessageParser::Member>& members;
+        std::string_view key;
+        std::string_view dedup;
+    };
+    [[nodiscard]] std::optional<Draft> draft(Session& session, std::string_view channel,
+                                             const MessageParser::Message& message, const Content& content,
+                                             bool except_self, Now now);
     [[nodiscard]] bool allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
                                const dsl::Request& request, std::string_view re, Now now);
     [[nodiscard]] bool count_subscription(Session& session, const dsl::Request& request, std::string_view re,
@@ -209,8 +336,25 @@ class Gateway::Impl {
     std::unique_ptr<Deflater> deflater_;
     std::string channel_;  // scratch
     std::vector<std::string> channels_;
+    std::string name_;  // of this worker in this run of the daemon: an id of a message is never another's
     uint64_t publications_ = 0;
     uint64_t questions_ = 0;
+    uint64_t tickets_ = 0;
+    struct Due {
+        int64_t at_ms = 0;
+        std::string channel;
+        bool operator<(const Due& other) const { return at_ms > other.at_ms; }  // the next is on top
+    };
+    std::priority_queue<Due> due_;  // channels that gather; one may be gone, or have another time
+    absl::flat_hash_map<uint64_t, ConnectionId> streams_;  // by the session's number
+    absl::flat_hash_map<uint64_t, Running> errands_;       // by a number of their own
+    uint64_t errands_begun_ = 0;
+    uint64_t posts_ = 0;
+    uint64_t errand_ = 0;                                   // whose message is being handled; 0: none
+    std::string errand_name_;                               // as its `$id`
+    std::vector<ConnectionId> waiting_replays_;             // that go on at the next tick
+    absl::flat_hash_map<uint64_t, Question> asked_;         // of the broker, by ticket
+    std::deque<std::pair<int64_t, uint64_t>> asked_until_;  // steady time and ticket, as they were asked
     // Bindings of the policy in force, by route and answers.
     StringMap<std::shared_ptr<const Binding>> bindings_;
     uint32_t next_rebind_ = UINT32_MAX;  // slots from here on may still hold the old policy

@@ -15,7 +15,15 @@ View view_of(const Session& session) {
     return {*session.binding->route, session.binding->residual};
 }
 
-// A member of a system message that is a text.
+Rejection bad_message(std::string because) {
+    return {Reason::bad_message, std::move(because), {}, {}, 0};
+}
+
+// What a client says of its own message: short enough to be kept.
+constexpr size_t longest_word = 128;
+
+}  // namespace
+
 std::string_view text_member(const MessageParser::Message& message, std::string_view key) {
     std::string_view text;
     const MessageParser::Member* member = message.find(key);
@@ -23,22 +31,22 @@ std::string_view text_member(const MessageParser::Message& message, std::string_
     return text;
 }
 
-// `{ "epoch": "…", "offset": 7 }`
-bool is_position(const MessageParser::Member& since) {
+std::optional<Position> position_of(const MessageParser::Member& since) {
     simdjson::dom::object object;
-    std::string_view epoch;
+    std::string_view text;
     int64_t offset = 0;
-    return since.value.get(object) == simdjson::SUCCESS && object["epoch"].get(epoch) == simdjson::SUCCESS &&
-           object["offset"].get(offset) == simdjson::SUCCESS && offset >= 0;
+    if (since.value.get(object) != simdjson::SUCCESS || object["epoch"].get(text) != simdjson::SUCCESS ||
+        object["offset"].get(offset) != simdjson::SUCCESS || offset < 0)
+        return std::nullopt;
+    // One that is none of ours is another epoch than any.
+    return Position{parse_epoch(text).value_or(0), static_cast<uint64_t>(offset)};
 }
-
-Rejection bad_message(std::string because) {
-    return {Reason::bad_message, std::move(because), {}, {}, 0};
-}
-
-}  // namespace
 
 void Gateway::Impl::read_frames(Session& session, std::span<char> bytes, Now now) {
+    if (session.stream) {  // nothing can follow its request
+        counters.refuse(Reason::bad_request);
+        return abort(session);
+    }
     session.last_heard_ms = now.steady_ms;
     Inflater* inflater = session.deflate_bits > 0 ? inflater_.get() : nullptr;
     for (;;) {
@@ -64,7 +72,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             list_flush(session);
         } else {
             session.state = Session::State::closing;
-            leave_channels(session);
+            leave_channels(session, now);
             send_last(session, close_frame(close->code, ""));
             session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
             reschedule(session, now);
@@ -135,6 +143,7 @@ void Gateway::Impl::message(Session& session, std::string_view payload, bool bin
 void Gateway::Impl::native(Session& session, std::string_view payload, Now now) {
     const auto parsed = parser_.parse(payload);
     const bool known = parsed.ok();
+    if (errand_ != 0) name_errand();
     if (known && parsed.value()->type == "$ping") {
         control(session, now);
         return send_text(session, pong_text(parser_.id()), now);
@@ -158,6 +167,9 @@ void Gateway::Impl::system_message(Session& session, const MessageParser::Messag
     if (message.type == "$subscribe") return subscribe(session, message, request, now);
     if (message.type == "$unsubscribe") return unsubscribe(session, message, now);
     if (message.type == "$publish") return publish_by_name(session, message, request, now);
+    if (message.type == "$ack") return acknowledge(session, message, now);
+    if (message.type == "$history") return history(session, message, request, now);
+    if (message.type == "$presence") return presence(session, message, request, now);
     if (message.type == "$auth") return authenticate(session, message, now);
     reject(session, message.id,
            {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0}, now);
@@ -190,9 +202,14 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
         channels_.push_back(channel_);
         chosen.push_back(&publish);
     }
-    for (size_t i = 0; i < chosen.size(); ++i)
-        publish(session, channels_[i], message.members, chosen[i]->except_self, now);
-    confirm(session, message.id, now);
+    std::vector<Draft> drafts;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+        auto made = draft(session, channels_[i], message, {message.members, "$key", "$dedup"},
+                          chosen[i]->except_self, now);
+        if (!made) return;
+        drafts.push_back(std::move(*made));
+    }
+    publish_all(session, message.id, std::move(drafts), now);
 }
 
 void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request,
@@ -200,40 +217,41 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
     const MessageParser::Member* since = message.find("since");
-    if (since && !is_position(*since))
+    const auto position = since ? position_of(*since) : std::nullopt;
+    if (since && !position)
         return reject(session, message.id, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
+    Channel* known = hub_.find(channel->text);
+    // To recover a channel that one is in already needs no leave.
+    if (since && known && hub_.subscriber(session, *known))
+        return begin(session, *known, message.id, position, now);
     if (!allowed(session, "subscribe", &dsl::Route::subscribe, request, message.id, now)) return;
     const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
-    const bool again = hub_.is_subscribed(session, channel->text);
+    const bool again = known && hub_.subscriber(session, *known);
     if (full && !again) {
         return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
     }
     std::vector<std::string> keys;
     if (!again && !count_subscription(session, request, message.id, keys, now)) return;
-    hub_.subscribe(session, channel->text);
-    for (std::string& key : keys) session.counted.push_back({hub_.find(channel->text), std::move(key)});
-    send_text(session, subscription_text("$subscribed", message.id, channel->text, since != nullptr), now);
+    if (!again) known = enter_channel(session, channel->text, false, now);
+    for (std::string& key : keys) session.counted.push_back({known, std::move(key)});
+    begin(session, *known, message.id, position, now);
 }
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
-    if (!leave_channel(session, channel->text)) {
+    const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
+    if (!leave_channel(session, channel->text, now)) {
         return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
     }
-    send_text(session, subscription_text("$unsubscribed", message.id, channel->text, false), now);
+    send_text(session, subscription_text("$unsubscribed", message.id, channel->text), now, lane);
 }
 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
                                     dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
-    for (const std::string_view later : {"key", "dedup"}) {
-        if (message.find(later))
-            return reject(session, message.id,
-                          bad_message("`" + std::string(later) + "` is not supported yet"), now);
-    }
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;
     if (!data || data->value.get(object) != simdjson::SUCCESS) {
@@ -247,23 +265,53 @@ void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Messa
     }
     if (has_duplicates(members))
         return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
+    if (speaks_as_daemon(object))
+        return reject(session, message.id, bad_message("types that begin with `$` are the server's"), now);
     request.message_size = static_cast<int64_t>(data->raw.size());
     request.channel = &*channel;
     if (!allowed(session, "publish", &dsl::Route::publish, request, message.id, now)) return;
-    publish(session, channel->text, members, false, now);
-    confirm(session, message.id, now);
+    std::vector<Draft> drafts;
+    auto made = draft(session, channel->text, message, {members, "key", "dedup"}, false, now);
+    if (!made) return;
+    drafts.push_back(std::move(*made));
+    publish_all(session, message.id, std::move(drafts), now);
 }
 
-void Gateway::Impl::publish(Session& session, std::string_view channel,
-                            const std::vector<MessageParser::Member>& members, bool except_self, Now now) {
-    counters.publications.add();
-    const std::string id = std::to_string(worker_) + "-" + std::to_string(++publications_);
-    Publication publication;
-    publication.channel = std::make_shared<const std::string>(channel);
-    publication.native = std::make_shared<const SharedFrame>(
-        Opcode::text, publication_text(channel, id, now.wall_ms, members));
-    publication.except = except_self ? session.number : 0;
-    broker.publish(publication);
+// Nothing if it was refused, and the client was told.
+std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view channel,
+                                          const MessageParser::Message& message, const Content& content,
+                                          bool except_self, Now now) {
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    Draft draft;
+    for (auto [name, word] : {std::pair{content.key, &draft.key}, {content.dedup, &draft.dedup}}) {
+        const MessageParser::Member* member = message.find(name);
+        std::string_view text;
+        if (!member) continue;
+        if (member->value.get(text) != simdjson::SUCCESS || text.empty() || text.size() > longest_word) {
+            reject(session, message.id,
+                   bad_message("`" + std::string(name) + "` is a text of 1 to 128 bytes"), now);
+            return std::nullopt;
+        }
+        *word = text;
+    }
+    if (!draft.dedup.empty() && rules.dedup_ms == 0) {
+        reject(session, message.id,
+               bad_message("this channel has no `dedup`: a repetition would not be known"), now);
+        return std::nullopt;
+    }
+    draft.members = published_members(content.members);
+    if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
+        reject(session, message.id, bad_message("the message is larger than its channel takes"), now);
+        return std::nullopt;
+    }
+    // An id is its user's own, so that nobody can use up another's.
+    if (!draft.dedup.empty()) draft.dedup = session.user + '\0' + draft.dedup;
+    draft.channel = channel;
+    draft.id = name_ + "-" + std::to_string(++publications_);
+    draft.except = except_self ? session.number : 0;
+    draft.retention = retention_of(rules);
+    draft.now = now;
+    return draft;
 }
 
 bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
@@ -275,10 +323,19 @@ bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::Root
     return judged.allowed();
 }
 
-// What the policy's `limit subscriptions` say to one more.
+// What the policy's `limit subscriptions` and the channel's `max_subscribers` say to one more.
 bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& request, std::string_view re,
                                        std::vector<std::string>& keys, Now now) {
     const dsl::Route& route = *session.binding->route;
+    if (const int64_t most = rules_of(request.channel->text, now).max_subscribers; most > 0) {
+        std::string key = "subscribers " + std::string(request.channel->text);
+        if (!limits.enter(key, most)) {
+            reject(session, re,
+                   {Reason::limited, "the channel has as many subscribers as it takes", {}, {}, 0}, now);
+            return false;
+        }
+        keys.push_back(std::move(key));
+    }
     for (const dsl::Limit& limit : route.limits) {
         if (limit.meter != dsl::ast::Meter::subscriptions) continue;
         auto rejection = enter(route.program, limit, request, limits, keys);
@@ -306,7 +363,8 @@ void Gateway::Impl::reject(Session& session, std::string_view re, Rejection reje
     notice("message-refused", session, rejection, now);
     if (auto banned = count_refusal(session, rejection.reason, now))
         return close_for(session, std::move(*banned), now);
-    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return;
+    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return drop_answer(re);
+    note_refusal(re, rejection.reason);
     if (route.dialect != dsl::Dialect::native)
         return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,
                      -1, now);

@@ -25,7 +25,16 @@ Gateway::Impl::Bounds Gateway::Impl::bounds_of(const Session& session) const {
     return {of_route > 0 ? of_route : settings.max_queue_bytes, settings.max_queue_messages};
 }
 
-void Gateway::Impl::send(Session& session, Frame frame, Now now) {
+dsl::Lane Gateway::Impl::lane_for(Session& session, dsl::Lane lane) {
+    // A channel may have moved to another lane; what waits stays before what comes.
+    const auto generation = static_cast<uint32_t>(runtime_->generation);
+    if (session.lanes_of != generation) session.queue.commit();
+    session.lanes_of = generation;
+    // An event's id says what came before it, so that events of a stream do not overtake each other.
+    return session.stream ? dsl::Lane::normal : lane;
+}
+
+void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
     if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
     // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
     // the socket takes no more. Only a burst without measure ends here.
@@ -33,24 +42,32 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now) {
     const bool beyond = session.queue.bytes() + frame->size() > burst_factor * bounds.bytes ||
                         session.queue.frames() >= burst_factor * bounds.frames;
     if (beyond) return too_slow(session, now);
-    session.queue.push(std::move(frame), now.steady_ms);
+    session.queue.push(std::move(frame), now.steady_ms, lane_for(session, lane));
     list_flush(session);
 }
 
 // A publication. Where the route says so, it or another gives way instead of the reader.
-void Gateway::Impl::send_droppable(Session& session, Frame frame, Now now) {
-    const dsl::SlowConsumer slow = session.binding->route->slow_consumer;
+void Gateway::Impl::send_droppable(Session& session, Frame frame, const dsl::ChannelRules& rules, Now now) {
+    const dsl::SlowConsumer slow = rules.slow.value_or(session.binding->route->slow_consumer);
     if (slow == dsl::SlowConsumer::close || session.state != Session::State::open)
-        return send(session, std::move(frame), now);
+        return send(session, std::move(frame), now, rules.lane);
     const Bounds bounds = bounds_of(session);
     const size_t factor = session.stalled ? 1 : burst_factor;
     const bool full = session.queue.bytes() + frame->size() > factor * bounds.bytes ||
                       session.queue.frames() >= factor * bounds.frames;
-    if (full && slow == dsl::SlowConsumer::drop) return counters.dropped.add();
+    if (full && slow == dsl::SlowConsumer::drop) return left_out(session, 1);
     // A quarter at once, so that a full queue is not walked over for each.
-    if (full) counters.dropped.add(session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
-    session.queue.push(std::move(frame), now.steady_ms, true);
+    if (full) left_out(session, session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
+    const bool late = slow == dsl::SlowConsumer::drop;
+    session.queue.push(std::move(frame), now.steady_ms, lane_for(session, rules.lane),
+                       late ? SendQueue::Give::late : SendQueue::Give::early);
     list_flush(session);
+}
+
+// The reader is told when it has caught up: see sent().
+void Gateway::Impl::left_out(Session& session, size_t messages) {
+    counters.dropped.add(messages);
+    session.left_out += static_cast<uint32_t>(messages);
 }
 
 void Gateway::Impl::too_slow(Session& session, Now now) {
@@ -65,12 +82,10 @@ void Gateway::Impl::blocked(ConnectionId id, Now now) {
     const int64_t most_age_ms = runtime_->settings.max_queue_age_ms;
     SendQueue& queue = session->queue;
     const dsl::SlowConsumer slow = session->binding->route->slow_consumer;
-    if (slow != dsl::SlowConsumer::close) {
-        size_t dropped = queue.drop_older(most_age_ms, now.steady_ms);
-        dropped += slow == dsl::SlowConsumer::drop ? queue.drop_newest(bounds.bytes, bounds.frames)
-                                                   : queue.drop_oldest(bounds.bytes, bounds.frames);
-        counters.dropped.add(dropped);
-    }
+    size_t dropped = queue.drop_older(most_age_ms, now.steady_ms);
+    dropped += queue.drop_newest(bounds.bytes, bounds.frames);
+    dropped += queue.drop_oldest(bounds.bytes, bounds.frames);
+    left_out(*session, dropped);
     // What is left beside publications is bounded, too: a reader that is stalled is not read from.
     const bool old = slow == dsl::SlowConsumer::close && queue.age_ms(now.steady_ms) > most_age_ms;
     if (old || queue.bytes() > bounds.bytes || queue.frames() > bounds.frames) too_slow(*session, now);
@@ -108,32 +123,47 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
         session->opened_ms = now.steady_ms;  // a file on a slow line moves on
     // It is not read from meanwhile, so that it takes something is all that can be heard of it.
     if (session->stalled) session->last_heard_ms = now.steady_ms;
-    if (session->queue.empty()) session->stalled = false;
+    if (!session->queue.empty()) return;
+    session->stalled = false;
+    if (session->state != Session::State::open) return;
+    if (session->left_out > 0) {
+        const uint32_t messages = std::exchange(session->left_out, 0);
+        if (session->binding->route->dialect == dsl::Dialect::native)
+            send_text(*session, dropped_text(messages), now);
+    }
+    if (session->owes_delivered) note_delivered(*session, now);
+    if (!session->replays.empty()) replay_some(*session, now);
 }
 
-void Gateway::Impl::send_text(Session& session, std::string_view text, Now now) {
-    send_message(session, Opcode::text, text, now);
+void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane) {
+    if (session.stream && take_answer(text)) return;
+    send_message(session, Opcode::text, text, now, lane);
 }
 
-void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now) {
+void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now,
+                                 dsl::Lane lane) {
+    if (session.stream) return send_event_text(session, payload, now);
     if (takes_deflated(session, payload.size())) {
         if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
             counters.deflated_frames.add();
-            return send(session, std::move(frame), now);
+            return send(session, std::move(frame), now, lane);
         }
     }
-    send(session, std::make_shared<const std::string>(encode_frame(opcode, payload)), now);
+    send(session, std::make_shared<const std::string>(encode_frame(opcode, payload)), now, lane);
 }
 
-void Gateway::Impl::send_publication(Session& session, const Publication& publication, Now now) {
-    const SharedFrame& shared = *publication.native;
+void Gateway::Impl::send_publication(Session& session, const Publication& publication,
+                                     const dsl::ChannelRules& rules, Now now) {
+    const SharedFrame& shared = publication->frame;
+    if (rules.acks && !session.user.empty()) session.owes_delivered = true;
+    if (session.stream) return send_event(session, publication, rules, now);
     if (takes_deflated(session, shared.payload().size())) {
         if (const Frame& frame = shared.deflated(*deflater_)) {
             counters.deflated_frames.add();
-            return send_droppable(session, frame, now);
+            return send_droppable(session, frame, rules, now);
         }
     }
-    send_droppable(session, plain(publication.native), now);
+    send_droppable(session, {publication, &shared.bytes()}, rules, now);
 }
 
 }  // namespace wayleave

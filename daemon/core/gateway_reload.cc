@@ -65,7 +65,7 @@ bool Gateway::Impl::rebind(Session& session, Now now) {
     const Living before = living(session, now);
     Fate fate = fate_of(before, *runtime_->policy);
     if (fate.kind == Fate::Kind::ends || fate.kind == Fate::Kind::returns) {
-        condemn(session, std::move(fate));
+        condemn(session, std::move(fate), now);
         return false;
     }
     const dsl::Route& route = *runtime_->policy->route(session.facts.shape->route);
@@ -100,19 +100,19 @@ uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before
 void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Reason reason, Now now) {
     const bool native = session.binding->route->dialect == dsl::Dialect::native;
     for (const auto& [channel, because] : fate.lost) {
-        if (!leave_channel(session, channel)) continue;
+        if (!leave_channel(session, channel, now)) continue;
         if (native) send_text(session, unsubscribed_text(channel, to_string(reason), because), now);
     }
     for (const std::string& channel : fate.joined) {
         if (session.subscriptions.size() >= session.binding->route->max_subscriptions) break;
-        if (hub_.subscribe(session, channel, true))
-            send_text(session, subscription_text("$subscribed", "", channel, false), now);
+        if (Channel* entered = enter_channel(session, channel, true, now))
+            begin(session, *entered, {}, {}, now);
     }
 }
 
 // Nothing reaches it any more, and whatever it says ends it; else its turn comes within the drain.
-void Gateway::Impl::condemn(Session& session, Fate fate) {
-    leave_channels(session);
+void Gateway::Impl::condemn(Session& session, Fate fate, Now now) {
+    leave_channels(session, now);
     // It is the new policy that decides, by its own lines.
     const dsl::Route* route = runtime_->policy->route(session.binding->route->name);
     const std::string& place = !fate.rule.empty() || !route ? fate.rule : route->place;

@@ -32,6 +32,8 @@ Refused check_wish(const HttpHead& head) {
     if (!list_has(head, "upgrade", "websocket")) return bad("the Upgrade field does not say websocket");
     if (!list_has(head, "connection", "upgrade"))
         return bad("the Connection field does not say Upgrade; a proxy in front must pass it on");
+    if (head.chunked)
+        return HandshakeRefusal{.status = 501, .reason = "an upgrade request cannot have a body"};
     if (head.content_length) return bad("an upgrade request cannot have a body; leave out Content-Length");
     return {};
 }

@@ -23,7 +23,7 @@ struct Upgrade {
 };
 
 struct HandshakeRefusal {
-    int status;                 // 400, 405 (send Allow: GET), 426
+    int status;                 // 400, 405 (send Allow: GET), 426, 501
     std::string_view reason;    // static text
     bool version_hint = false;  // send Sec-WebSocket-Version: 13 (RFC 6455 4.2.2, item 4)
     bool not_upgrade =

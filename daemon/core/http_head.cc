@@ -192,7 +192,10 @@ Refused check_framing(HttpHead& head) {
     if (lengths > 1) return bad("more than one Content-Length field");
     if (head.count("transfer-encoding") > 0) {
         if (lengths > 0) return bad("both Transfer-Encoding and Content-Length");
-        return HeadRefusal{501, "no transfer coding is accepted; send the body with Content-Length"};
+        head.chunked = head.count("transfer-encoding") == 1 &&
+                       same_ignoring_case(head.field("transfer-encoding"), "chunked");
+        if (head.chunked) return {};
+        return HeadRefusal{501, "no transfer coding but chunked is accepted"};
     }
     if (lengths == 0) return {};
     const std::string_view value = head.field("content-length");
@@ -293,16 +296,19 @@ size_t HttpHead::count(std::string_view lower_name) const {
 }
 
 std::optional<std::string> query_value(std::string_view query, std::string_view name) {
-    std::optional<std::string> found;
+    std::vector<std::string> found = query_values(query, name);
+    return found.size() == 1 ? std::optional(std::move(found.front())) : std::nullopt;
+}
+
+std::vector<std::string> query_values(std::string_view query, std::string_view name) {
+    std::vector<std::string> found;
     std::string_view pair;
     for (bool more = true; next_part(query, '&', more, pair);) {
         const size_t equals = std::min(pair.find('='), pair.size());
         const Decoded key = decode(pair.substr(0, equals), Part::query);
         Decoded value = decode(pair.substr(std::min(equals + 1, pair.size())), Part::query);
         if (!key.wrong.empty() || !value.wrong.empty()) return {};
-        if (key.text != name || pair.empty()) continue;
-        if (found) return {};
-        found = std::move(value.text);
+        if (key.text == name && !pair.empty()) found.push_back(std::move(value.text));
     }
     return found;
 }

@@ -34,6 +34,7 @@ struct HttpHead {
     size_t size = 0;  // bytes of the head; what follows is the body or the next protocol
     bool keep_alive = true;
     std::optional<uint64_t> content_length;
+    bool chunked = false;  // the body comes in chunks; then there is no content_length
 
     // The value of the first field of that name, or empty. Where two would be ambiguous ask count() first.
     [[nodiscard]] std::string_view field(std::string_view lower_name) const;
@@ -59,6 +60,9 @@ using HeadResult = std::variant<NeedMore, HttpHead, HeadRefusal>;
 // The decoded value ('+' is a space) of a query parameter. Nothing when it is absent, is there twice (also in
 // an encoded spelling), or when any part of the query is malformed, holds a control byte or is not UTF-8.
 [[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);
+
+// All values of a parameter that may be repeated, in their order. Nothing when the query is malformed.
+[[nodiscard]] std::vector<std::string> query_values(std::string_view query, std::string_view name);
 
 // A cookie (RFC 6265 4.2.1, names are case-sensitive) out of all Cookie fields, without the quotes around it.
 // Nothing when it is absent, is there twice, or holds bytes that a cookie-value cannot have.

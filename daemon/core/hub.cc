@@ -17,7 +17,7 @@ auto place_of(Session& session, const Channel* channel) {
 
 }  // namespace
 
-bool Hub::subscribe(Session& session, std::string_view name, bool joined) {
+Channel* Hub::subscribe(Session& session, std::string_view name, bool joined) {
     auto it = channels_.find(name);
     if (it == channels_.end()) {
         auto fresh = std::make_unique<Channel>();
@@ -27,18 +27,24 @@ bool Hub::subscribe(Session& session, std::string_view name, bool joined) {
     }
     Channel& channel = *it->second;
     const auto place = place_of(session, &channel);
-    if (place != session.subscriptions.end() && place->channel == &channel) return false;
+    if (place != session.subscriptions.end() && place->channel == &channel) return nullptr;
     session.subscriptions.insert(place,
                                  {&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
-    channel.subscribers.push_back(&session);
+    channel.subscribers.push_back({&session, 0});
     ++subscriptions_;
-    return true;
+    return &channel;
 }
 
 bool Hub::is_subscribed(Session& session, std::string_view name) const {
     const Channel* channel = find(name);
     const auto place = place_of(session, channel);
     return channel && place != session.subscriptions.end() && place->channel == channel;
+}
+
+Subscriber* Hub::subscriber(Session& session, const Channel& channel) const {
+    const auto place = place_of(session, &channel);
+    if (place == session.subscriptions.end() || place->channel != &channel) return nullptr;
+    return &place->channel->subscribers[place->position];
 }
 
 bool Hub::unsubscribe(Session& session, std::string_view name) {
@@ -56,12 +62,12 @@ void Hub::remove(Session& session, size_t index) {
     const Subscription gone = session.subscriptions[index];
     session.subscriptions.erase(session.subscriptions.begin() + static_cast<std::ptrdiff_t>(index));
     Channel& channel = *gone.channel;
-    Session* moved = channel.subscribers.back();
+    const Subscriber moved = channel.subscribers.back();
     channel.subscribers.pop_back();
     --subscriptions_;
-    if (moved != &session) {
+    if (moved.session != &session) {
         channel.subscribers[gone.position] = moved;
-        place_of(*moved, &channel)->position = gone.position;
+        place_of(*moved.session, &channel)->position = gone.position;
     }
     if (!channel.subscribers.empty()) return;
     const std::string name = channel.name;
@@ -69,7 +75,7 @@ void Hub::remove(Session& session, size_t index) {
     channels_.erase(name);
 }
 
-const Channel* Hub::find(std::string_view channel) const {
+Channel* Hub::find(std::string_view channel) const {
     const auto it = channels_.find(channel);
     return it == channels_.end() ? nullptr : it->second.get();
 }

@@ -14,22 +14,47 @@
 
 namespace wayleave {
 
+// The last offset that a subscriber was given; in a channel that is not numbered it means nothing.
+struct Subscriber {
+    static constexpr uint64_t catching_up = UINT64_MAX;  // what comes is not for it: see Replay
+
+    Session* session = nullptr;
+    uint64_t offset = 0;
+};
+
+// What a channel with `conflate` or `batch` holds back until its window is over.
+struct Gathered {
+    int64_t until_ms = 0;  // steady time
+    std::vector<Publication> waiting;
+    size_t bytes = 0;
+    StringMap<size_t> by_key;  // of conflation: where in `waiting`
+};
+
 struct Channel {
     std::string name;
-    std::vector<Session*> subscribers;
+    const dsl::ChannelRules* rules =
+        nullptr;  // of the policy of that generation: see Gateway::Impl::rules_of
+    uint64_t generation = UINT64_MAX;
+    Position seen;              // the newest message that came to this worker
+    mutable uint64_t mark = 0;  // see channel_mark; 0: not computed yet
+    bool presence = false;      // the subscribers are counted by the broker's presence
+    std::vector<Subscriber> subscribers;
+    std::unique_ptr<Gathered> gathered;  // mostly null
 };
 
 class Hub {
   public:
     Hub(uint32_t worker, Broker& broker) : worker_(worker), broker_(broker) {}
 
-    // False if it is subscribed already.
-    bool subscribe(Session& session, std::string_view channel, bool joined = false);
+    // The channel, which lives while it has a subscriber; null if the session is subscribed already.
+    Channel* subscribe(Session& session, std::string_view channel, bool joined = false);
     [[nodiscard]] bool is_subscribed(Session& session, std::string_view channel) const;
+    // The session's own entry in the channel's list, or null.
+    [[nodiscard]] Subscriber* subscriber(Session& session, const Channel& channel) const;
     bool unsubscribe(Session& session, std::string_view channel);
     void leave_all(Session& session);
 
-    [[nodiscard]] const Channel* find(std::string_view channel) const;
+    [[nodiscard]] Channel* find(std::string_view channel) const;
     [[nodiscard]] size_t channels() const { return channels_.size(); }
     [[nodiscard]] size_t subscriptions() const { return subscriptions_; }
 

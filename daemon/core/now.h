@@ -17,4 +17,10 @@ inline Now read_clocks() {
             duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count()};
 }
 
+// For what takes less than a millisecond.
+inline int64_t steady_us() {
+    using namespace std::chrono;
+    return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace wayleave

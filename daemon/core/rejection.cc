@@ -26,7 +26,7 @@ constexpr std::array<ReasonRow, static_cast<size_t>(Reason::count_)> rows{{
     {"too_big", 413, 1009, 1009},
     {"slow", 503, 4408, 4408},
     {"expired", 401, 4401, 4401},
-    {"unavailable", 503, 1013, 1013},
+    {"unavailable", 503, 0, 1013},
     {"policy_changed", 403, 4403, 4403},
     {"bad_request", 400, 1002, 1002},
     {"unknown_route", 404, 4404, 4404},

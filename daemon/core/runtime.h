@@ -47,6 +47,7 @@ struct GatewaySettings {
     int64_t handshake_timeout_ms = 10'000;
     int64_t close_timeout_ms = 5'000;
     int64_t drain_ms = 30'000;
+    int64_t broker_timeout_ms = 2'000;
 };
 
 struct Runtime {

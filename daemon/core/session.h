@@ -4,12 +4,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/core/gateway.h"
+#include "daemon/core/http_body.h"
 #include "daemon/core/rejection.h"
 #include "daemon/core/send_queue.h"
+#include "daemon/core/sse.h"
 #include "daemon/core/websocket.h"
 #include "dsl/evaluate.h"
 #include "dsl/facts.h"
@@ -31,6 +34,18 @@ struct Subscription {
     Channel* channel = nullptr;
     uint32_t position = 0;
     bool joined = false;  // by the server's decision
+};
+
+// A subscription that catches up with its channel: page after page, as fast as the reader takes them.
+struct Replay {
+    Channel* channel = nullptr;
+    std::string re;                 // of the `$subscribe`
+    std::optional<Position> since;  // what the client asked for
+    uint64_t epoch = 0;
+    uint64_t after = 0;      // given so far, once it is announced
+    uint64_t ticket = 0;     // a page is on its way; 0: none
+    bool announced = false;  // `$subscribed`, or `$hello`, has said where it begins
+    bool by_cursor = false;  // of a channel with acknowledgements, for its user
 };
 
 // What a subscription counts as in a `limit subscriptions`.
@@ -65,8 +80,18 @@ struct Awaiting {
 };
 
 struct Handshaking {
-    std::string bytes;   // of the head, as far as it arrived
-    size_t scanned = 0;  // see parse_head
+    std::string bytes;               // of the head, as far as it arrived
+    size_t scanned = 0;              // see parse_head
+    size_t most_ahead = 128 * 1024;  // of the head, and of what a client sends before it has our answer
+};
+
+// A request whose body is a message for the session of a stream.
+struct Post {
+    BodyReader body;
+    Errand errand;        // without its message, until the body is complete
+    std::string headers;  // for the answer
+    bool keep_alive = true;
+    bool sent = false;  // the errand is under way, and its answer is waited for
 };
 
 struct Session {
@@ -80,10 +105,14 @@ struct Session {
     bool abort_listed = false;
     bool stalled = false;     // the socket took not all, and something waits
     bool last_bytes = false;  // what is queued is the last of it
+    bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
     std::unique_ptr<Awaiting> awaiting;  // null but while somebody is asked
+    std::unique_ptr<Post> post;          // null but during such a request
+    // What a stream's `Last-Event-ID` says, while it is opened; null: it says nothing.
+    std::unique_ptr<StreamPositions> resumed;
     SendQueue queue;
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete
@@ -96,7 +125,11 @@ struct Session {
     std::unique_ptr<Condemned> condemned;     // null but for a while after a reload
     std::vector<std::string> entered;         // keys of `limit connections`
     std::vector<std::string> seats;           // keys of those among them where the oldest makes room
-    std::vector<Counted> counted;             // by `limit subscriptions`
+    std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
+    std::vector<Replay> replays;              // most have none
+    bool owes_delivered = false;              // messages with acknowledgements are queued
+    uint32_t lanes_of = 0;                    // generation of the policy whose lanes the queue knows
+    uint32_t left_out = 0;                    // messages that were dropped, and it was not told
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

@@ -1,6 +1,7 @@
 #include "daemon/core/shared_frame.h"
 
 #include "daemon/core/deflate.h"
+#include "daemon/core/sse.h"
 
 namespace wayleave {
 
@@ -10,6 +11,11 @@ const Frame& SharedFrame::deflated(Deflater& deflater) const {
         deflated_ = deflated_frame(opcode, payload(), deflater);
     });
     return deflated_;
+}
+
+const Frame& SharedFrame::event() const {
+    std::call_once(event_once_, [&] { event_ = std::make_shared<const std::string>(sse_event(payload())); });
+    return event_;
 }
 
 Frame deflated_frame(Opcode opcode, std::string_view payload, Deflater& deflater) {

@@ -1,5 +1,5 @@
-// A message as a complete frame, made once for all who get it, and its compressed form, made when the first
-// one wants it. Any thread.
+// A message as a complete frame, made once for all who get it, and its other forms, made when the first
+// one wants them. Any thread.
 #pragma once
 
 #include <memory>
@@ -31,17 +31,17 @@ class SharedFrame {
     // works if nobody's has yet.
     [[nodiscard]] const Frame& deflated(Deflater& deflater) const;
 
+    // As an event of a stream (see sse.h), made when the first one wants it.
+    [[nodiscard]] const Frame& event() const;
+
   private:
     std::string bytes_;
     size_t header_;
     mutable std::once_flag once_;
     mutable Frame deflated_;
+    mutable std::once_flag event_once_;
+    mutable Frame event_;
 };
-
-// The uncompressed bytes, as a queue holds them.
-[[nodiscard]] inline Frame plain(const std::shared_ptr<const SharedFrame>& frame) {
-    return {frame, &frame->bytes()};
-}
 
 // One frame for one connection.
 [[nodiscard]] Frame deflated_frame(Opcode opcode, std::string_view payload, Deflater& deflater);

@@ -25,6 +25,10 @@ void Mailbox::push(const Publication& publication) {
     if (was_empty && own_mailbox != this) wake();
 }
 
+void Mailbox::answered(uint64_t ticket, BrokerAnswer answer) {
+    post({.kind = Command::Kind::answer, .ticket = ticket, .answer = std::move(answer)});
+}
+
 void Mailbox::unseat(const Occupant& occupant) {
     post({.kind = Command::Kind::unseat, .occupant = occupant});
 }
@@ -35,6 +39,17 @@ void Mailbox::post(Command command) {
         commands_.push_back(std::move(command));
     }
     wake();
+}
+
+void Exchange::add(uint32_t worker, Mailbox& mailbox) {
+    if (mailboxes_.size() <= worker) mailboxes_.resize(worker + 1);
+    mailboxes_[worker] = &mailbox;
+}
+
+bool Exchange::post(uint32_t worker, Command command) const {
+    if (worker >= mailboxes_.size() || !mailboxes_[worker]) return false;
+    mailboxes_[worker]->post(std::move(command));
+    return true;
 }
 
 bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands) {

@@ -29,10 +29,15 @@ class Worker::Impl {
         : runtime_(runtime),
           door_(parts.door),
           report_(parts.report),
+          canary_(parts.canary),
+          exchange_(parts.exchange),
           settings_(settings),
           mailbox_(loop_),
-          gateway_(parts.broker.add_worker(mailbox_), parts.broker, parts.limits, parts.bans, counters_,
-                   std::move(runtime)) {}
+          number_(parts.broker.add_worker(mailbox_)),
+          gateway_(number_, parts.broker, parts.limits, parts.bans, counters_, std::move(runtime)) {
+        parts.broker.subscribe(number_, Canary::channel);
+        exchange_.add(number_, mailbox_);
+    }
     ~Impl() {
         stop();
         join();
@@ -60,6 +65,8 @@ class Worker::Impl {
     void tick();
     void obey(Command& command);
     void ask();
+    void run_errands();
+    void hear_canary();
 
     [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
     void refuse_proxy(const Peer& peer, std::string_view reason);
@@ -69,6 +76,8 @@ class Worker::Impl {
     std::shared_ptr<const Runtime> runtime_;
     Door& door_;
     const EdgeReport& report_;
+    Canary& canary_;
+    Exchange& exchange_;
     const WorkerSettings settings_;
     Now now_ = read_clocks();  // of this turn
     Counters counters_;
@@ -77,6 +86,7 @@ class Worker::Impl {
     // In the order of birth; each uses those above it.
     Loop loop_;
     Mailbox mailbox_;
+    const uint32_t number_;  // the broker's
     Gateway gateway_;
     std::unique_ptr<Transports> transports_;
     Reserve reserve_;
@@ -84,6 +94,8 @@ class Worker::Impl {
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::optional<Turn> turn_;
     std::optional<Timer> ticker_;
+    std::optional<Timer> releaser_;
+    int64_t release_at_ms_ = INT64_MAX;  // that it is set to
     std::vector<Publication> publications_;
     std::vector<Command> commands_;
     std::thread thread_;
@@ -118,6 +130,10 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
         loop_, [this] { begin_turn(); }, [this] { end_turn(); });
     ticker_.emplace(loop_, [this] { tick(); });
     ticker_->every(tick_ms);
+    releaser_.emplace(loop_, [this] {
+        release_at_ms_ = INT64_MAX;
+        gateway_.release(now_);
+    });
     return success();
 }
 
@@ -177,10 +193,12 @@ void Worker::Impl::end_turn() {
     for (int round = 0; mailbox_.take(publications_, commands_); ++round) {
         for (Command& command : commands_) obey(command);
         gateway_.delivered(publications_, now_);
+        hear_canary();
         commands_.clear();
         publications_.clear();
         transports_->work_off();
         ask();
+        run_errands();
         if (round == rounds_per_turn) {
             mailbox_.wake();  // for what may have come since: do not sleep on it
             break;
@@ -188,7 +206,20 @@ void Worker::Impl::end_turn() {
     }
     transports_->work_off();
     ask();
+    run_errands();
+    if (const int64_t at_ms = gateway_.release_at_ms(); at_ms != release_at_ms_) {
+        release_at_ms_ = at_ms;
+        if (at_ms != INT64_MAX) releaser_->after(std::max<int64_t>(0, at_ms - now_.steady_ms));
+    }
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
+}
+
+// Behind the deliveries: who notes it has delivered what came before it.
+void Worker::Impl::hear_canary() {
+    for (const Publication& publication : publications_) {
+        if (publication->channel == Canary::channel)
+            canary_.heard(number_, publication->position, steady_us());
+    }
 }
 
 // The answers come through the mailbox, whoever gives them.
@@ -208,6 +239,31 @@ void Worker::Impl::ask() {
     }
 }
 
+// Also what is for ourselves: there is one way only.
+void Worker::Impl::run_errands() {
+    std::vector<Errand> errands;
+    std::vector<ErrandAnswer> answers;
+    errands.swap(gateway_.actions().errands);
+    answers.swap(gateway_.actions().answers);
+    for (Errand& errand : errands) {
+        const uint32_t worker = Gateway::worker_of(errand.session);
+        const auto run = [errand](Gateway& gateway, Now now) {
+            gateway.run(errand, now);
+            return true;
+        };
+        // Whoever made up the number is told so by any worker.
+        if (!exchange_.post(worker, {.kind = Command::Kind::task, .work = run}))
+            mailbox_.post({.kind = Command::Kind::task, .work = run});
+    }
+    for (ErrandAnswer& answer : answers) {
+        (void)exchange_.post(answer.worker,
+                             {.kind = Command::Kind::task, .work = [answer](Gateway& gateway, Now now) {
+                                  gateway.take(answer, now);
+                                  return true;
+                              }});
+    }
+}
+
 void Worker::Impl::obey(Command& command) {
     switch (command.kind) {
         case Command::Kind::replace:
@@ -219,6 +275,7 @@ void Worker::Impl::obey(Command& command) {
             return gateway_.drain(command.at_once, now_);
         case Command::Kind::certificates:
             return transports_->replace(command.side, std::move(command.certificates));
+        case Command::Kind::answer: return gateway_.answered(command.ticket, std::move(command.answer), now_);
         case Command::Kind::unseat: return gateway_.unseat(command.occupant, now_);
         case Command::Kind::stop: return loop_.stop();
         case Command::Kind::task:

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/core/broker.h"
+#include "daemon/core/canary.h"
 #include "daemon/core/counters.h"
 #include "daemon/core/gateway.h"
 #include "daemon/edge/door.h"
@@ -18,6 +19,8 @@
 #include "dsl/result.h"
 
 namespace wayleave {
+
+class Exchange;
 
 struct WorkerListener {
     FileDescriptor socket;  // listening, non-blocking; this worker's own
@@ -35,6 +38,8 @@ class Worker {
   public:
     struct Parts {  // borrowed, and used by all workers
         Broker& broker;
+        Canary& canary;
+        Exchange& exchange;
         LimitTable& limits;
         BanTable& bans;
         Door& door;

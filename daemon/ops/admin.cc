@@ -10,6 +10,18 @@ OpsAnswer text(int status, std::string body) {
     return {status, std::string(text_type), std::move(body)};
 }
 
+std::string unhealthy(const Snapshot& snapshot) {
+    return snapshot.healthy ? "" : "a worker's loop does not turn\n";
+}
+
+std::string unready(const Snapshot& snapshot) {
+    if (snapshot.draining) return "stopping\n";
+    std::string out = unhealthy(snapshot);
+    if (snapshot.broker.disk && snapshot.broker.disk->failing) out += "messages cannot be stored\n";
+    for (const std::string& one : snapshot.canary.stuck) out += one + "\n";
+    return out;
+}
+
 }  // namespace
 
 OpsAnswer answer_admin(const OpsRequest& request, const Snapshot& snapshot) {
@@ -19,9 +31,8 @@ OpsAnswer answer_admin(const OpsRequest& request, const Snapshot& snapshot) {
     if (request.path == "/metrics") {
         return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_page(snapshot)};
     }
-    if (!snapshot.healthy) return text(503, "a worker's loop does not turn\n");
-    if (request.path == "/readyz" && snapshot.draining) return text(503, "stopping\n");
-    return text(200, "ok\n");
+    const std::string troubles = request.path == "/readyz" ? unready(snapshot) : unhealthy(snapshot);
+    return troubles.empty() ? text(200, "ok\n") : text(503, troubles);
 }
 
 }  // namespace wayleave

@@ -86,13 +86,31 @@ OpsAnswer lift(const ControlActions& actions, std::string_view body) {
     return {200, "application/json", fmt::format("{{\"lifted\":{}}}\n", lifted)};
 }
 
+OpsAnswer desk_problem(const DeskError& error) {
+    const std::string_view title = error.status == 400   ? "Bad Request"
+                                   : error.status == 413 ? "Content Too Large"
+                                   : error.status == 422 ? "Unprocessable Content"
+                                                         : "Service Unavailable";
+    return problem(error.status, title, error.detail);
+}
+
+OpsAnswer publish(const ControlActions& actions, std::string_view body) {
+    const auto receipt = actions.publish(body);
+    return receipt ? OpsAnswer{200, "application/json", json_of(*receipt)} : desk_problem(receipt.error());
+}
+
+OpsAnswer progress(const ControlActions& actions, std::string_view body) {
+    const auto known = actions.progress(body);
+    return known ? OpsAnswer{200, "application/json", json_of(*known)} : desk_problem(known.error());
+}
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;
     OpsAnswer (*answer)(const ControlActions& actions, std::string_view body);
 };
 
-constexpr std::array<Endpoint, 7> endpoints{{
+constexpr std::array<Endpoint, 9> endpoints{{
     {"POST", "/reload", [](const ControlActions& a, std::string_view) { return reload(a); }},
     {"POST", "/reload/dry-run", [](const ControlActions& a, std::string_view) { return dry_run(a); }},
     {"POST", "/explain", explain},
@@ -106,6 +124,8 @@ constexpr std::array<Endpoint, 7> endpoints{{
      }},
     {"GET", "/bans", [](const ControlActions& a, std::string_view) { return bans(a); }},
     {"POST", "/bans/lift", lift},
+    {"POST", "/publish", publish},
+    {"POST", "/progress", progress},
 }};
 
 }  // namespace
@@ -115,7 +135,8 @@ OpsAnswer answer_control(const OpsRequest& request, const ControlActions& action
                                  [&](const Endpoint& endpoint) { return endpoint.path == request.path; });
     if (it == endpoints.end())
         return problem(404, "Not Found",
-                       "there are POST /reload, /reload/dry-run, /explain and /bans/lift, GET /status, "
+                       "there are POST /reload, /reload/dry-run, /explain, /bans/lift, /publish and "
+                       "/progress, GET /status, "
                        "/sessions and /bans");
     if (request.method != it->method) {
         return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, it->method),

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/core/bans.h"
+#include "daemon/ops/broker_desk.h"
 #include "daemon/ops/forecast.h"
 #include "daemon/ops/http_server.h"
 #include "daemon/ops/inspect.h"
@@ -36,10 +37,13 @@ struct ControlActions {
     std::function<Result<Explanation>(const LiveQuestion&)> explain;
     std::function<std::vector<BanEntry>()> bans;
     std::function<size_t(const std::string& name)> lift;  // how many
+    std::function<Result<Receipt, DeskError>(std::string_view json)> publish;
+    std::function<Result<Progress, DeskError>(std::string_view json)> progress;
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457).
 // POST /explain, GET /status, GET /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
+// POST /publish and POST /progress: see BrokerDesk.
 [[nodiscard]] OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions);
 
 }  // namespace wayleave

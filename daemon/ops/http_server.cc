@@ -91,6 +91,7 @@ class HttpServer::Connection {
             if (const auto* refused = std::get_if<HeadRefusal>(&parsed))
                 return refusal(refused->status, refused->reason);
             const auto& head = std::get<HttpHead>(parsed);
+            if (head.chunked) return refusal(501, "send the body with Content-Length");
             method_ = head.method;
             path_ = head.path;
             const uint64_t body = head.content_length.value_or(0);

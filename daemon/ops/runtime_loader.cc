@@ -222,7 +222,8 @@ GatewaySettings gateway_settings(const Settings& settings) {
             .message_timeout_ms = settings.message_timeout.count(),
             .handshake_timeout_ms = settings.handshake_timeout.count(),
             .close_timeout_ms = settings.close_timeout.count(),
-            .drain_ms = settings.drain.count()};
+            .drain_ms = settings.drain.count(),
+            .broker_timeout_ms = settings.broker_timeout.count()};
 }
 
 // What this version would not do although the policy says it: an error for who wants to run it, a warning for

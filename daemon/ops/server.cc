@@ -14,24 +14,27 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/broker/memory.h"
 #include "daemon/core/backend.h"
 #include "daemon/core/bans.h"
+#include "daemon/core/canary.h"
 #include "daemon/core/escape.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
 #include "daemon/explain/test_run.h"
 #include "daemon/ops/admin.h"
 #include "daemon/ops/ask_workers.h"
+#include "daemon/ops/broker_desk.h"
 #include "daemon/ops/control.h"
 #include "daemon/ops/http_server.h"
 #include "daemon/ops/inspect.h"
 #include "daemon/ops/lasting.h"
 #include "daemon/ops/load_log.h"
 #include "daemon/ops/log.h"
+#include "daemon/ops/make_broker.h"
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
@@ -130,6 +133,7 @@ class Server::Impl {
         bool stalled = false;
     };
 
+    Result<Nothing, StartError> open_broker();
     Result<Nothing, StartError> open_workers();
     Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
     Result<Nothing, StartError> open_control();
@@ -150,6 +154,7 @@ class Server::Impl {
     void apply_limits();
     void look_at_memory();
     void check_pulses();
+    void tell_of_canary();
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
 
@@ -171,7 +176,10 @@ class Server::Impl {
 
     // In the order of birth; each uses those above it.
     const EdgeReport report_ = log_edge_event;
-    MemoryBroker broker_;
+    std::unique_ptr<Broker> broker_;
+    std::optional<Canary> canary_;
+    Exchange exchange_;
+    std::optional<BrokerDesk> desk_;
     LimitTable limits_;
     BanTable bans_;
     Door door_;
@@ -193,6 +201,7 @@ class Server::Impl {
     int64_t extended_ms_ = 0;
     bool draining_ = false;
     std::string told_status_;
+    bool told_stuck_ = false;
     int exit_code_ = EX_OK;
 };
 
@@ -201,6 +210,7 @@ Result<Nothing, StartError> Server::Impl::open() {
     apply_limits();
     if (auto opened = open_control(); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
+    if (auto opened = open_broker(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
     lasting_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
@@ -223,7 +233,11 @@ Result<Nothing, StartError> Server::Impl::open_control() {
              [this] { return sessions_json(workers_); },
              [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
              [this] { return bans_.list(read_clocks().steady_ms); },
-             [this](const std::string& name) { return lift_ban(name); }});
+             [this](const std::string& name) { return lift_ban(name); },
+             [this](std::string_view json) { return desk_->publish(json, *runtime_->policy, read_clocks()); },
+             [this](std::string_view json) {
+                 return desk_->progress(json, *runtime_->policy, read_clocks());
+             }});
     });
     return Nothing{};
 }
@@ -272,16 +286,26 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
     return Nothing{};
 }
 
+Result<Nothing, StartError> Server::Impl::open_broker() {
+    auto made = make_broker(settings_, start_);
+    if (!made) return failure(StartError(made.error()));
+    broker_ = std::move(*made);
+    canary_.emplace(*broker_);
+    return Nothing{};
+}
+
 Result<Nothing, StartError> Server::Impl::open_workers() {
     std::vector<std::vector<WorkerListener>> listeners(settings_.workers);
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker =
-            Worker::create({broker_, limits_, bans_, door_, report_}, settings, std::move(sockets), runtime_);
+        auto worker = Worker::create({*broker_, *canary_, exchange_, limits_, bans_, door_, report_},
+                                     settings, std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
+    canary_->begin(workers_.size());
+    desk_.emplace(*broker_, settings_.broker_timeout.count());
     pulses_.assign(workers_.size(), Pulse{0, start_.steady_ms, false});
     return Nothing{};
 }
@@ -304,6 +328,7 @@ int Server::Impl::run() {
                {"workers", std::to_string(workers_.size())},
                {"max_connections", std::to_string(door_.most())},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
+    canary_->sing(read_clocks(), steady_us());
     notify_ready(status_line(snapshot()));
     loop_.run();
     stop_workers();
@@ -314,6 +339,7 @@ int Server::Impl::run() {
 void Server::Impl::stop_workers() {
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
+    if (broker_) broker_->finish();  // it answers to them
 }
 
 // --- reload ---
@@ -481,6 +507,8 @@ void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
     lasting_.refresh(read_clocks());
     check_pulses();
+    canary_->sing(read_clocks(), steady_us());
+    tell_of_canary();
     look_at_memory();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
@@ -540,6 +568,16 @@ void Server::Impl::check_pulses() {
     }
 }
 
+// Once, when delivery stops, and once when it goes on.
+void Server::Impl::tell_of_canary() {
+    const CanaryReport report = canary_->report(steady_us());
+    if (report.ready != told_stuck_ || report.rounds == 0) return;
+    told_stuck_ = !report.ready;
+    if (report.ready)
+        return log_event(Level::warn, "delivery-resumed", "publications come to every worker again");
+    for (const std::string& one : report.stuck) log_event(Level::error, "delivery-stuck", one);
+}
+
 // Not fed while a worker stands still: then the service manager ends the process and starts a new one.
 void Server::Impl::feed_watchdog() {
     check_pulses();
@@ -558,6 +596,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.draining = draining_;
     shot.healthy =
         std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    shot.canary = canary_->report(steady_us());
     shot.listeners = listeners_;
     for (const auto& side : tls_) {
         if (!side) continue;
@@ -578,6 +617,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_begun = bans_.begun();
     shot.ban_overflows = bans_.overflows();
     shot.log_dropped = log_dropped();
+    shot.broker = broker_->totals();
     shot.identity = lasting_.totals();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;

@@ -67,6 +67,7 @@ class Reader {
         walk(document, "", nullptr);
         check_listeners(document);
         check_proxies(document);
+        check_broker(document);
         fill_defaults();
     }
 
@@ -221,6 +222,16 @@ class Reader {
         }
     }
 
+    // Who names a file wants messages to be kept there. The default is no wish.
+    void check_broker(const toml::table& document) {
+        const auto path = document["broker"]["path"];
+        if (settings_.broker == "sqlite" || !path) return;
+        if (settings_.broker_path == find_row("broker.path")->default_text) return;
+        error(path.node()->source().begin,
+              "`broker.path` is for an SQLite database, and messages are kept in memory; write kind = "
+              "\"sqlite\" or remove the line");
+    }
+
     void check_listener(ListenerSettings& listener, toml::source_position at) {
         if (listener.address.empty()) {
             error(at, "this listener has no address; write address = \"127.0.0.1:8080\"");
@@ -361,8 +372,8 @@ class Reader {
                            ListenerSettings* listener = nullptr) {
         const auto found = std::find(row.words.begin(), row.words.end(), text);
         if (found == row.words.end()) {
-            if (row.name == "broker.kind" && (text == "redis" || text == "sqlite")) {
-                return fmt::format("{} is not supported yet; write \"memory\"", text);
+            if (row.name == "broker.kind" && text == "redis") {
+                return "redis is not supported yet; write \"memory\" or \"sqlite\"";
             }
             return fmt::format("`{}` cannot be {}; choose {}", row.name, toml_string(text),
                                fmt::join(row.words, ", "));

@@ -45,7 +45,13 @@ struct Settings {
     bool require_tests = false;
     std::string shadow_directory;  // empty: none
     double shadow_share = 0;       // 0 to 1
-    std::string broker;            // "memory"
+    std::string broker;            // "memory", "sqlite"
+    std::string broker_path;       // of sqlite's file
+    std::string broker_sync;       // "full", "normal"
+    std::chrono::milliseconds broker_timeout{};
+    size_t broker_memory = 0;  // bytes
+    size_t broker_max_waiting = 0;
+    size_t broker_max_waiting_bytes = 0;
     Level log_level = Level::info;
     LogFormat log_format = LogFormat::text;
     std::string control_socket;    // empty: none

@@ -11,7 +11,8 @@ constexpr std::array<std::string_view, 5> level_words = {"trace", "debug", "info
 constexpr std::array<std::string_view, 3> format_words = {"text", "json", "journald"};
 constexpr std::array<std::string_view, 3> forwarded_words = {"none", "x-forwarded-for", "forwarded"};
 constexpr std::array<std::string_view, 2> certificate_words = {"optional", "required"};
-constexpr std::array<std::string_view, 1> broker_words = {"memory"};
+constexpr std::array<std::string_view, 2> broker_words = {"memory", "sqlite"};
+constexpr std::array<std::string_view, 2> sync_words = {"full", "normal"};
 
 constexpr size_t kib = 1024;
 constexpr size_t mib = 1024 * kib;
@@ -24,7 +25,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 31> rows = {{
+const std::array<SettingRow, 37> rows = {{
     {"workers",
      integer,
      "threads",
@@ -150,7 +151,61 @@ const std::array<SettingRow, 31> rows = {{
      "Share of the connections for which the shadow policy is asked.",
      &Settings::shadow_share},
     {"broker.kind", word, "", 0, 0, "memory", broker_words, false,
-     "What carries publications between workers.", &Settings::broker},
+     "What carries publications between workers and keeps them: in memory, or in an SQLite database.",
+     &Settings::broker},
+    {"broker.path",
+     path,
+     "",
+     1,
+     longest_path,
+     "/var/lib/wayleave/messages.db",
+     {},
+     false,
+     "The database of kind sqlite.",
+     &Settings::broker_path},
+    {"broker.sync", word, "", 0, 0, "full", sync_words, false,
+     "With kind sqlite: whether each commit survives a loss of power, or only the end of the process.",
+     &Settings::broker_sync},
+    {"broker.timeout",
+     time,
+     "",
+     100,
+     60 * second,
+     "2s",
+     {},
+     true,
+     "Time for the broker to answer, after which clients are told `unavailable`.",
+     &Settings::broker_timeout},
+    {"broker.memory",
+     size,
+     "bytes",
+     mib,
+     1024 * gib,
+     "256mb",
+     {},
+     false,
+     "Most bytes of messages in memory: all that is kept, or with kind sqlite the newest.",
+     &Settings::broker_memory},
+    {"broker.max_waiting",
+     integer,
+     "publications",
+     1,
+     10'000'000,
+     "100000",
+     {},
+     false,
+     "With kind sqlite: most publications and acknowledgements that wait for the disk.",
+     &Settings::broker_max_waiting},
+    {"broker.max_waiting_bytes",
+     size,
+     "bytes",
+     kib,
+     64 * gib,
+     "64mb",
+     {},
+     false,
+     "With kind sqlite: most bytes of them.",
+     &Settings::broker_max_waiting_bytes},
     {"log.level", word, "", 0, 0, "info", level_words, true, "Least level that is written.",
      &Settings::log_level},
     {"log.format", word, "", 0, 0, "", format_words, false,

@@ -52,6 +52,11 @@ class Families {
 void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.",
                      totals.handshakes);
+    families.counter("wayleave_streams_opened_total", "Streams of Server-Sent Events that were opened.",
+                     totals.streams_opened);
+    families.counter("wayleave_stream_events_total", "Publications that were queued for streams.",
+                     totals.stream_events);
+    families.counter("wayleave_posts_total", "Messages that came by POST for a stream.", totals.posts);
     families.counter("wayleave_reauthentications_total", "$auth messages that were accepted.",
                      totals.reauthenticated);
     families.counter("wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
@@ -76,6 +81,13 @@ void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
     families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
                      totals.deliveries);
+    families.counter("wayleave_replayed_total", "Messages out of histories, for subscribers that catch up.",
+                     totals.replayed);
+    families.counter("wayleave_conflated_total",
+                     "Messages that a newer one of their key replaced before they were delivered.",
+                     totals.conflated);
+    families.counter("wayleave_unanswered_total", "Questions that the broker did not answer in time.",
+                     totals.unanswered);
     families.counter("wayleave_dropped_total",
                      "Of them: frames that were left out, since the reader was too slow.", totals.dropped);
     families.counter("wayleave_sent_bytes_total", "Bytes to clients.", totals.bytes_out);
@@ -85,8 +97,10 @@ void add_traffic(Families& families, const Totals& totals) {
 
 void add_door(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
-    families.gauge("wayleave_connections", "WebSockets that are open.",
+    families.gauge("wayleave_connections", "WebSockets and streams that are open.",
                    static_cast<double>(totals.connections));
+    families.gauge("wayleave_streams", "Of them: streams of Server-Sent Events.",
+                   static_cast<double>(totals.streams));
     families.gauge("wayleave_sockets", "Sockets that are open, also those before their handshake.",
                    static_cast<double>(totals.sockets));
     families.gauge("wayleave_max_connections", "How many sockets there may be.",
@@ -121,6 +135,37 @@ void add_door(Families& families, const Snapshot& snapshot) {
             Families::metric(MetricType::Counter, static_cast<double>(totals.refused[i]),
                              {{"reason", std::string(to_string(static_cast<Reason>(i)))}}));
     }
+}
+
+void add_disk(Families& families, const DiskTotals& disk) {
+    families.counter("wayleave_broker_commits_total", "Transactions that reached the disk.", disk.commits);
+    families.counter("wayleave_broker_committed_total",
+                     "Publications and acknowledgements in them; by commits it tells how well they join.",
+                     disk.committed);
+    families.counter("wayleave_broker_failures_total",
+                     "Transactions that failed; their publishers were told `unavailable`.", disk.failures);
+    families.gauge("wayleave_broker_failing", "1 while the last transaction failed.", disk.failing ? 1 : 0);
+    families.counter("wayleave_broker_refused_total",
+                     "Publications and acknowledgements refused, since too many waited for the disk.",
+                     disk.refused);
+    families.gauge("wayleave_broker_waiting", "Publications and acknowledgements that wait for the disk.",
+                   static_cast<double>(disk.waiting));
+    families.gauge("wayleave_broker_waiting_bytes", "Bytes of them.",
+                   static_cast<double>(disk.waiting_bytes));
+    families.gauge("wayleave_broker_database_bytes", "Size of the database, without its log.",
+                   static_cast<double>(disk.database_bytes));
+    families.gauge("wayleave_broker_wal_bytes", "Size of its write-ahead log.",
+                   static_cast<double>(disk.wal_bytes));
+}
+
+void add_broker(Families& families, const BrokerTotals& broker) {
+    families.gauge("wayleave_broker_messages", "Messages of histories that are in memory.",
+                   static_cast<double>(broker.messages));
+    families.gauge("wayleave_broker_memory_bytes", "Bytes of them.", static_cast<double>(broker.bytes));
+    families.counter("wayleave_broker_duplicates_total",
+                     "Publications that were not delivered again, since their id was known.",
+                     broker.duplicates);
+    if (broker.disk) add_disk(families, *broker.disk);
 }
 
 void add_policy(Families& families, const Snapshot& snapshot) {
@@ -204,6 +249,25 @@ void add_backends(Families& families, const std::vector<BackendStatus>& backends
         [](Status s) { return s.broken ? 1U : 0U; });
 }
 
+void add_canary(Families& families, const CanaryReport& canary) {
+    families.counter("wayleave_canaries_total", "Publications that were made to see whether they arrive.",
+                     canary.sung);
+    families.counter("wayleave_canary_failures_total",
+                     "Of them: not accepted, or not with every worker within 5 seconds.", canary.failed);
+    families.gauge("wayleave_canary_last_seconds", "How long the last one took to the slowest worker.",
+                   static_cast<double>(canary.last_us) / 1e6);
+    auto& rounds = families.family("wayleave_canary_seconds", "How long they took to the slowest worker.",
+                                   MetricType::Histogram);
+    ClientMetric metric;
+    metric.histogram.sample_count = canary.rounds;
+    metric.histogram.sample_sum = static_cast<double>(canary.sum_us) / 1e6;
+    for (size_t i = 0; i < canary.within.size(); ++i) {
+        metric.histogram.bucket.push_back(
+            {canary.within[i], static_cast<double>(CanaryReport::bounds_us[i]) / 1e6});
+    }
+    rounds.metric.push_back(std::move(metric));
+}
+
 void add_daemon(Families& families, const Snapshot& snapshot) {
     families.family("wayleave_build_info", "The version that runs.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"version", snapshot.version}}));
@@ -275,6 +339,10 @@ std::string refusals_json(const Totals& totals) {
 
 void Totals::add(const Counters& counters) {
     connections += counters.connections.get();
+    streams += counters.streams.get();
+    streams_opened += counters.streams_opened.get();
+    stream_events += counters.stream_events.get();
+    posts += counters.posts.get();
     sockets += counters.sockets.get();
     subscriptions += counters.subscriptions.get();
     channels += counters.channels.get();
@@ -297,6 +365,9 @@ void Totals::add(const Counters& counters) {
     bytes_in += counters.bytes_in.get();
     publications += counters.publications.get();
     deliveries += counters.deliveries.get();
+    replayed += counters.replayed.get();
+    conflated += counters.conflated.get();
+    unanswered += counters.unanswered.get();
     shed += counters.shed.get();
     dropped += counters.dropped.get();
     bytes_out += counters.bytes_out.get();
@@ -312,8 +383,10 @@ void Totals::add(const Counters& counters) {
 std::string metrics_page(const Snapshot& snapshot) {
     Families families;
     add_daemon(families, snapshot);
+    add_canary(families, snapshot.canary);
     add_policy(families, snapshot);
     add_door(families, snapshot);
+    add_broker(families, snapshot.broker);
     add_identity(families, snapshot.identity);
     add_backends(families, snapshot.identity.backends);
     add_traffic(families, snapshot.totals);

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "daemon/backend/http_backends.h"
+#include "daemon/core/broker.h"
+#include "daemon/core/canary.h"
 #include "daemon/core/counters.h"
 #include "daemon/ops/memory_budget.h"
 
@@ -19,6 +21,10 @@ namespace wayleave {
 // The counters of all workers, added up.
 struct Totals {
     uint64_t connections = 0;
+    uint64_t streams = 0;
+    uint64_t streams_opened = 0;
+    uint64_t stream_events = 0;
+    uint64_t posts = 0;
     uint64_t sockets = 0;
     uint64_t subscriptions = 0;
     uint64_t channels = 0;
@@ -37,6 +43,9 @@ struct Totals {
     uint64_t bytes_in = 0;
     uint64_t publications = 0;
     uint64_t deliveries = 0;
+    uint64_t replayed = 0;
+    uint64_t conflated = 0;
+    uint64_t unanswered = 0;
     uint64_t shed = 0;
     uint64_t dropped = 0;
     uint64_t bytes_out = 0;
@@ -81,6 +90,7 @@ struct Snapshot {
     int64_t uptime_ms = 0;
     bool draining = false;
     bool healthy = true;  // every worker's loop turns
+    CanaryReport canary;
     std::vector<std::string> listeners;
     std::map<std::string, int64_t> certificates;  // by path: when it expires, in seconds since 1970
     std::vector<uint64_t> loop_turns;             // by worker
@@ -95,6 +105,7 @@ struct Snapshot {
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;
     uint64_t log_dropped = 0;
+    BrokerTotals broker;
     IdentityTotals identity;
 
     std::string policy_directory;

@@ -34,7 +34,7 @@ _wayleave() {
     esac
     local words
     case $command in
-        "") words="serve lint explain test diff fmt reload status sessions bans settings token version --help --version" ;;
+        "") words="serve lint explain test diff fmt reload status sessions bans publish progress settings token version --help --version" ;;
         serve | settings) words="--config --help" ;;
         lint) words="--config --format --strict --explain --help" ;;
         explain)
@@ -46,6 +46,8 @@ _wayleave() {
         fmt) words="--check --help" ;;
         reload) words="--config --socket --dry-run --format --help" ;;
         status | sessions) words="--config --socket --format --help" ;;
+        publish) words="--config --socket --dedup --key --help" ;;
+        progress) words="--config --socket --help" ;;
         bans) words="--config --socket --format --help lift" ;;
         token) words="--key --kid --issuer --audience --subject --expires --claim --claim-json --new-key --out --help" ;;
         *) words="--help" ;;

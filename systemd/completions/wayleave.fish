@@ -1,5 +1,5 @@
 # fish completion for wayleave
-set -l commands serve lint explain test diff fmt reload status sessions bans settings token version
+set -l commands serve lint explain test diff fmt reload status sessions bans publish progress settings token version
 complete -c wayleave -f
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a serve -d "Run the daemon in the foreground"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a lint -d "Check settings, policy files and keys"
@@ -12,12 +12,16 @@ complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a status -d
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a sessions -d "List the connections of the daemon"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a bans -d "List who is kept out, or let them in again"
 complete -c wayleave -n "__fish_seen_subcommand_from bans" -a lift -d "End a ban"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a publish -d "Publish a message as the server"
+complete -c wayleave -n "__fish_seen_subcommand_from publish" -l dedup -x -d "Id by which a repetition is known"
+complete -c wayleave -n "__fish_seen_subcommand_from publish" -l key -x -d "What it is about"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a progress -d "Tell how far a user has come"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a settings -d "Print the effective settings"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a token -d "Make a signed token or a key"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a version -d "Print versions"
 complete -c wayleave -l help -d "Help"
-complete -c wayleave -n "__fish_seen_subcommand_from serve lint explain test reload status sessions bans settings" -s c -l config -r -F -d "Settings file"
-complete -c wayleave -n "__fish_seen_subcommand_from explain reload status sessions bans" -s s -l socket -r -F -d "Control socket"
+complete -c wayleave -n "__fish_seen_subcommand_from serve lint explain test reload status sessions bans publish progress settings" -s c -l config -r -F -d "Settings file"
+complete -c wayleave -n "__fish_seen_subcommand_from explain reload status sessions bans publish progress" -s s -l socket -r -F -d "Control socket"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l format -x -a "text json sarif" -d "Form of the output"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l strict -d "Exit with 1 on warnings"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l explain -x -d "Print the page of a check"

@@ -6,8 +6,9 @@
 //   bench_load refused PORT PATH N COUNT      handshakes that are answered with an error, N at a time; prints
 //                                             how many of which status
 //   bench_load fanout PORT PATH N SECONDS B   N subscribers; PATH+"pub" publishes B messages at a time, the
-//   next when all
-//                                             have arrived everywhere; prints deliveries
+//                                             next when all have arrived everywhere; prints deliveries
+//   bench_load recover PORT PATH N SECONDS M  PATH+"pub" publishes M messages; N connections to PATH+"late"
+//                                             ask for all of them at once; prints how long that takes
 //   bench_load slow   PORT PATH N SECONDS M   N subscribers, to whom PATH+"pub" publishes at a steady rate,
 //   in
 //                                             turn without and with M others at PATH+"slow" who do not read;
@@ -495,23 +496,60 @@ void slow(Load& load, size_t count, const std::string& path, double seconds, siz
                 held / rounds);
 }
 
+// The channel's epoch, out of the first message that a listener gets.
+std::string epoch_of(Load& load, size_t publisher) {
+    std::string epoch;
+    load.on_frame = [&](std::string_view frame) {
+        const std::string_view mark = "\"epoch\":\"";
+        const size_t at = frame.find(mark);
+        if (at != std::string_view::npos) epoch = frame.substr(at + mark.size(), 8);
+    };
+    load.send(publisher, masked_text(R"({"type":"say","text":"first"})"));
+    while (epoch.empty()) load.turn([](size_t) {});
+    load.on_frame = nullptr;
+    return epoch;
+}
+
+void recover(Load& load, size_t count, const std::string& path, size_t missed) {
+    load.open_all(0, 1, path);
+    load.open_all(1, 2, path + "pub");
+    load.open_all(2, 2 + count, path + "late");
+    const std::string epoch = epoch_of(load, 1);
+    for (size_t i = 1; i < missed; ++i)
+        load.send(1, masked_text(R"({"type":"say","text":")" + std::string(170, 'x') + R"("})"));
+    load.delivered = 0;
+    while (load.delivered + 1 < missed) load.turn([](size_t) {});
+    const std::string ask = masked_text(R"({"type":"$subscribe","channel":"kept/all","since":{"epoch":")" +
+                                        epoch + R"(","offset":0}})");
+    std::printf("ready\n");
+    std::fflush(stdout);
+    wait_for_line();
+    const double start = seconds_now();
+    load.delivered = 0;
+    for (size_t i = 0; i < count; ++i) load.send(2 + i, ask);
+    while (load.delivered < count * (missed + 1)) load.turn([](size_t) {});
+    std::printf("{\"messages\":%zu,\"seconds\":%.3f}\n", count * missed, seconds_now() - start);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc < 5)
-        return std::fprintf(stderr,
-                            "usage: bench_load idle|churn|refused|fanout|slow PORT PATH N [SECONDS [M]]\n"),
+        return std::fprintf(
+                   stderr,
+                   "usage: bench_load idle|churn|refused|fanout|recover|slow PORT PATH N [SECONDS [M]]\n"),
                64;
     const std::string mode = argv[1];
     const std::string path = argv[3];
     const auto count = static_cast<size_t>(std::atol(argv[4]));
     const double seconds = argc > 5 ? std::atof(argv[5]) : 2;
     const auto more = argc > 6 ? static_cast<size_t>(std::atol(argv[6])) : 1;
-    Load load(static_cast<uint16_t>(std::atoi(argv[2])), path, count + 1 + more);
+    Load load(static_cast<uint16_t>(std::atoi(argv[2])), path, count + 2 + more);
     if (mode == "idle") idle(load, count, path);
     if (mode == "churn") churn(load, count, path, seconds);
     if (mode == "refused") refused(load, count, path, static_cast<uint64_t>(seconds));
     if (mode == "fanout") fanout(load, count, path, seconds, more);
+    if (mode == "recover") recover(load, count, path, more);
     if (mode == "slow") slow(load, count, path, seconds, more);
     return 0;
 }

@@ -190,7 +190,10 @@ void messages() {
     const double parse = nanoseconds([&](size_t) { sink = sink + parser.parse(text).ok(); });
     const double encode = nanoseconds([&](size_t) {
         const auto parsed = parser.parse(text);
-        sink = sink + publication_text("room/acme", "0-1", 1'700'000'000'000, parsed.value()->members).size();
+        sink = sink +
+               publication_text(
+                   {"room/acme", "0-1", 1'700'000'000'000, published_members(parsed.value()->members)}, {})
+                   .size();
     });
     std::printf(",\"parse_ns\":%.0f,\"parse_and_encode_ns\":%.0f", parse, encode);
 }

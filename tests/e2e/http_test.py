@@ -218,7 +218,8 @@ def test_files_are_reloaded():
 
 def test_admin_address():
     with Daemon(POLICY) as daemon:
-        assert daemon.admin("/healthz") == (200, "ok\n") and daemon.admin("/readyz") == (200, "ok\n")
+        assert daemon.admin("/healthz") == (200, "ok\n")
+        wait_until(lambda: daemon.admin("/readyz") == (200, "ok\n"), "readiness")
         assert daemon.admin("/nothing")[0] == 404
         page = daemon.admin("/metrics")[1]
         for name in ("wayleave_build_info", "wayleave_connections", "wayleave_refusals_total", "wayleave_loop_turns_total"):

@@ -226,9 +226,13 @@ def lag(path, expected):
         wait_until(lambda: daemon.metric("wayleave_dropped_total") > 0, "messages that were left out")
         # Whatever was left out, the next one arrives when it has read.
         slow.send(frame(TEXT, b'{"type":"$subscribe","channel":"none","$id":7}'))
-        heard = []
-        while (got := slow.read_frame()) and json.loads(got[1]).get("re") != 7:
-            heard.append(json.loads(got[1])["n"])
+        heard, told = [], 0
+        while (message := json.loads(slow.read_frame()[1])).get("re") != 7:
+            if message["type"] == "$dropped":
+                told += message["messages"]
+            else:
+                heard.append(message["n"])
+        assert told == daemon.metric("wayleave_dropped_total"), "the reader is told how much was left out"
         say(talker, 200, 10)
         heard += numbers(slow, 200)[0]
         assert heard == sorted(set(heard)), "in order, and each once"

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include <algorithm>
+
 #include "daemon/core/client_message.h"
 #include "daemon/core/native.h"
 
@@ -42,11 +44,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const MessageParser::Message& message = *parsed.value();
     const auto values = read_fields(fields, message);
     check(!values.ok() || values->size() == fields.fields.size());
-    const std::string out = publication_text("room/a", "0-1", 1, message.members);
+    const std::string out =
+        publication_text({"room/a", "0-1", 1, published_members(message.members)}, {7, 1});
     simdjson::dom::parser again;
     simdjson::dom::object object;
     check(again.parse(out).get(object) == simdjson::SUCCESS);
-    const size_t hidden = message.id.empty() ? 0 : 1;
+    const auto hidden =
+        static_cast<size_t>(std::count_if(message.members.begin(), message.members.end(),
+                                          [](const auto& member) { return member.key.starts_with('$'); }));
     check(object.size() == message.members.size() + 1 - hidden);
     std::string_view type;
     check(object["type"].get(type) == simdjson::SUCCESS && type == message.type);

@@ -11,12 +11,20 @@ using namespace wayleave;
 
 namespace {
 
+// What was published, without what the broker says about it.
+std::string text_of(const Publication& publication) {
+    const std::string_view payload = publication->frame.payload();
+    const size_t at = payload.find("},") + 2;
+    return std::string(payload.substr(at, payload.size() - at - 1));
+}
+
 class Box final : public Inbox {
   public:
     void push(const Publication& publication) override {
         const std::lock_guard lock(mutex_);
-        texts_.push_back(*publication.channel + "=" + std::string(publication.native->payload()));
+        texts_.push_back(publication->channel + "=" + text_of(publication));
     }
+    void answered(uint64_t, BrokerAnswer) override {}
     void unseat(const Occupant& occupant) override {
         const std::lock_guard lock(mutex_);
         texts_.push_back("unseat " + std::to_string(occupant.session));
@@ -31,9 +39,11 @@ class Box final : public Inbox {
     std::vector<std::string> texts_;
 };
 
-Publication publication(std::string channel, const std::string& text) {
-    return {std::make_shared<const std::string>(std::move(channel)),
-            std::make_shared<const SharedFrame>(Opcode::text, text), 0};
+Draft publication(std::string channel, std::string text) {
+    Draft draft;
+    draft.channel = std::move(channel);
+    draft.members = std::move(text);
+    return draft;
 }
 
 using Texts = std::vector<std::string>;
@@ -52,14 +62,14 @@ TEST_CASE("a publication reaches the workers that subscribed, the publisher's to
     broker.subscribe(2, "room");
     broker.subscribe(1, "hall");
 
-    broker.publish(publication("room", "a"));
-    broker.publish(publication("nobody", "b"));
+    (void)broker.publish(publication("room", "a"), {});
+    (void)broker.publish(publication("nobody", "b"), {});
     CHECK(first.take() == Texts{"room=a"});
     CHECK(second.take().empty());
     CHECK(third.take() == Texts{"room=a"});
 
     broker.unsubscribe(0, "room");
-    broker.publish(publication("room", "c"));
+    (void)broker.publish(publication("room", "c"), {});
     CHECK(first.take().empty());
     CHECK(third.take() == Texts{"room=c"});
 }
@@ -70,12 +80,12 @@ TEST_CASE("subscribing twice delivers once, leaving twice does no harm", "[broke
     const uint32_t worker = broker.add_worker(box);
     broker.subscribe(worker, "room");
     broker.subscribe(worker, "room");
-    broker.publish(publication("room", "a"));
+    (void)broker.publish(publication("room", "a"), {});
     CHECK(box.take() == Texts{"room=a"});
     broker.unsubscribe(worker, "room");
     broker.unsubscribe(worker, "room");
     broker.unsubscribe(worker, "never");
-    broker.publish(publication("room", "b"));
+    (void)broker.publish(publication("room", "b"), {});
     CHECK(box.take().empty());
 }
 
@@ -84,8 +94,8 @@ TEST_CASE("names are compared whole", "[broker]") {
     Box box;
     const uint32_t worker = broker.add_worker(box);
     broker.subscribe(worker, std::string("a\0b", 3));
-    broker.publish(publication("a", "no"));
-    broker.publish(publication(std::string("a\0b", 3), "yes"));
+    (void)broker.publish(publication("a", "no"), {});
+    (void)broker.publish(publication(std::string("a\0b", 3), "yes"), {});
     CHECK(box.take() == Texts{std::string("a\0b=yes", 7)});
 }
 
@@ -103,8 +113,8 @@ TEST_CASE("publications of many threads arrive in one order everywhere", "[broke
     for (int t = 0; t < threads; ++t) {
         running.emplace_back([&broker, t] {
             for (int i = 0; i < each; ++i) {
-                broker.publish(
-                    publication(i % 2 == 0 ? "one" : "two", std::to_string(t) + ":" + std::to_string(i)));
+                (void)broker.publish(
+                    publication(i % 2 == 0 ? "one" : "two", std::to_string(t) + ":" + std::to_string(i)), {});
             }
         });
     }
@@ -113,7 +123,7 @@ TEST_CASE("publications of many threads arrive in one order everywhere", "[broke
     std::thread churn([&] {
         while (!done) {
             broker.subscribe(1, "churn");
-            broker.publish(publication("churn", "x"));
+            (void)broker.publish(publication("churn", "x"), {});
             broker.unsubscribe(1, "churn");
         }
     });
@@ -131,4 +141,68 @@ TEST_CASE("publications of many threads arrive in one order everywhere", "[broke
     CHECK(seen[0]["two"].size() == threads * each / 2);
     CHECK(seen[0] == seen[1]);
     CHECK(seen[0] == seen[2]);
+}
+
+namespace {
+
+Draft kept(std::string channel, std::string members, std::string dedup = "") {
+    Draft draft = publication(std::move(channel), std::move(members));
+    draft.retention = {1000, 60'000, 60'000};
+    draft.dedup = std::move(dedup);
+    return draft;
+}
+
+size_t messages_in(MemoryBroker& broker, const std::string& channel) {
+    Query query;
+    query.channel = channel;
+    query.oldest = query.rest = true;
+    query.limit = 100'000;
+    return broker.read(query, {})->messages.size();
+}
+
+}  // namespace
+
+TEST_CASE("what is kept has a bound, and the channel that fills it pays first", "[broker]") {
+    MemoryBroker broker(100'000);
+    (void)broker.publish(kept("quiet", R"("n":1)"), {});
+    const std::string large = "\"text\":\"" + std::string(1000, 'x') + "\"";
+    for (int i = 0; i < 100; ++i) (void)broker.publish(kept("loud", large), {});
+    CHECK(broker.totals().bytes <= 100'000);
+    CHECK(broker.totals().evicted > 10);
+    CHECK(messages_in(broker, "loud") > 60);  // all of it may be one channel's
+    CHECK(messages_in(broker, "quiet") == 1);
+    Query query;
+    query.channel = "loud";
+    query.user = "who was never here";
+    CHECK_FALSE(broker.read(query, {})->recovered);
+    // Many small ones: then it is whoever comes.
+    for (int i = 0; i < 5000; ++i) (void)broker.publish(kept("c" + std::to_string(i), large), {});
+    CHECK(broker.totals().bytes <= 100'000);
+    CHECK(broker.totals().evicted > 4900);
+}
+
+TEST_CASE("ids of deduplication have a bound", "[broker]") {
+    MemoryBroker broker;
+    for (int i = 0; i < 20'000; ++i)
+        (void)broker.publish(kept("one", R"("n":1)", "id" + std::to_string(i)), {});
+    CHECK(broker.totals().ids_evicted == 20'000 - 16'384);
+    CHECK(broker.publish(kept("one", R"("n":1)", "id19999"), {})->status == Receipt::Status::duplicate);
+    CHECK(broker.publish(kept("one", R"("n":1)", "id0"), {})->status == Receipt::Status::accepted);
+}
+
+TEST_CASE("what has run out is swept away, and a channel with nothing left is forgotten", "[broker]") {
+    MemoryBroker broker;
+    Draft draft = kept("room", R"("n":1)", "id");
+    draft.now = {1000, 1000};
+    const Position first = broker.publish(std::move(draft), {})->position;
+    for (int i = 0; i < 64; ++i) broker.tick({61'001, 61'001});
+    CHECK(broker.totals().messages == 0);
+    CHECK(broker.totals().bytes == 0);
+    CHECK(broker.totals().channels == 1);  // it keeps its numbering for a while
+    for (int i = 0; i < 64; ++i) broker.tick({3'700'000, 3'700'000});
+    CHECK(broker.totals().channels == 0);
+    draft = kept("room", R"("n":1)");
+    const Position again = broker.publish(std::move(draft), {})->position;
+    CHECK(again.offset == 1);
+    CHECK(again.epoch != first.epoch);
 }

@@ -1,5 +1,7 @@
 #include "daemon/core/client_message.h"
 
+#include "daemon/core/message.h"
+
 #include <catch2/catch.hpp>
 
 using namespace wayleave;
@@ -18,7 +20,7 @@ std::string republished(const std::string& text) {
     MessageParser parser;
     const auto parsed = parser.parse(text);
     REQUIRE(parsed.ok());
-    return publication_text("a/b", "7", 5, parsed.value()->members);
+    return publication_text({"a/b", "7", 5, published_members(parsed.value()->members)}, {});
 }
 
 dsl::Message block() {

@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "daemon/broker/memory.h"
 #include "daemon/core/bans.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/limits.h"
@@ -42,12 +44,46 @@ class OpenVerifier final : public TokenVerifier {
     std::map<std::string, std::string, std::less<>> tokens;
 };
 
-class LocalBroker final : public Broker {
+// The memory broker for one worker. It can be told to answer later, as one with a disk or a network does.
+class LocalBroker final : public Broker, public Inbox {
   public:
+    LocalBroker() { (void)memory.add_worker(*this); }
+
     uint32_t add_worker(Inbox&) override { return 0; }
-    void subscribe(uint32_t, std::string_view channel) override { ++channels[std::string(channel)]; }
-    void unsubscribe(uint32_t, std::string_view channel) override { channels.erase(std::string(channel)); }
-    void publish(const Publication& publication) override { pending.push_back(publication); }
+    void subscribe(uint32_t worker, std::string_view channel) override {
+        ++channels[std::string(channel)];
+        memory.subscribe(worker, channel);
+    }
+    void unsubscribe(uint32_t worker, std::string_view channel) override {
+        channels.erase(std::string(channel));
+        memory.unsubscribe(worker, channel);
+    }
+    std::optional<Receipt> publish(Draft draft, Ticket ticket) override {
+        return perhaps_later(memory.publish(std::move(draft), ticket), ticket);
+    }
+    std::optional<Page> read(Query query, Ticket ticket) override {
+        return perhaps_later(memory.read(std::move(query), ticket), ticket);
+    }
+    std::optional<Receipt> acknowledge(Cursor cursor, Ticket ticket) override {
+        return perhaps_later(memory.acknowledge(std::move(cursor), ticket), ticket);
+    }
+    void delivered(Cursor cursor) override { memory.delivered(std::move(cursor)); }
+    std::optional<Progress> progress(Cursor cursor, Ticket ticket) override {
+        return perhaps_later(memory.progress(std::move(cursor), ticket), ticket);
+    }
+    void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                Now now) override {
+        memory.appear(channel, user, rules, now);
+    }
+    void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                   Now now) override {
+        memory.disappear(channel, user, rules, now);
+    }
+    std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) override {
+        return perhaps_later(memory.present(channel, limit, ticket), ticket);
+    }
+    void tick(Now now) override { memory.tick(now); }
+    [[nodiscard]] BrokerTotals totals() const override { return memory.totals(); }
 
     // The oldest makes room.
     void take_seat(std::string_view key, int64_t most, const Occupant& occupant) override {
@@ -60,10 +96,27 @@ class LocalBroker final : public Broker {
         std::erase(seats[std::string(key)], occupant);
     }
 
+    void push(const Publication& publication) override { pending.push_back(publication); }
+    void answered(uint64_t ticket, BrokerAnswer answer) override {
+        answers.emplace_back(ticket, std::move(answer));
+    }
+    void unseat(const Occupant&) override {}
+
+    MemoryBroker memory;
+    bool later = false;
     std::map<std::string, std::vector<Occupant>> seats;
     std::vector<Occupant> unseated;
     std::map<std::string, int> channels;
     std::vector<Publication> pending;
+    std::vector<std::pair<uint64_t, BrokerAnswer>> answers;
+
+  private:
+    template <class Answer>
+    std::optional<Answer> perhaps_later(std::optional<Answer> answer, Ticket ticket) {
+        if (!later) return answer;
+        answers.emplace_back(ticket.number, std::move(*answer));
+        return std::nullopt;
+    }
 };
 
 inline std::string masked(Opcode opcode, std::string payload, bool final = true) {
@@ -105,11 +158,22 @@ struct World {
     }
     void say(ConnectionId id, const std::string& text) { feed(id, masked(Opcode::text, text)); }
     void turn() {
-        while (!broker.pending.empty()) {
-            const auto batch = std::move(broker.pending);
-            broker.pending.clear();
+        while (!broker.pending.empty() || (!broker.answers.empty() && !broker.later)) {
+            const auto batch = std::exchange(broker.pending, {});
             gateway->delivered(batch, now);
+            if (!broker.later) answer();
         }
+    }
+    // What a POST brings, as the worker's edge passes it on; this world has one worker.
+    void errands() {
+        for (const Errand& errand : std::exchange(gateway->actions().errands, {})) gateway->run(errand, now);
+        for (const ErrandAnswer& answer : std::exchange(gateway->actions().answers, {}))
+            gateway->take(answer, now);
+    }
+    // What was asked so far.
+    void answer() {
+        for (auto& [ticket, answer] : std::exchange(broker.answers, {}))
+            gateway->answered(ticket, std::move(answer), now);
     }
     void later(int64_t ms) {
         now.steady_ms += ms;
@@ -128,6 +192,8 @@ struct World {
             out += piece;
             queue->consume(piece.size());
         }
+        gateway->sent(id, out.size(), now);
+        turn();
         return out;
     }
     // The payloads of the server's frames, a close as "close CODE REASON".

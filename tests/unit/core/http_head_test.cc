@@ -168,7 +168,11 @@ const std::vector<Refusal> kRefused = {
     {with_line("Content-Length: 0x1"), 400},
     {with_line("Content-Length: 18446744073709551616"), 400},
     {with_line("Content-Length: 1\r\nTransfer-Encoding: chunked"), 400},
-    {with_line("Transfer-Encoding: chunked"), 501},
+    {with_line("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), 501},
+    {with_line("Transfer-Encoding: gzip, chunked"), 501},
+    {with_line("Transfer-Encoding: chunked, chunked"), 501},
+    {with_line("Transfer-Encoding: chunked\r\nContent-Length: 0"), 400},
+    {with_line("Transfer-Encoding: xchunked"), 501},
     {with_line("transfer-encoding: identity"), 501},
     {with_line("Transfer-Encoding:"), 501},
 };

@@ -1,5 +1,6 @@
 #include "daemon/core/send_queue.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <random>
 #include <stdexcept>
@@ -7,6 +8,8 @@
 
 using wayleave::Frame;
 using wayleave::SendQueue;
+using wayleave::dsl::Lane;
+using Give = wayleave::SendQueue::Give;
 
 namespace {
 
@@ -154,35 +157,122 @@ TEST_CASE("nothing is lost or reordered, however it is pushed and written", "[se
 }
 
 TEST_CASE("what may be dropped is dropped from either end, and never what has begun", "[send_queue]") {
-    const auto filled = [] {
+    const auto filled = [](Give give) {
         SendQueue queue;
-        for (const char* text : {"one", "two", "three", "four"}) queue.push(frame(text), 1000, true);
+        for (const char* text : {"one", "two", "three", "four"})
+            queue.push(frame(text), 1000, Lane::normal, give);
         queue.push(frame("kept"), 2000);
-        queue.push(frame("five"), 3000, true);
+        queue.push(frame("five"), 3000, Lane::normal, give);
         return queue;
     };
-    SendQueue queue = filled();
+    SendQueue queue = filled(Give::early);
     queue.consume(1);
     CHECK(queue.age_ms(5000) == 4000);
     CHECK(queue.drop_oldest(14, 100) == 2);
     CHECK(write_all(queue, 100, 100) == "nefourkeptfive");
     CHECK(queue.age_ms(5000) == 0);
 
-    queue = filled();
+    queue = filled(Give::late);
     CHECK(queue.drop_newest(100, 3) == 3);
     CHECK(queue.bytes() == 10);
     CHECK(write_all(queue, 100, 100) == "onetwokept");
 
-    queue = filled();
+    queue = filled(Give::late);
     queue.consume(4);
     CHECK(queue.drop_older(1500, 3000) == 2);  // "two" has begun
     CHECK(write_all(queue, 100, 100) == "wokeptfive");
 
-    queue = filled();
+    queue = filled(Give::early);
     CHECK(queue.drop_oldest(0, 0) == 5);
     CHECK(write_all(queue, 100, 100) == "kept");
-    queue.push(frame("x"), 1, true);
+    queue.push(frame("x"), 1, Lane::normal, Give::late);
+    CHECK(queue.drop_oldest(0, 0) == 0);
     CHECK(queue.drop_newest(0, 0) == 1);
     CHECK(queue.empty());
     CHECK(queue.drop_oldest(0, 0) == 0);
+}
+
+TEST_CASE("urgent frames overtake, and no lane waits for ever", "[send_queue]") {
+    SendQueue queue;
+    queue.push(frame("hello "));
+    queue.commit();
+    queue.push(frame("n1 "));
+    queue.push(frame("l1 "), 0, Lane::low);
+    queue.push(frame("n2 "));
+    queue.push(frame("u1 "), 0, Lane::urgent);
+    queue.push(frame("u2 "), 0, Lane::urgent);
+    CHECK(queue.frames() == 6);
+    CHECK(queue.bytes() == 21);
+    CHECK(write_all(queue, 100, 100) == "hello u1 u2 n1 n2 l1 ");
+
+    for (int i = 0; i < 30; ++i) queue.push(frame("u"), 0, Lane::urgent);
+    queue.push(frame("l"), 0, Lane::low);
+    queue.push(frame("N"));
+    CHECK(write_all(queue, 1, 1) == "uuuuuuuulNuuuuuuuuuuuuuuuuuuuuuu");
+}
+
+TEST_CASE("what has begun, or is in line, is not overtaken", "[send_queue]") {
+    SendQueue queue;
+    std::vector<char> scratch;
+    queue.push(frame("normal "));
+    queue.push(frame("later "));
+    CHECK(queue.gather(scratch, 100) == "normal later ");
+    queue.consume(3);
+    queue.push(frame("urgent "), 0, Lane::urgent);
+    CHECK(queue.gather(scratch, 5) == "mal u");
+    queue.consume(5);
+    queue.push(frame("more "), 0, Lane::urgent);
+    CHECK(write_all(queue, 100, 100) == "rgent more later ");
+    queue.push(frame("low "), 0, Lane::low);
+    queue.push(frame("urgent "), 0, Lane::urgent);
+    queue.push_last(frame("bye"));
+    CHECK(write_all(queue, 100, 100) == "urgent low bye");
+}
+
+TEST_CASE("what is left out is of the low lane first", "[send_queue]") {
+    SendQueue queue;
+    std::vector<char> scratch;
+    for (const Lane lane : {Lane::urgent, Lane::normal, Lane::low}) {
+        const std::string name = lane == Lane::urgent ? "u" : lane == Lane::low ? "l" : "n";
+        for (int i = 0; i < 3; ++i) queue.push(frame(name + std::to_string(i)), 10 * i, lane, Give::early);
+    }
+    CHECK(queue.age_ms(100) == 100);
+    CHECK(queue.drop_oldest(100, 5) == 4);
+    CHECK(queue.age_ms(100) == 100);
+    CHECK(queue.drop_older(95, 100) == 1);
+    CHECK(write_all(queue, 100, 100) == "u1u2n1n2");
+}
+
+TEST_CASE("lanes keep their order and lose nothing, however it is written", "[send_queue]") {
+    std::mt19937 random(7);
+    const auto below = [&](unsigned most) {
+        return std::uniform_int_distribution<unsigned>(0, most - 1)(random);
+    };
+    for (int round = 0; round < 200; ++round) {
+        SendQueue queue;
+        std::vector<char> scratch;
+        std::string written;
+        std::array<int, 3> pushed{};
+        for (int step = 0; step < 60; ++step) {
+            if (below(2) == 0) {
+                const unsigned lane = below(3);
+                std::string text(1, static_cast<char>('a' + lane));
+                text += std::to_string(pushed[lane]++) + std::string(below(9), '.') + " ";
+                queue.push(frame(text), step, static_cast<Lane>(lane));
+            } else {
+                const auto bytes = queue.gather(scratch, 1 + below(40)).substr(0, 1 + below(40));
+                written += bytes;
+                queue.consume(bytes.size());
+            }
+        }
+        written += write_all(queue, 50, 7);
+        std::array<int, 3> seen{};
+        for (size_t at = 0; at < written.size(); at = written.find(' ', at) + 1) {
+            const auto lane = static_cast<size_t>(written[at] - 'a');
+            REQUIRE(lane < 3);
+            REQUIRE(std::stoi(written.substr(at + 1)) == seen[lane]++);
+        }
+        REQUIRE(seen == pushed);
+        REQUIRE(queue.bytes() == 0);
+    }
 }

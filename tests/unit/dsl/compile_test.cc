@@ -226,8 +226,6 @@ TEST_CASE("limits and bans of every kind are executed") {
 TEST_CASE("what is compiled but not executed is named") {
     const std::string backend = "backend app { url = \"http://127.0.0.1:8000\" }";
     for (const Case& c : {
-             Case{"allow presence, history on a",
-                  "E025 4:7 `presence` is not supported yet\nE025 4:17 `history` is not supported yet\n"},
              Case{"message a { allow reply b if message.size > 3b }",
                   "E025 4:19 `reply` is not supported yet\n"},
              Case{"message a { allow publish to x priority urgent }",
@@ -248,13 +246,54 @@ TEST_CASE("what is compiled but not executed is named") {
         CHECK(Compiled(in_route(c.text) + backend).summary().find(c.expected) != std::string::npos);
     }
     const std::string tops[] = {
-        "channel a/:x(int)/** { history = 3 keep = 1h acks = user priority = \"low\" }",
         "api a /a { auth = session allow publish, presence on ** allow disconnect if user.n == 3 }",
     };
     for (const std::string& top : tops) {
         INFO(top);
         CHECK(Compiled(token + backend + top).policy != nullptr);
         CHECK(Compiled(token + backend + top).summary().find("E025") != std::string::npos);
+    }
+}
+
+TEST_CASE("what a channel block says, and the narrowest says it") {
+    Compiled made(R"(
+channel room/**     { history = 3  keep = 1h }
+channel room/:x/in  { history = 7  keep = 2d  acks = user  priority = urgent  dedup = 1m  batch = 5ms
+                      presence = true  join_leave = true  presence_grace = 9s  slow = newest
+                      max_message = 2kb  max_subscribers = 8 }
+channel cursor/*    { conflate = 50ms  priority = low }
+)");
+    CHECK(made.summary().empty());
+    const Policy& policy = *made.policy;
+    CHECK(policy.channel_rules("hall") == ChannelRules{});
+    CHECK(policy.channel_rules("room/a").history == 3);
+    CHECK(policy.channel_rules("room/a/b/c").keep_ms == 3'600'000);
+    const ChannelRules& in = policy.channel_rules("room/a/in");
+    CHECK(in.history == 7);
+    CHECK(in.keep_ms == 172'800'000);
+    CHECK(in.acks);
+    CHECK(in.lane == Lane::urgent);
+    CHECK(in.dedup_ms == 60'000);
+    CHECK(in.batch_ms == 5);
+    CHECK((in.presence && in.join_leave));
+    CHECK(in.presence_grace_ms == 9000);
+    CHECK(in.slow == SlowConsumer::newest);
+    CHECK(in.max_message == 2048);
+    CHECK(in.max_subscribers == 8);
+    CHECK(policy.channel_rules("cursor/a").conflate_ms == 50);
+    CHECK(policy.channel_rules("cursor/a/b") == ChannelRules{});
+
+    for (const Case& c : {
+             Case{"channel a { history = 3 }", "`history` needs `keep`"},
+             Case{"channel a { keep = 3s }", "`keep` needs `history`"},
+             Case{"channel a { acks = user }", "`acks` needs `history`"},
+             Case{"channel a { join_leave = true }", "`join_leave` needs `presence = true`"},
+             Case{"channel a { presence_grace = 1s }", "`presence_grace` needs `presence = true`"},
+             Case{"channel a { history = 3 keep = 1h conflate = 1s }", "exclude each other"},
+             Case{"channel a { batch = 1s conflate = 1s }", "exclude each other"},
+         }) {
+        INFO(c.text);
+        CHECK(Compiled(c.text).summary().find(c.expected) != std::string::npos);
     }
 }
 

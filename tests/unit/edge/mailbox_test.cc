@@ -11,8 +11,7 @@ using namespace wayleave;
 namespace {
 
 Publication publication(const std::string& text) {
-    static const auto channel = std::make_shared<const std::string>("room");
-    return {channel, std::make_shared<const SharedFrame>(Opcode::text, text), 0};
+    return std::make_shared<const Message>("room", Position{}, text);
 }
 
 }  // namespace
@@ -29,8 +28,8 @@ TEST_CASE("what is put in is taken out once, in order", "[mailbox]") {
     box.post({Command::Kind::drain});
     CHECK(box.take(publications, commands));
     REQUIRE(publications.size() == 2);
-    CHECK(publications[0].native->payload() == "a");
-    CHECK(publications[1].native->payload() == "b");
+    CHECK(publications[0]->frame.payload() == "a");
+    CHECK(publications[1]->frame.payload() == "b");
     REQUIRE(commands.size() == 1);
     CHECK(commands[0].kind == Command::Kind::drain);
 

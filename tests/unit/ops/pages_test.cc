@@ -29,9 +29,15 @@ Snapshot example() {
     shot.totals.add(counters);
     shot.totals.add(counters);
     shot.max_connections = 100;
+    shot.canary.failed = 1;
+    shot.canary.last_us = 250'000;
+    shot.canary.sum_us = 500'000;
+    shot.canary.rounds = 3;
+    shot.canary.within = {0, 2, 2, 2, 2, 3, 3, 3};
     shot.generation = 2;
     shot.routes = {"chat", "say \"hi\""};
     shot.reloads_done = 1;
+    shot.broker.disk.emplace();
     return shot;
 }
 
@@ -80,7 +86,9 @@ TEST_CASE("metrics add the workers up", "[ops]") {
          {"wayleave_connections 6\n", "wayleave_messages_received_total 82\n",
           "wayleave_refusals_total{reason=\"limited\"} 2\n", "wayleave_loop_turns_total{worker=\"1\"} 8\n",
           "wayleave_max_connections 100\n", "wayleave_build_info{version=\"1.2.3\"} 1\n",
-          "wayleave_policy_generation 2\n"}) {
+          "wayleave_policy_generation 2\n", "wayleave_canary_seconds_count 3\n",
+          "wayleave_canary_seconds_bucket{le=\"0.005\"} 2\n", "wayleave_canary_seconds_sum 0.5\n",
+          "wayleave_canary_last_seconds 0.25\n", "wayleave_canary_failures_total 1\n"}) {
         CHECK_THAT(answer.body, Catch::Contains(line));
     }
 }
@@ -110,8 +118,20 @@ TEST_CASE("health and readiness", "[ops]") {
     Snapshot shot = example();
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 200);
+    shot.canary.stuck = {"worker 1 has not heard a publication for 6 s", "the broker: the disk is full"};
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 503);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).body ==
+          "worker 1 has not heard a publication for 6 s\nthe broker: the disk is full\n");
+    shot.broker.disk->failing = true;
+    CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).body ==
+          "messages cannot be stored\nworker 1 has not heard a publication for 6 s\nthe broker: the disk is "
+          "full\n");
+    shot.broker.disk->failing = false;
     shot.draining = true;
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
+    CHECK(answer_admin({"GET", "/readyz", ""}, shot).body == "stopping\n");
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 503);
     shot.healthy = false;
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 503);

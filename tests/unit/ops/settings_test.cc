@@ -88,6 +88,9 @@ TEST_CASE("a listener is all that a file needs") {
     CHECK(settings.max_connections == 0);
     CHECK(settings.policy_directory == directory.path() + "/routes.d");
     CHECK(settings.broker == "memory");
+    CHECK(settings.broker_path == "/var/lib/wayleave/messages.db");
+    CHECK(settings.broker_sync == "full");
+    CHECK(settings.broker_timeout == 2s);
     CHECK(settings.log_level == Level::info);
     CHECK(settings.control_socket.empty());
     CHECK(settings.max_queue_bytes == 1048576);
@@ -107,7 +110,8 @@ TEST_CASE("every setting can be set") {
              "workers = 3\nmax_connections = 500\n"
              "[[listen]]\naddress = \"[0:0::1]:443\"\n"
              "tls = { certificate = \"tls/c.pem\", key = \"/k.pem\" }\n"
-             "[policy]\ndirectory = \"/p\"\n[broker]\nkind = \"memory\"\n"
+             "[policy]\ndirectory = \"/p\"\n[broker]\nkind = \"sqlite\"\npath = \"m.db\"\nsync = \"normal\"\n"
+             "timeout = \"3s\"\nmemory = \"1mb\"\nmax_waiting = 9\nmax_waiting_bytes = \"2mb\"\n"
              "[log]\nlevel = \"error\"\nformat = \"json\"\n[control]\nsocket = \"/run/w.sock\"\n"
              "[admin]\naddress = \"0.0.0.0:9\"\n[static]\ndirectory = \"../www\"\n"
              "[limits]\nmax_queue_bytes = 2048\nmax_queue_messages = 7\nhandshake_timeout = \"1500ms\"\n"
@@ -115,6 +119,13 @@ TEST_CASE("every setting can be set") {
     CHECK(settings.listeners ==
           std::vector<ListenerSettings>{{"[::1]:443", directory.path() + "/tls/c.pem", "/k.pem"}});
     CHECK(settings.workers == 3);
+    CHECK(settings.broker == "sqlite");
+    CHECK(settings.broker_path == directory.path() + "/m.db");
+    CHECK(settings.broker_sync == "normal");
+    CHECK(settings.broker_timeout == 3s);
+    CHECK(settings.broker_memory == 1048576);
+    CHECK(settings.broker_max_waiting == 9);
+    CHECK(settings.broker_max_waiting_bytes == 2097152);
     CHECK(settings.max_connections == 500);
     CHECK(settings.log_level == Level::error);
     CHECK(settings.log_format == LogFormat::json);
@@ -188,7 +199,10 @@ TEST_CASE("what is wrong is said") {
         {minimal + "[zebra]", "unknown setting `zebra`"},
         {minimal + "[workers]", "`workers` is a table"},
         {minimal + "[broker]\nkind = \"redis\"", "redis is not supported yet"},
-        {minimal + "[broker]\nkind = \"mem\"", "choose memory"},
+        {minimal + "[broker]\npath = \"m.db\"", "write kind = \"sqlite\" or remove the line"},
+        {minimal + "[broker]\nkind = \"sqlite\"\nsync = \"off\"", "choose full, normal"},
+        {minimal + "[broker]\nkind = \"sqlite\"\nmemory = \"1b\"", "out of range; choose 1mb to 1024gb"},
+        {minimal + "[broker]\nkind = \"mem\"", "choose memory, sqlite"},
         {minimal + "[log]\nlevel = \"INFO\"", "choose trace, debug, info, warn, error"},
         {minimal + "[control]\nsocket = \"/" + std::string(107, 's') + "\"", "at most 107"},
         {minimal + "[control]\nsocket = \"\"", "is empty"},

@@ -18,7 +18,7 @@ syn match wayleaveNumber /\v<\d+%(b|kb|mb)?\/[smhd]>[.\/]@!/
 syn match wayleaveNumber /\v<\d{4}-\d{2}-\d{2}>/
 syn match wayleaveNumber /\v<%(\d+\.\d+\.\d+\.\d+|[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)%(\/\d+)?/
 
-syn match wayleaveValue /\v[.]@1<!<%(native|echo|sse|reevaluate|keep|close|warn|refuse|drop|newest|user|urgent|normal|low)>[.:/(]@!%(\s*\=\=@!)@!/
+syn match wayleaveValue /\v[.]@1<!<%(native|echo|reevaluate|keep|close|warn|refuse|drop|newest|user|urgent|normal|low)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveConstant /\v[.]@1<!<%(true|false|none|any)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveClause /\v[.]@1<!<%(after|because|burst|certificate|cookie|else|except|excess|file|for|header|if|limits|on|per|priority|query|refusals|required|secret|self|subprotocol|then|times|to|unsubscribe|until|up|where)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveOperator /\v[.]@1<!<%(and|or|not|in|like|overlaps)>[.:/(]@!%(\s*\=\=@!)@!/

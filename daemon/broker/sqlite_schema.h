@@ -1,0 +1,55 @@
+// The file of an SqliteBroker: made, checked, brought to the present version and held against other daemons.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "daemon/broker/age_clock.h"
+#include "daemon/broker/sqlite_database.h"
+#include "daemon/core/now.h"
+#include "dsl/result.h"
+
+namespace wayleave {
+
+inline constexpr int64_t schema_version = 1;
+
+// Why a database cannot be used.
+struct OpenFailure {
+    std::string text;       // what is wrong with which file, and the remedy
+    bool may_pass = false;  // it may be tried again as it is
+};
+
+// Held as long as it lives, against other processes and other brokers of this one. A file beside the
+// database: a descriptor of the database itself, when it is closed, would drop SQLite's own locks.
+class FileLock {
+  public:
+    static Result<FileLock, OpenFailure> take(const std::string& path);
+    ~FileLock();
+    FileLock(FileLock&& other) noexcept;
+    FileLock(const FileLock&) = delete;
+    FileLock& operator=(const FileLock&) = delete;
+
+  private:
+    explicit FileLock(int fd) : fd_(fd) {}
+    int fd_;
+};
+
+// What is known once the file is open.
+struct Opened {
+    std::unique_ptr<Database> writer;
+    AgeClock clock;
+};
+
+// Blocking. `full`: each commit survives a loss of power; else only the death of the process.
+Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, Now now);
+
+// Everything that was committed is in the file itself, and safe.
+void close_messages(Database& writer);
+
+// The epoch of a channel that has no row. The same at each question, so that who asks about an empty channel
+// twice is not told of a loss; another one once channels were forgotten, since theirs may be among them.
+[[nodiscard]] uint64_t epoch_of(uint64_t seed, std::string_view channel);
+[[nodiscard]] uint64_t random_seed();
+
+}  // namespace wayleave

@@ -1,0 +1,404 @@
+// What the subscribers of a channel get: each message once and in order, or word of the gap.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/core/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+// A replay goes on when less than this waits, and by so much: a slow reader holds little of it in memory, and
+// a fast one comes back for the next page within the same turn. Never as much as makes a reader too slow.
+constexpr size_t replay_bytes = 32 << 10;
+constexpr size_t replay_messages = 200;
+
+Replay* replay_of(Session& session, const Channel* channel) {
+    const auto it = std::find_if(session.replays.begin(), session.replays.end(),
+                                 [&](const Replay& replay) { return replay.channel == channel; });
+    return it == session.replays.end() ? nullptr : &*it;
+}
+
+void forget_replay(Session& session, const Channel* channel) {
+    std::erase_if(session.replays, [&](const Replay& replay) { return replay.channel == channel; });
+}
+
+PresenceRules presence_rules(const dsl::ChannelRules& rules) {
+    return {rules.join_leave, rules.presence_grace_ms};
+}
+
+}  // namespace
+
+// --- the rules of a channel ---
+
+// Looked up anew after a reload, when the channel is next used.
+const dsl::ChannelRules& Gateway::Impl::rules_of(Channel& channel, Now now) {
+    if (channel.generation == runtime_->generation && channel.rules) return *channel.rules;
+    channel.rules = &runtime_->policy->channel_rules(channel.name);
+    channel.generation = runtime_->generation;
+    if (channel.rules->presence != channel.presence) {
+        channel.presence = channel.rules->presence;
+        const PresenceRules rules = presence_rules(*channel.rules);
+        for (const Subscriber& subscriber : channel.subscribers) {
+            if (channel.presence) {
+                broker.appear(channel.name, subscriber.session->user, rules, now);
+            } else {
+                broker.disappear(channel.name, subscriber.session->user, rules, now);
+            }
+        }
+    }
+    return *channel.rules;
+}
+
+const dsl::ChannelRules& Gateway::Impl::rules_of(std::string_view name, Now now) {
+    Channel* channel = hub_.find(name);
+    return channel ? rules_of(*channel, now) : runtime_->policy->channel_rules(name);
+}
+
+// --- coming and going ---
+
+// Null if it is subscribed already.
+Channel* Gateway::Impl::enter_channel(Session& session, std::string_view name, bool joined, Now now) {
+    if (Channel* known = hub_.find(name)) (void)rules_of(*known, now);  // before one more is in it
+    Channel* channel = hub_.subscribe(session, name, joined);
+    if (!channel) return nullptr;
+    if (channel->rules) {
+        if (channel->presence) broker.appear(name, session.user, presence_rules(*channel->rules), now);
+    } else {
+        (void)rules_of(*channel, now);  // counts those who are in it
+    }
+    return channel;
+}
+
+bool Gateway::Impl::leave_channel(Session& session, std::string_view name, Now now) {
+    Channel* channel = hub_.find(name);
+    if (!channel || !hub_.subscriber(session, *channel)) return false;
+    std::erase_if(session.counted, [&](const Counted& counted) {
+        if (counted.channel != channel) return false;
+        limits.leave(counted.key);
+        return true;
+    });
+    forget_replay(session, channel);
+    if (channel->presence) broker.disappear(name, session.user, presence_rules(rules_of(*channel, now)), now);
+    return hub_.unsubscribe(session, name);
+}
+
+void Gateway::Impl::leave_channels(Session& session, Now now) {
+    for (const Counted& counted : session.counted) limits.leave(counted.key);
+    session.counted.clear();
+    session.replays.clear();
+    for (const Subscription& subscription : session.subscriptions) {
+        Channel& channel = *subscription.channel;
+        if (channel.presence)
+            broker.disappear(channel.name, session.user, presence_rules(rules_of(channel, now)), now);
+    }
+    hub_.leave_all(session);
+}
+
+// --- where a subscription begins ---
+
+// `$subscribe`, also of a channel that was subscribed before: then it begins anew.
+void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view re,
+                          std::optional<Position> since, Now now) {
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    if (rules.history == 0) {
+        const auto recovered = since ? std::optional(false) : std::nullopt;
+        return send_text(session, subscription_text("$subscribed", re, channel.name, {}, recovered), now,
+                         rules.lane);
+    }
+    forget_replay(session, &channel);
+    hub_.subscriber(session, channel)->offset = Subscriber::catching_up;
+    session.replays.push_back(
+        {&channel, std::string(re), since, 0, 0, 0, false, rules.acks && !session.user.empty()});
+    replay_some(session, now);
+}
+
+// At connect: what `$hello` says of it, if that is known at once.
+Hello::Joined Gateway::Impl::begin_joined(Session& session, Channel& channel, Now now) {
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    if (rules.history == 0) return {channel.name, {}, {}};
+    hub_.subscriber(session, channel)->offset = Subscriber::catching_up;
+    Replay& replay = session.replays.emplace_back();
+    replay.channel = &channel;
+    replay.by_cursor = rules.acks && !session.user.empty();
+    replay.since = resume_from(session, channel, replay.by_cursor);
+    Query query = query_of(channel.name, rules, now);
+    query.since = replay.since;
+    if (replay.by_cursor && !query.since) query.user = session.user;
+    query.rest = replay.by_cursor;
+    query.limit = 0;
+    const Ticket ticket = next_ticket();
+    const auto page = broker.read(std::move(query), ticket);
+    if (!page) {
+        replay.ticket = ticket.number;
+        expect(ticket, {session.id, Question::Kind::replay, {}, &channel}, now);
+    }
+    if (!page || !page->because.empty()) return {channel.name, {}, {}};
+    meet(channel, page->top, now);
+    replay.announced = true;
+    replay.epoch = page->top.epoch;
+    replay.after = page->after;
+    const bool asked = replay.by_cursor || replay.since;
+    return {channel.name, page->top, asked ? std::optional(page->recovered) : std::nullopt};
+}
+
+// A message came that does not follow the last one.
+void Gateway::Impl::catch_up(Session& session, Channel& channel, Now now) {
+    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    Replay replay{&channel,          {}, {},   channel.seen.epoch,
+                  subscriber.offset, 0,  true, rules_of(channel, now).acks && !session.user.empty()};
+    subscriber.offset = Subscriber::catching_up;
+    session.replays.push_back(std::move(replay));
+    replay_some(session, now);
+}
+
+// --- replays ---
+
+Gateway::Impl::Bounds Gateway::Impl::page_of(const Session& session) const {
+    const Bounds bounds = bounds_of(session);
+    return {std::min(replay_bytes, bounds.bytes / 2),
+            std::clamp<size_t>(bounds.frames / 2, 1, replay_messages)};
+}
+
+// As much as the queue should hold now. Sending may end the session, and with it all of this.
+void Gateway::Impl::replay_some(Session& session, Now now) {
+    for (size_t i = 0; i < session.replays.size();) {
+        const Channel* channel = session.replays[i].channel;
+        const bool room = session.queue.bytes() < page_of(session).bytes || !session.replays[i].announced;
+        const bool goes_on =
+            room && session.replays[i].ticket == 0 && ask_for_page(session, session.replays[i], now);
+        if (session.state != Session::State::open) return;
+        // It may be over, or have made place for another.
+        const bool same = i < session.replays.size() && session.replays[i].channel == channel;
+        if (same && !goes_on) ++i;
+    }
+}
+
+// True if a page was taken at once.
+bool Gateway::Impl::ask_for_page(Session& session, Replay& replay, Now now) {
+    Channel& channel = *replay.channel;
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    Query query = query_of(channel.name, rules, now);
+    query.since = replay.announced ? std::optional(Position{replay.epoch, replay.after}) : replay.since;
+    if (replay.by_cursor && !query.since) query.user = session.user;
+    query.rest = replay.by_cursor;
+    const Bounds bounds = page_of(session);
+    query.limit = static_cast<uint32_t>(bounds.frames);
+    query.bytes = bounds.bytes;
+    const Ticket ticket = next_ticket();
+    const auto page = broker.read(std::move(query), ticket);
+    if (!page) {
+        replay.ticket = ticket.number;
+        expect(ticket, {session.id, Question::Kind::replay, {}, &channel}, now);
+        return false;
+    }
+    return take_page(session, &channel, 0, *page, now);
+}
+
+// False if it is over, one way or another.
+bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t ticket, const Page& page,
+                              Now now) {
+    Replay* replay = replay_of(session, which);
+    // The client may have begun anew since it was asked for, and waits for another page.
+    if (!replay || replay->ticket != ticket) return false;
+    replay->ticket = 0;
+    if (!page.because.empty()) {
+        give_up_replay(session, *replay, page.because, now);
+        return false;
+    }
+    Channel& channel = *replay->channel;
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    meet(channel, page.top, now);
+    const bool announce = !replay->announced || !page.recovered;
+    const bool asked = replay->since || replay->by_cursor || replay->announced;
+    replay->announced = true;
+    replay->epoch = page.top.epoch;
+    replay->after = page.after;
+    if (announce) {
+        const std::string re = std::exchange(replay->re, {});
+        const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
+        send_text(session, subscription_text("$subscribed", re, channel.name, page.top, recovered), now,
+                  rules.lane);
+        if (session.state != Session::State::open) return false;  // and the replay is gone
+    }
+    replay->after = page.after + page.messages.size();
+    const uint64_t after = replay->after;
+    for (const Publication& message : page.messages) {
+        if (message->except == session.number) continue;
+        counters.replayed.add();
+        send_publication(session, message, rules, now);
+        if (session.state != Session::State::open) return false;
+    }
+    const uint64_t newest = std::max(page.top.offset, channel.seen.offset);
+    if (after < newest) {
+        if (page.messages.empty()) waiting_replays_.push_back(session.id);  // not yet where we look
+        return !page.messages.empty();
+    }
+    hub_.subscriber(session, channel)->offset = after;
+    forget_replay(session, &channel);
+    return false;
+}
+
+void Gateway::Impl::give_up_replay(Session& session, const Replay& replay, const std::string& because,
+                                   Now now) {
+    const std::string channel = replay.channel->name;
+    const std::string re = replay.re;
+    const dsl::Lane lane = rules_of(*replay.channel, now).lane;
+    const bool asked = !replay.announced && !re.empty();
+    (void)leave_channel(session, channel, now);
+    if (asked) return reject(session, re, {Reason::unavailable, because, {}, {}, 0}, now);
+    send_text(session, unsubscribed_text(channel, to_string(Reason::unavailable), because), now, lane);
+}
+
+void Gateway::Impl::continue_replays(Now now) {
+    std::vector<ConnectionId> waiting;
+    waiting.swap(waiting_replays_);
+    for (const ConnectionId id : waiting) {
+        Session* session = find(id);
+        if (session && session->state == Session::State::open) replay_some(*session, now);
+    }
+}
+
+// --- what is new ---
+
+void Gateway::Impl::delivered(std::span<const Publication> publications, Now now) {
+    for (const Publication& publication : publications) {
+        Channel* channel = hub_.find(publication->channel);
+        if (!channel) continue;
+        const dsl::ChannelRules& rules = rules_of(*channel, now);
+        if (rules.conflate_ms + rules.batch_ms > 0 && !publication->announcement) {
+            gather(*channel, publication, rules, now);
+        } else {
+            // A reload has ended the window; announcements overtake it.
+            if (channel->gathered && !publication->announcement) {
+                channel->gathered->until_ms = now.steady_ms;
+                due_.push({now.steady_ms, channel->name});
+                release(now);
+                channel = hub_.find(publication->channel);
+                if (!channel) continue;
+            }
+            deliver(*channel, publication, now);
+        }
+    }
+}
+
+void Gateway::Impl::deliver(Channel& channel, const Publication& publication, Now now) {
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    const Position position = publication->position;
+    const bool numbered = position.epoch != 0;
+    if (numbered) {
+        meet(channel, {position.epoch, position.offset - 1}, now);
+        channel.seen.offset = std::max(channel.seen.offset, position.offset);
+    }
+    // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
+    for (size_t i = channel.subscribers.size(); i-- > 0;) {
+        Subscriber& subscriber = channel.subscribers[i];
+        Session& session = *subscriber.session;
+        const bool last = channel.subscribers.size() == 1;  // the channel may go with it
+        if (numbered && subscriber.offset >= position.offset) continue;
+        if (numbered && subscriber.offset + 1 != position.offset) {
+            catch_up(session, channel, now);
+        } else {
+            subscriber.offset = numbered ? position.offset : subscriber.offset;
+            if (session.number == publication->except) continue;
+            counters.deliveries.add();
+            send_publication(session, publication, rules, now);
+        }
+        if (last) break;
+    }
+}
+
+// --- what is gathered ---
+
+void Gateway::Impl::gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules,
+                           Now now) {
+    const int64_t window_ms = rules.conflate_ms + rules.batch_ms;  // one of them is 0
+    if (!channel.gathered) {
+        channel.gathered = std::make_unique<Gathered>();
+        channel.gathered->until_ms = now.steady_ms + window_ms;
+        due_.push({channel.gathered->until_ms, channel.name});
+        // The first of its window is new to everybody; a batch waits for its others.
+        if (rules.conflate_ms > 0) return deliver(channel, publication, now);
+    }
+    Gathered& gathered = *channel.gathered;
+    std::vector<Publication>& waiting = gathered.waiting;
+    if (rules.conflate_ms > 0) {
+        const auto [it, fresh] = gathered.by_key.try_emplace(publication->key, waiting.size());
+        if (!fresh) {
+            counters.conflated.add();
+            gathered.bytes -= waiting[it->second]->frame.bytes().size();
+            gathered.bytes += publication->frame.bytes().size();
+            waiting[it->second] = publication;
+            return;
+        }
+    }
+    waiting.push_back(publication);
+    gathered.bytes += publication->frame.bytes().size();
+    // More than a subscriber's queue takes is not held back for it.
+    const GatewaySettings& settings = runtime_->settings;
+    if (waiting.size() < settings.max_queue_messages && gathered.bytes < settings.max_queue_bytes) return;
+    gathered.until_ms = now.steady_ms;
+    due_.push({now.steady_ms, channel.name});
+    release(now);
+}
+
+int64_t Gateway::Impl::release_at_ms() const {
+    return due_.empty() ? INT64_MAX : due_.top().at_ms;
+}
+
+void Gateway::Impl::release(Now now) {
+    while (!due_.empty() && due_.top().at_ms <= now.steady_ms) {
+        const Due due = due_.top();
+        due_.pop();
+        Channel* channel = hub_.find(due.channel);
+        if (!channel || !channel->gathered || channel->gathered->until_ms != due.at_ms) continue;
+        const auto gathered = std::move(channel->gathered);
+        const int64_t conflate_ms = rules_of(*channel, now).conflate_ms;
+        if (conflate_ms > 0 && !gathered->waiting.empty()) {
+            channel->gathered = std::make_unique<Gathered>();
+            channel->gathered->until_ms = now.steady_ms + conflate_ms;
+            due_.push({channel->gathered->until_ms, channel->name});
+        }
+        for (const Publication& publication : gathered->waiting) {
+            channel = hub_.find(due.channel);  // its last subscriber may have gone
+            if (channel) deliver(*channel, publication, now);
+        }
+    }
+}
+
+// What is heard of a channel's numbering. It may be the first time, or another numbering than before.
+void Gateway::Impl::meet(Channel& channel, Position top, Now now) {
+    if (channel.seen.epoch == top.epoch) return;
+    const bool lost = channel.seen.epoch != 0;
+    channel.seen = top;
+    const dsl::Lane lane = rules_of(channel, now).lane;
+    for (size_t i = channel.subscribers.size(); i-- > 0;) {
+        Subscriber& subscriber = channel.subscribers[i];
+        if (subscriber.offset == Subscriber::catching_up) continue;
+        subscriber.offset = top.offset;
+        if (lost)
+            send_text(*subscriber.session,
+                      subscription_text("$subscribed", "", channel.name, channel.seen, false), now, lane);
+    }
+}
+
+// All that was queued is with the operating system: the users' servers may know.
+void Gateway::Impl::note_delivered(Session& session, Now now) {
+    session.owes_delivered = false;
+    for (const Subscription& subscription : session.subscriptions) {
+        Channel& channel = *subscription.channel;
+        const dsl::ChannelRules& rules = rules_of(channel, now);
+        if (!rules.acks) continue;
+        uint64_t offset = channel.subscribers[subscription.position].offset;
+        uint64_t epoch = channel.seen.epoch;
+        if (offset == Subscriber::catching_up) {
+            const Replay* replay = replay_of(session, &channel);
+            if (!replay || !replay->announced) continue;
+            offset = replay->after;
+            epoch = replay->epoch;
+        }
+        if (offset == 0 || epoch == 0) continue;
+        broker.delivered({channel.name, session.user, {epoch, offset}, retention_of(rules), now});
+    }
+}
+
+}  // namespace wayleave

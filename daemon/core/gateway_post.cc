@@ -1,0 +1,252 @@
+// What the client of a stream says: a POST whose body is one message for the stream's session. It is handled
+// as if it had come over that connection, at the worker that has it, and the answer is the answer to the
+// POST.
+#include <algorithm>
+
+#include "daemon/core/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t most_errands = 16;  // of a session, whose answers are not there yet
+// Stands in an answer where the client's `$id` will: no JSON text has it.
+constexpr char name_mark = '\x01';
+constexpr size_t name_within = 64;  // bytes of an answer: `re` follows `type`
+
+bool is_json(std::string_view content_type) {
+    return same_ignoring_case(trim(content_type.substr(0, content_type.find(';'))), "application/json");
+}
+
+std::string name_of(uint64_t errand) {
+    return name_mark + std::to_string(errand) + name_mark;
+}
+
+// The errand that an answer's text, or a `re`, is for; 0: none.
+uint64_t errand_in(std::string_view text, size_t& from, size_t& to) {
+    from = text.substr(0, name_within).find(name_mark);
+    if (from == std::string_view::npos) return 0;
+    to = text.find(name_mark, from + 1) + 1;
+    uint64_t number = 0;
+    for (const char c : text.substr(from + 1, to - from - 2))
+        number = number * 10 + static_cast<uint64_t>(c - '0');
+    return number;
+}
+
+}  // namespace
+
+// --- the request ---
+
+bool Gateway::Impl::wants_post(const HttpHead& head) const {
+    if (head.method != "POST" || head.count("wayleave-session") == 0) return false;
+    const dsl::Route* route = route_of(head);
+    return route && route->dialect == dsl::Dialect::native;
+}
+
+void Gateway::Impl::refuse_post(Session& session, int status, std::string because, const std::string& headers,
+                                Now) {
+    const Reason reason = status == 413 ? Reason::too_big : Reason::bad_request;
+    counters.refuse(reason);
+    session.post.reset();
+    send_last(session, problem_response(status, to_string(reason), {reason, std::move(because), {}, {}, 0},
+                                        false, headers));
+}
+
+// What can be refused by the head is refused before the body comes.
+void Gateway::Impl::answer_post(Session& session, const HttpHead& head, Now now) {
+    const dsl::Route& route = *route_of(head);
+    const std::string headers = cors_headers(route, head.field("origin"), head.host);
+    const auto refuse = [&](int status, const char* because) {
+        tell_of_request(session, head, because, now);
+        refuse_post(session, status, because, headers, now);
+    };
+    const auto target = parse_session(head.field("wayleave-session"));
+    if (!target || head.count("wayleave-session") != 1)
+        return refuse(400, "Wayleave-Session is the session of a `$hello`, once");
+    if (head.count("origin") > 1) return refuse(400, "more than one Origin field");
+    if (head.count("content-type") != 1 || !is_json(head.field("content-type")))
+        return refuse(415, "a message is application/json");
+    if (head.count("expect") > 0 && !same_ignoring_case(head.field("expect"), "100-continue"))
+        return refuse(417, "the only expectation that is met is 100-continue");
+    if (!head.chunked && !head.content_length) return refuse(411, "Content-Length is missing");
+    if (head.content_length.value_or(0) > route.max_message)
+        return refuse(413, "the body is larger than a message may be here");
+    begin_post(session, head, *target, headers, now);
+}
+
+void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t target,
+                               const std::string& headers, Now now) {
+    session.handshaking->most_ahead = Handshaking{}.most_ahead + route_of(head)->max_message;
+    // A proxy's connection carries the requests of many, so who asks is found for each.
+    Peer client = session.peer;
+    const Origination behind = client_behind({client.ip, client.tls}, head, runtime_->settings.proxies);
+    client.ip = behind.ip;
+    client.tls = behind.tls;
+    Upgrade upgrade;
+    upgrade.origin = head.field("origin");
+    upgrade.has_origin = head.count("origin") > 0;
+    auto admitted = pass_door(session, client, head, upgrade, DoorKind::post, headers, now);
+    if (!admitted) return;
+    Errand errand;
+    errand.session = target;
+    errand.route = admitted->route->name;
+    errand.user = admitted->user;
+    errand.has_token = admitted->token != 0;
+    errand.worker = worker_;
+    errand.from = session.id;
+    errand.number = ++posts_;
+    session.post = std::make_unique<Post>(Post{BodyReader(head.content_length, admitted->route->max_message),
+                                               std::move(errand), headers, head.keep_alive});
+    const bool waits = head.count("expect") > 0 && session.handshaking->bytes.size() == head.size;
+    if (!waits) return;
+    session.queue.push(std::make_shared<const std::string>("HTTP/1.1 100 Continue\r\n\r\n"));
+    list_flush(session);
+}
+
+// True if the request is done with, and another may follow.
+bool Gateway::Impl::read_post(Session& session, Now now) {
+    Post& post = *session.post;
+    std::string& buffer = session.handshaking->bytes;
+    if (post.sent) {
+        if (buffer.size() > session.handshaking->most_ahead)
+            refuse_post(session, 400, "too much was sent before the request was answered", post.headers, now);
+        return false;
+    }
+    std::string_view rest = buffer;
+    const BodyReader::State state = post.body.read(rest);
+    buffer.erase(0, buffer.size() - rest.size());
+    if (state == BodyReader::State::reading) return false;
+    if (state == BodyReader::State::refused) {
+        const std::string headers = post.headers;
+        refuse_post(session, post.body.status(), std::string(post.body.reason()), headers, now);
+        return false;
+    }
+    counters.posts.add();
+    post.errand.message = post.body.body();
+    post.sent = true;
+    actions.errands.push_back(std::move(post.errand));
+    session.post->errand.number = actions.errands.back().number;
+    session.opened_ms = now.steady_ms;  // the answer has a deadline of its own
+    return false;
+}
+
+void Gateway::Impl::take(const ErrandAnswer& answer, Now now) {
+    Session* session = find(answer.to);
+    if (!session || !session->post || !session->post->sent || session->post->errand.number != answer.number)
+        return;
+    if (session->last_bytes || session->abort_listed) return;
+    if (answer.status == 0) return abort(*session);
+    const auto post = std::move(session->post);
+    std::string response =
+        http_response(answer.status, "application/json", answer.body,
+                      post->headers + "X-Content-Type-Options: nosniff\r\n", post->keep_alive);
+    if (!post->keep_alive) return send_last(*session, std::move(response));
+    session->queue.push(std::make_shared<const std::string>(std::move(response)));
+    list_flush(*session);
+    session->opened_ms = now.steady_ms;
+    read_head(*session, {}, now);
+}
+
+void Gateway::Impl::late_answer(Session& session, Now now) {
+    counters.refuse(Reason::unavailable);
+    send_last(session,
+              problem_response(503, "unavailable",
+                               {Reason::unavailable, "the message was not answered in time", {}, {}, 0},
+                               false, session.post->headers));
+    session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
+    reschedule(session, now);
+}
+
+// --- at the session's worker ---
+
+void Gateway::Impl::answer_errand(const Errand& errand, int status, std::string_view error,
+                                  std::string_view because) {
+    actions.answers.push_back(
+        {errand.worker, errand.from, errand.number, status,
+         error_text({}, error, {Reason::forbidden, std::string(because), {}, {}, 0}, false)});
+}
+
+// Who knows a session's id and is somebody else learns no more than who guesses one.
+void Gateway::Impl::run(const Errand& errand, Now now) {
+    const auto it = streams_.find(errand.session);
+    Session* session = it == streams_.end() ? nullptr : find(it->second);
+    const bool same = session && session->state == Session::State::open &&
+                      session->binding->route->name == errand.route && session->user == errand.user &&
+                      (session->token != 0) == errand.has_token;
+    if (!same) {
+        counters.refuse(Reason::unknown_route);
+        return answer_errand(errand, 404, "unknown_session",
+                             "there is no such session of yours here; open the stream again");
+    }
+    const auto open = std::count_if(errands_.begin(), errands_.end(),
+                                    [&](const auto& item) { return item.second.session == errand.session; });
+    if (static_cast<size_t>(open) >= most_errands) {
+        counters.refuse(Reason::limited);
+        return answer_errand(errand, 429, to_string(Reason::limited),
+                             "too many messages wait for their answers");
+    }
+    const uint64_t number = ++errands_begun_;
+    errands_.emplace(number,
+                     Running{{errand.worker, errand.from, errand.number, 200, {}}, errand.session, {}});
+    errand_ = number;
+    message(*session, errand.message, false, now);
+    errand_ = 0;
+    if (session->state != Session::State::open || session->abort_listed) end_errands(errand.session);
+}
+
+// The message that is being handled is answered under our name for it.
+void Gateway::Impl::name_errand() {
+    const auto it = errands_.find(errand_);
+    if (it == errands_.end()) return;
+    it->second.id = parser_.id();
+    errand_name_ = name_of(errand_);
+    parser_.set_id(errand_name_);
+}
+
+// True if the text answers an errand, and is on its way to who sent it.
+bool Gateway::Impl::take_answer(std::string_view text) {
+    size_t from = 0;
+    size_t to = 0;
+    const auto it = errands_.find(errand_in(text, from, to));
+    if (from == std::string_view::npos) return false;
+    if (it == errands_.end()) return true;  // who asked has gone
+    Running running = std::move(it->second);
+    errands_.erase(it);
+    constexpr std::string_view word = ",\"re\":";
+    const size_t begin = running.id.empty() ? from - word.size() : from;
+    running.answer.body = std::string(text.substr(0, begin)) + running.id + std::string(text.substr(to));
+    actions.answers.push_back(std::move(running.answer));
+    return true;
+}
+
+// The status of an `$error` that is about to be sent.
+void Gateway::Impl::note_refusal(std::string_view re, Reason reason) {
+    size_t from = 0;
+    size_t to = 0;
+    if (const auto it = errands_.find(errand_in(re, from, to)); it != errands_.end())
+        it->second.answer.status = default_status(reason);
+}
+
+void Gateway::Impl::drop_answer(std::string_view re) {
+    size_t from = 0;
+    size_t to = 0;
+    const auto it = errands_.find(errand_in(re, from, to));
+    if (it == errands_.end()) return;
+    it->second.answer.status = 0;
+    actions.answers.push_back(std::move(it->second.answer));
+    errands_.erase(it);
+}
+
+void Gateway::Impl::end_errands(uint64_t session) {
+    absl::erase_if(errands_, [&](auto& item) {
+        Running& running = item.second;
+        if (running.session != session) return false;
+        running.answer.status = 410;
+        running.answer.body =
+            error_text(running.id, "unknown_session",
+                       {Reason::forbidden, "the session has ended; its stream says why", {}, {}, 0}, false);
+        actions.answers.push_back(std::move(running.answer));
+        return true;
+    });
+}
+
+}  // namespace wayleave

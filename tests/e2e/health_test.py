@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+"""Readiness: publications come to every worker, or /readyz says who is stuck."""
+import ctypes
+import os
+
+from daemon import Daemon, wait_until
+from runner import main
+
+POLICY = "route open /ws { auth = none  allow connect }"
+SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class HeldThread:
+    """Stops one thread of our child, as no signal can: by tracing it."""
+
+    def __init__(self, thread):
+        self.thread = thread
+
+    def __enter__(self):
+        for request in (SEIZE, INTERRUPT):
+            if libc.ptrace(request, self.thread, None, None) != 0:
+                raise PermissionError(ctypes.get_errno(), "ptrace")
+        os.waitpid(self.thread, WALL)
+        return self
+
+    def __exit__(self, *_):
+        libc.ptrace(DETACH, self.thread, None, None)
+
+
+def worker_threads(daemon):
+    tasks = f"/proc/{daemon.process.pid}/task"
+    found = []
+    for task in sorted(os.listdir(tasks), key=int):
+        with open(f"{tasks}/{task}/comm", encoding="ascii") as file:
+            if file.read().strip() == "wayleave-worker":
+                found.append(int(task))
+    return found
+
+
+def test_ready_after_the_first_round():
+    with Daemon(POLICY, workers=3) as daemon:
+        wait_until(lambda: daemon.admin("/readyz") == (200, "ok\n"), "readiness")
+        assert daemon.metric("wayleave_canary_seconds_count") >= 1
+        before = daemon.metric("wayleave_canaries_total")
+        wait_until(lambda: daemon.metric("wayleave_canaries_total") >= before + 2, "two more canaries")
+        wait_until(lambda: daemon.metric("wayleave_canary_seconds_count") >= before + 2, "and their rounds")
+        assert daemon.metric("wayleave_canary_failures_total") == 0
+        assert daemon.metric("wayleave_canary_last_seconds") > 0
+        assert "delivery-stuck" not in daemon.log()
+
+
+def test_a_worker_that_is_stuck_is_named():
+    with Daemon(POLICY, workers=3) as daemon:
+        wait_until(lambda: daemon.admin("/readyz")[0] == 200, "readiness")
+        try:
+            with HeldThread(worker_threads(daemon)[1]):
+                wait_until(lambda: "worker 1 has not heard a publication for " in daemon.admin("/readyz")[1], "the worker's name")
+                status, body = daemon.admin("/readyz")
+                assert status == 503 and "worker 0" not in body and "worker 2" not in body and "broker" not in body, body
+                assert daemon.admin("/healthz")[0] == 503
+                daemon.wait_log("event=delivery-stuck")
+        except PermissionError:
+            return print("      not tested: this machine does not let a parent trace its child")
+        wait_until(lambda: daemon.admin("/readyz") == (200, "ok\n"), "readiness after the worker goes on")
+        daemon.wait_log("event=delivery-resumed")
+        assert daemon.metric("wayleave_canary_failures_total") >= 1
+
+
+def test_nobody_names_the_canarys_channel():
+    policy = """
+    route open /ws { auth = none  allow connect  allow subscribe on **  allow publish on ** }
+    """
+    from raw import TEXT, Raw, frame
+    with Daemon(policy) as daemon:
+        client = Raw(daemon.port).upgrade()
+        client.read_frame()  # $hello
+        for message in (b'{"type":"$subscribe","channel":"$canary"}', b'{"type":"$publish","channel":"$canary","data":{}}'):
+            client.send(frame(TEXT, message))
+            assert b'"error":"bad_message"' in client.read_frame()[1]
+
+
+if __name__ == "__main__":
+    main(globals())

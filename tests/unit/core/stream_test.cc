@@ -1,0 +1,242 @@
+// Server-Sent Events and the POSTs that go with them.
+#include <regex>
+
+#include "daemon/core/sse.h"
+#include "tests/unit/core/gateway_fixture.h"
+
+using namespace wayleave;
+using namespace wayleave::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const std::string policy = R"(
+token session {
+    keys = file "keys.jwks"
+    from query "token"
+    claim sub : string required
+}
+channel room/** { history = 5  keep = 1h }
+channel mail/:u { history = 5  keep = 1h  acks = user }
+route chat /chat {
+    auth = session
+    origins = { "https://app.example.com", none }
+    ping_every = 20s
+    idle_timeout = 30s
+    max_lifetime = 10m
+    max_message = 1kb
+    allow connect
+    join room/lobby
+    join mail/{user.sub}
+    allow subscribe, publish on **
+}
+route drops /drops { auth = none  slow_consumer = newest  max_queue = 4kb  idle_timeout = 0s  allow connect
+                     allow subscribe, publish on ** }
+)";
+
+struct Streams : World {
+    Streams() : World(policy) {}
+
+    ConnectionId open(const std::string& path, const std::string& headers = "") {
+        const ConnectionId id = gateway->opened({*dsl::parse_address("10.0.0.1"), false}, now);
+        feed(id, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n" + headers +
+                     "\r\n");
+        return id;
+    }
+    // The answer of a connection of its own.
+    std::string post(const std::string& path, const std::string& session, const std::string& body,
+                     const std::string& headers = "") {
+        const ConnectionId id = gateway->opened({*dsl::parse_address("10.0.0.2"), false}, now);
+        feed(id, "POST " + path +
+                     " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nWayleave-Session: " +
+                     session + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + headers +
+                     "\r\n" + body);
+        errands();
+        turn();
+        errands();
+        return read(id);
+    }
+};
+
+std::string found(const std::string& text, const std::string& pattern) {
+    std::smatch match;
+    std::string out;
+    for (auto at = text.cbegin(); std::regex_search(at, text.cend(), match, std::regex(pattern));
+         at = match[0].second)
+        out = match[1];
+    return out;
+}
+
+std::string session_in(const std::string& stream) {
+    return found(stream, "\"session\":\"([0-9a-f]{16})\"");
+}
+
+std::string last_id(const std::string& stream) {
+    return found(stream, "id: (\\S+)\n");
+}
+
+std::string as(const std::string& user) {
+    return "/chat?token={\"sub\":\"" + user + "\"}";
+}
+
+}  // namespace
+
+TEST_CASE("a stream begins with its head, a time to wait, and $hello with an id") {
+    Streams world;
+    const ConnectionId id = world.open(as("alice"));
+    const std::string text = world.read(id);
+    CHECK(text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"));
+    CHECK_THAT(text, Contains("\r\n\r\nretry: "));
+    CHECK_THAT(text, Contains("\nid: 1"));
+    CHECK_THAT(text, Contains("data: {\"type\":\"$hello\""));
+    CHECK(text.ends_with("\n\n"));
+    CHECK(world.counters.streams.get() == 1);
+    CHECK(world.counters.connections.get() == 1);
+    world.gone(id);
+    CHECK(world.counters.streams.get() == 0);
+    CHECK(world.counters.connections.get() == 0);
+}
+
+TEST_CASE("a publication is one event with the positions of all channels in its id") {
+    Streams world;
+    const ConnectionId id = world.open(as("alice") + "&channel=room/a");
+    const std::string session = session_in(world.read(id));
+    CHECK_THAT(world.post(as("alice"), session, R"({"type":"$publish","channel":"room/a","data":{"n":1}})"),
+               Contains("HTTP/1.1 200") && Contains(R"({"type":"$ok","epoch":)"));
+    const std::string text = world.read(id);
+    CHECK_THAT(text, Contains("data: {\"$\":{\"channel\":\"room/a\""));
+    const auto positions = StreamPositions::parse(last_id(text));
+    REQUIRE(positions);
+    CHECK(positions->places().size() == 3);
+    CHECK(positions->find(channel_mark("room/a"))->offset == 1);
+    CHECK(positions->find(channel_mark("room/lobby"))->offset == 0);
+}
+
+TEST_CASE("an id brings back what was missed, also where the broker answers later") {
+    const bool later = GENERATE(false, true);
+    Streams world;
+    const ConnectionId first = world.open(as("alice"));
+    const std::string hello = world.read(first);
+    const std::string session = session_in(hello);
+    for (int i = 1; i <= 3; ++i) {
+        (void)world.post(
+            as("alice"), session,
+            R"({"type":"$publish","channel":"room/lobby","data":{"n":)" + std::to_string(i) + "}}");
+    }
+    world.gone(first);
+    world.broker.later = later;
+    const ConnectionId again = world.open(as("alice"), "Last-Event-ID: " + last_id(hello) + "\r\n");
+    std::string text;
+    for (int i = 0; i < 5; ++i) {
+        world.answer();
+        world.turn();
+        text += world.read(again);
+    }
+    CHECK_THAT(text, Contains("\"channel\":\"room/lobby\"") && Contains("\"recovered\":true"));
+    CHECK(text.find("\"recovered\":false") == std::string::npos);
+    CHECK(text.find("\"n\":1") < text.find("\"n\":2"));
+    CHECK(text.find("\"n\":2") < text.find("\"n\":3"));
+    CHECK(StreamPositions::parse(last_id(text))->find(channel_mark("room/lobby"))->offset == 3);
+}
+
+TEST_CASE("an id that is not ours is no error, and recovers nothing") {
+    Streams world;
+    const std::string text = world.read(world.open(as("alice"), "Last-Event-ID: 17\r\n"));
+    CHECK_THAT(text, Contains("HTTP/1.1 200") && Contains("\"recovered\":false"));
+    CHECK_THAT(world.read(world.open(as("alice"), "Last-Event-ID: end\r\n")), Contains("HTTP/1.1 204"));
+}
+
+TEST_CASE("silence ends no stream, and is filled with comments") {
+    Streams world;
+    const ConnectionId id = world.open(as("alice"));
+    (void)world.read(id);
+    for (int i = 0; i < 8; ++i) {
+        world.later(20'500);
+        CHECK(world.read(id) == ":\n\n");
+    }
+    for (int i = 0; i < 30; ++i) world.later(20'000);
+    const std::string text = world.read(id);
+    CHECK_THAT(text, Contains("retry: ") && Contains("\"reason\":\"max_lifetime\""));
+    CHECK(last_id(text).empty());
+    CHECK(world.gateway->closing(id));
+}
+
+TEST_CASE("nothing overtakes on a stream, and what a slow reader loses is whole events") {
+    Streams world;
+    const ConnectionId id = world.open("/drops?channel=room/a");
+    const std::string session = session_in(world.read(id));
+    world.gateway->blocked(id, world.now);
+    for (int i = 0; i < 40; ++i) {
+        (void)world.post(
+            "/drops", session,
+            R"({"type":"$publish","channel":"room/a","data":{"n":"x)" + std::string(200, 'y') + "\"}}");
+    }
+    const std::string text = world.read(id);
+    CHECK(std::regex_match(text, std::regex("((id: \\S+\n)?data: [^\n]*\n\n)+")));
+    CHECK(world.counters.dropped.get() > 0);
+}
+
+TEST_CASE("a POST is answered under the client's own name for it") {
+    Streams world;
+    const std::string session = session_in(world.read(world.open(as("alice"))));
+    const auto ask = [&](const std::string& body) { return world.post(as("alice"), session, body); };
+    CHECK_THAT(ask(R"({"type":"$ping","$id":"a\"b"})"),
+               Contains("\r\n\r\n{\"type\":\"$pong\",\"re\":\"a\\\"b\"}"));
+    CHECK_THAT(ask(R"({"type":"$ping","$id":7})"), Contains("{\"type\":\"$pong\",\"re\":7}"));
+    CHECK_THAT(ask(R"({"type":"$ping"})"), Contains("{\"type\":\"$pong\"}"));
+    CHECK_THAT(ask(R"({"type":"$subscribe","channel":"room/b"})"),
+               Contains("{\"type\":\"$subscribed\",\"channel\":\"room/b\",\"epoch\""));
+    CHECK_THAT(ask(R"({"type":"$nothing","$id":"x"})"), Contains("HTTP/1.1 404") && Contains("\"re\":\"x\""));
+    CHECK_THAT(ask("nonsense"), Contains("HTTP/1.1 400") && Contains("bad_message"));
+    CHECK_THAT(ask(std::string(1025, ' ')), Contains("HTTP/1.1 413"));
+}
+
+TEST_CASE("an answer that the broker gives later finds its way") {
+    Streams world;
+    const std::string session = session_in(world.read(world.open(as("alice"))));
+    world.broker.later = true;
+    const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.2"), false}, world.now);
+    const std::string body = R"({"type":"$publish","channel":"room/a","data":{},"$id":1})";
+    world.feed(id,
+               "POST " + as("alice") +
+                   " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nWayleave-Session: " +
+                   session + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    world.errands();
+    CHECK(world.read(id).empty());
+    world.answer();
+    world.errands();
+    CHECK_THAT(world.read(id), Contains("HTTP/1.1 200") && Contains("{\"type\":\"$ok\",\"re\":1,"));
+}
+
+TEST_CASE("who is not the session's user gets the answer of an unknown session") {
+    Streams world;
+    const ConnectionId stream = world.open(as("alice"));
+    const std::string session = session_in(world.read(stream));
+    const std::string message = R"({"type":"$ping"})";
+    const std::string foreign = world.post(as("bob"), session, message);
+    CHECK_THAT(foreign, Contains("HTTP/1.1 404") && Contains("unknown_session"));
+    CHECK(foreign == world.post(as("bob"), "00000000000abc00", message));
+    CHECK_THAT(world.post("/drops", session, message), Contains("HTTP/1.1 404"));
+    CHECK_THAT(world.post("/chat?token=bad", session, message), Contains("HTTP/1.1 401"));
+    CHECK_THAT(world.post(as("alice"), session, message, "Origin: https://evil.example\r\n"),
+               Contains("HTTP/1.1 403"));
+    world.gone(stream);
+    CHECK_THAT(world.post(as("alice"), session, message), Contains("HTTP/1.1 404"));
+}
+
+TEST_CASE("a session that ends leaves no POST without an answer") {
+    Streams world;
+    const ConnectionId stream = world.open(as("alice"));
+    const std::string session = session_in(world.read(stream));
+    world.broker.later = true;
+    const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.2"), false}, world.now);
+    const std::string body = R"({"type":"$publish","channel":"room/a","data":{}})";
+    world.feed(id,
+               "POST " + as("alice") +
+                   " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nWayleave-Session: " +
+                   session + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    world.errands();
+    world.gone(stream);
+    world.errands();
+    CHECK_THAT(world.read(id), Contains("HTTP/1.1 410") && Contains("unknown_session"));
+}
