@@ -363,8 +363,7 @@ void RouteCompiler::apply_dialect(const ast::Setting& setting, const SettingRow&
     const auto name = ValueReader(context_, lets).word(setting, row);
     if (!name) return;
     if (*name == "echo") route_->dialect = Dialect::echo;
-    if (*name == "socket.io")
-        context_.not_executed(setting.span, "dialect = \"" + *name + "\"");
+    if (*name == "socket.io") context_.not_executed(setting.span, "dialect = \"" + *name + "\"");
     route_->settings.emplace(row.name, *name);
 }
 

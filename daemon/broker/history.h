@@ -21,7 +21,7 @@ struct PageStart {
 // What is known of a channel when a page of it is read.
 struct Extent {
     Position top;
-    uint64_t oldest = 1;   // the first that is kept; top + 1: none
+    uint64_t oldest = 1;  // the first that is kept; top + 1: none
     bool has_cursor = false;
     uint64_t cursor = 0;  // of the query's user
 };
