@@ -106,8 +106,11 @@ ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel
                     {}};
     const auto needs = [&](std::string_view name, std::string_view other, bool there) {
         const Span* span = setting_span(channel.settings, name);
-        if (!span || there) return;
-        context.diagnostics.error("E022", *span, quoted(name) + " needs " + quoted(other) + " beside it");
+        const std::string_view word = other.substr(0, other.find(' '));
+        // What is there and cannot be read has been complained about.
+        const bool misread = setting_span(channel.settings, word) && !out.settings.contains(word);
+        if (!span || there || misread) return;
+        context.diagnostics.error("E027", *span, quoted(name) + " needs " + quoted(other) + " beside it");
     };
     const bool history = value_of<int64_t>(out.settings, "history", 0) > 0;
     const bool keep = value_of<int64_t>(out.settings, "keep", 0) > 0;
@@ -122,7 +125,7 @@ ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel
         if (!span || value_of<int64_t>(out.settings, name, 0) == 0 ||
             value_of<int64_t>(out.settings, other, 0) == 0)
             return;
-        context.diagnostics.error("E022", *span,
+        context.diagnostics.error("E027", *span,
                                   quoted(name) + " and " + quoted(other) + " exclude each other", {},
                                   std::string(because));
     };

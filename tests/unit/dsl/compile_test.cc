@@ -293,8 +293,11 @@ channel cursor/*    { conflate = 50ms  priority = low }
              Case{"channel a { batch = 1s conflate = 1s }", "exclude each other"},
          }) {
         INFO(c.text);
+        CHECK(Compiled(c.text).summary().find("E027 ") == 0);
         CHECK(Compiled(c.text).summary().find(c.expected) != std::string::npos);
     }
+    // One mistake, one complaint.
+    CHECK(Compiled("channel a { history = 30000000 keep = 1h }").summary().find("E027") == std::string::npos);
 }
 
 TEST_CASE("what a token block says") {
@@ -359,9 +362,9 @@ TEST_CASE("mistakes in what is compiled but not executed") {
              Case{"channel a/{b} { }", "E001 1:11 a `channel` block has no `{…}`\n"},
              Case{"channel a/* { } channel */b { }",
                   "E006 1:25 both patterns match `a/b`, and neither is narrower\n"},
-             Case{"channel a { history = 3 }", "E022 1:13 `history` needs `keep` beside it\n"},
+             Case{"channel a { history = 3 }", "E027 1:13 `history` needs `keep` beside it\n"},
              Case{"channel a { join_leave = true }",
-                  "E022 1:13 `join_leave` needs `presence = true` beside it\n"},
+                  "E027 1:13 `join_leave` needs `presence = true` beside it\n"},
              Case{"channel a { acks = group }", "E003 1:20 `acks` cannot be `group`\n"},
              Case{"api a /a { auth = none }", "E011 1:5 the api `a` is open to everybody\n"},
              Case{"api a /a { allow subscribe }", "E001 1:18 `subscribe` belongs to a route\n"},
