@@ -60,11 +60,11 @@ def test_a_worker_that_is_stuck_is_named():
                 assert status == 503 and "worker 0" not in body and "worker 2" not in body and "broker" not in body, body
                 assert daemon.admin("/healthz")[0] == 503
                 daemon.wait_log("event=delivery-stuck")
+                wait_until(lambda: daemon.metric("wayleave_canary_failures_total") >= 1, "a round that is given up")
         except PermissionError:
             return print("      not tested: this machine does not let a parent trace its child")
         wait_until(lambda: daemon.admin("/readyz") == (200, "ok\n"), "readiness after the worker goes on")
         daemon.wait_log("event=delivery-resumed")
-        assert daemon.metric("wayleave_canary_failures_total") >= 1
 
 
 def test_nobody_names_the_canarys_channel():
