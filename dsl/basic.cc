@@ -291,7 +291,11 @@ Condition Basics::segment(const PatternSegment& segment, size_t number) {
             const Value* value = constant(segment.insert);
             const auto* text = value ? std::get_if<std::string>(&value->held) : nullptr;
             if (text && text->empty()) return Condition::constant(false);
-            if (text) return equal(subject, *text);
+            if (text) {
+                std::string as_segment;
+                append_segment(as_segment, *text);
+                return equal(subject, as_segment);
+            }
             return basic({Kind::inserted, subject, false, segment.insert, Test::is_true});
         }
         case PatternSegment::Kind::any:

@@ -293,22 +293,31 @@ std::vector<Section> sections(const Policy& policy) {
     return out;
 }
 
-uint64_t hash_of(const Section& section) {
-    uint64_t hash = mix(empty_hash, section.name);
+namespace {
+
+uint64_t hash_of_lines(const Section& section) {
+    uint64_t hash = empty_hash;
     for (const Meaning& line : section.lines) hash = mix(hash, line.text);
     return hash;
 }
 
+}  // namespace
+
+uint64_t hash_of(const Section& section) {
+    return mix(hash_of_lines(section), section.name);
+}
+
 void fill_hashes(Policy& policy) {
-    std::map<std::string, uint64_t, std::less<>> hashes;
-    each_section(policy, [&](const Section& section) { hashes.emplace(section.name, hash_of(section)); });
+    std::map<std::string, uint64_t, std::less<>> lines;  // without the name: a rename changes no route
+    each_section(policy,
+                 [&](const Section& section) { lines.emplace(section.name, hash_of_lines(section)); });
     policy.hash = empty_hash;
-    for (const auto& [name, hash] : hashes) policy.hash = mix(policy.hash, hash_text(hash));
+    for (const auto& [name, hash] : lines) policy.hash = mix(mix(policy.hash, name), hash_text(hash));
     for (auto* list : {&policy.routes, &policy.apis}) {
         for (auto& route : *list) {
-            uint64_t hash = hashes.at((route->api ? "api " : "route ") + route->name);
+            uint64_t hash = lines.at((route->api ? "api " : "route ") + route->name);
             for (const uint32_t token : route->auth)
-                hash = mix(hash, hash_text(hashes.at("token " + policy.tokens[token].name)));
+                hash = mix(hash, hash_text(lines.at("token " + policy.tokens[token].name)));
             route->hash = hash;
         }
     }

@@ -92,6 +92,17 @@ R"(route r /r { auth = none })"},
         Frame::route,
 R"(allow publish)",
 R"(allow publish on room/:room)"},
+    Check{"W314", "cookie-without-origin", Severity::warning,
+        "A client without Origin may connect with a cookie.",
+        "`origins` holds `none`, and a token of the route comes from a cookie.",
+        "A page can make its visitor's browser send a request with cookies and without Origin. Newer browsers say "
+        "whose page it was, and are refused; older ones open an event stream as their user.",
+        "Take `none` out. Programs can show a header, on a route of their own.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" from cookie "sid" claim sub : string required }
+route r /r { auth = session origins = { "https://app.example.com", none } })",
+R"(token session { keys = file "keys/app.jwks" from cookie "sid" claim sub : string required }
+route r /r { auth = session origins = { "https://app.example.com" } })"},
     Check{"W401", "untested", Severity::warning,
         "No test reaches a route or rule.",
         "A policy that has `test` blocks tests all of its routes and rules.",

@@ -180,6 +180,16 @@ message chat.say {
         Frame::route,
 R"(errors { slow = status 503 })",
 R"(errors { slow = close 4408 })"},
+    Check{"W118", "empty-segment", Severity::warning,
+        "A joined channel whose name may be lacking a segment.",
+        "An insert reads a claim or an input whose `else` is the empty text, which is no segment.",
+        "Such a client joins nothing, and is not told.",
+        "Make the value `required`, or give it another `else`.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim team : string else "" }
+route r /r { auth = session origins = { none } join team/{user.team} })",
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim team : string required }
+route r /r { auth = session origins = { none } join team/{user.team} })"},
 };
 // clang-format on
 

@@ -62,6 +62,16 @@ R"(allow subscribe on news
 deny connect, subscribe if user.plan == "x" then close 4403 because "no")",
 R"(allow subscribe on news
 deny connect if user.plan == "x" then status 404 because "no")"},
+    Check{"N506", "endless-token", Severity::note,
+        "A token need not say when it ends.",
+        "`exp = optional` accepts tokens without `exp`.",
+        "Whoever finds one may use it for as long as the key is good.",
+        "Let the issuer write `exp`, and take the setting out.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" exp = optional from header "Authorization" claim sub : string required }
+route r /r { auth = session origins = { none } })",
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+route r /r { auth = session origins = { none } })"},
 };
 // clang-format on
 

@@ -29,6 +29,7 @@ class Compiler {
         for (const ast::Backend* backend : backends_) add_backend(*backend);
         for (const ast::Channel* channel : channels_) add_channel(*channel);
         for (const ast::Token* token : tokens_) policy_->tokens.push_back(compile_token(context_, *token));
+        name_realms(policy_->tokens);
         if (routes_.size() > most_routes) {
             context_.diagnostics.error(
                 "E026", routes_[most_routes]->name.span, "a policy has at most 100,000 routes",

@@ -104,6 +104,8 @@ struct Fallback {
 
 // --- compile_token.cc ---
 [[nodiscard]] TokenDecl compile_token(CompileContext& context, const ast::Token& token);
+// When all are compiled: who gives the names of each block's users.
+void name_realms(std::vector<TokenDecl>& tokens);
 [[nodiscard]] std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source);
 
 // --- compile_test.cc ---

@@ -32,8 +32,11 @@ bool looks_like_origin(std::string_view text) {
     const size_t scheme = text.find("://");
     if (scheme == std::string_view::npos || scheme == 0) return false;
     const std::string_view host = text.substr(scheme + 3);
-    return !host.empty() && host.find('/') == std::string_view::npos &&
-           std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+    const std::string_view own_port = text.starts_with("https:") ? ":443" : ":80";  // which none writes
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return c > ' ' && c < 0x7f && c != '@' && c != '?' && c != '#' && !(c >= 'A' && c <= 'Z');
+    });
+    return plain && !host.empty() && host.find('/') == std::string_view::npos && !host.ends_with(own_port);
 }
 
 }  // namespace
@@ -345,8 +348,10 @@ void RouteCompiler::apply_origin_expr(const ast::Expr& expr, const Lets& lets, b
 
 void RouteCompiler::add_origin(const std::string& text, Span span) {
     if (!looks_like_origin(text)) {
-        diagnostics_.warning("W302", span, quoted(text) + " can be no browser's origin",
-                             "scheme://host or scheme://host:port, lower case, nothing after it");
+        diagnostics_.warning(
+            "W302", span, quoted(text) + " can be no browser's origin",
+            "scheme://host, or scheme://host:port where the port is not the scheme's own; lower case, "
+            "a name that is not ASCII as `xn--…`, nothing after it");
     }
     const size_t star = text.find('*');
     if (star == std::string::npos) {
@@ -443,6 +448,15 @@ void RouteCompiler::declare_facts() {
         declare(*shape, std::string(capture.name), value_type(capture.type), Stage::arrival, capture.span);
     }
     route_->captures = shape->facts.size();
+    route_->capture_types.resize(route_->captures);
+    for (const AddressPattern& address : out_.addresses) {
+        for (const auto* segments : {&address.host, &address.path}) {
+            for (const AddressSegment& segment : *segments) {
+                if (segment.slot >= 0 && static_cast<size_t>(segment.slot) < route_->captures)
+                    route_->capture_types[static_cast<size_t>(segment.slot)].push_back(segment.type);
+            }
+        }
+    }
     declare_inputs(*shape);
     route_->first_claim = shape->facts.size();
     declare_claims(*shape);
@@ -470,6 +484,9 @@ void RouteCompiler::declare_inputs(FactShape& shape) {
 
 // The claims that every token of the route declares alike; the others have a reason why they are unknown.
 void RouteCompiler::declare_claims(FactShape& shape) {
+    route_->several_realms = std::any_of(route_->auth.begin(), route_->auth.end(), [&](uint32_t number) {
+        return policy_.tokens[number].realm != policy_.tokens[route_->auth.front()].realm;
+    });
     route_->claims.resize(route_->auth.size());
     for (size_t i = 0; i < route_->auth.size(); ++i) {
         const std::string name = quoted(policy_.tokens[route_->auth[i]].name);

@@ -375,7 +375,8 @@ uint64_t RouteCompiler::own_identity(std::string_view what) {
         for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
         hash = (hash ^ 0xff) * 0x100000001b3;
     };
-    mix(route_->name);
+    // A route is its address: another name counts on where it was.
+    mix(route_->addresses.empty() ? route_->name : route_->addresses.front());
     mix(what);
     uint64_t& step = identity_steps_[hash];
     while (!identities_.insert(hash + step).second) ++step;

@@ -59,6 +59,12 @@ class TokenSettings {
         if (row->name == "issuer") token_.issuer = reader_.text(setting).value_or("");
         if (row->name == "audience") token_.audience = reader_.text(setting).value_or("");
         if (row->name == "user") token_.user = reader_.text(setting).value_or("");
+        if (row->name == "users" && remember(setting, *row)) {
+            token_.realm = std::get<std::string>(token_.settings.find("users")->second.held);
+            if (token_.realm.empty())
+                diagnostics.error("E003", span_of(setting.value), "`users` is empty", {},
+                                  "name whoever gives the names, such as \"staff\"");
+        }
         if (row->name == "algorithms") {
             token_.algorithms_span = span_of(setting.value);
             token_.algorithms = reader_.texts(setting).value_or(std::vector<std::string>{});
@@ -66,6 +72,8 @@ class TokenSettings {
         }
         if (row->name == "cache") token_.cache_ms = number(setting, *row);
         if (row->name == "max_age") token_.max_age_ms = number(setting, *row);
+        if (row->name == "exp" && remember(setting, *row))
+            token_.needs_exp = std::get<std::string>(token_.settings.find("exp")->second.held) == "required";
         if (row->name == "single_use" && remember(setting, *row))
             token_.single_use = std::get<bool>(token_.settings.find("single_use")->second.held);
     }
@@ -150,7 +158,7 @@ void find_user(const ast::Token& token, bool named, TokenDecl& out, Diagnostics&
 // What only a signed token has, and what only a backend can be shown.
 void check_opaque(const ast::Token& token, Diagnostics& diagnostics) {
     for (const ast::Setting& setting : token.settings) {
-        if (!has_word("single_use max_age algorithms issuer audience", setting.name.text)) continue;
+        if (!has_word("exp single_use max_age algorithms issuer audience", setting.name.text)) continue;
         diagnostics.error("E022", setting.name.span,
                           quoted(setting.name.text) + " is for signed tokens; `check` asks a backend", {},
                           "let the backend refuse what it does not want");
@@ -198,6 +206,20 @@ std::optional<TokenSource> compile_source(CompileContext& context, const ast::So
     return TokenSource{source.kind, std::move(name)};
 }
 
+// Blocks that trust the same, however many they are, speak of the same people.
+void name_realms(std::vector<TokenDecl>& tokens) {
+    std::map<std::string, std::string> first;  // of what is trusted: the block
+    for (TokenDecl& token : tokens) {
+        if (token.realm.empty()) token.realm = token.issuer;
+        if (!token.realm.empty()) continue;
+        std::string trusted = "certificate";
+        if (!token.keys_path.empty()) trusted = "file " + token.keys_path;
+        if (!token.keys_url.empty()) trusted = "url " + token.keys_url;
+        if (token.check) trusted = "check " + std::to_string(token.check->backend) + " " + token.check->path;
+        token.realm = first.try_emplace(trusted, token.name).first->second;
+    }
+}
+
 TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
     TokenDecl out;
     out.name = std::string(token.name.text);
@@ -235,6 +257,16 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
         context.diagnostics.error("E022", token.name.span, "`cache` needs `check` beside it");
     }
     check_partners(token, out, settings.has("algorithms"), context.diagnostics);
+    if (out.single_use && !out.needs_exp) {
+        context.diagnostics.error("E022", token.name.span, "`single_use` needs an end: `exp = required`",
+                                  "nobody remembers for ever which tokens were used",
+                                  "take `exp = optional` out");
+    }
+    if (signed_by_listener && settings.has("exp")) {
+        context.diagnostics.error("E022", token.name.span, "a certificate always says when it ends", {},
+                                  "take `exp` out");
+    }
+    if (out.check || signed_by_listener) out.needs_exp = false;
     if (token.from.empty()) {
         context.diagnostics.error("E022", token.name.span,
                                   "the token " + quoted(out.name) + " says not where it is looked for", {},

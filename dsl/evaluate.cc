@@ -225,7 +225,7 @@ bool matches(const Program& program, const Pattern& pattern, const ChannelName& 
                 break;
             case PatternSegment::Kind::insert: {
                 const std::string_view text = as_text(fetch(program, segment.insert, request), digits);
-                if (!is_channel_segment(text) || channel.segments[i] != text) return false;
+                if (!is_segment_of(channel.segments[i], text)) return false;
                 break;
             }
         }
@@ -243,8 +243,9 @@ bool build_channel(const Program& program, const Pattern& pattern, const Request
             continue;
         }
         const std::string_view text = as_text(fetch(program, segment.insert, request), digits);
-        if (!is_channel_segment(text)) return false;
-        out += text;
+        if (text.empty()) return false;
+        append_segment(out, text);
+        if (out.size() > max_channel_bytes) return false;
     }
     return out.size() <= max_channel_bytes;
 }
@@ -320,6 +321,23 @@ NodeId decide(const Program& program, std::span<const Node> nodes, NodeId root, 
         const Atom& atom = program.atoms[node.atom];
         const bool yes = atom.test < Test::element ? holds(program, atom, request) : remembered(node.atom);
         root = yes ? node.yes : node.no;
+    }
+    return root;
+}
+
+NodeId decide_at_arrival(const Program& program, NodeId root, const Request& request) {
+    while ((root & verdict_bit) == 0) {
+        const Node& node = program.nodes[root];
+        if ((node.atom & switch_bit) != 0) {
+            const Switch& question = program.switches[node.atom & ~switch_bit];
+            if (question.stage > Stage::arrival) return undecided;
+            const uint32_t found = case_for(program, question, request);
+            root = found == no_case ? node.no : program.nodes[node.yes + found].yes;
+            continue;
+        }
+        const Atom& atom = program.atoms[node.atom];
+        if (atom.stage > Stage::arrival) return undecided;
+        root = holds(program, atom, request) ? node.yes : node.no;
     }
     return root;
 }

@@ -52,6 +52,10 @@ using AtomBits = std::vector<uint64_t>;
 [[nodiscard]] NodeId decide(const Program& program, std::span<const Node> nodes, NodeId root,
                             const Request& request);
 
+// The same by what is known when a handshake has arrived and nothing has been verified. `undecided` where the
+// verdict hangs on something later.
+[[nodiscard]] NodeId decide_at_arrival(const Program& program, NodeId root, const Request& request);
+
 [[nodiscard]] bool holds(const Program& program, const Atom& atom, const Request& request);
 [[nodiscard]] ValueView view(const Value& value);
 [[nodiscard]] uint64_t switch_hash(const ValueView& value);
@@ -61,7 +65,7 @@ using AtomBits = std::vector<uint64_t>;
 [[nodiscard]] bool matches(const Program& program, const Pattern& pattern, const ChannelName& channel,
                            const Request& request);
 
-// The channel that a template names. False if an insert is not one segment of a channel's name.
+// The channel that a template names. False if an insert is empty, or the name would be too long.
 [[nodiscard]] bool build_channel(const Program& program, const Pattern& pattern, const Request& request,
                                  std::string& out);
 

@@ -140,7 +140,7 @@ struct url         : seq<url_node, blank> {};
 template <Phrase what>
 struct need_urls   : seq<need<what, url, Topic::address>, star<comma, need<"an address after `,`", url, Topic::address>>> {};
 
-struct channel_text: node<NodeKind::text, not_at<one<':'>>, plus<sor<alnum, one<'.', '_', '-', '~', '@', ':'>>>> {};
+struct channel_text: node<NodeKind::text, not_at<one<':'>>, plus<sor<alnum, one<'.', '_', '-', '~', '@', ':', '='>>>> {};
 struct channel_part: sor<capture, insert, rest_node, any_node, channel_text> {};
 struct channel_end : refuse<"", "", seq<not_at<sor<white, one<',', '}'>>>, any>, Topic::channel> {};
 struct channel_node: node<NodeKind::channel_pattern, channel_part, star<one<'/'>, channel_part>, channel_end> {};

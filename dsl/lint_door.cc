@@ -36,6 +36,59 @@ void check_plain_origin(LintContext& context, const LintRoute& route) {
     }
 }
 
+// A page can make the browser of its visitor ask for a stream of events: a request of the kind that carries
+// cookies, and no Origin. Browsers of today say so in another header, older ones do not.
+void check_absent_origin(LintContext& context, const LintRoute& route) {
+    const Route& compiled = *route.compiled;
+    const ast::Setting* setting = route.setting("origins");
+    if (!setting || !compiled.origins.absent || compiled.origins.any || compiled.dialect != Dialect::native)
+        return;
+    for (const uint32_t number : compiled.auth) {
+        const TokenDecl& token = context.policy.tokens[number];
+        const bool cookie = std::any_of(token.from.begin(), token.from.end(), [](const TokenSource& source) {
+            return source.kind == ast::Source::Kind::cookie;
+        });
+        if (!cookie) continue;
+        context.diagnostics.warning(
+            "W314", setting->span,
+            "`none` admits whoever sends no Origin, and " + quoted(token.name) + " may come from a cookie",
+            "an old browser can be made to open an event stream as its user",
+            "let programs show a header, on a route of their own");
+        return;
+    }
+}
+
+// A user whose claim is absent joins nothing, and nobody tells him.
+void check_joins(LintContext& context, const LintRoute& route) {
+    const auto may_be_empty = [&](const std::string& name) {
+        const auto empty = [](const auto& decl) {
+            const auto* text = std::get_if<std::string>(&decl.otherwise.held);
+            return !decl.required && text && text->empty();
+        };
+        for (const uint32_t number : route.compiled->auth) {
+            for (const ClaimDecl& claim : context.policy.tokens[number].claims) {
+                if ("user." + claim.name == name && empty(claim)) return true;
+            }
+        }
+        const auto& inputs = route.compiled->inputs;
+        return std::any_of(inputs.begin(), inputs.end(),
+                           [&](const InputDecl& input) { return input.name == name && empty(input); });
+    };
+    route.each<ast::Join>([&](const ast::Join& join) {
+        for (const ast::ChannelPattern& channel : join.channels) {
+            for (const ast::Segment& segment : channel.segments) {
+                if (segment.kind != ast::Segment::Kind::insert || !may_be_empty(segment.insert.text()))
+                    continue;
+                context.diagnostics.warning(
+                    "W118", segment.span,
+                    quoted(segment.insert.text()) + " may be empty, and an empty text is no segment",
+                    "such a client does not join the channel, and is not told",
+                    "make it `required`, or give it another `else`");
+            }
+        }
+    });
+}
+
 void check_public(LintContext& context, const LintRoute& route) {
     if (!route.compiled->auth.empty()) return;
     const ast::Name& name = route.ast->name;
@@ -87,6 +140,20 @@ void check_life(LintContext& context, const LintRoute& route) {
     }
 }
 
+void check_endless_tokens(LintContext& context) {
+    for (const ast::Item& item : context.file.items) {
+        const auto* token = std::get_if<ast::Token>(&item);
+        if (!token) continue;
+        for (const ast::Setting& setting : token->settings) {
+            if (setting.name.text != "exp" || word_of(setting.value) != "optional") continue;
+            context.diagnostics.note("N506", setting.span,
+                                     "a token without an end is good for as long as its key",
+                                     "whoever finds one may use it for ever",
+                                     "let the issuer write `exp`; `max_age` bounds those that have `iat`");
+        }
+    }
+}
+
 // --- errors { } and then ---
 
 bool in_handshake(Refusal refusal) {
@@ -119,8 +186,11 @@ void check_then(LintContext& context, const ast::Rule& rule) {
 }  // namespace
 
 void lint_door(LintContext& context) {
+    check_endless_tokens(context);
     for (const LintRoute& route : context.routes) {
         check_plain_origin(context, route);
+        check_absent_origin(context, route);
+        check_joins(context, route);
         check_public(context, route);
         check_listeners(context, route);
         check_life(context, route);

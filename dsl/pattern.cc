@@ -98,12 +98,53 @@ bool overlap(CaptureType a, CaptureType b) {
     return one_of(CaptureType::slug, CaptureType::hex) || one_of(CaptureType::slug, CaptureType::uuid);
 }
 
+namespace {
+
+bool is_segment_char(char c) {
+    return lower(c) || digit(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-' || c == '~' ||
+           c == '@' || c == ':';
+}
+
+bool is_dots(std::string_view segment) {
+    return segment == "." || segment == "..";
+}
+
+// Shows the segment of a value piece by piece, until `see` has seen enough and says false.
+template <class See>
+void each_piece(std::string_view value, const See& see) {
+    constexpr char digits[] = "0123456789ABCDEF";
+    const bool dots = is_dots(value);
+    for (size_t i = 0; i < value.size(); ++i) {
+        const char c = value[i];
+        const auto byte = static_cast<unsigned char>(c);
+        const char escaped[3] = {'=', digits[byte >> 4U], digits[byte & 15U]};
+        const bool as_it_is = is_segment_char(c) && !dots && !(i == 0 && c == ':');
+        if (!see(as_it_is ? value.substr(i, 1) : std::string_view(escaped, sizeof escaped))) return;
+    }
+}
+
+}  // namespace
+
 bool is_channel_segment(std::string_view segment) {
-    if (segment.empty() || segment == "." || segment == ".." || segment.front() == ':') return false;
-    return std::all_of(segment.begin(), segment.end(), [](char c) {
-        return lower(c) || digit(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-' ||
-               c == '~' || c == '@' || c == ':';
+    if (segment.empty() || is_dots(segment) || segment.front() == ':') return false;
+    return std::all_of(segment.begin(), segment.end(), [](char c) { return is_segment_char(c) || c == '='; });
+}
+
+void append_segment(std::string& out, std::string_view value) {
+    each_piece(value, [&](std::string_view piece) {
+        out += piece;
+        return true;
     });
+}
+
+bool is_segment_of(std::string_view segment, std::string_view value) {
+    bool same = !value.empty();
+    each_piece(value, [&](std::string_view piece) {
+        same = segment.starts_with(piece);
+        if (same) segment.remove_prefix(piece.size());
+        return same;
+    });
+    return same && segment.empty();
 }
 
 std::optional<ChannelName> split_channel(std::string_view text) {

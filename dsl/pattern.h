@@ -28,8 +28,14 @@ enum class CaptureType : uint8_t { date, uuid, integer, hex, slug, any };
 [[nodiscard]] bool overlap(CaptureType a, CaptureType b);
 [[nodiscard]] bool within(CaptureType a, CaptureType b);
 
-// A segment that a channel may have: letters, digits and ._-~@ and, not first, a colon. Not "." or "..".
+// A segment that a channel may have: letters, digits and ._-~@= and, not first, a colon. Not "." or "..".
 [[nodiscard]] bool is_channel_segment(std::string_view segment);
+
+// A value as a segment. What could stand there as it is, and has no `=`, does; every other byte, and `=`, is
+// `=` and two hexadecimal digits in capitals, so that no two values share a segment. An empty value has none.
+void append_segment(std::string& out, std::string_view value);
+// Whether the segment is the value's.
+[[nodiscard]] bool is_segment_of(std::string_view segment, std::string_view value);
 
 // A channel's name, split. Views into the text that was split.
 struct ChannelName {

@@ -42,6 +42,7 @@ bool is_of_host(std::string_view origin, std::string_view host) {
 bool Origins::allow(std::string_view origin, bool present, std::string_view host) const {
     if (any) return true;
     if (!present) return absent;
+    if (origin.empty()) return false;
     if (same_host && is_of_host(origin, host)) return true;
     if (std::find(exact.begin(), exact.end(), origin) != exact.end()) return true;
     return std::any_of(subdomains.begin(), subdomains.end(), [&](const auto& pattern) {

@@ -101,6 +101,7 @@ struct TokenDecl {
     Span keys_span;
     std::optional<BackendPath> check;  // asked instead of keys
     int64_t cache_ms = 0;              // how long a yes of `check` is believed
+    bool needs_exp = true;             // what a backend or TLS vouches for need not say when it ends
     bool single_use = false;
     int64_t max_age_ms = 0;               // 0: not checked
     SettingValues settings;               // as written
@@ -109,6 +110,9 @@ struct TokenDecl {
     std::string issuer;    // empty: not checked
     std::string audience;  // empty: not checked
     std::string user;      // the claim that names the user; empty: none
+    // Who gives the names: the issuer, or else the first block with the same keys, check or authority. A name
+    // means nothing but beside this one.
+    std::string realm;
     std::vector<TokenSource> from;
     std::vector<ClaimDecl> claims;
     Span span;
@@ -293,10 +297,13 @@ struct Route {
     std::string place;
     std::vector<std::string> addresses;  // as written
     std::shared_ptr<const FactShape> shape;
-    size_t captures = 0;            // facts [0, captures) are the address's captures
+    size_t captures = 0;  // facts [0, captures) are the address's captures
+    // For each of them what the route's own addresses accept there: an alias brings nothing else.
+    std::vector<std::vector<CaptureType>> capture_types;
     std::vector<InputDecl> inputs;  // then the inputs
     size_t first_claim = 0;         // then the claims
     std::vector<uint32_t> auth;     // tokens, any of them; empty: public
+    bool several_realms = false;    // of these tokens: users are told apart by theirs
     // For each of `auth`: the claim that gives the fact first_claim + i.
     std::vector<std::vector<uint32_t>> claims;
 

@@ -96,6 +96,7 @@ using NodeId = uint32_t;
 constexpr NodeId verdict_bit = 0x8000'0000;
 constexpr NodeId never = verdict_bit | 0;   // false; as a decision: no rule allows it
 constexpr NodeId always = verdict_bit | 1;  // true
+constexpr NodeId undecided = ~NodeId{0};    // what is known so far leads to no verdict
 constexpr NodeId verdict(size_t rule) {
     return verdict_bit | static_cast<NodeId>(rule + 2);
 }

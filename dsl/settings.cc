@@ -61,10 +61,16 @@ constexpr std::array rows{
     SettingRow{"user", Place::token, text, "\"sub\"", 0, 0,
         "The declared claim that names the user."},
 
+    SettingRow{"users", Place::token, text, "", 0, 0,
+        "Whose names of users these are. Blocks that say the same name the same people; unset, those of one issuer, or of the same keys."},
+
     SettingRow{"check", Place::token, backend, "", 0, 0,
         "A backend that turns an opaque cookie or header into claims, instead of keys."},
     SettingRow{"cache", Place::token, time, "0s", 0, day,
         "How long the answer of check is believed."},
+    SettingRow{"exp", Place::token, word, "required", 0, 0,
+        "Whether a token must say when it ends. One that need not is good for as long as its key.",
+        "required optional"},
     SettingRow{"single_use", Place::token, boolean, "false", 0, 0,
         "A token is accepted once; it must have a jti and an exp."},
     SettingRow{"max_age", Place::token, time, "0s", 0, 30 * day,

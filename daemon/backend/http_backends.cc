@@ -202,6 +202,8 @@ void HttpBackends::Impl::enter(std::unique_ptr<Job> job, Now now) {
     const Backend& backend = *job->request.backend;
     Lane* lane = job->lane = lane_of(backend);
     if (!lane) return refuse(std::move(job), BackendAnswer::Kind::full, "too many backends", now);
+    if (const std::string_view fault = fault_of(job->request); !fault.empty())
+        return refuse(std::move(job), BackendAnswer::Kind::failed, std::string(fault), now);
     if (!lane->breaker.admits(now.steady_ms))
         return refuse(std::move(job), BackendAnswer::Kind::broken, "it failed too often a moment ago", now);
     if (lane->status.running < backend.concurrency) return start(std::move(job), now);

@@ -1,5 +1,6 @@
 #include "daemon/backend/transfer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <stdexcept>
@@ -38,6 +39,21 @@ std::optional<int64_t> max_age_of(std::string_view cache_control) {
         if (error == std::errc() && end == digits.data() + digits.size() && seconds >= 0) out = seconds;
     }
     return out;
+}
+
+std::string_view fault_of(const BackendRequest& request) {
+    if (!is_token(request.method)) return "the method is not a token";
+    const auto ends_target = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
+    if (std::any_of(request.path.begin(), request.path.end(), ends_target))
+        return "the path holds a space or a control byte";
+    const auto ends_line = [](char c) { return c == '\r' || c == '\n' || c == '\0'; };
+    for (const std::string& line : request.headers) {
+        if (!is_token(std::string_view(line).substr(0, line.find(':'))))
+            return "the name of a field is not a token";
+        if (line.find(':') == std::string::npos) return "a field has no colon";
+        if (std::any_of(line.begin(), line.end(), ends_line)) return "a field holds CR, LF or NUL";
+    }
+    return {};
 }
 
 template <class T>

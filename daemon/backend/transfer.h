@@ -46,6 +46,10 @@ class Transfer {
     std::optional<int64_t> max_age_s_;
 };
 
+// Why a request is not sent: something in it would end its line, and begin another of its maker's choice.
+// Empty: nothing is wrong. Whoever makes a request checks what is in it; this is the second line.
+[[nodiscard]] std::string_view fault_of(const BackendRequest& request);
+
 // max-age of a Cache-Control field's value; nothing if it has none. no-store and no-cache are 0.
 [[nodiscard]] std::optional<int64_t> max_age_of(std::string_view cache_control);
 

@@ -173,7 +173,8 @@ int explain(const ExplainOptions& options) {
     const Now now = read_clocks();
     dsl::RouteMatch match;
     const std::string path = address->substr(std::min(address->find('/'), address->size()));
-    const std::string host = host_name(address->substr(0, address->find('/')));
+    const auto authority = parse_authority(address->substr(0, address->find('/')));
+    const std::string host = authority ? authority->name : "";
     const bool api =
         !connecting && runtime.policy->api_router.find(host, path.substr(0, path.find('?')), match);
     const auto admission = rehearse(runtime, *sketch, api ? DoorKind::api : DoorKind::route, limits, now);

@@ -24,6 +24,14 @@ std::optional<std::string> bearer(std::string_view value) {
     return std::string(trim(value.substr(space + 1)));
 }
 
+// A browser says whose page made it send a request, and no page can make it say something else (Fetch
+// Metadata 2.1). `none` is the user himself, at the address bar.
+bool is_of_foreign_page(const HttpHead& head) {
+    const std::string_view site = head.field("sec-fetch-site");
+    const size_t said = head.count("sec-fetch-site");
+    return said > 1 || (said == 1 && site != "same-origin" && site != "none");
+}
+
 // One handshake on its way through the door, step by step; each may turn it away.
 class Doorway {
   public:
@@ -42,13 +50,13 @@ class Doorway {
           resumed_(resumed) {}
 
     Admission pass() {
-        if (!find_route() || !check_tls() || !check_alias() || !check_origin() || !choose_protocol() ||
-            !read_facts() || !check_bans() || !draw_arrival() || !authenticate() || !check_bans() ||
-            (kind_ != DoorKind::post && !enter_connection())) {
+        if (!find_route() || !check_origin() || !check_tls() || !check_alias() || !choose_protocol() ||
+            !read_facts() || !check_bans() || !decide_early() || !draw_arrival() || !authenticate() ||
+            !check_bans() || (kind_ != DoorKind::post && !enter_connection())) {
             if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
-            return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), identified_,
-                              judged_,    out_.verdict};
+            return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), identified_, judged_,
+                              foreign_,   out_.verdict};
         }
         return std::move(out_);
     }
@@ -61,7 +69,7 @@ class Doorway {
     }
 
     bool find_route() {
-        out_.facts.host = host_name(head_.host);
+        out_.facts.host = head_.authority.name;
         out_.facts.path = head_.path;
         const dsl::Policy& policy = *runtime_.policy;
         const bool api = kind_ == DoorKind::api;
@@ -88,9 +96,16 @@ class Doorway {
                                                                          : "this address needs TLS");
     }
 
+    // Before anything else is said about it: what a page of a foreign origin made its visitor's browser do is
+    // not held against the visitor.
     bool check_origin() {
-        if (out_.route->origins.allow(upgrade_.origin, upgrade_.has_origin, head_.host)) return true;
-        return turn_away(Reason::forbidden, upgrade_.has_origin
+        const dsl::Origins& origins = out_.route->origins;
+        const bool shown = upgrade_.has_origin;
+        const bool admitted = origins.allow(upgrade_.origin, shown, head_.authority.text()) &&
+                              (shown || origins.any || !is_of_foreign_page(head_));
+        if (admitted) return true;
+        foreign_ = true;
+        return turn_away(Reason::forbidden, shown || is_of_foreign_page(head_)
                                                 ? "pages of this origin may not connect here"
                                                 : "a client without Origin may not connect here");
     }
@@ -135,8 +150,6 @@ class Doorway {
                 return it != list.end() && it + 1 != list.end() ? std::optional(std::string(it[1]))
                                                                 : std::nullopt;
             }
-            case From::certificate:
-                return peer_.certificate ? std::optional(*peer_.certificate) : std::nullopt;
             default: return std::nullopt;
         }
     }
@@ -164,10 +177,9 @@ class Doorway {
 
     // From the address, or as the alias says.
     bool read_capture(size_t i) {
-        const dsl::FactShape::Fact& fact = out_.route->shape->facts[i];
         auto& values = out_.facts.values;
         const auto* bound = out_.alias ? &out_.alias->captures[i] : nullptr;
-        if (!bound || bound->index() == 0) {
+        if (!bound) {
             values.push_back(dsl::capture_value(match_.types[i], match_.captures[i]));
             return true;
         }
@@ -175,14 +187,20 @@ class Doorway {
             values.push_back(*literal);
             return true;
         }
-        const auto text = find(std::get<dsl::TokenSource>(*bound));
-        auto value = text && !text->empty() ? text_value(*text, fact.type) : std::nullopt;
-        if (!value) {
-            return turn_away(Reason::bad_message,
-                             fact.name + (text ? " is no " + to_string(fact.type) : " is missing"));
+        const auto* source = std::get_if<dsl::TokenSource>(bound);
+        return read_old_capture(i, source ? find(*source) : std::string(match_.captures[i]));
+    }
+
+    // An old address may catch more than the route's own do. What they would not have caught, it brings not.
+    bool read_old_capture(size_t i, const std::optional<std::string>& text) {
+        const std::string& name = out_.route->shape->facts[i].name;
+        if (!text || text->empty()) return turn_away(Reason::bad_message, name + " is missing");
+        for (const dsl::CaptureType type : out_.route->capture_types[i]) {
+            if (!dsl::accepts(type, *text)) continue;
+            out_.facts.values.push_back(dsl::capture_value(type, *text));
+            return true;
         }
-        values.push_back(std::move(*value));
-        return true;
+        return turn_away(Reason::bad_message, name + " is nothing that this route's address could hold");
     }
 
     // An old address works beyond its date, unless the route refuses it.
@@ -210,13 +228,17 @@ class Doorway {
         return true;
     }
 
-    std::vector<Credential> credentials() const {
-        std::vector<Credential> out;
+    Shown shown() const {
+        Shown out{{}, peer_.certificate};
         for (const uint32_t number : out_.route->auth) {
             const auto& sources = runtime_.policy->tokens[number].from;
             for (uint32_t source = 0; source < sources.size(); ++source) {
+                if (sources[source].kind == From::certificate) {
+                    if (peer_.certificate) out.credentials.push_back({number, source, {}});
+                    continue;
+                }
                 auto text = find(sources[source]);
-                if (text && !text->empty()) out.push_back({number, source, std::move(*text)});
+                if (text && !text->empty()) out.credentials.push_back({number, source, std::move(*text)});
             }
         }
         return out;
@@ -226,12 +248,12 @@ class Doorway {
         identified_ = true;
         if (out_.route->auth.empty()) return true;
         static const std::vector<AnsweredProof> none;
-        auto found =
-            identify(runtime_, *out_.route, credentials(), resumed_ ? resumed_->answers : none, now_);
+        auto found = identify(runtime_, *out_.route, shown(), resumed_ ? resumed_->answers : none, now_);
         if (auto* who = std::get_if<Identified>(&found)) {
             out_.expires_ms = who->claims.expires_ms;
             out_.token = who->token + 1;
             out_.user = who->user;
+            out_.nameless = who->nameless;
             put_claims(*out_.route, *who, out_.facts);
             who_ = std::move(*who);
             return true;
@@ -276,6 +298,19 @@ class Doorway {
             }
         }
         return true;
+    }
+
+    // What the rules say without knowing who it is. A network that is kept out is told so before a signature
+    // is verified for it, or a backend asked.
+    bool decide_early() {
+        if (kind_ == DoorKind::api) return true;
+        const dsl::Program& program = out_.route->program;
+        const dsl::NodeId verdict =
+            dsl::decide_at_arrival(program, program.roots[out_.route->connect], request());
+        if (verdict == dsl::undecided || allows(*out_.route, verdict)) return true;
+        out_.verdict = verdict;
+        rejection_ = rejected_by(*out_.route, verdict);
+        return false;
     }
 
     bool decide() {
@@ -330,20 +365,10 @@ class Doorway {
     Rejection rejection_;
     bool identified_ = false;
     bool judged_ = false;
+    bool foreign_ = false;
 };
 
 }  // namespace
-
-std::string host_name(std::string_view host) {
-    const size_t bracket = host.rfind(']');
-    const size_t colon = host.rfind(':');
-    if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket))
-        host = host.substr(0, colon);
-    std::string out(host);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
 
 Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
                 const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind,

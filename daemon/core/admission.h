@@ -35,6 +35,7 @@ struct Admitted {
     dsl::AtomBits answers;              // to the questions that are settled for this connection
     uint32_t token = 0;                 // number in the policy's tokens plus one; 0: none
     std::string user;                   // may be empty
+    bool nameless = false;              // see Identified
     std::string protocol;               // to be answered; may be empty
     int64_t expires_ms = 0;             // wall time; 0: never
     std::vector<std::string> entered;   // keys of `limit connections`: the session gives them back
@@ -47,6 +48,7 @@ struct TurnedAway {
     dsl::Facts facts;         // as far as they became known
     bool identified = false;  // the claims are known
     bool judged = false;      // it came to the rules: all facts are known
+    bool foreign = false;     // by its origin: whoever sits at the browser need know nothing of it
     dsl::NodeId verdict = dsl::never;
 };
 
@@ -61,9 +63,6 @@ using Admission = std::variant<Admitted, TurnedAway, Waiting>;
 struct Resumed {
     std::vector<AnsweredProof> answers;
 };
-
-// "Example.COM:8080" as the router knows it: lower case, without the port.
-[[nodiscard]] std::string host_name(std::string_view host);
 
 // For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists,
 // or a message for a connection that is open, which only has to come from the same client: it draws from no

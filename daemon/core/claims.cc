@@ -58,7 +58,8 @@ Result<Times> read_times(object payload) {
     return Times{*exp, *nbf, *iat};
 }
 
-Status check_times(const Times& times, int64_t wall_ms, Claims& out) {
+Status check_times(const dsl::TokenDecl& token, const Times& times, int64_t wall_ms, Claims& out) {
+    if (token.needs_exp && !times.exp.present) return failure("the token has no exp");
     if (times.exp.present) {
         if (times.exp.ms + token_leeway_ms <= wall_ms) return failure("the token has expired");
         // What came in on leeway gets the leeway, once.
@@ -98,7 +99,7 @@ Status read_id(const dsl::TokenDecl& token, object payload, const Times& times, 
 Status check_token(const dsl::TokenDecl& token, object payload, int64_t wall_ms, Claims& out) {
     const auto times = read_times(payload);
     if (!times) return failure(times.error());
-    if (auto valid = check_times(*times, wall_ms, out); !valid) return valid;
+    if (auto valid = check_times(token, *times, wall_ms, out); !valid) return valid;
     if (auto young = check_age(token, *times, wall_ms); !young) return young;
     return read_id(token, payload, *times, out);
 }
@@ -158,7 +159,9 @@ Result<Claims> read_claims(const dsl::TokenDecl& token, std::string_view payload
     out.values.reserve(token.claims.size());
     for (const dsl::ClaimDecl& claim : token.claims) {
         bool ambiguous = false;
-        const auto member = json_member(members, claim.member, ambiguous);
+        auto member = json_member(members, claim.member, ambiguous);
+        // An empty text names nobody.
+        if (member && claim.name == token.user && is_text(*member, "")) member.reset();
         if (ambiguous) return failure("the token says the claim " + claim.name + " twice");
         if (!member && claim.required) return failure("the token has no claim " + claim.name);
         if (!member) {

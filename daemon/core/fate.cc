@@ -11,7 +11,7 @@ namespace {
 
 bool same_trust(const dsl::TokenDecl& a, const dsl::TokenDecl& b) {
     return a.name == b.name && a.settings == b.settings && a.issuer == b.issuer && a.audience == b.audience &&
-           a.algorithms == b.algorithms && a.user == b.user;
+           a.algorithms == b.algorithms && a.user == b.user && a.realm == b.realm;
 }
 
 Fate ending(Fate::Kind kind, std::string because, std::string rule = {}) {
@@ -49,6 +49,7 @@ class Review {
         out.kind = Fate::Kind::stays;
         review_channels(out);
         out.facts = std::move(facts_);
+        out.route = &route_;
         return out;
     }
 
@@ -71,7 +72,7 @@ class Review {
     // The keys are not asked again; who they are may not have changed meanwhile.
     [[nodiscard]] bool still_trusted() const {
         if (route_.auth.empty()) return true;
-        if (!living_.token) return false;
+        if (!living_.token || route_.several_realms != living_.route.several_realms) return false;
         const dsl::TokenDecl& shown = living_.policy.tokens[*living_.token];
         return std::any_of(route_.auth.begin(), route_.auth.end(),
                            [&](uint32_t number) { return same_trust(policy_.tokens[number], shown); });
@@ -138,8 +139,16 @@ Fate fate_with(const Living& living, dsl::Facts facts) {
     return Review(living, living.policy, living.route, std::move(facts)).judge();
 }
 
+const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, const dsl::Policy& policy) {
+    const dsl::Route* namesake = policy.route(route.name);
+    dsl::RouteMatch match;
+    if (!policy.router.find(facts.host, facts.path, match)) return namesake;
+    const dsl::Route* there = policy.routes[match.route].get();
+    return !namesake || there->addresses == route.addresses ? there : namesake;
+}
+
 Fate fate_of(const Living& living, const dsl::Policy& policy) {
-    const dsl::Route* route = policy.route(living.route.name);
+    const dsl::Route* route = successor(living.route, living.facts, policy);
     if (!route) return ending(Fate::Kind::ends, "this route is gone");
     dsl::Facts facts = living.facts;
     if (!dsl::rebind(facts, route->shape))
@@ -152,6 +161,7 @@ Fate fate_of(const Living& living, const dsl::Policy& policy) {
     Fate out;
     out.kind = changed ? Fate::Kind::stays : Fate::Kind::untouched;
     out.facts = std::move(facts);
+    out.route = route;
     return out;
 }
 

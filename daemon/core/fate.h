@@ -41,8 +41,14 @@ struct Fate {
     std::string rule;                                       // the line that decided, or empty
     std::vector<std::pair<std::string, std::string>> lost;  // channels, and why
     std::vector<std::string> joined;
-    std::optional<dsl::Facts> facts;  // as the other policy needs them; set unless it ends or returns
+    std::optional<dsl::Facts> facts;    // as the other policy needs them; set unless it ends or returns
+    const dsl::Route* route = nullptr;  // of the other policy; likewise
 };
+
+// What the other policy has where this connection is. A route is its addresses: another name is no other
+// route. Where its address leads to another route than it did, that of the same name; it may be null.
+[[nodiscard]] const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts,
+                                          const dsl::Policy& policy);
 
 // The same policy with other facts: of a client that showed a new token, `living.token`.
 [[nodiscard]] Fate fate_with(const Living& living, dsl::Facts facts);

@@ -40,9 +40,9 @@ const dsl::ChannelRules& Gateway::Impl::rules_of(Channel& channel, Now now) {
         const PresenceRules rules = presence_rules(*channel.rules);
         for (const Subscriber& subscriber : channel.subscribers) {
             if (channel.presence) {
-                broker.appear(channel.name, subscriber.session->user, rules, now);
+                broker.appear(channel.name, subscriber.session->shown_user(), rules, now);
             } else {
-                broker.disappear(channel.name, subscriber.session->user, rules, now);
+                broker.disappear(channel.name, subscriber.session->shown_user(), rules, now);
             }
         }
     }
@@ -62,7 +62,8 @@ Channel* Gateway::Impl::enter_channel(Session& session, std::string_view name, b
     Channel* channel = hub_.subscribe(session, name, joined);
     if (!channel) return nullptr;
     if (channel->rules) {
-        if (channel->presence) broker.appear(name, session.user, presence_rules(*channel->rules), now);
+        if (channel->presence)
+            broker.appear(name, session.shown_user(), presence_rules(*channel->rules), now);
     } else {
         (void)rules_of(*channel, now);  // counts those who are in it
     }
@@ -78,7 +79,8 @@ bool Gateway::Impl::leave_channel(Session& session, std::string_view name, Now n
         return true;
     });
     forget_replay(session, channel);
-    if (channel->presence) broker.disappear(name, session.user, presence_rules(rules_of(*channel, now)), now);
+    if (channel->presence)
+        broker.disappear(name, session.shown_user(), presence_rules(rules_of(*channel, now)), now);
     return hub_.unsubscribe(session, name);
 }
 
@@ -89,7 +91,7 @@ void Gateway::Impl::leave_channels(Session& session, Now now) {
     for (const Subscription& subscription : session.subscriptions) {
         Channel& channel = *subscription.channel;
         if (channel.presence)
-            broker.disappear(channel.name, session.user, presence_rules(rules_of(channel, now)), now);
+            broker.disappear(channel.name, session.shown_user(), presence_rules(rules_of(channel, now)), now);
     }
     hub_.leave_all(session);
 }

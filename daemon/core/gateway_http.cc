@@ -3,6 +3,7 @@
 
 #include "daemon/core/escape.h"
 #include "daemon/core/gateway_impl.h"
+#include "dsl/describe.h"
 
 namespace wayleave {
 namespace {
@@ -131,7 +132,7 @@ std::optional<Admitted> Gateway::Impl::pass_door(Session& session, const Peer& c
 
 const dsl::Route* Gateway::Impl::route_of(const HttpHead& head) const {
     dsl::RouteMatch match;
-    const bool known = runtime_->policy->router.find(host_name(head.host), head.path, match);
+    const bool known = runtime_->policy->router.find(head.authority.name, head.path, match);
     return known ? runtime_->policy->routes[match.route].get() : nullptr;
 }
 
@@ -158,7 +159,7 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     int status = refusal.status;
     std::string because(refusal.reason);
     if (refusal.not_upgrade) {
-        const bool known = runtime_->policy->router.find(host_name(head.host), head.path, match);
+        const bool known = runtime_->policy->router.find(head.authority.name, head.path, match);
         status = known ? 426 : 404;
         because = known ? "this address speaks WebSocket" : "nothing has this address";
     }
@@ -190,7 +191,7 @@ bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head, Now
     if (head.count("origin") != 1 || head.count("access-control-request-method") != 1) return false;
     const dsl::Route* route = route_of(head);
     if (!route) return false;
-    std::string headers = cors_headers(*route, head.field("origin"), head.host);
+    std::string headers = cors_headers(*route, head.field("origin"), head.authority.text());
     if (headers.empty()) {
         Rejection rejection{Reason::forbidden, "pages of this origin may not connect here", {}, {}, 0};
         refused(runtime_->policy.get(), route, rejection);
@@ -213,7 +214,7 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
     // The same client may try again and again; another is another line.
     notice("handshake-refused", rejection.decision + session.peer.ip.text() + rejection.because,
            refusal_line(session, head, turned), now);
-    if (turned.route) {
+    if (turned.route && !turned.foreign) {
         dsl::Request request;
         request.facts = &turned.facts;
         request.connection = session.number;
@@ -246,6 +247,7 @@ void Gateway::Impl::settle_in(Session& session, Admitted& admitted, Now now) {
     session.expires_ms = admitted.expires_ms;
     session.token = admitted.token;
     session.user = admitted.user;
+    session.nameless = admitted.nameless;
     session.binding = bind(*admitted.route, admitted.answers);
 }
 
@@ -270,6 +272,16 @@ std::string Gateway::Impl::agree_on_compression(Session& session, const dsl::Rou
     return deflate_answer(*upgrade.deflate);
 }
 
+// The client cannot mend it, and nothing else shows that a user has no mailbox.
+void Gateway::Impl::tell_of_no_channel(const Session& session, const dsl::Route& route, const dsl::Join& join,
+                                       Now now) {
+    const std::string channel = dsl::Words{route}.pattern(join.channel);
+    notice("not-joined", session.peer.ip.text() + channel,
+           "session " + session_text(session.number) + " from " + session.peer.ip.text() + " does not join " +
+               channel + ": a value in it is empty, or the name would have more than 255 bytes",
+           now);
+}
+
 void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
     const dsl::Route& route = *admitted.route;
     dsl::Request request;
@@ -281,13 +293,15 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
         if (dsl::decide(route.program, residual.nodes, residual.roots[join.condition], request) == dsl::never)
             continue;
         if (session.subscriptions.size() >= route.max_subscriptions) break;
-        // A value that cannot be a channel's segment joins nothing: there is nobody to tell, and nothing to
-        // deliver.
-        if (!dsl::build_channel(route.program, join.channel, request, channel_)) continue;
+        if (!dsl::build_channel(route.program, join.channel, request, channel_)) {
+            tell_of_no_channel(session, route, join, now);
+            continue;
+        }
         if (Channel* entered = enter_channel(session, channel_, true, now))
             joined.push_back(begin_joined(session, *entered, now));
     }
-    Hello hello{session.number, admitted.user, route.ping_every_ms, route.max_message, std::move(joined)};
+    Hello hello{session.number, session.shown_user(), route.ping_every_ms, route.max_message,
+                std::move(joined)};
     send_text(session, hello_text(hello), now);
     session.queue.commit();  // nothing overtakes it
     replay_some(session, now);

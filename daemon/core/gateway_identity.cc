@@ -1,6 +1,7 @@
 // Questions about credentials, and clients that show a new one on the connection they have.
 #include <algorithm>
 
+#include "daemon/core/credential.h"
 #include "daemon/core/gateway_impl.h"
 
 namespace wayleave {
@@ -9,12 +10,27 @@ namespace {
 constexpr uint32_t auths_a_minute = 10;
 constexpr int64_t minute_ms = 60'000;
 
-// A token that stands in a message could stand in any of the places where the route looks; a backend is asked
-// as for the first of them.
-std::vector<Credential> credentials_of(const dsl::Route& route, const std::string& token) {
-    std::vector<Credential> out;
-    for (const uint32_t number : route.auth) out.push_back({number, 0, token});
+// A token that stands in a message could stand in any of the places where the route looks for text: a backend
+// is asked as for the first that could have carried it. It is never a certificate; the one that the
+// connection has shown is no news.
+Shown shown_in_message(const dsl::Policy& policy, const dsl::Route& route, const std::string& token) {
+    Shown out;
+    for (const uint32_t number : route.auth) {
+        const auto& sources = policy.tokens[number].from;
+        auto place = std::find_if(sources.begin(), sources.end(),
+                                  [&](const dsl::TokenSource& source) { return can_carry(source, token); });
+        if (place == sources.end()) place = std::find_if(sources.begin(), sources.end(), carries_text);
+        if (place == sources.end()) continue;
+        out.credentials.push_back({number, static_cast<uint32_t>(place - sources.begin()), token});
+    }
     return out;
+}
+
+bool takes_text(const dsl::Policy& policy, const dsl::Route& route) {
+    return std::any_of(route.auth.begin(), route.auth.end(), [&](uint32_t number) {
+        const auto& sources = policy.tokens[number].from;
+        return std::any_of(sources.begin(), sources.end(), carries_text);
+    });
 }
 
 bool may_auth(Session& session, Now now) {
@@ -64,8 +80,12 @@ void Gateway::Impl::authenticate(Session& session, const MessageParser::Message&
     const MessageParser::Member* member = message.find("token");
     if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
         return reject(session, message.id, rejection(Reason::bad_message, "`token` is a token"), now);
-    if (session.binding->route->auth.empty())
-        return reject(session, message.id, rejection(Reason::bad_message, "this route asks for no token"),
+    const dsl::Route& route = *session.binding->route;
+    if (!takes_text(*session.binding->runtime->policy, route))
+        return reject(session, message.id,
+                      rejection(Reason::bad_message, route.auth.empty()
+                                                         ? "this route asks for no token"
+                                                         : "this route takes certificates, and no token"),
                       now);
     if (session.awaiting)
         return refuse_auth(session, message.id,
@@ -84,8 +104,9 @@ void Gateway::Impl::authenticate(Session& session, const MessageParser::Message&
 void Gateway::Impl::continue_auth(Session& session, Now now) {
     if (!rebind(session, now)) return end_condemned(session, now);
     const dsl::Route& route = *session.binding->route;
-    auto found = identify(*runtime_, route, credentials_of(route, session.awaiting->token),
-                          session.awaiting->answers, now);
+    auto found =
+        identify(*runtime_, route, shown_in_message(*runtime_->policy, route, session.awaiting->token),
+                 session.awaiting->answers, now);
     if (auto* question = std::get_if<Credential>(&found)) return ask_about(session, std::move(*question));
     const std::string re = std::move(session.awaiting->re);
     session.awaiting.reset();

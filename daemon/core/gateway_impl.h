@@ -245,6 +245,7 @@ class Gateway::Impl {
     [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,
                                                    const Upgrade& upgrade);
     void join(Session& session, const Admitted& admitted, Now now);
+    void tell_of_no_channel(const Session& session, const dsl::Route& route, const dsl::Join& join, Now now);
 
     // --- gateway_stream.cc ---
     [[nodiscard]] bool wants_stream(const HttpHead& head) const;

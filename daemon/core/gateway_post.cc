@@ -54,7 +54,7 @@ void Gateway::Impl::refuse_post(Session& session, int status, std::string becaus
 // What can be refused by the head is refused before the body comes.
 void Gateway::Impl::answer_post(Session& session, const HttpHead& head, Now now) {
     const dsl::Route& route = *route_of(head);
-    const std::string headers = cors_headers(route, head.field("origin"), head.host);
+    const std::string headers = cors_headers(route, head.field("origin"), head.authority.text());
     const auto refuse = [&](int status, const char* because) {
         tell_of_request(session, head, because, now);
         refuse_post(session, status, because, headers, now);
@@ -169,7 +169,8 @@ void Gateway::Impl::answer_errand(const Errand& errand, int status, std::string_
 void Gateway::Impl::run(const Errand& errand, Now now) {
     const auto it = streams_.find(errand.session);
     Session* session = it == streams_.end() ? nullptr : find(it->second);
-    const bool same = session && session->state == Session::State::open &&
+    // The door has judged by the policy in force; the session may not have come to its turn yet.
+    const bool same = session && session->state == Session::State::open && rebind(*session, now) &&
                       session->binding->route->name == errand.route && session->user == errand.user &&
                       (session->token != 0) == errand.has_token;
     if (!same) {

@@ -13,13 +13,6 @@ constexpr size_t rebinds_a_tick = 300;
 constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
 constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
 
-bool has_secret_user(const Session& session) {
-    if (session.token == 0) return false;
-    const dsl::TokenDecl& token = session.binding->runtime->policy->tokens[session.token - 1];
-    return std::any_of(token.claims.begin(), token.claims.end(),
-                       [&](const dsl::ClaimDecl& claim) { return claim.name == token.user && claim.secret; });
-}
-
 }  // namespace
 
 Living living(const Session& session, Now now) {
@@ -68,7 +61,7 @@ bool Gateway::Impl::rebind(Session& session, Now now) {
         condemn(session, std::move(fate), now);
         return false;
     }
-    const dsl::Route& route = *runtime_->policy->route(session.facts.shape->route);
+    const dsl::Route& route = *fate.route;
     session.token = token_in(*runtime_->policy, before);
     if (fate.kind == Fate::Kind::stays) counters.reevaluated.add();
     counters.unsubscribed_by_policy.add(fate.lost.size());
@@ -114,7 +107,7 @@ void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Reason re
 void Gateway::Impl::condemn(Session& session, Fate fate, Now now) {
     leave_channels(session, now);
     // It is the new policy that decides, by its own lines.
-    const dsl::Route* route = runtime_->policy->route(session.binding->route->name);
+    const dsl::Route* route = successor(*session.binding->route, session.facts, *runtime_->policy);
     const std::string& place = !fate.rule.empty() || !route ? fate.rule : route->place;
     Rejection rejection{Reason::policy_changed, std::move(fate.because), fate.rule, {}, 0};
     rejection.decision = decision_id(*runtime_->policy, place);
@@ -178,7 +171,7 @@ bool Gateway::Impl::walk(size_t& next, const std::function<void(const Seen&)>& s
                   {}};
         for (const Subscription& subscription : session->subscriptions)
             seen.channels.emplace_back(subscription.channel->name);
-        if (!has_secret_user(*session)) seen.user = session->user;
+        seen.user = session->shown_user();
         see(seen);
     }
     return next >= slots_.size();

@@ -39,7 +39,7 @@ const Shadow* Gateway::Impl::shadow_of(Session& session) {
         session.shadow = std::make_unique<Shadow>();
         Shadow& shadow = *session.shadow;
         shadow.policy = runtime_->shadow;
-        shadow.route = shadow.policy->route(session.facts.shape->route);
+        shadow.route = successor(*session.binding->route, session.facts, *shadow.policy);
         shadow.facts = session.facts;
         shadow.known = shadow.route && dsl::rebind(shadow.facts, shadow.route->shape);
     }

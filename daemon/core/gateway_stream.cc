@@ -34,9 +34,9 @@ std::string origin_of(const HttpHead& head, const dsl::Route& route, bool tls) {
     if (head.count("origin") > 0) return std::string(head.field("origin"));
     if (head.count("referer") == 1) return std::string(origin_of_address(head.field("referer")));
     if (head.count("sec-fetch-site") != 1 || head.field("sec-fetch-site") != "same-origin") return {};
-    const std::string secure = "https://" + std::string(head.host);
-    if (tls || route.origins.allow(secure, true, head.host)) return secure;
-    return "http://" + std::string(head.host);
+    const std::string secure = "https://" + head.authority.text();
+    if (tls || route.origins.allow(secure, true, head.authority.text())) return secure;
+    return "http://" + head.authority.text();
 }
 
 // The header of a browser, or the parameter of a program that makes its own requests.
@@ -100,7 +100,7 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
     const std::string origin = origin_of(head, route, session.peer.tls);
-    const std::string headers = cors_headers(route, head.field("origin"), head.host);
+    const std::string headers = cors_headers(route, head.field("origin"), head.authority.text());
     if (last_id(head) == sse_farewell_id) {
         counters.http_requests.add();
         send_last(session, http_response(204, "", "", headers, false));
@@ -108,7 +108,7 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     }
     Upgrade upgrade;
     upgrade.origin = origin;
-    upgrade.has_origin = !origin.empty();
+    upgrade.has_origin = head.count("origin") > 0 || !origin.empty();
     auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, headers, now);
     if (!admitted) return false;
     open_stream(session, std::move(*admitted), head, headers, now);

@@ -34,9 +34,6 @@ bool is_control(char c) {
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
-bool is_alpha(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
@@ -93,20 +90,37 @@ bool has_ambiguous_segment(std::string_view path) {
     return rest == "." || rest == "..";
 }
 
+// RFC 9112 3.2.2: what a proxy is sent, and what every server accepts. Leaves the path and the query.
+Refused take_authority(std::string_view& target, HttpHead& head) {
+    const size_t scheme = target.find("://");
+    if (scheme == std::string_view::npos || (!same_ignoring_case(target.substr(0, scheme), "http") &&
+                                             !same_ignoring_case(target.substr(0, scheme), "https")))
+        return bad("the request target must be a path that begins with '/', or an http or https address");
+    target.remove_prefix(scheme + 3);
+    const size_t end = std::min(target.find_first_of("/?"), target.size());
+    auto authority = parse_authority(target.substr(0, end));
+    if (!authority) return bad("the request target names no host");
+    head.authority = std::move(*authority);
+    target.remove_prefix(end);
+    return {};
+}
+
 Refused parse_target(std::string_view target, HttpHead& head) {
-    if (target.empty() || target.front() != '/')
-        return bad("the request target must be a path that begins with '/'");
+    head.target = target;
     for (char c : target) {
         // Control bytes were refused by the scan; a space cannot be here. What is left is HTAB, '#' and >=
         // 0x80.
         if (c == '\t' || c == '#' || static_cast<unsigned char>(c) >= 0x80)
             return bad("character in the request target that must be percent-encoded");
     }
+    if (!target.starts_with('/')) {
+        if (const Refused refused = take_authority(target, head)) return refused;
+    }
     const size_t mark = target.find('?');
-    Decoded path = decode(target.substr(0, mark), Part::path);
+    const std::string_view written = target.substr(0, mark);
+    Decoded path = decode(written.empty() ? "/" : written, Part::path);
     if (!path.wrong.empty()) return bad(path.wrong);
     if (has_ambiguous_segment(path.text)) return bad("empty, '.' or '..' segment in the path");
-    head.target = target;
     head.path = std::move(path.text);
     if (mark != std::string_view::npos) {
         head.query = target.substr(mark + 1);
@@ -153,36 +167,17 @@ Refused parse_fields(std::string_view block, const HeadLimits& limits, HttpHead&
     return {};
 }
 
-// RFC 9110 7.2, narrowed to names, IPv4 and [IPv6]: no user, no percent-encoding, and a port that has digits.
-bool is_host(std::string_view host) {
-    size_t end = 0;
-    if (!host.empty() && host.front() == '[') {
-        end = host.find(']');
-        if (end == std::string_view::npos || end < 3) return false;
-        const std::string_view address = host.substr(1, end - 1);
-        const auto belongs = [](char c) { return hex_digit(c) >= 0 || c == ':' || c == '.'; };
-        if (!std::all_of(address.begin(), address.end(), belongs)) return false;
-        ++end;
-    } else {
-        const auto belongs = [](char c) {
-            return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_';
-        };
-        while (end < host.size() && belongs(host[end])) ++end;
-        if (end == 0) return false;
-    }
-    if (end == host.size()) return true;
-    const std::string_view port = host.substr(end + 1);
-    uint16_t number = 0;
-    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    return host[end] == ':' && error == std::errc{} && stop == port.data() + port.size();
-}
-
+// RFC 9112 3.2. An absolute target says the same again (3.2.2): where the two differ, one of those between us
+// and the client has understood another address than the other.
 Refused check_host(HttpHead& head) {
     const size_t hosts = head.count("host");
     if (hosts == 0) return bad("the Host field is missing");
     if (hosts > 1) return bad("more than one Host field");
-    head.host = head.field("host");
-    if (!is_host(head.host)) return bad("the Host field is not a name or address with an optional port");
+    auto authority = parse_authority(head.field("host"));
+    if (!authority) return bad("the Host field is not a name or address with an optional port");
+    if (!head.authority.name.empty() && head.authority != *authority)
+        return bad("the target names another host than the Host field");
+    head.authority = std::move(*authority);
     return {};
 }
 
@@ -270,11 +265,6 @@ HeadResult parse_more(std::string_view bytes, const HeadLimits& limits, size_t& 
     return NeedMore{};
 }
 
-// RFC 6265 4.1.1: cookie-octet.
-bool is_cookie_octet(char c) {
-    return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
-}
-
 }  // namespace
 
 HeadResult parse_head(std::string_view bytes, const HeadLimits& limits, size_t& scanned) {
@@ -330,6 +320,10 @@ std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_v
         }
     }
     return found;
+}
+
+bool is_cookie_octet(char c) {
+    return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
 }
 
 bool is_token(std::string_view text) {

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/core/authority.h"
+
 namespace wayleave {
 
 struct HeadLimits {
@@ -23,12 +25,13 @@ struct HttpField {
     std::string_view value;  // without the white space around it; may hold HTAB and bytes >= 0x80 (obs-text)
 };
 
-// A value. Everything but `path` is a view into the buffer that was parsed and dies with it.
+// A value. Everything but `path` and `authority` is a view into the buffer that was parsed and dies with it.
 struct HttpHead {
     std::string_view method;
     std::string_view target;  // as sent: only for logs. Decide on `path`.
     std::string_view query;   // as sent, without '?'; known to decode to UTF-8 without control bytes
-    std::string_view host;    // the one Host field: name, IPv4 or [IPv6], and optional port
+    // Of the one Host field, which an absolute target repeats: whoever decides, decides on this.
+    Authority authority;
     std::string path;  // decoded once; UTF-8; no empty, "." or ".." segment, no backslash, no control byte
     std::vector<HttpField> fields;
     size_t size = 0;  // bytes of the head; what follows is the body or the next protocol
@@ -70,6 +73,8 @@ using HeadResult = std::variant<NeedMore, HttpHead, HeadRefusal>;
 
 // RFC 9110 5.6.2: at least one character, all of them token characters.
 [[nodiscard]] bool is_token(std::string_view text);
+// RFC 6265 4.1.1.
+[[nodiscard]] bool is_cookie_octet(char c);
 [[nodiscard]] bool same_ignoring_case(std::string_view a, std::string_view b);
 // `text` without spaces and tabs at either end (RFC 9110 5.6.3, OWS).
 [[nodiscard]] std::string_view trim(std::string_view text);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/core/credential.h"
 #include "daemon/core/used_tokens.h"
 
 namespace wayleave {
@@ -15,26 +16,43 @@ Rejection used_before() {
     return unauthenticated("the token was used before");
 }
 
-Proof proof_of(const Runtime& runtime, const Credential& credential,
+// No text is ever a certificate, and no certificate is text: what the block names decides who is asked.
+Proof proof_of(const Runtime& runtime, const Credential& credential, const Shown& shown,
                const std::vector<AnsweredProof>& answers, Now now) {
+    const dsl::TokenSource& source = runtime.policy->tokens[credential.token].from[credential.source];
+    if (!carries_text(source)) {
+        // Whoever made the TLS connection has proved it, to an authority that the listener names.
+        return shown.certificate ? Proof::good(*shown.certificate)
+                                 : Proof::refused("no certificate was shown");
+    }
+    if (!can_carry(source, credential.text))
+        return Proof::refused("the token holds bytes that cannot stand where it is looked for");
     for (const AnsweredProof& answer : answers) {
         if (answer.credential == credential) return answer.proof;
     }
-    // Whoever made the TLS connection has proved it, to an authority that the listener names.
-    const dsl::TokenSource& source = runtime.policy->tokens[credential.token].from[credential.source];
-    if (source.kind == dsl::ast::Source::Kind::certificate) return Proof::good(credential.text);
     return runtime.verifier->verify(credential, now);
 }
 
-std::string user_of(const dsl::TokenDecl& token, const Claims& claims) {
+// Where several issuers give names, the same name is somebody else's with each: "REALM|alice". A realm is the
+// policy's word, so that only its own bar needs another spelling for the two parts to stay apart.
+std::string user_of(const dsl::Route& route, const dsl::TokenDecl& token, const Claims& claims) {
+    std::string user;
     for (size_t i = 0; i < token.claims.size(); ++i) {
-        if (token.claims[i].name == token.user) return std::get<std::string>(claims.values[i].held);
+        if (token.claims[i].name == token.user) user = std::get<std::string>(claims.values[i].held);
     }
-    return {};
+    if (user.empty() || !route.several_realms) return user;
+    std::string out;
+    for (const char c : token.realm) out += c == '|' ? std::string("%7C") : std::string(1, c);
+    return out + "|" + user;
 }
 
-std::variant<Identified, Rejection> read_proof(const Runtime& runtime, size_t place, uint32_t number,
-                                               const Proof& proof, Now now) {
+bool is_secret_user(const dsl::TokenDecl& token) {
+    return std::any_of(token.claims.begin(), token.claims.end(),
+                       [&](const dsl::ClaimDecl& claim) { return claim.name == token.user && claim.secret; });
+}
+
+std::variant<Identified, Rejection> read_proof(const Runtime& runtime, const dsl::Route& route, size_t place,
+                                               uint32_t number, const Proof& proof, Now now) {
     const dsl::TokenDecl& token = runtime.policy->tokens[number];
     auto claims = read_claims(token, proof.payload, now.wall_ms);
     if (!claims) return unauthenticated(claims.error());
@@ -42,23 +60,23 @@ std::variant<Identified, Rejection> read_proof(const Runtime& runtime, size_t pl
         runtime.used_tokens->was_used(token.name, claims->id, now.wall_ms)) {
         return used_before();
     }
-    std::string user = user_of(token, *claims);
-    return Identified{place, number, std::move(user), std::move(*claims)};
+    std::string user = user_of(route, token, *claims);
+    return Identified{place, number, std::move(user), is_secret_user(token), std::move(*claims)};
 }
 
 }  // namespace
 
-Identification identify(const Runtime& runtime, const dsl::Route& route, const std::vector<Credential>& shown,
+Identification identify(const Runtime& runtime, const dsl::Route& route, const Shown& shown,
                         const std::vector<AnsweredProof>& answers, Now now) {
     Rejection why = unauthenticated("no token was sent");
     // What nobody could look at might have been good, so that is what the client is told.
     const auto failed = [&](Rejection rejection) {
         if (why.reason != Reason::unavailable) why = std::move(rejection);
     };
-    for (const Credential& credential : shown) {
+    for (const Credential& credential : shown.credentials) {
         const auto place = static_cast<size_t>(
             std::find(route.auth.begin(), route.auth.end(), credential.token) - route.auth.begin());
-        const Proof proof = proof_of(runtime, credential, answers, now);
+        const Proof proof = proof_of(runtime, credential, shown, answers, now);
         switch (proof.kind) {
             case Proof::Kind::pending: return credential;
             case Proof::Kind::refused: failed(unauthenticated(std::string(proof.because))); break;
@@ -66,7 +84,7 @@ Identification identify(const Runtime& runtime, const dsl::Route& route, const s
                 failed({Reason::unavailable, std::string(proof.because), {}, {}, 0});
                 break;
             case Proof::Kind::good: {
-                auto read = read_proof(runtime, place, credential.token, proof, now);
+                auto read = read_proof(runtime, route, place, credential.token, proof, now);
                 if (auto* who = std::get_if<Identified>(&read)) return std::move(*who);
                 failed(std::move(std::get<Rejection>(read)));
             }

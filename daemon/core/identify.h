@@ -2,6 +2,7 @@
 // `$auth`.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,19 +17,26 @@
 namespace wayleave {
 
 struct Identified {
-    size_t place = 0;    // in Route::auth
-    uint32_t token = 0;  // in Policy::tokens
-    std::string user;    // may be empty
+    size_t place = 0;       // in Route::auth
+    uint32_t token = 0;     // in Policy::tokens
+    std::string user;       // may be empty; with its realm where the route takes tokens of several
+    bool nameless = false;  // the claim that names the user is secret: others are not told
     Claims claims;
 };
 
 // Who it is, or why not, or what must be asked for first.
 using Identification = std::variant<Identified, Rejection, Credential>;
 
-// The first credential that proves something decides; they stand in the order of Route::auth. `answers` are
-// those to earlier questions of the same client.
-[[nodiscard]] Identification identify(const Runtime& runtime, const dsl::Route& route,
-                                      const std::vector<Credential>& shown,
+// What one client shows, by whichever way it comes.
+struct Shown {
+    std::vector<Credential> credentials;  // in the order of Route::auth
+    // What TLS knows about the client: the only proof of a block `from certificate`. May be null.
+    std::shared_ptr<const std::string> certificate = nullptr;
+};
+
+// The first credential that proves something decides. `answers` are those to earlier questions of the same
+// client.
+[[nodiscard]] Identification identify(const Runtime& runtime, const dsl::Route& route, const Shown& shown,
                                       const std::vector<AnsweredProof>& answers, Now now);
 
 // The claims where the route's conditions read them.

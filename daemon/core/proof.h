@@ -10,7 +10,7 @@ namespace wayleave {
 struct Credential {
     uint32_t token = 0;   // in Policy::tokens
     uint32_t source = 0;  // in that token's `from`
-    std::string text;     // secret: never logged
+    std::string text;     // secret: never logged; of a certificate none, since TLS has it
 
     friend bool operator==(const Credential&, const Credential&) = default;
 };

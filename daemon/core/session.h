@@ -106,6 +106,7 @@ struct Session {
     bool stalled = false;     // the socket took not all, and something waits
     bool last_bytes = false;  // what is queued is the last of it
     bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
+    bool nameless = false;    // the user's name is a secret claim; as it was when the connection was made
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
@@ -142,6 +143,9 @@ struct Session {
     int64_t expires_ms = 0;      // wall time; 0: never
     int64_t auths_since_ms = 0;
     uint32_t auths = 0;  // `$auth` within a minute
+
+    // What others may know of the user.
+    [[nodiscard]] std::string_view shown_user() const { return nameless ? std::string_view() : user; }
 };
 
 }  // namespace wayleave

@@ -63,8 +63,10 @@ class Note {
           now_(now),
           out_(out) {}
 
-    void rules(std::string_view action, dsl::RootId root, dsl::NodeId verdict) {
+    // All rules of a decision; or, where not all is known that they ask about, the one that has decided.
+    void rules(std::string_view action, dsl::RootId root, dsl::NodeId verdict, bool all = true) {
         for (const dsl::Clause& clause : route_.clauses[root]) {
+            if (!all && verdict != dsl::verdict(clause.rule)) continue;
             const dsl::RuleInfo& rule = route_.rules[clause.rule];
             dsl::Finding found = dsl::find_out(words_, clause.condition, request_);
             out_.rules.push_back({words_.rule(action, clause), rule.place, rule.allow, found.holds,
@@ -362,13 +364,19 @@ Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission,
         const auto& program = route->program;
         for (const dsl::Join& join : route->joins) {
             std::string channel;
-            if (dsl::decide(program, program.nodes, program.roots[join.condition], request) != dsl::never &&
-                dsl::build_channel(program, join.channel, request, channel))
-                text.effects.push_back("joins " + shown_channel(*route, join.channel, channel));
+            if (dsl::decide(program, program.nodes, program.roots[join.condition], request) == dsl::never)
+                continue;
+            const bool named = dsl::build_channel(program, join.channel, request, channel);
+            text.effects.push_back(named ? "joins " + shown_channel(*route, join.channel, channel)
+                                         : "does not join " + dsl::Words{*route}.pattern(join.channel) +
+                                               ": a value in it is empty, or the name is too long");
         }
     }
     if (detail) note.not_asked();
     const bool judged = admitted || turned->judged;
+    // A deny that needs only the handshake has spoken before the claims were known.
+    const bool early = turned && !turned->judged && turned->verdict != dsl::never;
+    if (detail && early) note.rules("connect", route->connect, out.verdict, false);
     if (!detail || !judged) return out;
     if (!route->api) note.rules("connect", route->connect, out.verdict);
     for (const dsl::Limit& limit : route->limits) {

@@ -115,7 +115,7 @@ Result<std::string> with_names(const dsl::TokenDecl& token, const std::string& c
     if (!token.issuer.empty() && absent("iss")) append_json(out, token.issuer);
     if (!token.audience.empty() && absent("aud")) append_json(out, token.audience);
     if (token.single_use && absent("jti")) append_json(out, stated);
-    if (token.single_use && absent("exp")) out += std::to_string(now.wall_ms / 1000 + hour_s);
+    if (token.needs_exp && absent("exp")) out += std::to_string(now.wall_ms / 1000 + hour_s);
     if (token.max_age_ms > 0 && absent("iat")) out += std::to_string(now.wall_ms / 1000);
     const size_t open = claims.find('{');
     const bool empty = object.size() == 0;
@@ -204,7 +204,8 @@ class RequestWriter {
 const dsl::Route* route_at(const dsl::Policy& policy, const RequestWriter& writer, DoorKind kind) {
     dsl::RouteMatch match;
     const bool api = kind == DoorKind::api;
-    if (!(api ? policy.api_router : policy.router).find(host_name(writer.host()), writer.path(), match))
+    const auto authority = parse_authority(writer.host());
+    if (!authority || !(api ? policy.api_router : policy.router).find(authority->name, writer.path(), match))
         return nullptr;
     return (api ? policy.apis : policy.routes)[match.route].get();
 }

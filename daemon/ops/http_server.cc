@@ -33,6 +33,10 @@ std::string refusal(int status, std::string_view reason) {
     return to_text({status, "text/plain; charset=utf-8", std::string(reason) + "\n"});
 }
 
+bool is_loopback(const dsl::Address& address) {
+    return address.is_v4() ? address.bytes[12] == 127 : address == *dsl::parse_address("::1");
+}
+
 }  // namespace
 
 class HttpServer::Connection {
@@ -91,6 +95,8 @@ class HttpServer::Connection {
             if (const auto* refused = std::get_if<HeadRefusal>(&parsed))
                 return refusal(refused->status, refused->reason);
             const auto& head = std::get<HttpHead>(parsed);
+            if (!answers(head.authority))
+                return refusal(421, "no such host here; ask by address, or add the name to admin.hosts");
             if (head.chunked) return refusal(501, "send the body with Content-Length");
             method_ = head.method;
             path_ = head.path;
@@ -103,6 +109,14 @@ class HttpServer::Connection {
         asked_ = true;
         const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
         return to_text(server_.handler_({method_, path_, body}));
+    }
+
+    [[nodiscard]] bool answers(const Authority& host) const {
+        if (!server_.answers_host_) return true;
+        sockaddr_storage local{};
+        socklen_t size = sizeof local;
+        if (getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&local), &size) != 0) return false;
+        return server_.answers_host_(host, address_of(local));
     }
 
     HttpServer& server_;
@@ -120,10 +134,18 @@ class HttpServer::Connection {
     Timer deadline_;
 };
 
-HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler)
+bool is_own_host(const Authority& host, const dsl::Address& local, const std::vector<std::string>& names) {
+    const bool bracketed = host.name.starts_with('[');
+    const std::string literal = bracketed ? host.name.substr(1, host.name.size() - 2) : host.name;
+    if (const auto address = dsl::parse_address(literal)) return *address == local || is_loopback(*address);
+    return host.name == "localhost" || std::find(names.begin(), names.end(), host.name) != names.end();
+}
+
+HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host)
     : loop_(loop),
       socket_(std::move(listening)),
       handler_(std::move(handler)),
+      answers_host_(std::move(answers_host)),
       io_(loop, socket_.get(), [this](int) { accept_some(); }),
       sweeper_(loop, [this] {
           finished_.clear();

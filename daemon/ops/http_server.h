@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/authority.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/socket.h"
 #include "dsl/result.h"
@@ -32,7 +33,11 @@ class HttpServer {
   public:
     using Handler = std::function<OpsAnswer(const OpsRequest& request)>;
 
-    HttpServer(Loop& loop, FileDescriptor listening, Handler handler);
+    // Whether a request for this host is answered, at a connection to this address of the machine.
+    using HostRule = std::function<bool(const Authority& host, const dsl::Address& local)>;
+
+    // Without a rule every host is: a Unix socket has none.
+    HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host = {});
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
@@ -47,11 +52,18 @@ class HttpServer {
     Loop& loop_;
     FileDescriptor socket_;
     Handler handler_;
+    HostRule answers_host_;
     std::list<std::unique_ptr<Connection>> connections_;
     std::vector<std::unique_ptr<Connection>> finished_;  // freed outside of their own callbacks
     IoWatcher io_;
     Timer sweeper_;
 };
+
+// The host is an address of this machine at which it was asked, a name of the machine for itself, or one of
+// `names`. A page can give its own name the address of this machine (DNS rebinding), and would then be read
+// to; it cannot make a browser send another name than its own.
+[[nodiscard]] bool is_own_host(const Authority& host, const dsl::Address& local,
+                               const std::vector<std::string>& names);
 
 // A listening Unix socket that removes its file when it goes.
 class UnixListener {

@@ -248,8 +248,12 @@ Result<Nothing, StartError> Server::Impl::open_admin() {
     if (!socket) return refuse(socket.error());
     ListenAddress bound = listen_address(settings_.admin_address);
     bound.port = port_of(*socket);
-    admin_.emplace(loop_, std::move(*socket),
-                   [this](const OpsRequest& request) { return answer_admin(request, snapshot()); });
+    admin_.emplace(
+        loop_, std::move(*socket),
+        [this](const OpsRequest& request) { return answer_admin(request, snapshot()); },
+        [this](const Authority& host, const dsl::Address& local) {
+            return is_own_host(host, local, settings_.admin_hosts);
+        });
     log_event(Level::info, "admin-listening", "health and metrics on " + bound.text(),
               {{"address", bound.text()}});
     if (settings_.admin_is_public()) {

@@ -1,5 +1,7 @@
 #include "daemon/ops/settings.h"
 
+#include "daemon/core/authority.h"
+
 // The packaged library is built with exceptions; without them the parser has to be compiled in here.
 #undef TOML_HEADER_ONLY
 #undef TOML_SHARED_LIB
@@ -50,6 +52,7 @@ std::string_view expected_name(SettingType type) {
         case SettingType::boolean: return "true or false";
         case SettingType::share: return "a number from 0 to 1";
         case SettingType::nets: return "an array of strings such as \"10.0.0.0/8\"";
+        case SettingType::hosts: return "an array of strings such as \"metrics.example.com\"";
         default: return "a string";
     }
 }
@@ -261,7 +264,14 @@ class Reader {
         const auto at = node.source().begin;
         if (row.type == SettingType::boolean || row.type == SettingType::share)
             return read_number(row, node, listener);
-        if (row.type == SettingType::nets) return read_nets(row, node);
+        if (row.type == SettingType::nets) {
+            return read_list<dsl::Net>(row, node, "network; write \"10.0.0.0/8\" or an address", net_of,
+                                       [](const dsl::Net& net) { return net.text(); });
+        }
+        if (row.type == SettingType::hosts) {
+            return read_list<std::string>(row, node, "host; write its name without a scheme or port", host_of,
+                                          [](const std::string& host) { return host; });
+        }
         const bool fits = node.is_string() ? row.type != SettingType::integer
                                            : node.is_integer() && (row.type == SettingType::integer ||
                                                                    row.type == SettingType::size);
@@ -277,27 +287,33 @@ class Reader {
         if (!what.empty()) error(at, what);
     }
 
-    void read_nets(const SettingRow& row, const toml::node& node) {
+    // `no` says what an element is not, and what to write; `parse` takes its text, `show` gives it back.
+    template <class Element, class Parse, class Show>
+    void read_list(const SettingRow& row, const toml::node& node, std::string_view no, const Parse& parse,
+                   const Show& show) {
         const toml::array* array = node.as_array();
         if (array == nullptr || array->size() > row.max) {
             const std::string what = array == nullptr ? std::string(type_name(node)) : "too long";
             return error(node.source().begin, fmt::format("`{}` is {}, expected {}; change the value",
                                                           row.name, what, expected_name(row.type)));
         }
-        std::vector<dsl::Net> nets;
+        std::vector<Element> elements;
         std::string shown;
-        for (const toml::node& element : *array) {
-            const auto net = element.is_string() ? net_of(element.as_string()->get()) : std::nullopt;
-            if (!net) {
-                error(element.source().begin,
-                      fmt::format("`{}` holds what is no network; write \"10.0.0.0/8\" or an address",
-                                  row.name));
+        for (const toml::node& written : *array) {
+            const auto element = written.is_string() ? parse(written.as_string()->get()) : std::nullopt;
+            if (!element) {
+                error(written.source().begin, fmt::format("`{}` holds what is no {}", row.name, no));
                 continue;
             }
-            nets.push_back(*net);
-            shown += (shown.empty() ? "" : ", ") + toml_string(net->text());
+            shown += (shown.empty() ? "" : ", ") + toml_string(show(*element));
+            elements.push_back(*element);
         }
-        put(row, nets, "[" + shown + "]", nullptr, node.source().begin.line);
+        put(row, elements, "[" + shown + "]", nullptr, node.source().begin.line);
+    }
+
+    static std::optional<std::string> host_of(const std::string& text) {
+        const auto authority = parse_authority(text);
+        return authority && !authority->port ? std::optional(authority->name) : std::nullopt;
     }
 
     static std::optional<dsl::Net> net_of(const std::string& text) {

@@ -54,9 +54,10 @@ struct Settings {
     size_t broker_max_waiting_bytes = 0;
     Level log_level = Level::info;
     LogFormat log_format = LogFormat::text;
-    std::string control_socket;    // empty: none
-    std::string admin_address;     // empty: none
-    std::string static_directory;  // empty: none
+    std::string control_socket;            // empty: none
+    std::string admin_address;             // empty: none
+    std::vector<std::string> admin_hosts;  // as Authority::name
+    std::string static_directory;          // empty: none
     size_t max_queue_bytes = 0;
     size_t max_queue_messages = 0;
     std::chrono::milliseconds max_queue_age{};

@@ -25,7 +25,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 37> rows = {{
+const std::array<SettingRow, 38> rows = {{
     {"workers",
      integer,
      "threads",
@@ -230,6 +230,16 @@ const std::array<SettingRow, 37> rows = {{
      false,
      "Address for metrics and health checks; none by default.",
      &Settings::admin_address},
+    {"admin.hosts",
+     hosts,
+     "",
+     0,
+     100,
+     "",
+     {},
+     true,
+     "Names under which the admin address is asked, beside its own address and localhost.",
+     &Settings::admin_hosts},
     {"static.directory",
      path,
      "",

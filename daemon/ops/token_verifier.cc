@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "daemon/core/claims.h"
+#include "daemon/core/credential.h"
 #include "daemon/identity/verify.h"
 
 namespace wayleave {
 namespace {
-
-using From = dsl::ast::Source::Kind;
 
 constexpr std::string_view no_keys_here = "the keys of this token are fetched by the daemon alone";
 constexpr std::string_view no_keys_yet = "the keys of this token could not be fetched yet";
@@ -31,12 +30,6 @@ Proof proof_of(Result<std::string, TokenError> verified) {
 }
 
 }  // namespace
-
-std::string header_of(const dsl::TokenSource& source, std::string_view text) {
-    if (source.kind == From::cookie) return "Cookie: " + source.name + "=" + std::string(text);
-    const std::string_view scheme = source.name == "authorization" ? "Bearer " : "";
-    return source.name + ": " + std::string(scheme) + std::string(text);
-}
 
 PolicyVerifier::PolicyVerifier(std::vector<TokenTrust> tokens, std::shared_ptr<TokenCacheCounters> counters)
     : tokens_(std::move(tokens)), counters_(std::move(counters)) {

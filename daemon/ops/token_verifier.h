@@ -69,7 +69,4 @@ class PolicyVerifier final : public TokenVerifier {
     std::unique_ptr<TokenCache> cache_ = std::make_unique<TokenCache>();
 };
 
-// The field that a backend is shown: "Cookie: sid=…".
-[[nodiscard]] std::string header_of(const dsl::TokenSource& source, std::string_view text);
-
 }  // namespace wayleave

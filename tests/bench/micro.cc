@@ -41,7 +41,7 @@ std::shared_ptr<const Policy> compiled(const std::string& text) {
 // Twelve rules about one message, none of which decides early: every one is asked.
 const std::string twelve_rules = R"(
 token session {
-    keys = file "k" from cookie "sid"
+    keys = file "k"  exp = optional from cookie "sid"
     claim sub : string required   claim company : string required   claim plan : string required
     claim roles : set of string required   claim muted : bool required   claim level : int required
 }
@@ -200,7 +200,7 @@ void messages() {
 
 // A route as it is guarded in practice: who errs is kept out by address, who is known is counted by name.
 const std::string guarded = R"(
-token session { keys = file "k" from header "Authorization" claim sub : string required }
+token session { keys = file "k"  exp = optional from header "Authorization" claim sub : string required }
 route r app.example.com/ws/:room {
     auth = session
     origins = { "https://app.example.com" }

@@ -152,7 +152,8 @@ def test_what_a_client_may_do():
         assert ask(1, "message", "say", '{"text":"darn"}')["client"] == "$error rude"
         assert ask(1, "message", "say", '{"text":"bye"}')["client"] == "close 4001 forbidden"
         assert ask(1, "message", "say", '{"text":7}')["reason"] == "bad_message"
-        assert ask(1, "message", "say", '{"text":"x","to":"a/b"}')["reason"] == "bad_message"
+        assert ask(0, "message", "say", '{"text":"x","to":"a/b"}')["effects"] == ["publishes to room/acme/a=2Fb"]
+        assert ask(1, "message", "say", '{"text":"x","to":""}')["reason"] == "bad_message"
         assert ask(1, "message", "say", "nonsense")["reason"] == "bad_message"
         assert ask(1, "message", "shout", "{}")["reason"] == "unknown_message"
         assert ask(1, "presence", "room/acme/lobby")["verdict"] == "deny"
@@ -282,6 +283,7 @@ CONNECTS = [  # claims, host address, query, header, origin
 QUESTIONS = [("subscribe", "room/acme/lobby", None), ("subscribe", "room/acme/staff", None), ("subscribe", "room/globex/lobby", None),
              ("subscribe", "wall/a", None), ("publish", "wall/a", {"n": 1}), ("publish", "wall/b", {"n": 1}), ("publish", "room/acme/lobby", {}),
              ("message", "say", {"text": "hi"}), ("message", "say", {"text": "darn"}), ("message", "say", {"text": "hi", "to": "a/b"}),
+             ("message", "say", {"text": "hi", "to": ""}),
              ("message", "say", {"text": 7}), ("message", "say", {}), ("message", "shout", {}), ("message", "say", {"text": "bye"}),
              ("subscribe", "not//one", None)]
 PEOPLE = [{"sub": "a"}, {"sub": "a", "roles": ["staff"]}, {"sub": "a", "level": 3}, {"sub": "b", "level": 9, "roles": ["staff", "x"]}]

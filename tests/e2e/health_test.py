@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Readiness: publications come to every worker, or /readyz says who is stuck."""
 import ctypes
+import http.client
 import os
 
 from daemon import Daemon, wait_until
@@ -65,6 +66,23 @@ def test_a_worker_that_is_stuck_is_named():
             return print("      not tested: this machine does not let a parent trace its child")
         wait_until(lambda: daemon.admin("/readyz") == (200, "ok\n"), "readiness after the worker goes on")
         daemon.wait_log("event=delivery-resumed")
+
+
+def test_a_page_that_takes_our_address_learns_nothing():
+    def ask(daemon, host):
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.admin_port, timeout=20)
+        connection.request("GET", "/metrics", headers={"Host": host})
+        return connection.getresponse().status
+
+    with Daemon(POLICY) as daemon:
+        port = daemon.admin_port
+        own = [f"127.0.0.1:{port}", f"localhost:{port}", "[::1]"]
+        assert [ask(daemon, host) for host in own] == [200] * 3
+        assert [ask(daemon, host) for host in ("rebound.example", f"rebound.example:{port}", "10.0.0.1")] == [421] * 3
+        daemon.edit("wayleave.toml", "[admin]", '[admin]\nhosts = ["metrics.example"]')
+        daemon.reload()
+        assert ask(daemon, "metrics.example:80") == 200
+        assert ask(daemon, "rebound.example") == 421
 
 
 def test_nobody_names_the_canarys_channel():

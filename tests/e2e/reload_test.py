@@ -90,6 +90,7 @@ async def test_broken_edit_by_signal():
         daemon.edit("routes.d/test.route", *BROKEN)
         daemon.hang_up()
         daemon.wait_log("event=reload-refused")
+        daemon.wait_log("did you mean `text`")  # the log is written by a thread of its own
         lines = daemon.log()
         assert "there is no `txet`" in lines and "did you mean `text`" in lines, lines
         assert re.search(r"test\.route:\d+:\d+", lines), lines

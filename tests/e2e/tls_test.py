@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 import warnings
 
 from client import Client, status_of
@@ -298,6 +299,29 @@ async def test_certificates_by_name_and_new_ones_by_reload():
         assert served(daemon, "new.example") == ["two.example", "new.example"]
         await client.must("say")
         await client.close()
+
+
+async def test_words_are_no_certificate():
+    """On a plain listener, beside a block for tokens: what a message says about a certificate proves nothing."""
+    daemon = Daemon(TOKEN_BLOCK + """
+token device {
+    from certificate
+    claim sub : string required
+    claim org : string as "subject.O" else "nobody"
+}
+token plain { keys = file "../keys/demo.key"  issuer = "https://issuer.example"  from header "X-Token"  claim sub : string required
+    claim org : string else "nobody" }
+route both /both { auth = { plain, device }  origins = { none }  allow connect
+    message secret { allow  deny if user.org != "Acme" because "not for you" } }
+""")
+    async with daemon:
+        alice = await Client.open(daemon, "/both", extra_headers={"X-Token": daemon.token("alice")})
+        for claims in ({"sub": "alice", "subject": {"O": "Acme"}},
+                       {"sub": "alice", "subject": {"O": "Acme"}, "exp": int(time.time()) + 600}):
+            await alice.refused("$auth", "unauthenticated", token=json.dumps(claims))
+        await alice.refused("secret", "forbidden")
+        words = json.dumps({"sub": "alice", "subject": {"O": "Acme"}})
+        assert await status_of(daemon, "/both", extra_headers={"X-Token": words}) == 401
 
 
 async def test_client_certificates_are_who_somebody_is():

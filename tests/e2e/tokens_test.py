@@ -161,6 +161,23 @@ async def test_a_backend_says_who_it_is():
             assert daemon.metric('wayleave_checks_total{result="cached"}') == 2
 
 
+async def test_what_a_message_brings_is_no_line_of_its_own():
+    """A token of `$auth` is judged as the handshake judges what stands in a cookie or a header."""
+    with Backend(whoami) as backend:
+        async with Daemon(CHECK % (backend.url, "", "")) as daemon:
+            ann = await Client.open(daemon, **sid("u-ann"))
+            asked = len(backend.requests)
+            for text in ("u-ann\r\nX-Admin: 1", "u-eve\r\n\r\nGET /whoami HTTP/1.1\r\nHost: a\r\nCookie: sid=u-ann",
+                         "u-ann\n", "u-ann\r", "u-ann\0", "u-ann\x7f", " u-ann"):
+                await ann.refused("$auth", "unauthenticated", token=text)
+            assert len(backend.requests) == asked, [request.headers for request in backend.requests[asked:]]
+            # What no cookie can be may be a header's, and is shown as one.
+            backend.answer = lambda request: (200, {"sub": "ann"} if request.headers.get("X-Session") else {"sub": "eve"})
+            await ann.must("$auth", token="u-ann; other=1")
+            shown = backend.requests[-1].headers
+            assert shown["X-Session"] == "u-ann; other=1" and "Cookie" not in shown, shown
+
+
 async def test_what_a_backend_may_answer():
     answers = {
         "500": (lambda _: (500, "oops"), 503), "302": (lambda _: (302, "", {"Location": "http://127.0.0.1:1/"}), 503),

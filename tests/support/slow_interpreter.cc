@@ -291,7 +291,7 @@ bool SlowInterpreter::matches(const ast::ChannelPattern& pattern, const Place& p
         if (segment.kind == ast::Segment::Kind::rest) return true;
         if (segment.kind == ast::Segment::Kind::text && parts[i] != segment.text) return false;
         if (segment.kind == ast::Segment::Kind::insert) {
-            const std::string text = insert(segment.insert, place);
+            const std::string text = slow_escape(insert(segment.insert, place));
             if (!slow_segment(text) || parts[i] != text) return false;
         }
         if (segment.kind == ast::Segment::Kind::capture) {
@@ -307,7 +307,8 @@ std::optional<std::string> SlowInterpreter::channel(const ast::ChannelPattern& p
     std::string out;
     for (const ast::Segment& segment : pattern.segments) {
         const bool inserted = segment.kind == ast::Segment::Kind::insert;
-        const std::string part = inserted ? insert(segment.insert, place) : std::string(segment.text);
+        const std::string part =
+            inserted ? slow_escape(insert(segment.insert, place)) : std::string(segment.text);
         if (!slow_segment(part)) return std::nullopt;
         out += (&segment == &pattern.segments.front() ? "" : "/") + part;
     }

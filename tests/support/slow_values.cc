@@ -1,5 +1,6 @@
 #include "tests/support/slow_values.h"
 
+#include <cstdio>
 #include <limits>
 
 namespace wayleave::tests {
@@ -152,9 +153,24 @@ bool slow_compare(ast::CompareOp op, const Value& left, const Value& right) {
 bool slow_segment(std::string_view segment) {
     const auto fits = [](char c) {
         return lower(c) || upper(c) || digit(c) ||
-               std::string_view("._-~@:").find(c) != std::string_view::npos;
+               std::string_view("._-~@:=").find(c) != std::string_view::npos;
     };
     return all(segment, fits) && segment[0] != ':' && segment != "." && segment != "..";
+}
+
+std::string slow_escape(const std::string& value) {
+    std::string out;
+    for (const char c : value) {
+        std::string piece(1, c);
+        const bool alone = value == "." || value == "..";
+        if (alone || c == '=' || !slow_segment("a" + piece) || (out.empty() && c == ':')) {
+            char hex[4];
+            std::snprintf(hex, sizeof hex, "=%02X", static_cast<unsigned char>(c));
+            piece = hex;
+        }
+        out += piece;
+    }
+    return out;
 }
 
 bool slow_capture(std::string_view type, std::string_view segment) {

@@ -15,6 +15,7 @@ namespace wayleave::tests {
 
 // Whether a segment can be part of a channel's name, and whether a capture of that type takes it.
 [[nodiscard]] bool slow_segment(std::string_view segment);
+[[nodiscard]] std::string slow_escape(const std::string& value);  // as an insert stands in a channel
 [[nodiscard]] bool slow_capture(std::string_view type, std::string_view segment);
 
 [[nodiscard]] std::vector<std::string> slow_split(std::string_view text, char separator);

@@ -26,7 +26,7 @@ BanEntry nobody() {
 }
 
 const std::string policy = R"(
-token session { keys = file "k" from header "Authorization" claim sub : string required }
+token session { keys = file "k"  exp = optional from header "Authorization" claim sub : string required }
 route chat /chat {
     auth    = session
     origins = { none }
@@ -171,7 +171,7 @@ TEST_CASE("who earns a ban on an open connection is closed, and not let in under
 
 TEST_CASE("a refusal before all facts are known counts for the bans that can be told") {
     World world(policy);
-    for (int i = 0; i < 3; ++i) (void)world.connect("/chat", "Origin: https://evil.example\r\n" + good);
+    for (int i = 0; i < 3; ++i) (void)world.connect("/chat", bad);
     CHECK_THAT(world.read(world.connect("/chat", good)), StartsWith("HTTP/1.1 403"));
 }
 
@@ -238,4 +238,20 @@ TEST_CASE("bytes are limited by what messages weigh") {
     world.now.steady_ms += 2000;
     world.feed(id, masked(Opcode::text, message));
     CHECK_THAT(world.last(id), Contains("$ok"));
+}
+
+TEST_CASE("a foreign page gets nobody banned") {
+    World world(policy);
+    const auto status = [&](const std::string& headers) {
+        return world.read(world.connect("/chat", headers)).substr(9, 3);
+    };
+    // Whatever else is wrong with what it makes the browser send.
+    for (int i = 0; i < 5; ++i) {
+        CHECK(status("Origin: https://evil.example\r\n" + bad) == "403");
+        CHECK(status("Origin: null\r\n") == "403");
+        CHECK(status("Sec-Fetch-Site: cross-site\r\n" + bad) == "403");
+    }
+    CHECK(status(good) == "101");
+    for (int i = 0; i < 3; ++i) CHECK(status(bad) == "401");
+    CHECK_THAT(world.read(world.connect("/chat", good)), Contains("too many refused requests"));
 }

@@ -14,6 +14,7 @@ dsl::TokenDecl token() {
     dsl::TokenDecl out;
     out.issuer = "https://login";
     out.audience = "chat";
+    out.needs_exp = false;
     out.claims = {
         {"sub", {"sub"}, {Kind::string, Shape::one}, true, {}, false},
         {"level", {"app", "level"}, {Kind::integer, Shape::one}, false, dsl::Value(int64_t{1}), false},
@@ -149,4 +150,28 @@ TEST_CASE("claims are bounded in depth and size") {
     CHECK(error(payload(R"(,"sub2":")" + std::string(5000, 'x') + "\"")) == "");
     CHECK(error(R"({"iss":"https://login","aud":"chat","sub":")" + std::string(4097, 'x') + "\"}") ==
           "the token's claim sub is too long");
+}
+
+TEST_CASE("a token says when it ends, unless its block lets it be") {
+    dsl::TokenDecl strict = token();
+    strict.needs_exp = true;
+    CHECK(read_claims(strict, payload(""), now_ms).error() == "the token has no exp");
+    CHECK(read_claims(strict, payload(R"(,"exp":null)"), now_ms).error() == "the token's exp is no time");
+    CHECK(read_claims(strict, payload(R"(,"exp":1700000001)"), now_ms));
+    CHECK(read_claims(token(), payload(""), now_ms));
+}
+
+TEST_CASE("an empty text names no user") {
+    dsl::TokenDecl named = token();
+    named.user = "sub";
+    const std::string nobody = R"({"iss":"https://login","aud":"chat","sub":""})";
+    CHECK(read_claims(named, nobody, now_ms).error() == "the token has no claim sub");
+    CHECK(read_claims(named, payload(""), now_ms));
+    // Of a claim that names nobody, it is a text like any other.
+    named.user = "";
+    CHECK(read_claims(named, nobody, now_ms));
+    named.user = "sub";
+    named.claims[0].required = false;
+    named.claims[0].otherwise = dsl::Value(std::string("guest"));
+    CHECK(read_claims(named, nobody, now_ms)->values[0] == dsl::Value(std::string("guest")));
 }

@@ -18,7 +18,7 @@ using namespace wayleave::test;
 namespace {
 
 const std::string policies[] = {R"(
-token session { keys = file "keys.jwks"  from query "token"  claim sub : string required }
+token session { keys = file "keys.jwks"  exp = optional  from query "token"  claim sub : string required }
 channel room/*  { history = 20  keep = 1h }
 channel batch/* { history = 20  keep = 1h  batch = 150ms  priority = low }
 channel mail/:u { history = 40  keep = 1h  acks = user  priority = urgent }
@@ -35,7 +35,7 @@ route chat /chat {
 }
 )",
                                 R"(
-token session { keys = file "keys.jwks"  from query "token"  claim sub : string required }
+token session { keys = file "keys.jwks"  exp = optional  from query "token"  claim sub : string required }
 channel room/*  { history = 7  keep = 1h  priority = urgent }
 channel batch/* { history = 20  keep = 1h }
 channel mail/:u { history = 40  keep = 1h  acks = user }

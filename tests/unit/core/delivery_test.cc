@@ -10,7 +10,7 @@ namespace {
 
 const std::string policy = R"(
 token session {
-    keys = file "keys.jwks"
+    keys = file "keys.jwks"  exp = optional
     from query "token"
     claim sub : string required
 }

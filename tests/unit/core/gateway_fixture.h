@@ -36,12 +36,14 @@ inline std::shared_ptr<const dsl::Policy> policy_from(const std::string& text) {
 class OpenVerifier final : public TokenVerifier {
   public:
     Proof verify(const Credential& credential, Now) const override {
+        seen.push_back(credential);
         if (credential.text == "bad") return Proof::refused("the signature is wrong");
         if (credential.text.starts_with("ask")) return Proof::pending();
         const auto it = tokens.find(credential.text);
         return Proof::good(it == tokens.end() ? credential.text : it->second);
     }
     std::map<std::string, std::string, std::less<>> tokens;
+    mutable std::vector<Credential> seen;
 };
 
 // The memory broker for one worker. It can be told to answer later, as one with a disk or a network does.

@@ -10,7 +10,7 @@ namespace {
 
 const std::string chat = R"(
 token session {
-    keys = file "keys.jwks"
+    keys = file "keys.jwks"  exp = optional
     from query "token"
     claim sub   : string required
     claim plan  : string else "free"
@@ -223,7 +223,7 @@ TEST_CASE("what the policy refuses is refused with its reason") {
     CHECK_THAT(answer(R"({"type":"chat.say","room":"hall"})"),
                Contains("bad_message") && Contains("field text is missing"));
     CHECK_THAT(answer(R"({"type":"chat.say","room":7,"text":"x"})"), Contains("field room is no string"));
-    CHECK_THAT(answer(R"({"type":"chat.say","room":"a/b","text":"x"})"),
+    CHECK_THAT(answer(R"({"type":"chat.say","room":"","text":"x"})"),
                Contains("cannot be part of a channel"));
     CHECK_THAT(answer(R"({"type":"chat.shout"})"), Contains("unknown_message"));
     CHECK_THAT(answer(R"({"type":"$wipe"})"), Contains("unknown_message"));

@@ -11,7 +11,7 @@ namespace {
 
 const std::string plain_policy = R"(
 token session {
-    keys = file "keys.jwks"
+    keys = file "keys.jwks"  exp = optional
     from query "token"
     claim sub   : string required
     claim roles : set of string else {}
@@ -34,7 +34,7 @@ route chat /chat {
 )";
 const std::string roles_policy = R"(
 token session {
-    keys = file "keys.jwks"
+    keys = file "keys.jwks"  exp = optional
     from query "token"
     claim sub   : string required
     claim roles : set of string else {}
@@ -289,4 +289,152 @@ TEST_CASE("$auth waits for an answer while the session goes on") {
     CHECK_THAT(world.last(id), Contains(R"("error":"unavailable","because":"silent")"));
     world.say(id, R"({"type":"wave","$id":2})");
     CHECK(world.last(id) == R"({"type":"$ok","re":2})");
+}
+
+namespace {
+
+const std::string two_issuers = R"(
+token ours   { keys = file "a"  exp = optional  issuer = "https://ours"    from query "ours"    claim sub : string required }
+token theirs { keys = file "b"  exp = optional  issuer = "https://the|irs" from query "theirs"  claim sub : string required }
+token ticket { keys = file "a"  exp = optional  issuer = "https://ours"    from query "ticket"  claim sub : string required }
+token hidden { keys = file "c"  exp = optional  from query "hidden"  claim sub : string required secret }
+channel mail/** { history = 5  keep = 1h  acks = user }
+channel room/*  { presence = true  join_leave = true }
+route both /both { auth = { ours, theirs, ticket }  origins = { none }  allow connect
+    join mail/all  join room/a  allow presence on room/* }
+route one  /one  { auth = { ours, ticket }  origins = { none }  allow connect  join room/a  allow presence on room/* }
+route shy  /shy  { auth = hidden  origins = { none }  allow connect  join room/a  allow presence on room/* }
+)";
+
+std::string from(const std::string& issuer, const std::string& user = "alice") {
+    return escaped(R"({"iss":")" + issuer + R"(","sub":")" + user + R"("})");
+}
+
+}  // namespace
+
+TEST_CASE("one name from two issuers is two users, and from two blocks of one issuer one") {
+    World world(two_issuers);
+    const ConnectionId ours = world.connect("/both?ours=" + from("https://ours"));
+    CHECK_THAT(world.read(ours), Contains(R"("user":"https://ours|alice")"));
+    const ConnectionId theirs = world.connect("/both?theirs=" + from("https://the|irs"));
+    CHECK_THAT(world.read(theirs), Contains(R"("user":"https://the%7Cirs|alice")"));
+    const ConnectionId ticket = world.connect("/both?ticket=" + from("https://ours"));
+    CHECK_THAT(world.read(ticket), Contains(R"("user":"https://ours|alice")"));
+    (void)world.read(ours);
+    (void)world.read(theirs);
+
+    // Presence counts two users, one of them twice.
+    world.say(ours, R"({"type":"$presence","channel":"room/a","$id":1})");
+    const std::string roster = world.last(ours);
+    CHECK_THAT(roster, Contains(R"({"user":"https://ours|alice","connections":2})"));
+    CHECK_THAT(roster, Contains(R"({"user":"https://the%7Cirs|alice","connections":1})"));
+
+    // `$auth` stays with the issuer, and takes any of its blocks.
+    world.say(ours, auth(R"({"iss":"https://the|irs","sub":"alice"})"));
+    CHECK_THAT(world.last(ours), Contains("this is not the token of the same user"));
+    world.say(ours, auth(R"({"iss":"https://ours","sub":"alice"})"));
+    CHECK_THAT(world.last(ours), Contains("$ok"));
+
+    // Where a route takes those of one only, the name is the claim.
+    const ConnectionId plain = world.connect("/one?ours=" + from("https://ours"));
+    CHECK_THAT(world.read(plain), Contains(R"("user":"alice")"));
+}
+
+TEST_CASE("an acknowledgement of one issuer's user moves nobody else's cursor") {
+    World world(two_issuers);
+    const ConnectionId ours = world.connect("/both?ours=" + from("https://ours"));
+    const ConnectionId theirs = world.connect("/both?theirs=" + from("https://the|irs"));
+    (void)world.read(ours);
+    (void)world.read(theirs);
+    Draft draft;
+    draft.channel = "mail/all";
+    draft.members = R"("a":1)";
+    draft.retention = {5, 3'600'000, 0};
+    draft.now = world.now;
+    (void)world.broker.publish(std::move(draft), {});
+    world.turn();
+    world.say(ours, R"({"type":"$ack","channel":"mail/all","offset":1,"$id":1})");
+    CHECK_THAT(world.last(ours), Contains("$ok"));
+    const auto progress = [&](const std::string& user) {
+        return world.broker.memory.progress({"mail/all", user, {}, {5, 3'600'000, 0}, world.now}, {})
+            ->acknowledged;
+    };
+    CHECK(progress("https://ours|alice") == 1);
+    CHECK(progress("https://the%7Cirs|alice") == 0);
+    CHECK(progress("alice") == 0);
+}
+
+TEST_CASE("a user whose name is secret is told to nobody") {
+    World world(two_issuers);
+    const ConnectionId other = world.connect("/one?ours=" + from("https://ours", "bob"));
+    (void)world.read(other);
+    const ConnectionId shy = world.connect("/shy?hidden=" + from("x", "+491701234567"));
+    const std::string hello = world.read(shy);
+    CHECK_THAT(hello, Contains("$hello") && !Contains("+49170"));
+    CHECK_THAT(world.read(other), !Contains("+49170"));
+    world.say(other, R"({"type":"$presence","channel":"room/a","$id":1})");
+    const std::string roster = world.last(other);
+    CHECK_THAT(roster, !Contains("+49170") && Contains(R"("anonymous":1)"));
+    world.gone(shy);
+    world.later(6000);
+    CHECK_THAT(world.read(other), !Contains("+49170"));
+    world.say(other, R"({"type":"$presence","channel":"room/a","$id":1})");
+    CHECK_THAT(world.last(other), Contains(R"("anonymous":0)"));
+}
+
+TEST_CASE("a deny that needs only the handshake comes before any token is looked at") {
+    World world(R"(
+token session { keys = file "k"  exp = optional  from query "token"  claim sub : string required }
+route chat /chat { auth = session  origins = { none }
+    allow connect
+    deny connect if ip in 10.9.0.0/16 because "not from there"
+    deny connect if user.sub == "mallory" because "mallory is not welcome"
+    limit connects to 1/h per ip }
+route only /only { auth = session  origins = { none }  allow connect if ip in 10.0.0.0/16 }
+)");
+    for (const std::string token : {"ask-ann", "bad", "%7B%22sub%22:%22ann%22%7D", ""}) {
+        INFO(token);
+        CHECK_THAT(world.read(world.connect("/chat?token=" + token, "", "10.9.1.1")),
+                   Contains(" 403 ") && Contains("not from there"));
+        CHECK_THAT(world.read(world.connect("/only?token=" + token, "", "10.9.1.1")), Contains(" 403 "));
+    }
+    CHECK(world.verifier->seen.empty());
+    CHECK(world.gateway->actions().questions.empty());
+    // By POST, too.
+    const ConnectionId post = world.gateway->opened({*dsl::parse_address("10.9.1.1"), false}, world.now);
+    world.feed(post,
+               "POST /chat?token=ask-ann HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+               "Wayleave-Session: 0000000000000000\r\nContent-Length: 2\r\n\r\n{}");
+    CHECK_THAT(world.read(post), Contains(" 403 "));
+    CHECK(world.gateway->actions().questions.empty());
+    // What hangs on the claims is said when they are known.
+    CHECK_THAT(world.read(world.connect("/chat?token=%7B%22sub%22:%22mallory%22%7D")),
+               Contains("not welcome"));
+    CHECK_THAT(world.read(world.connect("/only?token=bad")), Contains(" 401 "));
+}
+
+TEST_CASE("users that are no channel's segment have a channel all the same") {
+    World world(R"(
+token session { keys = file "k"  exp = optional  from query "token"  claim sub : string else "" }
+route chat /chat { auth = session  origins = { none }  allow connect
+    join user/{user.sub}
+    allow subscribe on inbox/{user.sub}
+    message say { field to : string required  allow  publish to user/{to} } }
+)");
+    const auto claim = [](const std::string& json) { return "/chat?token=" + escaped(json); };
+    const ConnectionId id = world.connect(claim(R"({"sub":"auth0%7C5f7"})"));
+    CHECK_THAT(world.read(id), Contains(R"("user/auth0=7C5f7")"));
+    world.say(id, R"({"type":"$subscribe","channel":"inbox/auth0=7C5f7","$id":1})");
+    CHECK_THAT(world.last(id), Contains("$subscribed"));
+    world.say(id, R"({"type":"$subscribe","channel":"inbox/auth0=7c5f7","$id":1})");
+    CHECK_THAT(world.last(id), Contains("forbidden"));
+    world.say(id, R"({"type":"say","to":"auth0|5f7"})");
+    CHECK_THAT(world.last(id), Contains(R"("type":"say")"));
+    // Without a name there is none, and the operator is told.
+    world.gateway->actions().notices.clear();
+    const ConnectionId nobody = world.connect(claim("{}"));
+    CHECK_THAT(world.read(nobody), Contains("$hello"));
+    REQUIRE(world.gateway->actions().notices.size() == 1);
+    CHECK(world.gateway->actions().notices[0].event == "not-joined");
+    CHECK_THAT(world.gateway->actions().notices[0].text, Contains("user/{user.sub}"));
 }

@@ -10,7 +10,7 @@ using Catch::Matchers::StartsWith;
 namespace {
 
 const std::string base = R"(
-token session { keys = file "k" from query "token"
+token session { keys = file "k"  exp = optional from query "token"
     claim sub : string required  claim role : string else "guest" }
 route chat /chat {
     auth = session  origins = { "https://app.example.com", none }
@@ -171,9 +171,13 @@ TEST_CASE("reload: what a connection never said, it is asked to come again for")
             "token other { keys = file \"o\" from query \"t\" claim sub : string required claim role : "
             "string else \"\" }");
     }
-    SECTION("another route at its address") {
-        world.reload(with("route chat /chat", "route chat /chat2") +
-                     "route other /chat { auth = none allow connect }");
+    SECTION("another route at part of its addresses") {
+        Reloading many;
+        many.reload(with("route chat /chat", "route chat /chat, /chat2"));
+        many.reload(with("route chat /chat", "route chat /chat2") +
+                    "route other /chat { auth = none allow connect }");
+        CHECK_THAT(many.last(many.alice), StartsWith("close 1012"));
+        return;
     }
     const auto frames = world.frames(world.alice);
     REQUIRE(frames.size() == 2);
@@ -184,6 +188,16 @@ TEST_CASE("reload: who came by an address that is gone is not asked to come agai
     Reloading world;
     world.reload(with("route chat /chat", "route chat /chat2"));
     CHECK_THAT(world.last(world.alice), StartsWith("close 4403"));
+}
+
+TEST_CASE("reload: a route that takes over the addresses of another takes over its connections") {
+    Reloading world;
+    world.reload(
+        with("route chat /chat", "route chat /chat2") +
+        "route other /chat { auth = none allow connect message who { allow  deny because \"other\" } }");
+    CHECK_THAT(world.last(world.alice), Contains("$unsubscribed"));
+    world.say(world.alice, R"({"type":"who","$id":1})");
+    CHECK_THAT(world.last(world.alice), Contains(R"("because":"other")"));
 }
 
 TEST_CASE("reload: an origin that is taken out ends its pages") {
@@ -218,4 +232,55 @@ TEST_CASE("reload: many that end are spread over the drain, and none of them doe
     count();
     CHECK(ended == crowd.size());
     CHECK(world.counters.closed_by_policy.get() == 251);
+}
+
+TEST_CASE("a route is its addresses: another name changes nothing") {
+    Reloading world;
+    world.reload(with("route chat /chat", "route talk /chat"));
+    for (const ConnectionId id : {world.alice, world.boss}) CHECK(world.read(id).empty());
+    for (const ConnectionId id : {world.alice, world.boss}) {
+        world.say(id, R"({"type":"say","$id":1})");
+        CHECK_THAT(world.frames(id).back(), Contains("say") || Contains("$ok"));
+    }
+    CHECK(world.counters.closed_by_policy.get() == 0);
+    CHECK(world.survey(base).untouched == 2);
+    // Renamed and changed: judged as ever.
+    std::string text = with("route chat /chat", "route words /chat");
+    text.replace(text.find("allow connect"), 13, "allow connect deny connect if user.role != \"admin\"");
+    world.reload(text);
+    CHECK_THAT(world.last(world.alice), StartsWith("close 4403"));
+    world.say(world.boss, R"({"type":"say","$id":1})");
+    CHECK_THAT(world.last(world.boss), Contains("say") || Contains("$ok"));
+    // Two that change their names with each other stay where they are.
+    World pair(R"(
+route a /a { auth = none  allow connect  message who { allow  deny because "a" } }
+route b /b { auth = none  allow connect  message who { allow  deny because "b" } }
+)");
+    const ConnectionId at_a = pair.connect("/a");
+    (void)pair.read(at_a);
+    auto next = std::make_shared<Runtime>(*pair.runtime);
+    next->policy = policy_from(R"(
+route b /a { auth = none  allow connect  message who { allow  deny because "a" } }
+route a /b { auth = none  allow connect  message who { allow  deny because "b" } }
+)");
+    pair.gateway->replace(next, pair.now);
+    pair.later(100);
+    pair.say(at_a, R"({"type":"who","$id":1})");
+    CHECK_THAT(pair.last(at_a), Contains(R"("because":"a")"));
+    // The name went to another address: nothing is here any more.
+    Reloading moved;
+    moved.reload(with("route chat /chat", "route chat /elsewhere"));
+    CHECK_THAT(moved.last(moved.alice), StartsWith("close 4403"));
+}
+
+TEST_CASE("who would be named otherwise comes again") {
+    Reloading world;
+    const std::string other =
+        "token other { keys = file \"o\"  from query \"o\"  claim sub : string required }\nroute chat";
+    std::string text = with("route chat", other);
+    world.reload(text);
+    CHECK(world.frames(world.alice).empty());  // the route takes no other token yet
+    text.replace(text.find("auth = session"), 14, "auth = { session, other }");
+    world.reload(text);
+    CHECK_THAT(world.last(world.alice), StartsWith("close 1012"));
 }

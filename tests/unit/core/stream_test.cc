@@ -12,7 +12,7 @@ namespace {
 
 const std::string policy = R"(
 token session {
-    keys = file "keys.jwks"
+    keys = file "keys.jwks"  exp = optional
     from query "token"
     claim sub : string required
 }
@@ -239,4 +239,36 @@ TEST_CASE("a session that ends leaves no POST without an answer") {
     world.gone(stream);
     world.errands();
     CHECK_THAT(world.read(id), Contains("HTTP/1.1 410") && Contains("unknown_session"));
+}
+
+TEST_CASE("a page that sends no Origin is not a program") {
+    World world(R"(
+token web { keys = file "k"  exp = optional  from cookie "sid"  claim sub : string required }
+route chat app.example.com/chat { auth = web  origins = { "https://app.example.com", none }  allow connect
+    limit connections to 1 per user.sub on excess replace_oldest }
+)");
+    world.verifier->tokens["abc"] = R"({"sub":"ann"})";
+    const auto status = [&](const std::string& headers) {
+        const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.1"), false}, world.now);
+        world.feed(id,
+                   "GET /chat HTTP/1.1\r\nHost: app.example.com\r\nAccept: text/event-stream\r\n"
+                   "Cookie: sid=abc\r\n" +
+                       headers + "\r\n");
+        return world.read(id).substr(9, 3);
+    };
+    CHECK(status("") == "200");  // a program
+    CHECK(status("Sec-Fetch-Site: same-origin\r\n") == "200");
+    CHECK(status("Sec-Fetch-Site: none\r\n") == "200");  // the user, at the address bar
+    CHECK(status("Referer: https://app.example.com/page\r\nSec-Fetch-Site: cross-site\r\n") == "200");
+    const size_t ended = world.broker.unseated.size();
+    for (const std::string headers :
+         {"Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n", "Sec-Fetch-Site: x\r\n",
+          "Sec-Fetch-Site: \r\n", "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site\r\n",
+          "Referer: https://evil.example/\r\nSec-Fetch-Site: cross-site\r\n",
+          "Referer: https://evil.example/\r\n", "Origin: \r\n",
+          "Referer: about:blank\r\nSec-Fetch-Site: cross-site\r\n"}) {
+        INFO(headers);
+        CHECK(status(headers) == "403");
+    }
+    CHECK(world.broker.unseated.size() == ended);
 }

@@ -71,7 +71,8 @@ TEST_CASE("names that nobody reads", "[lint]") {
         {"message a { let l = \"y\" allow publish to b }", "W101 5:17\n"},
         {"input q : string from query \"q\" else \"\"", "W101 5:7\n"},
         {"input q : string from query \"q\" required", ""},  // it refuses who does not send it
-        {"input q : string from query \"q\" else \"\" join q/{q}", ""},
+        {"input q : string from query \"q\" else \"x\" join q/{q}", ""},
+        {"input q : string from query \"q\" else \"\" join q/{q}", "W118 5:48\n"},
     });
     CHECK(Looked("let a = 1\n" + in_route("let b = tls allow subscribe on s if b")).summary() ==
           "W101 1:5\n");
@@ -79,7 +80,7 @@ TEST_CASE("names that nobody reads", "[lint]") {
     CHECK(Looked(token + "route r /:x/:id(int)/*" + open + "}").summary() == "W114 2:7\nW101 2:10\n");
     CHECK(Looked(token + "route r :x.example.com/a" + open + "join a/{x} }").summary() == "W114 2:7\n");
     // In defaults, a name is read if it is read in any route.
-    CHECK(Looked("defaults { input q : string from query \"q\" else \"\" }\n" + in_route("join q/{q}") +
+    CHECK(Looked("defaults { input q : string from query \"q\" else \"x\" }\n" + in_route("join q/{q}") +
                  token.substr(0, 0) + "route s /s { auth = session origins = { none } }")
               .summary() == "W114 8:7\n");
 }

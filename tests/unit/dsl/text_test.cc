@@ -1,4 +1,5 @@
 #include "dsl/text.h"
+#include "dsl/pattern.h"
 
 #include <catch2/catch.hpp>
 
@@ -80,4 +81,42 @@ TEST_CASE("what is shown cannot steer a terminal") {
     std::string accents;
     for (int i = 0; i < 200; ++i) accents += i == 0 ? "x" : "é";
     CHECK(first_invalid_utf8(quoted(accents)) == npos);
+}
+
+TEST_CASE("every value is one segment of a channel, and no two are the same") {
+    struct Case {
+        std::string value;
+        const char* segment;
+    };
+    const std::vector<Case> cases = {
+        {"ann", "ann"},
+        {"a.b_c-d~e@f:g", "a.b_c-d~e@f:g"},
+        {"auth0|5f7", "auth0=7C5f7"},
+        {"a+b@x.test", "a=2Bb@x.test"},
+        {"a=7C", "a=3D7C"},
+        {":a", "=3Aa"},
+        {".", "=2E"},
+        {"..", "=2E=2E"},
+        {"...", "..."},
+        {"a/b", "a=2Fb"},
+        {"*", "=2A"},
+        {"\xc3\xa4", "=C3=A4"},
+        {std::string("a\0b", 3), "a=00b"},
+        {" ", "=20"},
+        {"{x}", "=7Bx=7D"},
+    };
+    for (const Case& one : cases) {
+        INFO(one.segment);
+        std::string out;
+        append_segment(out, one.value);
+        CHECK(out == one.segment);
+        CHECK(is_channel_segment(out));
+        for (const Case& other : cases) CHECK(is_segment_of(out, other.value) == (&one == &other));
+    }
+    CHECK_FALSE(is_segment_of("", ""));
+    CHECK_FALSE(is_segment_of("a", ""));
+    CHECK_FALSE(is_segment_of("auth0=7c5f7", "auth0|5f7"));  // one spelling only
+    CHECK_FALSE(is_segment_of("a=41", "aA"));
+    CHECK_FALSE(is_segment_of("ab", "a"));
+    CHECK_FALSE(is_segment_of("a", "ab"));
 }

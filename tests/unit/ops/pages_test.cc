@@ -9,6 +9,7 @@
 
 #include "daemon/ops/admin.h"
 #include "daemon/ops/control.h"
+#include "daemon/ops/http_server.h"
 #include "daemon/ops/snapshot.h"
 
 using namespace wayleave;
@@ -222,4 +223,34 @@ TEST_CASE("the line for the service manager", "[ops]") {
     shot.last_reload_refused = true;
     shot.draining = true;
     CHECK(status_line(shot) == "6 connections, policy generation 2, the last reload was refused, stopping");
+}
+
+TEST_CASE("the admin address is asked by an address of its own, or by a name that it was given") {
+    struct Case {
+        const char* host;
+        const char* local;
+        bool own;
+    };
+    const std::vector<std::string> names = {"metrics.example.com"};
+    for (const Case& one : {
+             Case{"127.0.0.1:9100", "127.0.0.1", true},
+             {"localhost:9100", "127.0.0.1", true},
+             {"LOCALHOST.", "127.0.0.1", true},
+             {"[::1]:9100", "127.0.0.1", true},
+             {"127.8.9.1", "10.0.0.5", true},
+             {"10.0.0.5:9100", "10.0.0.5", true},
+             {"[2001:db8:0::5]", "2001:db8::5", true},
+             {"Metrics.Example.com:1", "10.0.0.5", true},
+             {"10.0.0.6", "10.0.0.5", false},
+             {"[2001:db8::6]", "2001:db8::5", false},
+             {"evil.example", "127.0.0.1", false},
+             {"localhost.evil.example", "127.0.0.1", false},
+             {"127.0.0.1.evil.example", "127.0.0.1", false},
+             {"xmetrics.example.com", "10.0.0.5", false},
+         }) {
+        INFO(one.host);
+        const auto host = parse_authority(one.host);
+        REQUIRE(host);
+        CHECK(is_own_host(*host, *dsl::parse_address(one.local), names) == one.own);
+    }
 }

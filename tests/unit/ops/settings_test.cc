@@ -187,6 +187,9 @@ TEST_CASE("what is wrong is said") {
         {"trusted_proxies = \"10.0.0.0/8\"\n" + minimal, "`trusted_proxies` is a string, expected an array"},
         {"trusted_proxies = [\"proxy.example\"]\n" + minimal, "holds what is no network"},
         {"trusted_proxies = [10]\n" + minimal, "holds what is no network"},
+        {minimal + "[admin]\nhosts = \"a\"", "`admin.hosts` is a string, expected an array of strings"},
+        {minimal + "[admin]\nhosts = [\"http://a\"]", "holds what is no host; write its name"},
+        {minimal + "[admin]\nhosts = [\"a:80\"]", "holds what is no host; write its name"},
         {minimal + "adress = \"x\"", "did you mean `listen[].address`?"},
         {"workers = 0\n" + minimal, "`workers` is 0, out of range; choose 1 to 256 threads"},
         {"workers = -1\n" + minimal, "out of range"},
@@ -268,7 +271,7 @@ TEST_CASE("proxies and certificates are read, printed and read again") {
         good(directory,
              "trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::7\"]\nforwarded = \"forwarded\"\n" + minimal +
                  "tls = [{ certificate = \"/a\", key = \"/b\" }, { certificate = \"/c\", key = \"/d\" }]\n"
-                 "client_ca = \"/ca\"\nproxy_protocol = true\n");
+                 "client_ca = \"/ca\"\nproxy_protocol = true\n[admin]\nhosts = [\"Metrics.Example.com.\"]\n");
     CHECK(settings.trusted_proxies ==
           std::vector<dsl::Net>{*dsl::parse_net("10.0.0.0/8"), {*dsl::parse_address("2001:db8::7"), 128}});
     const ListenerSettings& listener = settings.listeners.at(0);
@@ -281,6 +284,8 @@ TEST_CASE("proxies and certificates are read, printed and read again") {
     const auto again = good(directory, text);
     CHECK(again.listeners == settings.listeners);
     CHECK(again.trusted_proxies == settings.trusted_proxies);
+    CHECK(settings.admin_hosts == std::vector<std::string>{"metrics.example.com"});
+    CHECK(again.admin_hosts == settings.admin_hosts);
     CHECK(again.forwarded == settings.forwarded);
 }
 
