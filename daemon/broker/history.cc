@@ -6,7 +6,8 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t overhead = 256;  // of a message beside its payload: about
+constexpr size_t overhead = 256;   // of a message beside its payload: about
+constexpr size_t user_bytes = 96;  // of a cursor beside the user's name: likewise
 
 size_t size_of(const Publication& message) {
     return message->frame.bytes().size() + message->channel.size() + overhead;
@@ -50,9 +51,20 @@ bool History::drop_oldest() {
     return true;
 }
 
+bool History::drop_user() {
+    if (users_.empty()) return false;
+    bytes_ -= user_bytes + users_.begin()->first.size();
+    users_.erase(users_.begin());
+    return true;
+}
+
 void History::expire(int64_t steady_ms) {
     while (!kept_.empty() && kept_.front().until_ms <= steady_ms) pop();
-    absl::erase_if(users_, [&](const auto& item) { return item.second.until_ms <= steady_ms; });
+    absl::erase_if(users_, [&](const auto& item) {
+        const bool over = item.second.until_ms <= steady_ms;
+        if (over) bytes_ -= user_bytes + item.first.size();
+        return over;
+    });
 }
 
 Page History::read(const Query& query) const {
@@ -97,7 +109,9 @@ Page History::read(const Query& query) const {
 }
 
 History::User& History::user(const Cursor& cursor) {
-    User& user = users_[cursor.user];
+    const auto [it, fresh] = users_.try_emplace(cursor.user);
+    if (fresh) bytes_ += user_bytes + cursor.user.size();
+    User& user = it->second;
     user.until_ms = cursor.now.steady_ms + cursor.retention.keep_ms;
     touched_ms_ = cursor.now.steady_ms;
     return user;
@@ -111,10 +125,11 @@ bool History::acknowledge(const Cursor& cursor) {
     return true;
 }
 
-void History::delivered(const Cursor& cursor) {
-    if (cursor.position.epoch != epoch_ || cursor.position.offset > top_) return;
+bool History::delivered(const Cursor& cursor) {
+    if (cursor.position.epoch != epoch_ || cursor.position.offset > top_) return false;
     User& known = user(cursor);
     known.delivered = std::max(known.delivered, cursor.position.offset);
+    return true;
 }
 
 Progress History::progress(std::string_view name) const {

@@ -39,17 +39,19 @@ class History {
     void append(Publication message, const Retention& retention, Now now);
     [[nodiscard]] Page read(const Query& query) const;
 
-    // False: the position is of another epoch, or ahead of the top.
+    // These two are false for a position of another epoch, or ahead of the top.
     [[nodiscard]] bool acknowledge(const Cursor& cursor);
-    void delivered(const Cursor& cursor);
+    bool delivered(const Cursor& cursor);
     [[nodiscard]] Progress progress(std::string_view user) const;
 
     // What has run out by then is forgotten.
     void expire(int64_t steady_ms);
     // The oldest goes, because memory is short. False: there is none.
     bool drop_oldest();
+    // Somebody's cursor goes: what he had comes to him again. False: there is none.
+    bool drop_user();
 
-    [[nodiscard]] size_t bytes() const { return bytes_; }
+    [[nodiscard]] size_t bytes() const { return bytes_; }  // of messages and cursors, about
     [[nodiscard]] size_t messages() const { return kept_.size(); }
     // Nothing would be lost with it but the numbering.
     [[nodiscard]] bool empty() const { return kept_.empty() && users_.empty(); }

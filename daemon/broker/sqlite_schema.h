@@ -6,6 +6,7 @@
 #include <string>
 
 #include "daemon/broker/age_clock.h"
+#include "daemon/broker/epoch.h"
 #include "daemon/broker/sqlite_database.h"
 #include "daemon/core/now.h"
 #include "dsl/result.h"
@@ -46,10 +47,5 @@ Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, No
 
 // Everything that was committed is in the file itself, and safe.
 void close_messages(Database& writer);
-
-// The epoch of a channel that has no row. The same at each question, so that who asks about an empty channel
-// twice is not told of a loss; another one once channels were forgotten, since theirs may be among them.
-[[nodiscard]] uint64_t epoch_of(uint64_t seed, std::string_view channel);
-[[nodiscard]] uint64_t random_seed();
 
 }  // namespace wayleave

@@ -261,9 +261,11 @@ class Doorway {
         identified_ = false;
         if (auto* rejection = std::get_if<Rejection>(&found)) {
             rejection_ = std::move(*rejection);
-        } else {
-            question_ = std::move(std::get<Credential>(found));
+            return false;
         }
+        // A message draws from no limit of connecting; but what makes a backend work is drawn like a connection.
+        if (kind_ == DoorKind::post && !resumed_ && !draw_connects(dsl::Stage::arrival)) return false;
+        question_ = std::move(std::get<Credential>(found));
         return false;
     }
 

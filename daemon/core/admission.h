@@ -66,7 +66,7 @@ struct Resumed {
 
 // For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists,
 // or a message for a connection that is open, which only has to come from the same client: it draws from no
-// limit of connecting and uses up no token.
+// limit of connecting, unless a backend must be asked for it, and uses up no token.
 enum class DoorKind : uint8_t { route, api, post };
 
 // `bans` may be null: then nobody is.

@@ -47,10 +47,12 @@ void append_part(std::string& key, const dsl::ValueView& value) {
         value);
 }
 
-// A provider gives every customer of IPv6 a /64 at least: one address of it is as good as another.
-dsl::Address network_64(dsl::Address address) {
-    if (!address.is_v4()) std::fill(address.bytes.begin() + 8, address.bytes.end(), 0);
-    return address;
+// A provider gives every customer of IPv6 a /64 at least: one address of it is as good as another, and nobody
+// is counted anew for taking the next.
+dsl::ValueView one_client(dsl::ValueView value) {
+    if (auto* address = std::get_if<dsl::Address>(&value); address && !address->is_v4())
+        std::fill(address->bytes.begin() + 8, address->bytes.end(), 0);
+    return value;
 }
 
 std::string begin_key(uint64_t identity) {
@@ -61,17 +63,15 @@ std::string begin_key(uint64_t identity) {
 
 std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request) {
     std::string key = begin_key(limit.identity);
-    for (const dsl::Operand& part : limit.per) append_part(key, dsl::fetch(program, part, request));
+    for (const dsl::Operand& part : limit.per)
+        append_part(key, one_client(dsl::fetch(program, part, request)));
     return key;
 }
 
 std::string ban_key(const dsl::Program& program, const dsl::Ban& ban, const dsl::Request& request) {
     std::string key = begin_key(ban.identity);
-    for (const dsl::Operand& part : ban.keys) {
-        dsl::ValueView value = dsl::fetch(program, part, request);
-        if (auto* address = std::get_if<dsl::Address>(&value)) *address = network_64(*address);
-        append_part(key, value);
-    }
+    for (const dsl::Operand& part : ban.keys)
+        append_part(key, one_client(dsl::fetch(program, part, request)));
     return key;
 }
 

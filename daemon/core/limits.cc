@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "daemon/core/rate_table.h"
 #include "daemon/core/string_map.h"
 
 namespace wayleave {
@@ -36,50 +37,41 @@ struct Pace {
     }
 };
 
-}  // namespace
-
 // The rule itself (ITU-T I.371, virtual scheduling): an event passes if it is not more than `slack` early.
-LimitAnswer LimitTable::pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms,
-                             int64_t cost) {
+LimitAnswer pass(LimitTable::Rate& rate, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms,
+                 int64_t cost) {
     const Pace pace{std::max<int64_t>(1, count), period_ms * ns_a_ms};
     const int64_t now = now_ms * ns_a_ms;
     const int64_t most = std::max<int64_t>(1, burst);
     const int64_t full = pace.of(most);
     // What was used under another rate, before a reload, is no more than a full burst under this one.
-    if (const uint32_t rate = pace.name(most); entry.rate != rate) {
-        entry.rate = rate;
-        entry.full_again_ns = std::min(entry.full_again_ns, now + full);
+    if (const uint32_t name = pace.name(most); rate.name != name) {
+        rate.name = name;
+        rate.full_again_ns = std::min(rate.full_again_ns, now + full);
     }
     const int64_t slack = full - pace.of(std::min(cost, most));
-    const int64_t expected = std::max(entry.full_again_ns, now);
+    const int64_t expected = std::max(rate.full_again_ns, now);
     if (expected - now > slack) return {false, (expected - now - slack + ns_a_ms - 1) / ns_a_ms};
-    entry.full_again_ns = expected + pace.of(cost);
+    rate.full_again_ns = expected + pace.of(cost);
     return {};
 }
 
+}  // namespace
+
 struct alignas(64) LimitTable::Stripe {
     std::mutex mutex;
-    StringMap<Entry> entries;
-    Entry overflow;
+    RateTable rates;
+    StringMap<uint32_t> inside;  // what is 0 is not there
     std::atomic<size_t> size{0};
-    std::atomic<uint64_t> overflows{0};
+    std::atomic<uint64_t> evictions{0};
 
     // With the mutex held.
-    Entry& entry(std::string_view key, size_t most) {
-        if (const auto it = entries.find(key); it != entries.end()) return it->second;
-        if (entries.size() >= most) {
-            overflows.fetch_add(1, std::memory_order_relaxed);
-            return overflow;
-        }
-        Entry& fresh = entries[std::string(key)];
-        size.store(entries.size(), std::memory_order_relaxed);
-        return fresh;
-    }
+    void note_size() { size.store(rates.size() + inside.size(), std::memory_order_relaxed); }
 };
 
-LimitTable::LimitTable(size_t max_keys)
+LimitTable::LimitTable(size_t most_rates)
     : stripes_(std::make_unique<Stripe[]>(stripes)),
-      max_keys_per_stripe_(std::max<size_t>(1, max_keys / stripes)) {}
+      most_per_stripe_(std::max<size_t>(1, most_rates / stripes)) {}
 
 LimitTable::LimitTable(const LimitTable* beneath) : LimitTable(size_t{1} << 16U) {
     beneath_ = beneath;
@@ -91,70 +83,71 @@ LimitTable::Stripe& LimitTable::stripe_of(std::string_view key) const {
     return stripes_[stripe_for(key, stripes)];
 }
 
-LimitTable::Entry LimitTable::look_up(std::string_view key) const {
+LimitTable::Rate LimitTable::rate_of(std::string_view key) const {
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
-    const auto it = stripe.entries.find(key);
-    if (it != stripe.entries.end()) return it->second;
-    if (beneath_) return beneath_->look_up(key);
-    return stripe.entries.size() < max_keys_per_stripe_ ? Entry{} : stripe.overflow;
-}
-
-// Before a scratch table changes an entry.
-void LimitTable::fetch(std::string_view key) {
-    if (!beneath_) return;
-    Stripe& stripe = stripe_of(key);
-    const std::lock_guard lock(stripe.mutex);
-    if (!stripe.entries.contains(key)) stripe.entries[std::string(key)] = beneath_->look_up(key);
+    if (const Rate* known = stripe.rates.find(key)) return *known;
+    return beneath_ ? beneath_->rate_of(key) : Rate{};
 }
 
 LimitAnswer LimitTable::take(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
                              int64_t now_ms, int64_t cost) {
-    fetch(key);
+    const Rate before = beneath_ ? rate_of(key) : Rate{};
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
-    return pass(stripe.entry(key, max_keys_per_stripe_), count, period_ms, burst, now_ms,
-                std::max<int64_t>(0, cost));
+    bool evicted = false;
+    Rate& rate = stripe.rates.fetch(key, most_per_stripe_, evicted);
+    if (beneath_) rate = before;
+    if (evicted) stripe.evictions.fetch_add(1, std::memory_order_relaxed);
+    stripe.note_size();
+    return pass(rate, count, period_ms, burst, now_ms, std::max<int64_t>(0, cost));
 }
 
 int64_t LimitTable::left(std::string_view key, int64_t count, int64_t period_ms, int64_t burst,
                          int64_t now_ms) const {
     const Pace pace{std::max<int64_t>(1, count), period_ms * ns_a_ms};
-    const int64_t used = std::max<int64_t>(0, look_up(key).full_again_ns - now_ms * ns_a_ms);
+    const int64_t used = std::max<int64_t>(0, rate_of(key).full_again_ns - now_ms * ns_a_ms);
     const int64_t step = pace.of(1);
     const int64_t taken = (used + step - 1) / step;
     return std::max<int64_t>(0, std::max<int64_t>(1, burst) - taken);
 }
 
 int64_t LimitTable::inside(std::string_view key) const {
-    return look_up(key).inside;
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    const auto it = stripe.inside.find(key);
+    return (it == stripe.inside.end() ? 0 : it->second) + (beneath_ ? beneath_->inside(key) : 0);
 }
 
 bool LimitTable::enter(std::string_view key, int64_t most) {
-    fetch(key);
+    const int64_t before = beneath_ ? beneath_->inside(key) : 0;
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
-    Entry& entry = stripe.entry(key, max_keys_per_stripe_);
-    // The overflow bucket is never entered: who would leave it? Refusing is the safe side.
-    if (&entry == &stripe.overflow || entry.inside >= most) return false;
-    ++entry.inside;
+    const auto it = stripe.inside.find(key);
+    if (before + (it == stripe.inside.end() ? 0 : it->second) >= most) return false;
+    if (it == stripe.inside.end()) {
+        stripe.inside.emplace(std::string(key), 1);
+        stripe.note_size();
+    } else {
+        ++it->second;
+    }
     return true;
 }
 
 void LimitTable::leave(std::string_view key) {
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
-    const auto it = stripe.entries.find(key);
-    if (it != stripe.entries.end() && it->second.inside > 0) --it->second.inside;
+    const auto it = stripe.inside.find(key);
+    if (it == stripe.inside.end() || --it->second > 0) return;
+    stripe.inside.erase(it);
+    stripe.note_size();
 }
 
 void LimitTable::forget_idle(int64_t now_ms) {
     Stripe& stripe = stripes_[next_to_clean_++ % stripes];
     const std::lock_guard lock(stripe.mutex);
-    absl::erase_if(stripe.entries, [&](const auto& item) {
-        return item.second.inside == 0 && item.second.full_again_ns <= now_ms * ns_a_ms;
-    });
-    stripe.size.store(stripe.entries.size(), std::memory_order_relaxed);
+    stripe.rates.forget_idle(now_ms * ns_a_ms);
+    stripe.note_size();
 }
 
 size_t LimitTable::keys() const {
@@ -163,9 +156,9 @@ size_t LimitTable::keys() const {
     return sum;
 }
 
-uint64_t LimitTable::overflows() const {
+uint64_t LimitTable::evictions() const {
     uint64_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].overflows.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].evictions.load(std::memory_order_relaxed);
     return sum;
 }
 

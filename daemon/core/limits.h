@@ -1,12 +1,16 @@
 // Counts what the policy limits, for all workers together: rates by GCRA (one 64-bit time a key) and numbers
-// of things at one time. A key says what is counted and for whom; it does not say how much is permitted, so
-// that a reload never hands out fresh tokens. Thread-safe; striped. Bounded: when full, new keys share one
-// strict bucket and are counted.
+// of things at one time. A key says what is counted and for whom, its first 8 bytes by which limit; it does
+// not say how much is permitted, so that a reload never hands out fresh tokens. Thread-safe; striped.
+//
+// Peers choose parts of the keys, so rates are bounded: when the table is full, a new key takes the place of
+// one that is nearest to being as good as new, of the limit that has the most. Whoever makes names up thereby
+// drives out names that he made up. What is inside belongs to a live connection, and is never driven out.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace wayleave {
@@ -18,7 +22,8 @@ struct LimitAnswer {
 
 class LimitTable {
   public:
-    explicit LimitTable(size_t max_keys = 1 << 20);
+    // `most_rates` bounds the keys of rates.
+    explicit LimitTable(size_t most_rates = 1 << 20);
     // A scratch table over another: it starts with what the other has counted and changes nothing there.
     // Borrows it.
     explicit LimitTable(const LimitTable* beneath);
@@ -44,24 +49,22 @@ class LimitTable {
     // Drops keys that are as good as new. Cheap: one stripe a call; call it at each tick of one thread.
     void forget_idle(int64_t now_ms);
 
-    [[nodiscard]] size_t keys() const;
-    [[nodiscard]] uint64_t overflows() const;  // times that a new key found the table full
+    [[nodiscard]] size_t keys() const;         // of rates and of what is inside
+    [[nodiscard]] uint64_t evictions() const;  // times that a new key took the place of another
+
+    // What is known of one key's rate. Public for the table's own parts.
+    struct Rate {
+        int64_t full_again_ns = 0;  // GCRA's theoretical arrival time, in nanoseconds of steady time
+        uint32_t name = 0;          // which rate it was reckoned at, as a hash
+    };
 
   private:
-    struct Entry {
-        int64_t full_again_ns = 0;  // GCRA's theoretical arrival time, in nanoseconds of steady time
-        uint32_t rate = 0;          // which it was reckoned at, as a hash
-        uint32_t inside = 0;
-    };
     struct Stripe;
     [[nodiscard]] Stripe& stripe_of(std::string_view key) const;
-    [[nodiscard]] Entry look_up(std::string_view key) const;
-    void fetch(std::string_view key);
-    static LimitAnswer pass(Entry& entry, int64_t count, int64_t period_ms, int64_t burst, int64_t now_ms,
-                            int64_t cost);
+    [[nodiscard]] Rate rate_of(std::string_view key) const;
 
     std::unique_ptr<Stripe[]> stripes_;
-    size_t max_keys_per_stripe_;
+    size_t most_per_stripe_;
     size_t next_to_clean_ = 0;
     const LimitTable* beneath_ = nullptr;
 };

@@ -616,7 +616,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.memory_budget = memory_.budget();
     shot.memory_state = memory_.state();
     shot.limit_keys = limits_.keys();
-    shot.limit_overflows = limits_.overflows();
+    shot.limit_evictions = limits_.evictions();
     shot.bans_in_force = bans_.in_force();
     shot.bans_begun = bans_.begun();
     shot.ban_overflows = bans_.overflows();

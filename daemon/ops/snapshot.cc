@@ -292,8 +292,8 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
         MetricType::Counter, static_cast<double>(snapshot.reloads_refused), {{"result", "refused"}}));
     families.gauge("wayleave_limit_keys", "Keys that limits are counted for.",
                    static_cast<double>(snapshot.limit_keys));
-    families.counter("wayleave_limit_overflows_total", "Times that a new key found the table of limits full.",
-                     snapshot.limit_overflows);
+    families.counter("wayleave_limit_evictions_total", "Keys that made room for new ones, since the table of limits was full.",
+                     snapshot.limit_evictions);
     auto& expiry =
         families.family("wayleave_certificate_expiry_time_seconds",
                         "When a certificate of a listener expires, since 1970.", MetricType::Gauge);
@@ -421,8 +421,8 @@ std::string status_json(const Snapshot& snapshot) {
     out += fmt::format(R"("publications":{},"deliveries":{},"sent_bytes":{},"writes":{},)",
                        totals.publications, totals.deliveries, totals.bytes_out, totals.writes);
     out += fmt::format(
-        R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_overflows":{},"bans_in_force":{},"bans_begun":{},"log_dropped":{}}},)",
-        totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_overflows,
+        R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_evictions":{},"bans_in_force":{},"bans_begun":{},"log_dropped":{}}},)",
+        totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_evictions,
         snapshot.bans_in_force, snapshot.bans_begun, snapshot.log_dropped);
     return out + fmt::format(R"("refusals":{}}})", refusals_json(totals)) + "\n";
 }

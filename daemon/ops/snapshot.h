@@ -100,7 +100,7 @@ struct Snapshot {
     size_t memory_budget = 0;  // 0: none
     MemoryState memory_state = MemoryState::ample;
     size_t limit_keys = 0;
-    uint64_t limit_overflows = 0;
+    uint64_t limit_evictions = 0;
     size_t bans_in_force = 0;
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;

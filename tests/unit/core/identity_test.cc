@@ -438,3 +438,28 @@ route chat /chat { auth = session  origins = { none }  allow connect
     CHECK(world.gateway->actions().notices[0].event == "not-joined");
     CHECK_THAT(world.gateway->actions().notices[0].text, Contains("user/{user.sub}"));
 }
+
+TEST_CASE("a message that makes a backend work is drawn like a connection") {
+    World world(R"(
+token session { keys = file "k"  exp = optional  from query "token"  claim sub : string required }
+route chat /chat { auth = session  origins = { none }  allow connect  limit connects to 2/h per ip }
+)");
+    const auto post = [&](const std::string& token, const std::string& ip) {
+        const ConnectionId id = world.gateway->opened({*dsl::parse_address(ip), false}, world.now);
+        world.feed(id, "POST /chat?token=" + token +
+                           " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                           "Wayleave-Session: 0000000000000000\r\nContent-Length: 2\r\n\r\n{}");
+        world.errands();
+        return world.read(id);
+    };
+    for (int i = 0; i < 2; ++i) CHECK(post("ask-" + std::to_string(i), "2001:db8::1").empty());
+    CHECK(world.gateway->actions().questions.size() == 2);
+    CHECK_THAT(post("ask-3", "2001:db8::1"), Contains(" 429 "));
+    // The next address of the same network is the same client.
+    CHECK_THAT(post("ask-4", "2001:db8::2"), Contains(" 429 "));
+    CHECK(world.gateway->actions().questions.size() == 2);
+    CHECK(post("ask-5", "2001:db8:0:1::1").empty());
+    // What is known at once costs nobody's work, however often it is said.
+    for (int i = 0; i < 5; ++i)
+        CHECK_THAT(post("%7B%22sub%22:%22ann%22%7D", "10.0.0.1"), Contains("unknown_session"));
+}

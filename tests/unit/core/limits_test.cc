@@ -84,21 +84,44 @@ TEST_CASE("a number at one time") {
     table.leave("nobody");
 }
 
-TEST_CASE("a full table refuses and counts, and forgets who is as good as new") {
-    LimitTable table(64);  // one key a stripe
-    int entered = 0;
-    for (int i = 0; i < 1000; ++i) entered += table.enter("k" + std::to_string(i), 1) ? 1 : 0;
-    CHECK(entered <= 64);
-    CHECK(table.keys() == static_cast<size_t>(entered));
-    CHECK(table.overflows() == static_cast<uint64_t>(1000 - entered));
-    // New keys share one bucket: a flood of them is limited as one.
-    int passed = 0;
-    for (int i = 0; i < 1000; ++i)
-        passed += table.take("flood" + std::to_string(i), 1, 1000, 1, 1000).pass ? 1 : 0;
-    CHECK(passed <= 64);
-    for (int i = 0; i < 1000; ++i) table.leave("k" + std::to_string(i));
-    for (int i = 0; i < 64; ++i) table.forget_idle(10'000);
+TEST_CASE("what is inside belongs to somebody, and no number of others drives it out") {
+    LimitTable table(64);  // one rate a stripe
+    for (int i = 0; i < 100'000; ++i) REQUIRE(table.enter("k" + std::to_string(i), 1));
+    CHECK_FALSE(table.enter("k7", 1));
+    CHECK(table.keys() == 100'000);
+    for (int i = 0; i < 100'000; ++i) table.leave("k" + std::to_string(i));
     CHECK(table.keys() == 0);
+    CHECK(table.evictions() == 0);
+}
+
+TEST_CASE("whoever makes names up drives out names that he made up") {
+    constexpr size_t most = 64 * 256;
+    LimitTable table(most);
+    const auto user = [](int i) { return "users..." + std::to_string(i); };
+    for (int i = 0; i < 100; ++i) {
+        for (int n = 0; n < 4; ++n) CHECK(table.take(user(i), 4, 3'600'000, 4, 1000).pass);
+    }
+    // Slow rates, so that none of them is as good as new meanwhile.
+    for (int i = 0; i < 300'000; ++i)
+        REQUIRE(table.take("rooms..." + std::to_string(i), 1, 86'400'000, 1, 1000).pass);
+    CHECK(table.keys() <= most);
+    CHECK(table.evictions() >= 300'000 - most);
+    // Everybody else is counted as before, whether known or new.
+    for (int i = 0; i < 100; ++i) {
+        CHECK_FALSE(table.take(user(i), 4, 3'600'000, 4, 1000).pass);
+        for (int n = 0; n < 4; ++n) CHECK(table.take(user(1000 + i), 4, 3'600'000, 4, 1000).pass);
+        CHECK_FALSE(table.take(user(1000 + i), 4, 3'600'000, 4, 1000).pass);
+    }
+    for (int i = 0; i < 64; ++i) table.forget_idle(100'000'000);
+    CHECK(table.keys() == 0);
+}
+
+TEST_CASE("of one limit's keys the one that used up its rate is the last to go") {
+    LimitTable table(64 * 256);
+    for (int n = 0; n < 5; ++n) CHECK(table.take("rooms...mine", 5, 3'600'000, 5, 1000).pass);
+    for (int i = 0; i < 300'000; ++i)
+        REQUIRE(table.take("rooms..." + std::to_string(i), 5, 3'600'000, 5, 1000).pass);
+    CHECK_FALSE(table.take("rooms...mine", 5, 3'600'000, 5, 1000).pass);
 }
 
 TEST_CASE("threads share what a limit permits") {
