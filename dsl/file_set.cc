@@ -174,13 +174,13 @@ FileSet read_file_set(const std::string& path, const FileSetBounds& bounds) {
     using std::chrono::steady_clock;
     const auto give_up = steady_clock::now() + milliseconds(bounds.patience_ms);
     Listing last;
-    for (;;) {
+    for (int waits = 0;; ++waits) {
         // The descriptor stays with one directory, also when another takes its name. Not one: a lone file.
         const Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         const int64_t now = wall_now();
         const Listing before = look(path, directory.get());
-        if (before.marks.front().error != 0) return {{}, before.error, true};
-        FileSet out{read_all(path, before, directory.get(), bounds), before.error, true};
+        if (before.marks.front().error != 0) return {{}, before.error, true, waits};
+        FileSet out{read_all(path, before, directory.get(), bounds), before.error, true, waits};
         const Descriptor again(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         const int64_t age = (now - before.changed()) / 1'000'000;
         // What stayed as it was for a while must do where the clock was set back. And an empty file needs it:
@@ -189,7 +189,7 @@ FileSet read_file_set(const std::string& path, const FileSetBounds& bounds) {
         const bool old = age >= bounds.settle_ms && !before.has_empty();
         const bool stayed = before == last && (age >= bounds.settle_ms || age < 0);
         if ((old || stayed) && before == look(path, again.get())) return out;
-        if (steady_clock::now() >= give_up) return {{}, {}, false};
+        if (steady_clock::now() >= give_up) return {{}, {}, false, waits};
         const int64_t wait = age < 0 || age >= bounds.settle_ms ? bounds.settle_ms : bounds.settle_ms - age;
         std::this_thread::sleep_for(milliseconds(wait));
         last = before;

@@ -17,6 +17,7 @@ struct FileSet {
     std::vector<File> files;  // in the order of their names
     std::string error;        // why there are none
     bool settled = true;      // false: they changed whenever they were looked at
+    int waits = 0;            // how often they were too young to be believed
 };
 
 struct FileSetBounds {

@@ -16,11 +16,6 @@ struct BansOptions {
     std::string name;  // to be lifted
 };
 
-std::string_view text(const simdjson::dom::element& ban, const char* name) {
-    std::string_view out;
-    return ban[name].get(out) == simdjson::SUCCESS ? out : std::string_view("?");
-}
-
 int64_t number(const simdjson::dom::element& ban, const char* name) {
     int64_t out = 0;
     return ban[name].get(out) == simdjson::SUCCESS ? out : 0;
@@ -45,11 +40,12 @@ int list(const BansOptions& options) {
         return EX_OK;
     }
     for (const simdjson::dom::element ban : bans) {
-        write_text(stdout,
-                   fmt::format("{}  {}  route {}, {} s left, {}. in a row, {}{}\n", text(ban, "id"),
-                               text(ban, "who"), text(ban, "route"), (number(ban, "left_ms") + 999) / 1000,
-                               number(ban, "times"), text(ban, "place"),
-                               text(ban, "because").empty() ? "" : ": " + std::string(text(ban, "because"))));
+        write_text(
+            stdout,
+            fmt::format("{}  {}  route {}, {} s left, {}. in a row, {}{}\n", text_of(ban, "id"),
+                        text_of(ban, "who"), text_of(ban, "route"), (number(ban, "left_ms") + 999) / 1000,
+                        number(ban, "times"), text_of(ban, "place"),
+                        text_of(ban, "because").empty() ? "" : ": " + std::string(text_of(ban, "because"))));
     }
     const auto count = static_cast<size_t>(number(document, "count"));
     if (count > bans.size()) complain(fmt::format("these are not all: {} are in force", count));

@@ -6,6 +6,8 @@
 
 namespace wayleave {
 
+constexpr int exit_broken = 2;  // a policy that does not load, or a question that makes no sense
+
 void add_serve(CLI::App& app, int& exit_code);
 void add_lint(CLI::App& app, int& exit_code);
 void add_explain(CLI::App& app, int& exit_code);

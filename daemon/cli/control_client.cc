@@ -1,6 +1,7 @@
 #include "daemon/cli/control_client.h"
 
 #include <curl/curl.h>
+#include <simdjson.h>
 #include <sysexits.h>
 
 #include <memory>
@@ -74,6 +75,11 @@ Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char*
     }
     curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
     return answer;
+}
+
+std::string_view text_of(const simdjson::dom::element& object, const char* name) {
+    std::string_view out;
+    return object[name].get(out) == simdjson::SUCCESS ? out : std::string_view("?");
 }
 
 }  // namespace wayleave

@@ -2,8 +2,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "dsl/result.h"
+
+namespace simdjson::dom {
+class element;
+}
 
 namespace wayleave {
 
@@ -21,5 +26,8 @@ struct ControlAnswer {
 // Complains and gives the exit code if there is no answer.
 [[nodiscard]] Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char* method,
                                                     const char* path, const std::string& body = {});
+
+// A text in an answer; `?` if it is not there.
+[[nodiscard]] std::string_view text_of(const simdjson::dom::element& object, const char* name);
 
 }  // namespace wayleave

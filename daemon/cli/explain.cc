@@ -20,7 +20,6 @@ namespace wayleave {
 namespace {
 
 constexpr int refused = 1;
-constexpr int broken = 2;
 constexpr size_t max_token_bytes = 1U << 20U;
 
 struct ExplainOptions {
@@ -45,7 +44,7 @@ struct ExplainOptions {
 
 int broken_because(const std::string& text) {
     complain(dsl::printable(text));  // it may hold what came from elsewhere
-    return broken;
+    return exit_broken;
 }
 
 int show(const Explanation& explanation, const std::string& format) {
@@ -132,7 +131,7 @@ int explain_live(const ExplainOptions& options) {
         fmt::format("{{\"session\":{},\"action\":{},\"target\":{},\"json\":{}}}", json_string(options.live),
                     json_string(options.action), json_string(options.target), json_string(options.json));
     const auto answer = ask_daemon({config, options.socket}, "POST", "/explain", body);
-    if (!answer) return broken;
+    if (!answer) return exit_broken;
     simdjson::dom::parser parser;
     simdjson::dom::element document;
     std::string_view text;

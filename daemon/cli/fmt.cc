@@ -18,7 +18,6 @@ namespace wayleave {
 namespace {
 
 constexpr int would_change = 1;
-constexpr int broken = 2;
 
 struct FmtOptions {
     bool check = false;
@@ -55,7 +54,7 @@ class Formatter {
             }
         }
         write_text(stderr, render(diagnostics_, sources_, colour_wanted(stderr)));
-        if (failed_ || diagnostics_.errors() > 0) return broken;
+        if (failed_ || diagnostics_.errors() > 0) return exit_broken;
         return check_ && changed_ ? would_change : EX_OK;
     }
 
@@ -100,7 +99,7 @@ int format_paths(const FmtOptions& options) {
         return EX_USAGE;
     }
     Formatter formatter(options.check);
-    if (filter) return formatter.add_input() ? formatter.run(true) : broken;
+    if (filter) return formatter.add_input() ? formatter.run(true) : exit_broken;
     for (const std::string& path : options.paths) formatter.add(path);
     return formatter.run(false);
 }

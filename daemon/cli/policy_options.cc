@@ -4,23 +4,17 @@
 
 namespace wayleave {
 
-namespace {
-
-constexpr int broken = 2;
-
-}  // namespace
-
 Result<LoadedRuntime, int> policy_or_complain(const PolicyOptions& options, Purpose purpose) {
     std::vector<std::string> paths = options.paths;
     if (paths.empty()) {
         const auto settings = settings_or_complain(options.config.empty() ? default_config : options.config);
-        if (!settings) return failure(broken);
+        if (!settings) return failure(exit_broken);
         paths = {settings->policy_directory};
     }
     LoadedRuntime loaded = load_policy_paths(paths, purpose);
     if (loaded.runtime) return loaded;
     write_text(stderr, loaded.render(colour_wanted(stderr)));
-    return failure(broken);
+    return failure(exit_broken);
 }
 
 }  // namespace wayleave

@@ -18,17 +18,17 @@ Failure<std::string> system_failure(const char* what) {
 }
 
 // A file beside the one that it will replace. What was not kept is removed.
-class Draft {
+class Replacement {
   public:
-    explicit Draft(const std::string& target)
+    explicit Replacement(const std::string& target)
         : path_(target + ".XXXXXX"), fd_(mkostemp(path_.data(), O_CLOEXEC)) {}
-    ~Draft() {
+    ~Replacement() {
         if (fd_ < 0) return;
         close(fd_);
         if (!kept_) unlink(path_.c_str());
     }
-    Draft(const Draft&) = delete;
-    Draft& operator=(const Draft&) = delete;
+    Replacement(const Replacement&) = delete;
+    Replacement& operator=(const Replacement&) = delete;
 
     [[nodiscard]] bool made() const { return fd_ >= 0; }
 
@@ -68,11 +68,11 @@ Status replace_file(const std::string& path, std::string_view content) {
     if (realpath(path.c_str(), target) == nullptr || stat(target, &model) != 0)
         return system_failure("cannot find it");
     if (!S_ISREG(model.st_mode)) return failure("it is no regular file");
-    Draft draft(target);
-    if (!draft.made()) return system_failure("cannot make a file beside it");
-    if (!draft.become_like(model)) return system_failure("cannot keep its owner and mode");
-    if (!draft.write_all(content)) return system_failure("cannot write");
-    if (!draft.replace(target)) return system_failure("cannot replace it");
+    Replacement replacement(target);
+    if (!replacement.made()) return system_failure("cannot make a file beside it");
+    if (!replacement.become_like(model)) return system_failure("cannot keep its owner and mode");
+    if (!replacement.write_all(content)) return system_failure("cannot write");
+    if (!replacement.replace(target)) return system_failure("cannot replace it");
     return success();
 }
 

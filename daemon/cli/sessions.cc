@@ -16,11 +16,6 @@ struct SessionsOptions {
     std::string format = "text";
 };
 
-std::string_view text(const simdjson::dom::element& session, const char* name) {
-    std::string_view out;
-    return session[name].get(out) == simdjson::SUCCESS ? out : std::string_view("?");
-}
-
 int sessions(const SessionsOptions& options) {
     const auto answer = ask_daemon(options.address, "GET", "/sessions");
     if (!answer) return answer.error();
@@ -38,10 +33,10 @@ int sessions(const SessionsOptions& options) {
     }
     for (const simdjson::dom::element session : list) {
         write_text(stdout, fmt::format("{}  {:<20} {:<39} {:>8} s  {:>5} channels  {}\n",
-                                       text(session, "session"), text(session, "route"), text(session, "ip"),
-                                       session["age_ms"].get_int64().value() / 1000,
+                                       text_of(session, "session"), text_of(session, "route"),
+                                       text_of(session, "ip"), session["age_ms"].get_int64().value() / 1000,
                                        session["channels"].get_int64().value(),
-                                       escape_peer_text(text(session, "user"), 128)));
+                                       escape_peer_text(text_of(session, "user"), 128)));
     }
     const bool more = document["more"].get_bool().value();
     if (more) complain(fmt::format("these are not all: {} are open", document["count"].get_int64().value()));

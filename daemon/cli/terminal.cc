@@ -9,9 +9,9 @@
 namespace wayleave {
 
 bool colour_wanted(FILE* stream) {
-    const char* refused = std::getenv("NO_COLOR");
+    const char* no_color = std::getenv("NO_COLOR");
     const char* terminal = std::getenv("TERM");
-    if (refused != nullptr && *refused != '\0') return false;
+    if (no_color != nullptr && *no_color != '\0') return false;
     return isatty(fileno(stream)) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 

@@ -14,8 +14,7 @@ namespace wayleave {
 
 namespace {
 
-constexpr int failed = 1;
-constexpr int broken = 2;
+constexpr int some_failed = 1;
 
 struct TestOptions {
     PolicyOptions policy;
@@ -55,13 +54,13 @@ int test(const TestOptions& options) {
     const Runtime& runtime = *loaded->runtime;
     const TestRun run = run_tests(runtime, runtime.policy->tests, read_clocks());
     write_text(stdout, report(run, options.quiet));
-    if (!options.junit.empty() && !write_file(options.junit, junit_of(run))) return broken;
+    if (!options.junit.empty() && !write_file(options.junit, junit_of(run))) return exit_broken;
     if (run.coverage() < options.fail_under) {
         complain(fmt::format("{:.1f} % of the rules decided in a test; at least {} % are asked for",
                              run.coverage(), options.fail_under));
-        return failed;
+        return some_failed;
     }
-    return run.failed() > 0 ? failed : EX_OK;
+    return run.failed() > 0 ? some_failed : EX_OK;
 }
 
 }  // namespace

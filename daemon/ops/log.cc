@@ -103,10 +103,11 @@ class EventSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 struct Log {
     LogGate gate;
-    // The logger before its pool: the pool's destructor writes what is queued, and lines hold the logger.
     std::shared_ptr<EventSink> sink;
-    std::shared_ptr<spdlog::details::thread_pool> pool;
     std::shared_ptr<spdlog::async_logger> logger;
+    // Goes first: its destructor writes what is queued and joins its thread. Each queued line holds the
+    // logger, which must not end on that thread.
+    std::shared_ptr<spdlog::details::thread_pool> pool;
 };
 
 // Made at first use, so that no static constructor runs before main().
@@ -143,8 +144,8 @@ LogFormat default_log_format() {
 void init_log(Level level, LogFormat format) {
     auto& log = the_log();
     (void)flush_log();
-    log.logger.reset();
     log.pool.reset();
+    log.logger.reset();
     log.sink = std::make_shared<EventSink>(format);
     log.pool = std::make_shared<spdlog::details::thread_pool>(queue_lines, 1);
     log.logger = std::make_shared<spdlog::async_logger>("wayleave", log.sink, log.pool,

@@ -23,7 +23,7 @@ std::string time_text(std::chrono::system_clock::time_point time) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", parts, since % 1000);
 }
 
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
     if (!value.empty() && value.find_first_of(" \"=") == std::string_view::npos) return std::string(value);
     std::string text = "\"";
     for (const char c : value) {
@@ -125,7 +125,7 @@ std::string format_text(const LogLine& line, bool colour) {
         fmt::format("{} {}{:<5}{} {}", time_text(line.time), colour ? colour_of(line.level) : "",
                     to_string(line.level), colour ? "\x1b[0m" : "", line.message);
     text += " event=" + line.event;
-    for (const auto& [key, value] : line.fields) text += fmt::format(" {}={}", key, quoted(value));
+    for (const auto& [key, value] : line.fields) text += fmt::format(" {}={}", key, in_quotes(value));
     return text;
 }
 

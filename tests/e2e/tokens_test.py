@@ -111,7 +111,7 @@ async def test_auth_on_a_live_connection():
         began = time.monotonic()
         await ann.subscribe("room/a")
         await ann.refused("$subscribe", "forbidden", channel="room/staff")
-        end = int(time.time()) + 9
+        end = int(time.time()) + 60
         answer = await ann.must("$auth", token=made(daemon, exp=end, name="staff"))
         assert answer["expires"] == end * 1000, answer
         await ann.subscribe("room/staff")
@@ -120,11 +120,13 @@ async def test_auth_on_a_live_connection():
         await ann.refused("$auth", "bad_message")
         await asyncio.sleep(5)
         await ann.quiet()  # the first token has ended, the session has not
-        await ann.must("$auth", token=made(daemon, exp=int(time.time()) + 2))  # less rights, and sooner
+        sooner = int(time.time()) + 2
+        answer = await ann.must("$auth", token=made(daemon, exp=sooner))  # less rights, and sooner
+        assert answer["expires"] == sooner * 1000 < end * 1000, answer
         await ann.wait_for("$unsubscribed", channel="room/staff", reason="forbidden")
         messages, code = await ann.closed()
         assert code == 4401 and messages[-1]["reason"] == "expired", (messages, code)
-        assert 6 < time.monotonic() - began < 9.5
+        assert time.monotonic() - began > 6
         assert daemon.metric("wayleave_reauthentications_total") == 2
 
 
@@ -251,12 +253,12 @@ async def test_a_slow_backend():
         async with Daemon(CHECK % (backend.url, "retries = 0", "")) as daemon:
             began = time.monotonic()
             assert await status_of(daemon, **sid("u-ann")) == 503
-            assert 0.8 < time.monotonic() - began < 3, "the backend's timeout"
+            assert time.monotonic() - began > 0.8, "the backend's timeout: it would answer after 20 s"
         policy = (CHECK % (backend.url, "retries = 0", "")).replace("timeout = 1s", "timeout = 20s")
         async with Daemon(policy, limits='handshake_timeout = "1s"') as daemon:
             began = time.monotonic()
             assert await status_of(daemon, **sid("u-bob")) == 503
-            assert 0.8 < time.monotonic() - began < 4, "the handshake's"
+            assert time.monotonic() - began > 0.8, "the handshake's"
             # Clients that go away while they wait leave nothing behind.
             for i in range(20):
                 Raw(daemon.port).send(head("/ws", f"Cookie: sid=u-{i}")).reset()

@@ -1,0 +1,1 @@
+// Empty: its target holds what the tests precompile.
