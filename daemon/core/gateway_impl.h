@@ -294,6 +294,8 @@ class Gateway::Impl {
     // --- gateway_messages.cc ---
     void read_frames(Session& session, std::span<char> bytes, Now now);
     [[nodiscard]] bool handle(Session& session, const WsEvent& event, Now now);
+    void fail(Session& session, const WsError& error, Now now);
+    void close_for_error(Session& session, const WsError& error, Now now);
     void control(Session& session, Now now);
     void message(Session& session, std::string_view payload, bool binary, Now now);
     void native(Session& session, std::string_view payload, Now now);
