@@ -175,7 +175,7 @@ void Worker::Impl::close_anterooms() {
 void Worker::Impl::run() {
     pthread_setname_np(pthread_self(), "wayleave-worker");
     mailbox_.owned_by_this_thread();
-    Transports::report_on_this_thread(report_);
+    LwsCarriers::report_on_this_thread(report_);
     loop_.run();
     // In this order, while the gateway lives: closing the sockets tells it.
     listeners_.clear();
