@@ -18,6 +18,8 @@ class CarrierEvents {
   public:
     // TLS is agreed; before the first received(). The claims are those of the client's certificate.
     virtual void secured(uint16_t version, std::shared_ptr<const std::string> claims) = 0;
+    // Asked before each read, if that can be: false, and reading is paused.
+    [[nodiscard]] virtual bool may_read() = 0;
     // These return false where the connection is to be closed; the carrier does so at once.
     [[nodiscard]] virtual bool received(std::span<char> bytes) = 0;
     [[nodiscard]] virtual bool writeable() = 0;

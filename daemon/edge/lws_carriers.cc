@@ -124,7 +124,9 @@ int LwsCarrier::received(std::span<char> bytes) {
         lws_set_timeout(wsi_, NO_PENDING_TIMEOUT, 0);  // TLS leaves the accept time-out armed
         tell_of_tls();
     }
-    return events_.received(bytes) ? 0 : -1;
+    if (!events_.received(bytes)) return -1;
+    (void)events_.may_read();  // of the next time: lws has read before it tells
+    return 0;
 }
 
 void LwsCarrier::tell_of_tls() {

@@ -35,6 +35,7 @@ void PlainCarrier::happened(int events) {
 
 // Once for each event, so that others have their turn; the loop tells of the rest again.
 void PlainCarrier::readable() {
+    if (!events_.may_read()) return;
     const ssize_t size = recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size <= 0 || !events_.received({buffer_.data(), static_cast<size_t>(size)})) close();

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <deque>
 #include <utility>
 
 #include "daemon/edge/carrier.h"
@@ -26,6 +27,10 @@ constexpr int64_t stuck_check_ms = 1'000;
 constexpr int64_t linger_ms = 2'000;
 constexpr size_t linger_bytes = 1 << 20;
 
+// Of those that publish and were not read from: so many go on at a time. Their reads may use up the room that
+// there is, and each that finds none costs two system calls.
+constexpr int read_again_at_once = 16;
+
 constexpr uint32_t nowhere = UINT32_MAX;
 
 }  // namespace
@@ -42,6 +47,7 @@ class Transports::Impl {
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
     void work_off();
     void tick();
+    [[nodiscard]] bool read_again();
     [[nodiscard]] size_t sockets() const { return sockets_; }
 
   private:
@@ -53,6 +59,7 @@ class Transports::Impl {
         void secured(uint16_t version, std::shared_ptr<const std::string> claims) override {
             impl.parts_.gateway.secured(id, version, std::move(claims));
         }
+        bool may_read() override { return impl.may_read(*this); }
         bool received(std::span<char> bytes) override { return impl.received(*this, bytes); }
         bool writeable() override { return impl.writeable(*this); }
         void gone() override { impl.gone(*this); }
@@ -64,10 +71,12 @@ class Transports::Impl {
         uint32_t watched = nowhere;  // its place in the list of those that tick() looks at
         uint32_t discarded = 0;      // bytes, while lingering
         dsl::Address source;         // whose place at the door it has
-        bool reading = true;
-        bool lingering = false;  // unknown to the gateway: its last byte is written
+        bool stuck = false;          // it does not take what was written, and is not read from
+        bool held = false;           // publications find no room, and it is not read from
+        bool lingering = false;      // unknown to the gateway: its last byte is written
     };
 
+    [[nodiscard]] bool may_read(Connection& connection);
     [[nodiscard]] bool received(Connection& connection, std::span<char> bytes);
     [[nodiscard]] bool writeable(Connection& connection);
     void gone(Connection& connection);
@@ -87,6 +96,7 @@ class Transports::Impl {
     std::unique_ptr<LwsCarriers> lws_;   // null: no listener has TLS
     std::vector<Connection*> by_index_;  // of the gateway's id; a connection belongs to itself
     std::vector<Connection*> watched_;   // stuck or lingering
+    std::deque<ConnectionId> held_;      // in the order in which they were; some may be gone
     std::vector<char> scratch_;
     std::vector<char> read_buffer_;
     size_t sockets_ = 0;
@@ -123,6 +133,30 @@ void Transports::Impl::adopt(FileDescriptor socket, size_t side, const Peer& pee
     } else {
         lws_->adopt(std::move(socket), side, connection, connection.carrier);
     }
+}
+
+bool Transports::Impl::may_read(Connection& connection) {
+    if (!parts_.pressure.high() || connection.held || connection.lingering) return !connection.held;
+    if (!parts_.gateway.hold(connection.id)) return true;
+    connection.held = true;
+    held_.push_back(connection.id);
+    parts_.counters.publisher_pauses.add();
+    connection.carrier->read(false);
+    return false;
+}
+
+// In turn: who was held first goes on first.
+bool Transports::Impl::read_again() {
+    for (int others = 0; others < read_again_at_once && !held_.empty() && !parts_.pressure.high();) {
+        Connection* connection = find(held_.front());
+        held_.pop_front();
+        if (connection == nullptr) continue;
+        parts_.gateway.go_on(connection->id, parts_.now);
+        connection->held = false;
+        connection->carrier->read(!connection->stuck);
+        ++others;
+    }
+    return !held_.empty() && !parts_.pressure.high();
 }
 
 bool Transports::Impl::received(Connection& connection, std::span<char> bytes) {
@@ -229,17 +263,17 @@ bool Transports::Impl::write_some(Connection& connection, SendQueue& queue) {
 // pending, but leave the descriptor readable: a peer that sends, or half-closes, would have the loop spin.
 // That it is gone altogether shows in the write; the rest is must_end()'s.
 void Transports::Impl::pause_reading(Connection& connection) {
-    if (!connection.reading) return;
-    connection.reading = false;
+    if (connection.stuck) return;
+    connection.stuck = true;
     connection.since_ms = parts_.now.steady_ms;
     connection.carrier->read(false);
     watch(connection);
 }
 
 void Transports::Impl::resume_reading(Connection& connection) {
-    if (connection.reading) return;
-    connection.reading = true;
-    connection.carrier->read(true);
+    if (!connection.stuck) return;
+    connection.stuck = false;
+    connection.carrier->read(!connection.held);
     unwatch(connection);
 }
 
@@ -252,6 +286,7 @@ void Transports::Impl::finish(Connection& connection) {
     connection.lingering = true;
     connection.since_ms = parts_.now.steady_ms;
     watch(connection);
+    connection.carrier->read(true);
     connection.carrier->end_output();
 }
 
@@ -318,6 +353,9 @@ void Transports::work_off() {
 }
 void Transports::tick() {
     impl_->tick();
+}
+bool Transports::read_again() {
+    return impl_->read_again();
 }
 size_t Transports::sockets() const {
     return impl_->sockets();

@@ -13,6 +13,7 @@
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/lws_carriers.h"
+#include "daemon/edge/pressure.h"
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
 #include "daemon/edge/tls_side.h"
@@ -29,6 +30,7 @@ class Transports {
         Door& door;
         const Now& now;  // of this turn
         const EdgeReport& report;
+        const Pressure& pressure;
     };
 
     using Side = LwsCarriers::Side;
@@ -52,6 +54,9 @@ class Transports {
     void work_off();
     // Every 100 ms: ends what hangs.
     void tick();
+    // At the end of a turn: some of those that were not read from because publications found no room are read
+    // from again, if there is room. True: there is, and more of them wait.
+    [[nodiscard]] bool read_again();
 
     // Also those that the gateway has done with and whose last bytes are on the way.
     [[nodiscard]] size_t sockets() const;

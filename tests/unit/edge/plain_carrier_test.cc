@@ -14,6 +14,10 @@ namespace {
 // A connection that remembers what it is told.
 struct Heard final : CarrierEvents {
     void secured(uint16_t, std::shared_ptr<const std::string>) override { FAIL("there is no TLS"); }
+    bool may_read() override {
+        if (!reads) carrier->read(false);
+        return reads;
+    }
     bool received(std::span<char> bytes) override {
         text.append(bytes.data(), bytes.size());
         largest = std::max(largest, bytes.size());
@@ -34,6 +38,7 @@ struct Heard final : CarrierEvents {
     int writeables = 0;
     int ends = 0;
     bool goes_on = true;
+    bool reads = true;
 };
 
 struct World {
@@ -116,6 +121,19 @@ TEST_CASE("who is not read from keeps what it says", "[plain_carrier]") {
     REQUIRE(say(world.peer, "later") == 5);
     for (int i = 0; i < 3; ++i) world.turn();
     CHECK(world.heard.text.empty());
+    world.heard.carrier->read(true);
+    world.turn();
+    CHECK(world.heard.text == "later");
+}
+
+TEST_CASE("it asks before it reads", "[plain_carrier]") {
+    World world(local_pair());
+    world.heard.reads = false;
+    REQUIRE(say(world.peer, "later") == 5);
+    for (int i = 0; i < 3; ++i) world.turn();
+    CHECK(world.heard.text.empty());
+    CHECK(world.heard.ends == 0);
+    world.heard.reads = true;
     world.heard.carrier->read(true);
     world.turn();
     CHECK(world.heard.text == "later");

@@ -14,24 +14,26 @@ namespace {
 const std::string policy = R"(
 defaults { auth = none  idle_timeout = 0s  ping_every = 0s  max_message = 1mb }
 route echo /chat { dialect = "echo"  allow connect }
+route talk /talk { idle_timeout = 2s  allow connect  message say { allow publish to room } }
 )";
 constexpr GatewaySettings patient{
     .max_queue_bytes = 100 << 20, .max_queue_messages = 1'000'000, .max_queue_age_ms = 3'600'000};
 
 struct Edge : World {
     Edge() : World(policy, patient) {
-        auto made = Transports::create({loop, *gateway, counters, door, now, report}, {}, 10'000);
+        auto made = Transports::create({loop, *gateway, counters, door, now, report, pressure}, {}, 10'000);
         REQUIRE(made);
         transports = std::move(*made);
     }
     // An upgraded connection; the peer's end.
-    FileDescriptor enter(SocketPair pair) {
+    FileDescriptor enter(SocketPair pair, const std::string& path = "/chat") {
         REQUIRE(door.enter() == Door::Verdict::enters);
         const Peer from{*dsl::parse_address("10.0.0.1"), false};
         REQUIRE(door.take_place(from.ip, false));
         transports->adopt(std::move(pair.ours), Transports::plain, from);
         const std::string head =
-            "GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "GET " + path +
+            " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
         REQUIRE(test::say(pair.peer, head) == head.size());
         std::string answer;
@@ -65,6 +67,7 @@ struct Edge : World {
 
     Loop loop;
     Door door{100};
+    Pressure pressure;
     EdgeReport report = [](const EdgeEvent&) {};
     std::unique_ptr<Transports> transports;
 };
@@ -265,4 +268,79 @@ TEST_CASE("who ends the transports ends all connections", "[transport]") {
     CHECK(edge.gateway->sockets() == 0);
     CHECK(edge.door.inside() == 0);
     CHECK(ended(open));
+}
+
+TEST_CASE("while publications find no room, who publishes is not read from, and others are", "[transport]") {
+    Edge edge;
+    const FileDescriptor talker = edge.enter(local_pair(), "/talk");
+    const FileDescriptor other = edge.enter(local_pair(), "/talk");
+    const std::string message = masked(Opcode::text, R"({"type":"say","$id":1})");
+    const std::string ping = masked(Opcode::text, R"({"type":"$ping"})");
+    REQUIRE(say(talker, message) == message.size());
+    edge.spin();
+    (void)hear(talker);
+    (void)hear(other);
+
+    edge.pressure.rise();
+    REQUIRE(say(talker, ping) == ping.size());
+    REQUIRE(say(other, ping) == ping.size());
+    for (int i = 0; i < 5; ++i) edge.spin();
+    CHECK(hear(talker).empty());
+    CHECK_THAT(hear(other), Catch::Contains("$pong"));
+    CHECK(edge.counters.publisher_pauses.get() == 1);
+    CHECK_FALSE(edge.transports->read_again());
+    for (int i = 0; i < 5; ++i) edge.spin();
+    CHECK(hear(talker).empty());
+
+    // It cannot be heard meanwhile, so that it is not idle.
+    for (int seconds = 0; seconds < 10; ++seconds) {
+        REQUIRE(say(other, ping) == ping.size());
+        edge.spin();
+        edge.later(1000);
+        edge.spin();
+    }
+    CHECK(edge.gateway->sockets() == 2);
+
+    CHECK(edge.pressure.fall());
+    CHECK_FALSE(edge.transports->read_again());
+    for (int i = 0; i < 5; ++i) edge.spin();
+    CHECK_THAT(hear(talker), Catch::Contains("$pong"));
+    CHECK(edge.counters.publisher_pauses.get() == 1);
+    // Now it can be.
+    edge.later(2100);
+    edge.spin();
+    CHECK_THAT(hear(talker), Catch::Contains("$bye"));
+}
+
+TEST_CASE("who is held goes on in turn, and may end meanwhile", "[transport]") {
+    Edge edge;
+    const std::string message = masked(Opcode::text, R"({"type":"say","$id":1})");
+    std::vector<FileDescriptor> talkers;
+    for (int i = 0; i < 40; ++i) talkers.push_back(edge.enter(local_pair(), "/talk"));
+    for (const FileDescriptor& talker : talkers) REQUIRE(say(talker, message) == message.size());
+    edge.spin();
+    for (const FileDescriptor& talker : talkers) (void)hear(talker);
+    edge.pressure.rise();
+    for (const FileDescriptor& talker : talkers) REQUIRE(say(talker, message) == message.size());
+    for (int i = 0; i < 5; ++i) edge.spin();
+    CHECK(edge.counters.publisher_pauses.get() == 40);
+    talkers.front().close();
+    edge.spin();
+    CHECK(edge.pressure.fall());
+    CHECK(edge.transports->read_again());
+    edge.spin();
+    const auto answered = [&] {
+        size_t count = 0;
+        for (const FileDescriptor& talker : talkers) {
+            if (talker.open() && hear(talker).find("$ok") != std::string::npos) ++count;
+        }
+        return count;
+    };
+    const size_t first = answered();
+    CHECK((first == 16 || first == 15));  // the one that is gone may be among them
+    CHECK(edge.transports->read_again());
+    CHECK_FALSE(edge.transports->read_again());
+    for (int i = 0; i < 3; ++i) edge.spin();
+    CHECK(first + answered() == 39);
+    CHECK(edge.transports->sockets() == 39);
 }
