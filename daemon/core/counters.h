@@ -63,14 +63,18 @@ struct Counters {
     Counter shed;          // readers closed to free memory
     Counter dropped;       // of them: left out again, since the reader is too slow
     Counter bytes_out;
-    Counter writes;           // the edge counts: calls of the transport's write
-    Counter accepted;         // the edge counts: sockets accepted
-    Counter accept_failures;  // the edge counts: descriptors exhausted and the like
-    Counter accept_refused;   // the edge counts: closed at once because max_connections was reached
-    Counter tls_failed;       // the edge counts: connections that ended before TLS was agreed
-    Counter proxy_refused;    // the edge counts: without a good header of the PROXY protocol
-    Counter loop_turns;       // the edge counts; a watchdog sees that it moves
-    Counter shadow_compared;  // decisions that the shadow policy was asked about, too
+    Gauge mailbox_messages;    // the edge counts: publications that are not delivered yet
+    Gauge mailbox_bytes;       // likewise
+    Counter publisher_pauses;  // the edge counts: times that a publisher was not read from, since it found no
+                               // room
+    Counter writes;            // the edge counts: calls of the transport's write
+    Counter accepted;          // the edge counts: sockets accepted
+    Counter accept_failures;   // the edge counts: descriptors exhausted and the like
+    Counter accept_refused;    // the edge counts: closed at once because max_connections was reached
+    Counter tls_failed;        // the edge counts: connections that ended before TLS was agreed
+    Counter proxy_refused;     // the edge counts: without a good header of the PROXY protocol
+    Counter loop_turns;        // the edge counts; a watchdog sees that it moves
+    Counter shadow_compared;   // decisions that the shadow policy was asked about, too
     Counter shadow_differences;
     Counter shadow_skipped;  // it asks for facts that the connection never gave
     std::array<Counter, static_cast<size_t>(Reason::count_)> refused;

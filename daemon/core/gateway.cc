@@ -88,6 +88,7 @@ void Gateway::Impl::closed(ConnectionId id, Now now) {
     Session* session = find(id);
     if (!session) return;
     leave_channels(*session, now);
+    set_stalled(*session, false);
     if (session->stream) end_stream(*session);
     give_back(*session);
     if (session->binding) counters.connections.set(counters.connections.get() - 1);
@@ -222,6 +223,7 @@ bool Gateway::Impl::awaits_pong(const Session& session) {
 void Gateway::Impl::wake(Session& session, Now now) {
     session.wake_ms = Session::never_ms;
     if (session.abort_listed) return;
+    if (session.held) excuse(session, now);
     if (session.close_by_ms <= now.steady_ms) return abort(session);
     if (session.state == Session::State::open) {
         wake_open(session, now);
@@ -437,8 +439,17 @@ void Gateway::closed(ConnectionId id, Now now) {
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
     impl_->answered(id, question, std::move(proof), now);
 }
-void Gateway::delivered(std::span<const Publication> publications, Now now) {
-    impl_->delivered(publications, now);
+size_t Gateway::delivered(std::span<const Publication> publications, Allowance& allowance, Now now) {
+    return impl_->delivered(publications, allowance, now);
+}
+size_t Gateway::stalled() const {
+    return impl_->stalled;
+}
+bool Gateway::hold(ConnectionId id) {
+    return impl_->hold(id);
+}
+void Gateway::go_on(ConnectionId id, Now now) {
+    impl_->go_on(id, now);
 }
 int64_t Gateway::release_at_ms() const {
     return impl_->release_at_ms();

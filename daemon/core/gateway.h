@@ -99,6 +99,29 @@ struct Actions {
     std::vector<Notice> notices;
 };
 
+// What may still be delivered in a turn, so that the sockets are soon looked at again. What is delivered uses
+// it up; the last publication may exceed it, since it goes to all its subscribers or to none.
+struct Allowance {
+    static constexpr size_t most_deliveries = 65'536;
+    static constexpr size_t most_bytes = 32 << 20;
+
+    size_t deliveries = most_deliveries;
+    size_t bytes = most_bytes;  // of all deliveries
+
+    size_t delivered = 0;
+    size_t stalled = 0;  // of those: to connections whose socket took no more already
+
+    // As much as can be was delivered, and most of it to readers who do not take it as fast. They may read as
+    // fast as they can: then it is too much, and not they are too slow.
+    [[nodiscard]] bool outruns() const { return used_up() && stalled * 2 > delivered; }
+    [[nodiscard]] bool used_up() const { return deliveries == 0 || bytes == 0; }
+    void use(size_t of_deliveries, size_t of_bytes) {
+        delivered += of_deliveries;
+        deliveries -= deliveries < of_deliveries ? deliveries : of_deliveries;
+        bytes -= bytes < of_bytes ? bytes : of_bytes;
+    }
+};
+
 // What a candidate policy would do to this worker's connections, counted.
 struct Survey {
     size_t next = 0;  // how far it has come
@@ -129,7 +152,16 @@ class Gateway {
     void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
     void closed(ConnectionId id, Now now);                           // the transport is gone
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
-    void delivered(std::span<const Publication> publications, Now now);
+    // Delivers from the front on, as much as one write to a subscriber takes, and returns how many
+    // publications that was. The sockets are to be offered what is queued before it is called again: who
+    // reads is never judged by what it was not offered. 0: the allowance is used up.
+    [[nodiscard]] size_t delivered(std::span<const Publication> publications, Allowance& allowance, Now now);
+    // Publications find no room. True if the connection publishes: then it is not to be read from until
+    // go_on(), and time does not pass for it.
+    [[nodiscard]] bool hold(ConnectionId id);
+    // Connections whose socket has not taken all.
+    [[nodiscard]] size_t stalled() const;
+    void go_on(ConnectionId id, Now now);
     void answered(uint64_t ticket, BrokerAnswer answer, Now now);  // by the broker
     // When release() has something to do: steady time; INT64_MAX: never.
     [[nodiscard]] int64_t release_at_ms() const;

@@ -12,6 +12,11 @@ namespace {
 constexpr size_t replay_bytes = 32 << 10;
 constexpr size_t replay_messages = 200;
 
+// What is delivered before the sockets are offered it: what one write takes, and a fraction of a queue. More
+// would not join any better.
+constexpr size_t bytes_at_once = 64 << 10;
+constexpr size_t most_at_once = 256;
+
 Replay* replay_of(Session& session, const Channel* channel) {
     const auto it = std::find_if(session.replays.begin(), session.replays.end(),
                                  [&](const Replay& replay) { return replay.channel == channel; });
@@ -262,25 +267,39 @@ void Gateway::Impl::continue_replays(Now now) {
 
 // --- what is new ---
 
-void Gateway::Impl::delivered(std::span<const Publication> publications, Now now) {
+size_t Gateway::Impl::delivered(std::span<const Publication> publications, Allowance& allowance, Now now) {
+    size_t done = 0;
+    size_t bytes = 0;
+    to_stalled_ = 0;
     for (const Publication& publication : publications) {
-        Channel* channel = hub_.find(publication->channel);
-        if (!channel) continue;
-        const dsl::ChannelRules& rules = rules_of(*channel, now);
-        if (rules.conflate_ms + rules.batch_ms > 0 && !publication->announcement) {
-            gather(*channel, publication, rules, now);
-        } else {
-            // A reload has ended the window; announcements overtake it.
-            if (channel->gathered && !publication->announcement) {
-                channel->gathered->until_ms = now.steady_ms;
-                due_.push({now.steady_ms, channel->name});
-                release(now);
-                channel = hub_.find(publication->channel);
-                if (!channel) continue;
-            }
-            deliver(*channel, publication, now);
-        }
+        const size_t size = publication->frame.bytes().size();
+        const bool full = done == most_at_once || (done > 0 && bytes + size > bytes_at_once);
+        if (full || allowance.used_up()) break;
+        const uint64_t before = counters.deliveries.get();
+        take_publication(publication, now);
+        const size_t deliveries = counters.deliveries.get() - before;
+        allowance.use(std::max<size_t>(1, deliveries), deliveries * size);
+        bytes += size;
+        ++done;
     }
+    allowance.stalled += to_stalled_;
+    return done;
+}
+
+void Gateway::Impl::take_publication(const Publication& publication, Now now) {
+    Channel* channel = hub_.find(publication->channel);
+    if (!channel) return;
+    const dsl::ChannelRules& rules = rules_of(*channel, now);
+    if (rules.conflate_ms + rules.batch_ms > 0 && !publication->announcement)
+        return gather(*channel, publication, rules, now);
+    // A reload has ended the window; announcements overtake it.
+    if (channel->gathered && !publication->announcement) {
+        channel->gathered->until_ms = now.steady_ms;
+        due_.push({now.steady_ms, channel->name});
+        release(now);
+        channel = hub_.find(publication->channel);
+    }
+    if (channel) deliver(*channel, publication, now);
 }
 
 void Gateway::Impl::deliver(Channel& channel, const Publication& publication, Now now) {
@@ -303,6 +322,7 @@ void Gateway::Impl::deliver(Channel& channel, const Publication& publication, No
             subscriber.offset = numbered ? position.offset : subscriber.offset;
             if (session.number == publication->except) continue;
             counters.deliveries.add();
+            to_stalled_ += session.stalled ? 1 : 0;
             send_publication(session, publication, rules, now);
         }
         if (last) break;

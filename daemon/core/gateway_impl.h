@@ -64,9 +64,11 @@ class Gateway::Impl {
     void blocked(ConnectionId id, Now now);
     void sent(ConnectionId id, size_t bytes, Now now);
     void shed(Now now);
+    [[nodiscard]] bool hold(ConnectionId id);
+    void go_on(ConnectionId id, Now now);
 
     // --- gateway_delivery.cc ---
-    void delivered(std::span<const Publication> publications, Now now);
+    [[nodiscard]] size_t delivered(std::span<const Publication> publications, Allowance& allowance, Now now);
 
     void release(Now now);
     [[nodiscard]] int64_t release_at_ms() const;
@@ -92,6 +94,7 @@ class Gateway::Impl {
     BanTable& bans;
     Counters& counters;
     size_t sockets = 0;
+    size_t stalled = 0;
     bool draining = false;
 
   private:
@@ -143,6 +146,7 @@ class Gateway::Impl {
                                  Now now);
     void give_up_replay(Session& session, const Replay& replay, const std::string& because, Now now);
     void continue_replays(Now now);
+    void take_publication(const Publication& publication, Now now);
     void deliver(Channel& channel, const Publication& publication, Now now);
     void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
     void meet(Channel& channel, Position top, Now now);
@@ -178,6 +182,9 @@ class Gateway::Impl {
 
     // --- gateway_output.cc ---
     [[nodiscard]] Bounds bounds_of(const Session& session) const;
+    [[nodiscard]] static Bounds burst_of(const Bounds& bounds);
+    void set_stalled(Session& session, bool is_stalled);
+    static void excuse(Session& session, Now now);
     void send_droppable(Session& session, Frame frame, const dsl::ChannelRules& rules, Now now);
     void send(Session& session, Frame frame, Now now, dsl::Lane lane = dsl::Lane::normal);
     void send_message(Session& session, Opcode opcode, std::string_view payload, Now now,
@@ -295,6 +302,8 @@ class Gateway::Impl {
     // --- gateway_messages.cc ---
     void read_frames(Session& session, std::span<char> bytes, Now now);
     [[nodiscard]] bool handle(Session& session, const WsEvent& event, Now now);
+    void fail(Session& session, const WsError& error, Now now);
+    void close_for_error(Session& session, const WsError& error, Now now);
     void control(Session& session, Now now);
     void message(Session& session, std::string_view payload, bool binary, Now now);
     void native(Session& session, std::string_view payload, Now now);
@@ -339,6 +348,7 @@ class Gateway::Impl {
     std::vector<std::string> channels_;
     std::string name_;  // of this worker in this run of the daemon: an id of a message is never another's
     uint64_t publications_ = 0;
+    size_t to_stalled_ = 0;  // deliveries: see Allowance
     uint64_t questions_ = 0;
     uint64_t tickets_ = 0;
     struct Due {

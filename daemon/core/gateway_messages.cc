@@ -79,24 +79,12 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
         }
         return false;
     }
-    if (session.state != Session::State::open)
-        return true;  // on our way out: nothing that is said now counts
     if (const auto* error = std::get_if<WsError>(&event)) {
-        const Reason reason = error->code == 1009 ? Reason::too_big : Reason::bad_request;
-        Rejection rejection{reason, std::string(error->reason), {}, {}, 0};
-        if (reason == Reason::too_big) {
-            close_for(session, rejection, now);
-        } else {
-            refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
-            notice("connection-closed", session, rejection, now);
-            if (auto banned = count_refusal(session, reason, now)) {
-                close_for(session, std::move(*banned), now);
-            } else {
-                close(session, error->code, to_string(reason), error->reason, -1, now);
-            }
-        }
+        fail(session, *error, now);
         return false;
     }
+    if (session.state != Session::State::open)
+        return true;  // on our way out: nothing that is said now counts
     if (const auto* ping = std::get_if<WsPing>(&event)) {
         control(session, now);
         send(session, std::make_shared<const std::string>(encode_frame(Opcode::pong, ping->payload)), now);
@@ -111,6 +99,25 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
         message(session, text->payload, text->binary, now);
     }
     return true;
+}
+
+// RFC 6455 7.1.7: nothing more is read, so that a close frame of the client would not be seen either. Ours is
+// the last of it.
+void Gateway::Impl::fail(Session& session, const WsError& error, Now now) {
+    if (session.state == Session::State::open) close_for_error(session, error, now);
+    if (session.abort_listed) return;
+    session.last_bytes = true;
+    list_flush(session);
+}
+
+void Gateway::Impl::close_for_error(Session& session, const WsError& error, Now now) {
+    const Reason reason = error.code == 1009 ? Reason::too_big : Reason::bad_request;
+    Rejection rejection{reason, std::string(error.reason), {}, {}, 0};
+    if (reason == Reason::too_big) return close_for(session, std::move(rejection), now);
+    refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
+    notice("connection-closed", session, rejection, now);
+    if (auto banned = count_refusal(session, reason, now)) return close_for(session, std::move(*banned), now);
+    close(session, error.code, to_string(reason), error.reason, -1, now);
 }
 
 void Gateway::Impl::control(Session& session, Now now) {

@@ -6,7 +6,11 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t burst_factor = 16;  // of the queue's bounds, within one turn
+// What may wait before the socket was offered it: of the queue's bounds, and at least more than is delivered
+// at once.
+constexpr size_t burst_factor = 16;
+constexpr size_t least_burst_bytes = 1 << 20;
+constexpr size_t least_burst_frames = 4096;
 
 constexpr size_t worth_shedding = 16 << 10;  // bytes that wait
 
@@ -25,6 +29,11 @@ Gateway::Impl::Bounds Gateway::Impl::bounds_of(const Session& session) const {
     return {of_route > 0 ? of_route : settings.max_queue_bytes, settings.max_queue_messages};
 }
 
+Gateway::Impl::Bounds Gateway::Impl::burst_of(const Bounds& bounds) {
+    return {std::max(burst_factor * bounds.bytes, least_burst_bytes),
+            std::max(burst_factor * bounds.frames, least_burst_frames)};
+}
+
 dsl::Lane Gateway::Impl::lane_for(Session& session, dsl::Lane lane) {
     // A channel may have moved to another lane; what waits stays before what comes.
     const auto generation = static_cast<uint32_t>(runtime_->generation);
@@ -38,9 +47,9 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane)
     if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
     // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
     // the socket takes no more. Only a burst without measure ends here.
-    const Bounds bounds = bounds_of(session);
-    const bool beyond = session.queue.bytes() + frame->size() > burst_factor * bounds.bytes ||
-                        session.queue.frames() >= burst_factor * bounds.frames;
+    const Bounds burst = burst_of(bounds_of(session));
+    const bool beyond = !session.queue.empty() && (session.queue.bytes() + frame->size() > burst.bytes ||
+                                                   session.queue.frames() >= burst.frames);
     if (beyond) return too_slow(session, now);
     session.queue.push(std::move(frame), now.steady_ms, lane_for(session, lane));
     list_flush(session);
@@ -52,9 +61,9 @@ void Gateway::Impl::send_droppable(Session& session, Frame frame, const dsl::Cha
     if (slow == dsl::SlowConsumer::close || session.state != Session::State::open)
         return send(session, std::move(frame), now, rules.lane);
     const Bounds bounds = bounds_of(session);
-    const size_t factor = session.stalled ? 1 : burst_factor;
-    const bool full = session.queue.bytes() + frame->size() > factor * bounds.bytes ||
-                      session.queue.frames() >= factor * bounds.frames;
+    const Bounds most = session.stalled ? bounds : burst_of(bounds);
+    const bool full =
+        session.queue.bytes() + frame->size() > most.bytes || session.queue.frames() >= most.frames;
     if (full && slow == dsl::SlowConsumer::drop) return left_out(session, 1);
     // A quarter at once, so that a full queue is not walked over for each.
     if (full) left_out(session, session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
@@ -74,10 +83,16 @@ void Gateway::Impl::too_slow(Session& session, Now now) {
     close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
 }
 
+void Gateway::Impl::set_stalled(Session& session, bool is_stalled) {
+    if (session.stalled == is_stalled) return;
+    session.stalled = is_stalled;
+    is_stalled ? ++stalled : --stalled;
+}
+
 void Gateway::Impl::blocked(ConnectionId id, Now now) {
     Session* session = find(id);
     if (!session || session->state != Session::State::open) return;
-    session->stalled = true;
+    set_stalled(*session, true);
     const Bounds bounds = bounds_of(*session);
     const int64_t most_age_ms = runtime_->settings.max_queue_age_ms;
     SendQueue& queue = session->queue;
@@ -124,7 +139,7 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
     // It is not read from meanwhile, so that it takes something is all that can be heard of it.
     if (session->stalled) session->last_heard_ms = now.steady_ms;
     if (!session->queue.empty()) return;
-    session->stalled = false;
+    set_stalled(*session, false);
     if (session->state != Session::State::open) return;
     if (session->left_out > 0) {
         const uint32_t messages = std::exchange(session->left_out, 0);
@@ -134,6 +149,31 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
     if (session->owes_delivered) note_delivered(*session, now);
     if (!session->replays.empty()) replay_some(*session, now);
 }
+
+// --- who is not read from ---
+
+bool Gateway::Impl::hold(ConnectionId id) {
+    Session* session = find(id);
+    if (!session || !session->publishes || session->state == Session::State::closing) return false;
+    session->held = true;
+    return true;
+}
+
+void Gateway::Impl::go_on(ConnectionId id, Now now) {
+    Session* session = find(id);
+    if (!session || !session->held) return;
+    excuse(*session, now);
+    session->held = false;
+}
+
+// It may have said something long ago.
+void Gateway::Impl::excuse(Session& session, Now now) {
+    session.last_heard_ms = now.steady_ms;
+    if (session.message_since_ms > 0) session.message_since_ms = now.steady_ms;
+    if (session.state == Session::State::head) session.opened_ms = now.steady_ms;
+}
+
+// --- what is sent ---
 
 void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane) {
     if (session.stream && take_answer(text)) return;

@@ -75,6 +75,7 @@ void Gateway::Impl::answer_post(Session& session, const HttpHead& head, Now now)
 
 void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t target,
                                const std::string& headers, Now now) {
+    session.publishes = true;  // as far as can be known here
     session.handshaking->most_ahead = Handshaking{}.most_ahead + route_of(head)->max_message;
     // A proxy's connection carries the requests of many, so who asks is found for each.
     Peer client = session.peer;

@@ -97,6 +97,7 @@ void Gateway::Impl::publish_all(Session& session, std::string_view re, std::vect
     publishing->re = re;
     publishing->left = publishing->channels = drafts.size();
     if (drafts.empty()) return confirm(session, re, now);
+    session.publishes = true;
     for (Draft& draft : drafts) {
         const Ticket ticket = next_ticket();
         auto receipt = broker.publish(std::move(draft), ticket);

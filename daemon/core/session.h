@@ -105,6 +105,8 @@ struct Session {
     bool abort_listed = false;
     bool stalled = false;     // the socket took not all, and something waits
     bool last_bytes = false;  // what is queued is the last of it
+    bool publishes = false;   // it has, so that it is held when publications find no room
+    bool held = false;        // it is not read from: see Gateway::hold
     bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
     bool nameless = false;    // the user's name is a secret claim; as it was when the connection was made
     Peer peer;

@@ -1,7 +1,5 @@
 #include "daemon/core/websocket.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -19,12 +17,9 @@ constexpr uint8_t kLength = 0x7f;
 constexpr uint16_t kNoCode = 1005;
 constexpr size_t kMaxControl = 125;
 constexpr size_t kMaxReason = kMaxControl - 2;
+constexpr WsError kNotUtf8{1007, "text that is not UTF-8"};
 
 static_assert(sizeof(WebSocketDecoder) <= 72, "an idle connection holds one of these");
-
-bool is_utf8(std::string_view text) {
-    return text.empty() || simdjson::validate_utf8(text.data(), text.size());
-}
 
 // `key` is the mask already turned to the phase of data[0]. Eight bytes at a time; memcpy because neither the
 // network buffer nor the payload in it is aligned.
@@ -74,6 +69,7 @@ WsEvent WebSocketDecoder::next(std::span<char>& input, const WebSocketLimits& li
             if (!in_payload_) return WsNeedMore{};
         }
         const std::string_view bytes = take_payload(input);
+        if (is_plain_text() && !text_.take(bytes)) return fail(kNotUtf8);
         const bool complete = remaining_ == 0;
         const size_t buffered_before = is_control() ? buffer_.size() - message_size_ : message_size_;
         if (complete && buffered_before == 0 && is_final())
@@ -140,6 +136,7 @@ bool WebSocketDecoder::check_first_byte(const WebSocketLimits& limits, WsError& 
         return protocol_error(error, "new message before the last fragment of the one before");
     if (!begun) {
         message_opcode_ = opcode();
+        text_ = {};
         compressed_ = rsv1;
         fragments_ = 0;
     }
@@ -227,8 +224,8 @@ WsEvent WebSocketDecoder::finish_frame(std::string_view frame, const WebSocketLi
     return finish_message(frame, limits);
 }
 
-// Data that does not inflate is not consistent with the message's type (RFC 6455 7.4.1): 1007. The text is
-// UTF-8 only after that.
+// Data that does not inflate is not consistent with the message's type (RFC 6455 7.4.1): 1007. Compressed
+// text can be judged only now; any other was, as it came, and may only lack the end of a character.
 WsEvent WebSocketDecoder::finish_message(std::string_view message, const WebSocketLimits& limits) {
     const bool binary = message_opcode_ == Opcode::binary;
     message_opcode_ = Opcode::continuation;
@@ -242,7 +239,7 @@ WsEvent WebSocketDecoder::finish_message(std::string_view message, const WebSock
         }
         message = std::get<std::string_view>(inflated);
     }
-    if (!binary && !is_utf8(message)) return fail({1007, "text that is not UTF-8"});
+    if (!binary && !(compressed_ ? is_utf8(message) : text_.complete())) return fail(kNotUtf8);
     return WsMessage{binary, compressed_, message};
 }
 

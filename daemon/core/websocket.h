@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/core/utf8.h"
+
 namespace wayleave {
 
 class Inflater;
@@ -52,7 +54,8 @@ using WsEvent = std::variant<WsNeedMore, WsMessage, WsPing, WsPong, WsClose, WsE
 class WebSocketDecoder {
   public:
     // Takes bytes off the front of `input`, unmasking them in place, up to one event; call it until
-    // WsNeedMore, which means that all is consumed. The events do not depend on how the bytes were split.
+    // WsNeedMore, which means that all is consumed. The events do not depend on how the bytes were split:
+    // what is wrong is told at the byte at which it becomes wrong, also within a frame that is not complete.
     // After WsError or WsClose everything further is consumed and ignored.
     [[nodiscard]] WsEvent next(std::span<char>& input, const WebSocketLimits& limits);
 
@@ -79,6 +82,9 @@ class WebSocketDecoder {
     [[nodiscard]] Opcode opcode() const { return static_cast<Opcode>(header_[0] & 0x0f); }
     [[nodiscard]] bool is_control() const { return (header_[0] & 0x08) != 0; }
     [[nodiscard]] bool is_final() const { return (header_[0] & 0x80) != 0; }
+    [[nodiscard]] bool is_plain_text() const {
+        return message_opcode_ == Opcode::text && !compressed_ && !is_control();
+    }
 
     // What was assembled of the message, then what arrived of a control frame that came between its
     // fragments.
@@ -90,6 +96,7 @@ class WebSocketDecoder {
     uint8_t header_size_ = 0;
     uint8_t mask_phase_ = 0;                        // index into the mask of the next payload byte
     Opcode message_opcode_ = Opcode::continuation;  // continuation: no message has begun
+    Utf8Reader text_;                               // of the message that has begun, unless it is compressed
     bool compressed_ = false;                       // the message that has begun
     bool in_payload_ = false;
     bool handed_out_ = false;  // the last event may view buffer_: clean up at the next call

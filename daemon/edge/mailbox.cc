@@ -1,5 +1,6 @@
 #include "daemon/edge/mailbox.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace wayleave {
@@ -7,6 +8,10 @@ namespace wayleave {
 namespace {
 
 thread_local const Mailbox* own_mailbox = nullptr;
+
+size_t size_of(const Publication& publication) {
+    return publication->frame.bytes().size();
+}
 
 }  // namespace
 
@@ -20,6 +25,9 @@ void Mailbox::push(const Publication& publication) {
         const std::lock_guard lock(mutex_);
         was_empty = publications_.empty() && commands_.empty();
         publications_.push_back(publication);
+        ++held_.messages;
+        held_.bytes += size_of(publication);
+        (void)judge();  // it cannot get better
     }
     // One wake for many: who finds the box empty sends it, and who empties it takes all.
     if (was_empty && own_mailbox != this) wake();
@@ -41,6 +49,55 @@ void Mailbox::post(Command command) {
     wake();
 }
 
+bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands) {
+    const std::lock_guard lock(mutex_);
+    if (publications.empty()) publications.swap(publications_);
+    commands.swap(commands_);
+    return !publications.empty() || !commands.empty();
+}
+
+void Mailbox::delivered(std::span<const Publication> publications) {
+    size_t bytes = 0;
+    for (const Publication& publication : publications) bytes += size_of(publication);
+    bool all_have_room = false;
+    {
+        const std::lock_guard lock(mutex_);
+        held_.messages -= publications.size();
+        held_.bytes -= bytes;
+        all_have_room = judge();
+    }
+    if (all_have_room) exchange_.wake_all();
+}
+
+void Mailbox::set_behind(bool behind) {
+    bool all_have_room = false;
+    {
+        const std::lock_guard lock(mutex_);
+        behind_ = behind;
+        all_have_room = judge();
+    }
+    if (all_have_room) exchange_.wake_all();
+}
+
+// Full from the bound on, until half of it is free; and while its worker does not keep up. True: this was the
+// last mailbox without room.
+bool Mailbox::judge() {
+    const auto beyond = [&](size_t part) {
+        return held_.messages >= most_messages / part || held_.bytes >= most_bytes / part;
+    };
+    over_ = beyond(over_ ? 2 : 1);
+    const bool full = over_ || behind_;
+    if (full == std::exchange(full_, full)) return false;
+    if (!full) return exchange_.pressure().fall();
+    exchange_.pressure().rise();
+    return false;
+}
+
+Mailbox::Held Mailbox::held() const {
+    const std::lock_guard lock(mutex_);
+    return held_;
+}
+
 void Exchange::add(uint32_t worker, Mailbox& mailbox) {
     if (mailboxes_.size() <= worker) mailboxes_.resize(worker + 1);
     mailboxes_[worker] = &mailbox;
@@ -52,11 +109,19 @@ bool Exchange::post(uint32_t worker, Command command) const {
     return true;
 }
 
-bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands) {
-    const std::lock_guard lock(mutex_);
-    publications.swap(publications_);
-    commands.swap(commands_);
-    return !publications.empty() || !commands.empty();
+void Exchange::wake_all() const {
+    for (Mailbox* mailbox : mailboxes_) {
+        if (mailbox) mailbox->wake();
+    }
+}
+
+bool Exchange::crammed() const {
+    return std::any_of(mailboxes_.begin(), mailboxes_.end(), [](const Mailbox* mailbox) {
+        if (!mailbox) return false;
+        const Mailbox::Held held = mailbox->held();
+        return held.messages >= crammed_factor * Mailbox::most_messages ||
+               held.bytes >= crammed_factor * Mailbox::most_bytes;
+    });
 }
 
 }  // namespace wayleave

@@ -1,9 +1,12 @@
 // What other threads have for a worker: publications from the broker and commands from the main thread.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "daemon/core/broker.h"
@@ -11,6 +14,7 @@
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/pressure.h"
 #include "daemon/edge/tls_side.h"
 
 namespace wayleave {
@@ -30,10 +34,18 @@ struct Command {
     std::shared_ptr<const TlsSide> certificates = nullptr;
 };
 
+class Exchange;
+
+// Publications are counted until they are delivered. When there are too many the mailbox is full: it still
+// takes what comes, since who brings it must not wait, but those who read publications from sockets pause.
 class Mailbox final : public Inbox {
   public:
-    explicit Mailbox(Loop& loop)
-        : wakeup_(loop, [] {}) {}  // to have woken is all: the turn's end empties the box
+    static constexpr size_t most_messages = 1024;
+    static constexpr size_t most_bytes = 1 << 20;
+
+    Mailbox(Loop& loop, Exchange& exchange)
+        : wakeup_(loop, [] {}),
+          exchange_(exchange) {}  // to have woken is all: the turn's end empties the box
 
     // The thread that empties it. What it pushes itself wakes nobody, since it looks again before it sleeps.
     void owned_by_this_thread();
@@ -43,28 +55,53 @@ class Mailbox final : public Inbox {
     void unseat(const Occupant& occupant) override;                // any thread
     void post(Command command);                                    // any thread
 
-    // Moves what has arrived into the vectors, which should be empty and lend their capacity. False: there
-    // was nothing.
+    // Moves what has arrived into the vectors: commands into an empty one that lends its capacity,
+    // publications only if none of the last time is left. False: both are empty.
     [[nodiscard]] bool take(std::vector<Publication>& publications, std::vector<Command>& commands);
+    // Some of those that were taken.
+    void delivered(std::span<const Publication> publications);
+    // A turn has ended and not all that was taken could be delivered in it.
+    void set_behind(bool behind);
+
+    struct Held {
+        size_t messages = 0;
+        size_t bytes = 0;
+    };
+    [[nodiscard]] Held held() const;  // not delivered yet; any thread
 
     void wake() { wakeup_.send(); }
 
   private:
+    [[nodiscard]] bool judge();
+
     Wakeup wakeup_;
-    std::mutex mutex_;
+    Exchange& exchange_;
+    mutable std::mutex mutex_;
     std::vector<Publication> publications_;
     std::vector<Command> commands_;
+    Held held_;  // here, and taken but not delivered
+    bool over_ = false;
+    bool behind_ = false;
+    bool full_ = false;
 };
 
-// The mailboxes of all workers, by the broker's numbers. Filled before the threads start, and read by any.
+// The mailboxes of all workers, by the broker's numbers. Filled before the threads start, and used by any.
 class Exchange {
   public:
     void add(uint32_t worker, Mailbox& mailbox);
     // False: there is no such worker.
     [[nodiscard]] bool post(uint32_t worker, Command command) const;
+    void wake_all() const;
+
+    [[nodiscard]] Pressure& pressure() { return pressure_; }
+    // Far more waits somewhere than those who read from sockets bring: others must not bring more.
+    [[nodiscard]] bool crammed() const;
 
   private:
+    static constexpr size_t crammed_factor = 4;
+
     std::vector<Mailbox*> mailboxes_;
+    Pressure pressure_;
 };
 
 }  // namespace wayleave

@@ -1,18 +1,19 @@
-// The sockets of one worker, carried by libwebsockets in its RAW role: TLS, partial writes, the descriptors
-// on the loop. Everyone else knows a connection by its ConnectionId; a wsi never leaves this file's .cc. One
-// thread.
+// The connections of one worker between the gateway and what carries them: what is queued is written, and who
+// does not take it, does not finish or does not go is ended. Everyone else knows a connection by its
+// ConnectionId. One thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "daemon/core/counters.h"
 #include "daemon/core/gateway.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/lws_carriers.h"
+#include "daemon/edge/pressure.h"
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
 #include "daemon/edge/tls_side.h"
@@ -29,21 +30,15 @@ class Transports {
         Door& door;
         const Now& now;  // of this turn
         const EdgeReport& report;
+        const Pressure& pressure;
     };
 
-    // The files of one TLS listener, as libwebsockets wants to see them, and its certificates.
-    struct Side {
-        TlsFiles files;
-        std::shared_ptr<const TlsSide> tls;
-    };
+    using Side = LwsCarriers::Side;
 
-    // One TLS side for each element of `tls`. Contexts come and go one at a time in the process; the waiting
-    // is done here. Error: what is wrong, with what lws says about it.
+    // One TLS side for each element of `tls`. Error: what is wrong with one.
     static Result<std::unique_ptr<Transports>> create(const Parts& parts, std::vector<Side> tls,
                                                       int64_t handshake_timeout_ms);
     ~Transports();  // closes what is open
-    // What lws has to say goes there. The function must outlive the thread.
-    static void report_on_this_thread(const EdgeReport& report);
     Transports(const Transports&) = delete;
     Transports& operator=(const Transports&) = delete;
 
@@ -59,6 +54,9 @@ class Transports {
     void work_off();
     // Every 100 ms: ends what hangs.
     void tick();
+    // At the end of a turn: some of those that were not read from because publications found no room are read
+    // from again, if there is room. True: there is, and more of them wait.
+    [[nodiscard]] bool read_again();
 
     // Also those that the gateway has done with and whose last bytes are on the way.
     [[nodiscard]] size_t sockets() const;

@@ -17,9 +17,12 @@ namespace wayleave {
 namespace {
 
 constexpr int64_t tick_ms = 100;
-// One turn empties the mailbox so often before it looks at the sockets again: what is published meanwhile by
-// our own clients is delivered in the same turn, but nobody can keep the loop from its sockets.
-constexpr int rounds_per_turn = 4;
+// One turn looks into the mailbox so often before it looks at the sockets again: what is published meanwhile
+// by our own clients is delivered in the same turn, but nobody can keep the loop from its sockets.
+constexpr int rounds_per_turn = 8;
+// How long nothing is delivered when most readers did not take what a turn had for them, unless half of them
+// has taken it before. Those who read get the time to do so; those who do not gain little by it.
+constexpr int64_t breather_ms = 200;
 
 }  // namespace
 
@@ -32,7 +35,7 @@ class Worker::Impl {
           canary_(parts.canary),
           exchange_(parts.exchange),
           settings_(settings),
-          mailbox_(loop_),
+          mailbox_(loop_, parts.exchange),
           number_(parts.broker.add_worker(mailbox_)),
           gateway_(number_, parts.broker, parts.limits, parts.bans, counters_, std::move(runtime)) {
         parts.broker.subscribe(number_, Canary::channel);
@@ -66,7 +69,12 @@ class Worker::Impl {
     void obey(Command& command);
     void ask();
     void run_errands();
-    void hear_canary();
+    [[nodiscard]] bool collect();
+    void deliver(Allowance& allowance);
+    void work_off();
+    void keep_pace();
+    [[nodiscard]] bool out_of_breath();
+    void hear_canary(std::span<const Publication> publications);
 
     [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
     void refuse_proxy(const Peer& peer, std::string_view reason);
@@ -97,6 +105,9 @@ class Worker::Impl {
     std::optional<Timer> releaser_;
     int64_t release_at_ms_ = INT64_MAX;  // that it is set to
     std::vector<Publication> publications_;
+    size_t next_ = 0;  // of them: those before it are delivered
+    int64_t breathes_until_ms_ = 0;
+    size_t stalled_then_ = 0;
     std::vector<Command> commands_;
     std::thread thread_;
 };
@@ -106,8 +117,9 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     for (WorkerListener& listener : listeners) {
         if (listener.tls) tls.push_back(std::move(listener.side));
     }
-    auto transports = Transports::create({loop_, gateway_, counters_, door_, now_, report_}, std::move(tls),
-                                         settings_.tls_timeout_ms);
+    auto transports =
+        Transports::create({loop_, gateway_, counters_, door_, now_, report_, exchange_.pressure()},
+                           std::move(tls), settings_.tls_timeout_ms);
     if (!transports) return failure(transports.error());
     transports_ = std::move(*transports);
 
@@ -175,7 +187,7 @@ void Worker::Impl::close_anterooms() {
 void Worker::Impl::run() {
     pthread_setname_np(pthread_self(), "wayleave-worker");
     mailbox_.owned_by_this_thread();
-    Transports::report_on_this_thread(report_);
+    LwsCarriers::report_on_this_thread(report_);
     loop_.run();
     // In this order, while the gateway lives: closing the sockets tells it.
     listeners_.clear();
@@ -190,23 +202,22 @@ void Worker::Impl::begin_turn() {
 
 // Everything that happened in this turn is answered here, so that the frames of one turn join into one write.
 void Worker::Impl::end_turn() {
-    for (int round = 0; mailbox_.take(publications_, commands_); ++round) {
+    Allowance allowance;
+    for (int round = 0; round < rounds_per_turn && !allowance.used_up() && collect(); ++round) {
         for (Command& command : commands_) obey(command);
-        gateway_.delivered(publications_, now_);
-        hear_canary();
         commands_.clear();
-        publications_.clear();
-        transports_->work_off();
-        ask();
-        run_errands();
-        if (round == rounds_per_turn) {
-            mailbox_.wake();  // for what may have come since: do not sleep on it
-            break;
-        }
+        if (!out_of_breath()) deliver(allowance);
+        work_off();
+        // For what may have come since: do not sleep on it.
+        if (round + 1 == rounds_per_turn || allowance.used_up()) mailbox_.wake();
+        if (out_of_breath()) break;
     }
-    transports_->work_off();
-    ask();
-    run_errands();
+    work_off();
+    if (allowance.outruns()) {
+        breathes_until_ms_ = now_.steady_ms + breather_ms;
+        stalled_then_ = gateway_.stalled();
+    }
+    keep_pace();
     if (const int64_t at_ms = gateway_.release_at_ms(); at_ms != release_at_ms_) {
         release_at_ms_ = at_ms;
         if (at_ms != INT64_MAX) releaser_->after(std::max<int64_t>(0, at_ms - now_.steady_ms));
@@ -214,9 +225,49 @@ void Worker::Impl::end_turn() {
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
 }
 
+// What there is to do now; false: nothing. Publications wait for those before them, commands for nobody.
+bool Worker::Impl::collect() {
+    const bool came = mailbox_.take(publications_, commands_);
+    return came || next_ < publications_.size();
+}
+
+void Worker::Impl::deliver(Allowance& allowance) {
+    const auto waiting = std::span<const Publication>(publications_).subspan(next_);
+    const auto done = waiting.first(gateway_.delivered(waiting, allowance, now_));
+    hear_canary(done);
+    mailbox_.delivered(done);
+    next_ += done.size();
+    if (next_ < publications_.size()) return;
+    publications_.clear();
+    next_ = 0;
+}
+
+void Worker::Impl::work_off() {
+    transports_->work_off();
+    ask();
+    run_errands();
+}
+
+bool Worker::Impl::out_of_breath() {
+    if (now_.steady_ms >= breathes_until_ms_) return false;
+    if (gateway_.stalled() * 2 <= stalled_then_) breathes_until_ms_ = 0;
+    return breathes_until_ms_ != 0;
+}
+
+// Whoever publishes waits while this worker does not keep up. The loop goes on where there is more to do.
+void Worker::Impl::keep_pace() {
+    const bool behind = !publications_.empty();
+    mailbox_.set_behind(behind);
+    // While it takes breath, sockets and the tick wake it.
+    if (transports_->read_again() || (behind && !out_of_breath())) mailbox_.wake();
+    const Mailbox::Held held = mailbox_.held();
+    counters_.mailbox_messages.set(held.messages);
+    counters_.mailbox_bytes.set(held.bytes);
+}
+
 // Behind the deliveries: who notes it has delivered what came before it.
-void Worker::Impl::hear_canary() {
-    for (const Publication& publication : publications_) {
+void Worker::Impl::hear_canary(std::span<const Publication> publications) {
+    for (const Publication& publication : publications) {
         if (publication->channel == Canary::channel)
             canary_.heard(number_, publication->position, steady_us());
     }

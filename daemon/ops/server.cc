@@ -138,6 +138,7 @@ class Server::Impl {
     Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
     Result<Nothing, StartError> open_control();
     Result<Nothing, StartError> open_admin();
+    [[nodiscard]] Result<Receipt, DeskError> publish(std::string_view json);
     void watch();
     void stop_workers();
     void await_workers() const;
@@ -234,12 +235,19 @@ Result<Nothing, StartError> Server::Impl::open_control() {
              [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
              [this] { return bans_.list(read_clocks().steady_ms); },
              [this](const std::string& name) { return lift_ban(name); },
-             [this](std::string_view json) { return desk_->publish(json, *runtime_->policy, read_clocks()); },
+             [this](std::string_view json) { return publish(json); },
              [this](std::string_view json) {
                  return desk_->progress(json, *runtime_->policy, read_clocks());
              }});
     });
     return Nothing{};
+}
+
+// Who has more to say than is delivered says it later, as the clients do.
+Result<Receipt, DeskError> Server::Impl::publish(std::string_view json) {
+    if (exchange_.crammed())
+        return failure(DeskError{503, "more is published than the workers deliver; try again"});
+    return desk_->publish(json, *runtime_->policy, read_clocks());
 }
 
 Result<Nothing, StartError> Server::Impl::open_admin() {

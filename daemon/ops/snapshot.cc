@@ -81,6 +81,12 @@ void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
     families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
                      totals.deliveries);
+    families.gauge("wayleave_mailbox_messages", "Publications that the workers have not delivered yet.",
+                   static_cast<double>(totals.mailbox_messages));
+    families.gauge("wayleave_mailbox_bytes", "Their size.", static_cast<double>(totals.mailbox_bytes));
+    families.counter("wayleave_publisher_pauses_total",
+                     "Times that a publisher was not read from, since a worker did not keep up.",
+                     totals.publisher_pauses);
     families.counter("wayleave_replayed_total", "Messages out of histories, for subscribers that catch up.",
                      totals.replayed);
     families.counter("wayleave_conflated_total",
@@ -371,6 +377,9 @@ void Totals::add(const Counters& counters) {
     shed += counters.shed.get();
     dropped += counters.dropped.get();
     bytes_out += counters.bytes_out.get();
+    mailbox_messages += counters.mailbox_messages.get();
+    mailbox_bytes += counters.mailbox_bytes.get();
+    publisher_pauses += counters.publisher_pauses.get();
     writes += counters.writes.get();
     accepted += counters.accepted.get();
     accept_failures += counters.accept_failures.get();

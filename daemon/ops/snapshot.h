@@ -49,6 +49,9 @@ struct Totals {
     uint64_t shed = 0;
     uint64_t dropped = 0;
     uint64_t bytes_out = 0;
+    uint64_t mailbox_messages = 0;
+    uint64_t mailbox_bytes = 0;
+    uint64_t publisher_pauses = 0;
     uint64_t writes = 0;
     uint64_t accepted = 0;
     uint64_t accept_failures = 0;

@@ -53,7 +53,7 @@ socket = "run/control.sock"
 address = "127.0.0.1:0"
 
 [limits]
-close_timeout = "1s"
+close_timeout = "{close_timeout}"
 {limits}
 
 {more}
@@ -111,7 +111,7 @@ class ServiceManager:
 
 class Daemon:
     def __init__(self, policy, *, more="", top="", limits="", workers=2, tls="", address="127.0.0.1:0", static=None,
-                 env=None, algorithm="HS256", nofile=None):
+                 env=None, algorithm="HS256", nofile=None, close_timeout="1s"):
         self.root = tempfile.mkdtemp(prefix="wayleave-e2e-")
         self.config = self.path("wayleave.toml")
         self.process = None
@@ -125,7 +125,7 @@ class Daemon:
             for name, text in static.items():
                 self.write(os.path.join("www", name), text)
         self.write("wayleave.toml", BASE_SETTINGS.format(top=top, workers=workers, address=address, tls=tls, limits=limits,
-                                                           more=more))
+                                                         more=more, close_timeout=close_timeout))
         self.write("routes.d/test.route", policy)
         os.mkdir(self.path("keys"))
         self.new_key("demo.key")

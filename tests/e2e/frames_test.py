@@ -54,6 +54,33 @@ BAD = {
     "fragments": (1008, frame(TEXT, b"", fin=False) + frame(0, b"", fin=False) * 10),
 }
 
+# Autobahn 6.4.1 to 6.4.4: a text that is not complete, and what of it suffices to know that it is not UTF-8.
+KOSME, BEYOND = "κόσμε".encode(), b"\xf4\x90\x80\x80"  # U+110000
+INCOMPLETE = {
+    "6.4.1, a fragment": frame(TEXT, KOSME, fin=False) + frame(0, BEYOND, fin=False),
+    "6.4.2, the byte of a fragment": frame(TEXT, KOSME + BEYOND[:1], fin=False) + frame(0, BEYOND[1:2], fin=False),
+    "6.4.3, part of a frame": frame(TEXT, KOSME + BEYOND + b"edited")[:6 + len(KOSME + BEYOND)],
+    "6.4.4, the byte of a frame": frame(TEXT, KOSME + BEYOND + b"edited")[:6 + len(KOSME) + 2],
+    "in a fragment behind a ping": frame(TEXT, b"\xc3", fin=False) + frame(PING) + frame(0, b"(", length=100),
+}
+
+# Autobahn 7: what is sent as the last, and the close frame that answers it.
+CLOSES = {
+    "7.1.5, within a message": (frame(TEXT, b"{", fin=False) + frame(CLOSE, b"\x03\xe8"), 1000),
+    "7.1.6, much before it": (frame(TEXT, SAY) * 500 + frame(CLOSE, b"\x03\xe8"), 1000),
+    "7.3.1, empty": (frame(CLOSE), 1005),
+    "7.3.2, one byte": (frame(CLOSE, b"a"), 1002),
+    "7.3.3, a code": (frame(CLOSE, b"\x03\xe8"), 1000),
+    "7.3.4, a reason": (frame(CLOSE, b"\x03\xe8Hello"), 1000),
+    "7.3.5, the longest reason": (frame(CLOSE, b"\x03\xe8" + b"*" * 123), 1000),
+    "7.3.6, a longer one": (frame(CLOSE, b"\x03\xe8" + b"*" * 124), 1002),
+    "7.5.1, a reason that is not UTF-8": (frame(CLOSE, b"\x03\xe8" + KOSME + BEYOND), 1007),
+    **{f"7.7, {code}": (frame(CLOSE, code.to_bytes(2, "big")), code)
+       for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999)},
+    **{f"7.9, {code}": (frame(CLOSE, code.to_bytes(2, "big")), 1002)
+       for code in (0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65535)},
+}
+
 
 def test_bad_frames():
     with Daemon(POLICY) as daemon:
@@ -72,6 +99,34 @@ def test_bad_frames():
         assert not wrong, "\n".join(wrong)
         assert bystander.send(frame(TEXT, SAY)).read_frame()[1] == b'{"type":"$ok","re":1}'
         wait_until(lambda: daemon.metric("wayleave_connections") == 1, "only the bystander")
+
+
+def ends_at_once(daemon, data, expected):
+    """Reads to the end of the connection, while the close frame is not answered: the daemon must not wait for that."""
+    raw = Raw(daemon.port).upgrade("/echo").send_anyway(data)
+    code = raw.close_code()
+    assert code == expected, f"{code}, not {expected}"
+    assert raw.read_frame() is None, "something after the close frame"
+    raw.close()
+
+
+def test_nothing_is_waited_for_after_an_error():
+    """RFC 6455 7.1.7. With this close_timeout a daemon that waits for a close frame would wait for ever."""
+    with Daemon(POLICY, limits='handshake_timeout = "10s"\n', close_timeout="1h") as daemon:
+        for what, (expected, data) in BAD.items():
+            if expected in (1002, 1007):
+                print("     ", what)
+                ends_at_once(daemon, data, expected)
+        for what, data in INCOMPLETE.items():
+            print("     ", what)
+            ends_at_once(daemon, data, 1007)
+        for what, (data, expected) in CLOSES.items():
+            print("     ", what)
+            raw = Raw(daemon.port).upgrade("/echo").send(data)
+            assert raw.close_code() == expected, what
+            assert raw.read_frame() is None, what
+            raw.close()
+        wait_until(lambda: daemon.metric("wayleave_sockets") == 0, "an end of all")
 
 
 def test_bye_says_whether_to_come_again():

@@ -159,11 +159,11 @@ def test_pings_that_are_not_answered():
 def test_close_that_is_not_answered():
     """The daemon waits close_timeout (1 s here) for the other close frame, and then does not."""
     with Daemon(POLICY, limits=QUICK) as daemon:
-        raw = Raw(daemon.port).upgrade("/echo").send(frame(3, b""))
-        assert raw.close_code() == 1002
+        raw = Raw(daemon.port).upgrade("/echo").send(frame(PING) * 100)
+        assert raw.close_code() == 1008
         ends_after(raw, 0.5)
         # A peer that goes on talking instead gains nothing.
-        raw = Raw(daemon.port).upgrade("/echo").send(frame(3, b""))
+        raw = Raw(daemon.port).upgrade("/echo").send(frame(PING) * 100)
         assert drip(raw, frame(TEXT, b"a") * 100, 0.05) < 700
         wait_until(lambda: daemon.metric("wayleave_sockets") == 0, "no socket")
 

@@ -80,7 +80,11 @@ class Mail final : public Inbox {
             answers.swap(answers_);
         }
         for (auto& [ticket, answer] : answers) gateway.answered(ticket, std::move(answer), now);
-        gateway.delivered(some, now);
+        std::span<const Publication> rest(some);
+        while (!rest.empty()) {
+            Allowance allowance;
+            rest = rest.subspan(gateway.delivered(rest, allowance, now));
+        }
         return !some.empty() || !answers.empty();
     }
 

@@ -162,8 +162,15 @@ struct World {
     void turn() {
         while (!broker.pending.empty() || (!broker.answers.empty() && !broker.later)) {
             const auto batch = std::exchange(broker.pending, {});
-            gateway->delivered(batch, now);
+            deliver(batch);
             if (!broker.later) answer();
+        }
+    }
+    // As much as comes, in one turn without an end.
+    void deliver(std::span<const Publication> publications) {
+        while (!publications.empty()) {
+            Allowance allowance;
+            publications = publications.subspan(gateway->delivered(publications, allowance, now));
         }
     }
     // What a POST brings, as the worker's edge passes it on; this world has one worker.

@@ -296,6 +296,26 @@ TEST_CASE("the codec's errors close with its codes") {
     CHECK_THAT(closes(masked(Opcode::close, std::string("\x03\xe8", 2))), StartsWith("close 1000"));
 }
 
+TEST_CASE("after an error of the codec nothing is waited for") {
+    World world(chat);
+    for (const std::string& wrong : {masked(Opcode::text, std::string(1025, 'x')),
+                                     masked(Opcode::text, "\xff"), std::string("\x81\x01x", 3)}) {
+        const ConnectionId id = world.connect(as("u" + std::to_string(wrong.size())));
+        (void)world.read(id);
+        CHECK_FALSE(world.gateway->closing(id));
+        world.feed(id, wrong);
+        CHECK(world.gateway->closing(id));
+    }
+    // Also where our close frame was first: what it waits for is not read any more.
+    const ConnectionId id = world.connect(as("drained"));
+    (void)world.read(id);
+    world.gateway->drain(true, world.now);
+    CHECK_FALSE(world.gateway->closing(id));
+    world.feed(id, std::string("\x81\x01x", 3));
+    CHECK(world.gateway->closing(id));
+    CHECK(world.read(id).find("\x88") != std::string::npos);
+}
+
 TEST_CASE("quiet clients are asked, dead ones closed") {
     World world(
         "route e /chat { auth = none idle_timeout = 60s ping_every = 20s allow connect dialect = \"echo\" }");

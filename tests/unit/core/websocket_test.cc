@@ -144,8 +144,20 @@ const std::vector<Conversation> kConversations = {
     {frame(0x81, "\xf4\x90\x80\x80"), {"error:1007"}},
     {frame(0x01, "\xc3") + frame(0x80, "("), {"error:1007"}},
     {frame(0x01, "\xc3") + frame(0x89, "p") + frame(0x80, ""), {"ping:p", "error:1007"}},
+    // UTF-8 at the byte at which it goes wrong: Autobahn 6.4.1 to 6.4.4, and what stands before and behind it
+    {frame(0x01, "\xce\xba\xe1\xbd\xb9") + frame(0x00, "\xf4\x90\x80\x80") + frame(0x89, "p"),
+     {"error:1007"}},
+    {frame(0x01, "\xce\xba\xe1\xbd\xb9\xf4") + frame(0x00, "\x90") + frame(0x89, "p"), {"error:1007"}},
+    {frame(0x81, "\xce\xba\xf4\x90\x80\x80").substr(0, 10), {"error:1007"}},
+    {frame(0x81, std::string(300, 'a') + "\xff" + std::string(300, 'a')).substr(0, 309), {"error:1007"}},
+    {frame(0x01, "\xf0") + frame(0x00, "\x9f") + frame(0x89, "p") + frame(0x00, "\x98") + frame(0x80, "\x80"),
+     {"ping:p", "text:\xf0\x9f\x98\x80"}},
+    {frame(0x01, "a\xf0\x9f") + frame(0x80, "\x98"), {"error:1007"}},
+    {frame(0x02, "\xff") + frame(0x80, "\xff"), {"binary:\xff\xff"}},
+    {frame(0x01, "a\xc3") + frame(0x80, "\xa4") + frame(0x81, "\xa4"), {"text:a\xc3\xa4", "error:1007"}},
     // close
     {frame(0x88, ""), {"close:1005:"}},
+    {frame(0x88, "\x03\xe8" + std::string(123, 'r')), {"close:1000:" + std::string(123, 'r')}},
     {frame(0x88, "\x03\xe8"), {"close:1000:"}},
     {frame(0x88,
            "\x03\xe8"

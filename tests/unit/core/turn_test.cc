@@ -1,0 +1,145 @@
+// How much is delivered before others have their turn, and who is slow.
+#include "tests/unit/core/gateway_fixture.h"
+
+using namespace wayleave;
+using namespace wayleave::test;
+using Catch::Contains;
+
+namespace {
+
+const std::string policy = R"(
+defaults { auth = none  max_message = 1mb }
+route chat /chat { allow connect  join room }
+route small /small { max_queue = 16kb  allow connect  join room }
+)";
+
+Publication publication(size_t size, const std::string& channel = "room") {
+    return std::make_shared<const Message>(channel, Position{},
+                                           R"({"type":"say","text":")" + std::string(size, 'x') + "\"}");
+}
+
+std::vector<Publication> publications(size_t count, size_t size, const std::string& channel = "room") {
+    return std::vector<Publication>(count, publication(size, channel));
+}
+
+struct Room : World {
+    explicit Room(size_t listeners, const std::string& path = "/chat", GatewaySettings settings = {})
+        : World(policy, settings) {
+        for (size_t i = 0; i < listeners; ++i) inside.push_back(connect(path));
+        flush();
+    }
+    // All sockets take all.
+    void flush() {
+        for (const ConnectionId id : inside) (void)read(id);
+        gateway->actions().flush.clear();
+    }
+    [[nodiscard]] uint64_t slow() const { return counters.refused[static_cast<size_t>(Reason::slow)].get(); }
+
+    std::vector<ConnectionId> inside;
+};
+
+}  // namespace
+
+TEST_CASE("a turn delivers so much, and one publication whole", "[turn]") {
+    Room room(1500);
+    const auto flood = publications(1000, 1000);
+    std::span<const Publication> rest(flood);
+    int turns = 0;
+    while (!rest.empty()) {
+        ++turns;
+        Allowance allowance;
+        const uint64_t before = room.counters.deliveries.get();
+        while (!rest.empty() && !allowance.used_up()) {
+            const size_t done = room.gateway->delivered(rest, allowance, room.now);
+            REQUIRE(done > 0);
+            rest = rest.subspan(done);
+            room.flush();
+        }
+        const uint64_t deliveries = room.counters.deliveries.get() - before;
+        CHECK(deliveries <= Allowance::most_deliveries + room.inside.size());
+        CHECK(deliveries * 1000 <= Allowance::most_bytes + room.inside.size() * 1100);
+        CHECK(room.gateway->delivered(rest, allowance, room.now) == 0);
+    }
+    CHECK(turns > 20);
+    CHECK(room.counters.deliveries.get() == 1000 * room.inside.size());
+    CHECK(room.slow() == 0);
+}
+
+TEST_CASE("what nobody hears uses up a turn, too", "[turn]") {
+    Room room(0);
+    const auto flood = publications(256, 10);
+    Allowance allowance;
+    CHECK(room.gateway->delivered(flood, allowance, room.now) == 256);
+    CHECK(allowance.deliveries == Allowance::most_deliveries - 256);
+}
+
+TEST_CASE("as much as one write takes is queued before the socket is offered it", "[turn]") {
+    Room room(1);
+    Allowance allowance;
+    SendQueue* queue = room.gateway->output(room.inside[0]);
+    CHECK(room.gateway->delivered(publications(1000, 10), allowance, room.now) == 256);
+    CHECK(queue->frames() == 256);
+    room.flush();
+    CHECK(room.gateway->delivered(publications(1000, 1000), allowance, room.now) == 63);
+    CHECK(queue->bytes() <= 64 << 10);
+    room.flush();
+    CHECK(room.gateway->delivered(publications(10, 200'000), allowance, room.now) == 1);
+}
+
+TEST_CASE("a turn that most readers do not take is known", "[turn]") {
+    Room room(1500);
+    const auto flood = publications(1000, 1000);
+    const auto turn = [&] {
+        Allowance allowance;
+        std::span<const Publication> rest(flood);
+        while (!allowance.used_up()) rest = rest.subspan(room.gateway->delivered(rest, allowance, room.now));
+        return allowance.outruns();
+    };
+    const auto stall = [&](size_t from, size_t to) {
+        for (size_t i = from; i < to; ++i) room.gateway->blocked(room.inside[i], room.now);
+    };
+    CHECK_FALSE(turn());
+    stall(0, 700);
+    CHECK(room.gateway->stalled() == 700);
+    CHECK_FALSE(turn());
+    stall(700, 1000);
+    CHECK(turn());
+    Allowance small;  // what is little outruns nobody
+    CHECK(room.gateway->delivered(publications(1, 1000), small, room.now) == 1);
+    CHECK_FALSE(small.outruns());
+    room.flush();
+    CHECK(room.gateway->stalled() == 0);
+    stall(0, 3);
+    room.gone(room.inside[0]);
+    CHECK(room.gateway->stalled() == 2);
+}
+
+TEST_CASE("nobody is slow before the socket was offered what waits", "[turn]") {
+    // Far less than comes in one turn.
+    Room room(10, "/small", {.max_queue_messages = 4});
+    for (int turn = 0; turn < 50; ++turn) {
+        Allowance allowance;
+        const auto flood = publications(300, turn % 2 == 0 ? 50 : 20'000);
+        std::span<const Publication> rest(flood);
+        while (!rest.empty() && !allowance.used_up()) {
+            rest = rest.subspan(room.gateway->delivered(rest, allowance, room.now));
+            CHECK(room.slow() == 0);
+            room.flush();
+        }
+    }
+    CHECK(room.slow() == 0);
+    // One that takes nothing is.
+    Allowance allowance;
+    CHECK(room.gateway->delivered(publications(300, 50), allowance, room.now) == 256);
+    room.gateway->blocked(room.inside[0], room.now);
+    CHECK(room.slow() == 1);
+    CHECK_THAT(room.last(room.inside[0]), Contains("close 4408"));
+}
+
+TEST_CASE("one message that is larger than its queue is offered to the socket", "[turn]") {
+    Room room(1, "/small");
+    Allowance allowance;
+    CHECK(room.gateway->delivered(publications(1, 2'000'000), allowance, room.now) == 1);
+    CHECK(room.slow() == 0);
+    CHECK(room.read(room.inside[0]).size() > 2'000'000);
+}
