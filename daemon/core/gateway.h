@@ -111,9 +111,9 @@ struct Allowance {
     size_t delivered = 0;
     size_t stalled = 0;  // of those: to connections whose socket took no more already
 
-    // As much as can be was delivered, and most of it to readers who do not take it as fast. They may read as
-    // fast as they can: then it is too much, and not they are too slow.
-    [[nodiscard]] bool outruns() const { return used_up() && stalled * 2 > delivered; }
+    // As much as can be was delivered, and more than a quarter of it to readers who do not take it as fast.
+    // They may read as fast as they can: then it is too much, and not they are too slow.
+    [[nodiscard]] bool outruns() const { return used_up() && stalled * 4 > delivered; }
     [[nodiscard]] bool used_up() const { return deliveries == 0 || bytes == 0; }
     void use(size_t of_deliveries, size_t of_bytes) {
         delivered += of_deliveries;

@@ -20,7 +20,7 @@ constexpr int64_t tick_ms = 100;
 // One turn looks into the mailbox so often before it looks at the sockets again: what is published meanwhile
 // by our own clients is delivered in the same turn, but nobody can keep the loop from its sockets.
 constexpr int rounds_per_turn = 8;
-// How long nothing is delivered when most readers did not take what a turn had for them, unless half of them
+// How long nothing is delivered when many readers did not take what a turn had for them, unless half of them
 // has taken it before. Those who read get the time to do so; those who do not gain little by it.
 constexpr int64_t breather_ms = 200;
 
