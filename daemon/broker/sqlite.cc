@@ -15,7 +15,7 @@ Result<std::unique_ptr<SqliteBroker>, OpenFailure> SqliteBroker::open(const Sqli
                                                                       BrokerReport report, Now now) {
     auto lock = FileLock::take(settings.path + ".lock");
     if (!lock) return failure(OpenFailure(lock.error()));
-    auto opened = open_messages(settings.path, settings.full, now);
+    auto opened = open_messages(settings.path, settings.full, settings.most_file_bytes, now);
     if (!opened) return failure(OpenFailure(opened.error()));
     try {
         return std::unique_ptr<SqliteBroker>(

@@ -24,6 +24,7 @@ class SqliteReader;
 struct SqliteSettings {
     std::string path;
     bool full = true;                         // each commit survives a loss of power
+    size_t most_file_bytes = 0;               // of the database, without its log; 0: as large as the disk
     size_t memory_bytes = size_t{64} << 20U;  // of the newest messages
     size_t most_waiting = 100'000;            // publications and acknowledgements, and as many pages
     size_t most_waiting_bytes = size_t{64} << 20U;

@@ -8,7 +8,7 @@ namespace {
 
 std::string_view what_it_is(int code) {
     switch (code & 0xff) {
-        case SQLITE_FULL: return "the disk is full";
+        case SQLITE_FULL: return "the disk, or broker.max_database, is full";
         case SQLITE_BUSY:
         case SQLITE_LOCKED: return "another program holds a lock on the database";
         case SQLITE_READONLY: return "the database is read-only";

@@ -34,7 +34,6 @@ SqliteReader::SqliteReader(const std::string& path, AgeClock clock, ChannelTable
       clock_(clock),
       table_(table),
       notes_(notes),
-      most_waiting_(most_waiting),
       report_(std::move(report)),
       seed_(database_, "SELECT seed FROM state"),
       channel_(database_, "SELECT number, epoch, top, floor FROM channel WHERE name = ?"),
@@ -45,7 +44,8 @@ SqliteReader::SqliteReader(const std::string& path, AgeClock clock, ChannelTable
       upwards_(database_, "SELECT " WAYLEAVE_MESSAGE
                           " FROM message WHERE channel = ? AND offset >= ? ORDER BY offset LIMIT ?"),
       downwards_(database_, "SELECT " WAYLEAVE_MESSAGE
-                            " FROM message WHERE channel = ? AND offset <= ? ORDER BY offset DESC LIMIT ?") {
+                            " FROM message WHERE channel = ? AND offset <= ? ORDER BY offset DESC LIMIT ?"),
+      tasks_(most_waiting) {
     thread_ = std::thread([this] { loop(); });
     pthread_setname_np(thread_.native_handle(), "sqlite-reader");
 }
@@ -66,24 +66,21 @@ void SqliteReader::finish() {
 bool SqliteReader::add(Task task) {
     {
         const std::lock_guard lock(mutex_);
-        if (stop_ || tasks_.size() >= most_waiting_) return false;
-        tasks_.push_back(std::move(task));
+        const uint64_t client = std::visit([](const auto& held) { return held.ticket.client; }, task);
+        if (stop_ || !tasks_.add(client, std::move(task))) return false;
     }
     wake_.notify_one();
     return true;
 }
 
 void SqliteReader::loop() {
-    std::vector<Task> tasks;
     for (;;) {
-        {
-            std::unique_lock lock(mutex_);
-            wake_.wait(lock, [this] { return stop_ || !tasks_.empty(); });
-            if (stop_ && tasks_.empty()) return;
-            tasks.swap(tasks_);
-        }
-        for (const Task& task : tasks) std::visit([this](const auto& held) { answer(held); }, task);
-        tasks.clear();
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return stop_ || tasks_.size() > 0; });
+        if (tasks_.size() == 0) return;
+        const Task task = tasks_.take();
+        lock.unlock();
+        std::visit([this](const auto& held) { answer(held); }, task);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "daemon/broker/sqlite_channels.h"
 #include "daemon/broker/sqlite_database.h"
 #include "daemon/broker/sqlite_writer.h"
+#include "daemon/broker/turn_queue.h"
 #include "daemon/core/broker.h"
 
 namespace wayleave {
@@ -73,7 +74,6 @@ class SqliteReader {
     const AgeClock clock_;
     ChannelTable& table_;
     const DeliveredNotes& notes_;
-    const size_t most_waiting_;
     const BrokerReport report_;
     std::atomic<uint64_t> failures_{0};
     std::atomic<bool> failing_{false};
@@ -88,7 +88,7 @@ class SqliteReader {
 
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::vector<Task> tasks_;
+    TurnQueue<Task> tasks_;
     bool stop_ = false;
 
     std::thread thread_;  // last: it uses all above

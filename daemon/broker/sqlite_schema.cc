@@ -153,6 +153,13 @@ Result<int64_t, OpenFailure> version_of(Database& database, const std::string& p
     return version;
 }
 
+// SQLite treats a file at its bound as it treats a full disk. One that is larger already does not grow.
+void bound_file(Database& database, size_t most_bytes) {
+    const auto page = static_cast<size_t>(database.integer("PRAGMA page_size"));
+    const std::string pages = std::to_string(std::max<size_t>(1, most_bytes / page));
+    database.run(("PRAGMA max_page_count = " + pages).c_str());
+}
+
 AgeClock take_over(Database& database, bool full, Now now) {
     const std::string boot = boot_id();
     Transaction transaction(database);
@@ -194,7 +201,7 @@ FileLock::~FileLock() {
     if (fd_ >= 0) close(fd_);
 }
 
-Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, Now now) {
+Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, size_t most_bytes, Now now) {
     if (auto made = make_file(path); !made) return failure(OpenFailure(made.error()));
     try {
         auto writer = std::make_unique<Database>(path, Database::Mode::write);
@@ -203,9 +210,13 @@ Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, No
         check_whole(*writer);
         if (*version == 0) writer->run("PRAGMA auto_vacuum = INCREMENTAL");  // before the first table
         writer->run("PRAGMA journal_mode = WAL");
-        writer->run(full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+        writer->run("PRAGMA synchronous = FULL");
         migrate(*writer, *version);
         const AgeClock clock = take_over(*writer, full, now);
+        // That the log may be lost from now on must not be lost with it.
+        sqlite3_wal_checkpoint_v2(writer->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        if (!full) writer->run("PRAGMA synchronous = NORMAL");
+        if (most_bytes > 0) bound_file(*writer, most_bytes);
         return Opened{std::move(writer), clock};
     } catch (const SqliteFault& fault) {
         const int kind = fault.code() & 0xff;

@@ -42,8 +42,9 @@ struct Opened {
     AgeClock clock;
 };
 
-// Blocking. `full`: each commit survives a loss of power; else only the death of the process.
-Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, Now now);
+// Blocking. `full`: each commit survives a loss of power; else only the death of the process. `most_bytes` of
+// the file; 0: no bound.
+Result<Opened, OpenFailure> open_messages(const std::string& path, bool full, size_t most_bytes, Now now);
 
 // Everything that was committed is in the file itself, and safe.
 void close_messages(Database& writer);

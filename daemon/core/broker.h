@@ -51,6 +51,7 @@ struct Draft {
 struct Ticket {
     uint32_t worker = 0;
     uint64_t number = 0;
+    uint64_t client = 0;  // the session for which it is asked, so that each has its turn; 0: no client
 };
 
 // Of a publication or an acknowledgement.

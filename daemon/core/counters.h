@@ -63,6 +63,7 @@ struct Counters {
     Counter shed;          // readers closed to free memory
     Counter dropped;       // of them: left out again, since the reader is too slow
     Counter bytes_out;
+    Gauge gathered_bytes;      // of channels with `conflate` or `batch`
     Gauge mailbox_messages;    // the edge counts: publications that are not delivered yet
     Gauge mailbox_bytes;       // likewise
     Counter publisher_pauses;  // the edge counts: times that a publisher was not read from, since it found no

@@ -300,6 +300,7 @@ void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
 void Gateway::Impl::set_gauges() {
     counters.sockets.set(sockets);
     counters.channels.set(hub_.channels());
+    counters.gathered_bytes.set(gathered_bytes_);
     counters.subscriptions.set(hub_.subscriptions());
 }
 

@@ -15,6 +15,7 @@ constexpr size_t replay_messages = 200;
 // What is delivered before the sockets are offered it: what one write takes, and a fraction of a queue. More
 // would not join any better.
 constexpr size_t bytes_at_once = 64 << 10;
+constexpr size_t most_gathered = 16;  // queues' worth, by all channels with `conflate` or `batch`
 constexpr size_t most_at_once = 256;
 
 Replay* replay_of(Session& session, const Channel* channel) {
@@ -25,6 +26,14 @@ Replay* replay_of(Session& session, const Channel* channel) {
 
 void forget_replay(Session& session, const Channel* channel) {
     std::erase_if(session.replays, [&](const Replay& replay) { return replay.channel == channel; });
+}
+
+// What points to a channel that the session leaves.
+void forget_lists(Session& session, Channel* channel) {
+    if (session.owed) std::erase(*session.owed, channel);
+    if (!session.events) return;
+    std::erase(session.events->numbered, channel);
+    std::erase(session.events->posted, channel->name);
 }
 
 PresenceRules presence_rules(const dsl::ChannelRules& rules) {
@@ -84,6 +93,7 @@ bool Gateway::Impl::leave_channel(Session& session, std::string_view name, Now n
         return true;
     });
     forget_replay(session, channel);
+    forget_lists(session, channel);
     if (channel->presence)
         broker.disappear(name, session.shown_user(), presence_rules(rules_of(*channel, now)), now);
     return hub_.unsubscribe(session, name);
@@ -93,6 +103,8 @@ void Gateway::Impl::leave_channels(Session& session, Now now) {
     for (const Counted& counted : session.counted) limits.leave(counted.key);
     session.counted.clear();
     session.replays.clear();
+    session.owed.reset();
+    if (session.events) session.events->numbered.clear();
     for (const Subscription& subscription : session.subscriptions) {
         Channel& channel = *subscription.channel;
         if (channel.presence)
@@ -113,17 +125,28 @@ void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view r
                          rules.lane);
     }
     forget_replay(session, &channel);
-    hub_.subscriber(session, channel)->offset = Subscriber::catching_up;
+    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    subscriber.offset = Subscriber::catching_up;
+    note_number(session, channel, subscriber);
     session.replays.push_back(
         {&channel, std::string(re), since, 0, 0, 0, false, rules.acks && !session.user.empty()});
     replay_some(session, now);
+}
+
+// An event's id says where a stream stands in each of these.
+void Gateway::Impl::note_number(Session& session, Channel& channel, Subscriber& subscriber) const {
+    if (!session.events || subscriber.numbered) return;
+    subscriber.numbered = true;
+    session.events->numbered.push_back(&channel);
 }
 
 // At connect: what `$hello` says of it, if that is known at once.
 Hello::Joined Gateway::Impl::begin_joined(Session& session, Channel& channel, Now now) {
     const dsl::ChannelRules& rules = rules_of(channel, now);
     if (rules.history == 0) return {channel.name, {}, {}};
-    hub_.subscriber(session, channel)->offset = Subscriber::catching_up;
+    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    subscriber.offset = Subscriber::catching_up;
+    note_number(session, channel, subscriber);
     Replay& replay = session.replays.emplace_back();
     replay.channel = &channel;
     replay.by_cursor = rules.acks && !session.user.empty();
@@ -133,7 +156,7 @@ Hello::Joined Gateway::Impl::begin_joined(Session& session, Channel& channel, No
     if (replay.by_cursor && !query.since) query.user = session.user;
     query.rest = replay.by_cursor;
     query.limit = 0;
-    const Ticket ticket = next_ticket();
+    const Ticket ticket = next_ticket(session);
     const auto page = broker.read(std::move(query), ticket);
     if (!page) {
         replay.ticket = ticket.number;
@@ -191,7 +214,7 @@ bool Gateway::Impl::ask_for_page(Session& session, Replay& replay, Now now) {
     const Bounds bounds = page_of(session);
     query.limit = static_cast<uint32_t>(bounds.frames);
     query.bytes = bounds.bytes;
-    const Ticket ticket = next_ticket();
+    const Ticket ticket = next_ticket(session);
     const auto page = broker.read(std::move(query), ticket);
     if (!page) {
         replay.ticket = ticket.number;
@@ -232,6 +255,7 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t t
     for (const Publication& message : page.messages) {
         if (message->except == session.number) continue;
         counters.replayed.add();
+        if (rules.acks) owe(session, channel);
         send_publication(session, message, rules, now);
         if (session.state != Session::State::open) return false;
     }
@@ -302,14 +326,15 @@ void Gateway::Impl::take_publication(const Publication& publication, Now now) {
     if (channel) deliver(*channel, publication, now);
 }
 
-void Gateway::Impl::deliver(Channel& channel, const Publication& publication, Now now) {
-    const dsl::ChannelRules& rules = rules_of(channel, now);
+void Gateway::Impl::deliver(Channel& to, const Publication& publication, Now now) {
     const Position position = publication->position;
     const bool numbered = position.epoch != 0;
-    if (numbered) {
-        meet(channel, {position.epoch, position.offset - 1}, now);
-        channel.seen.offset = std::max(channel.seen.offset, position.offset);
-    }
+    if (numbered) meet(to, {position.epoch, position.offset - 1}, now);
+    Channel* found = hub_.find(publication->channel);  // its last subscriber may have gone over the news
+    if (!found) return;
+    Channel& channel = *found;
+    const dsl::ChannelRules& rules = rules_of(channel, now);
+    if (numbered) channel.seen.offset = std::max(channel.seen.offset, position.offset);
     // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
     for (size_t i = channel.subscribers.size(); i-- > 0;) {
         Subscriber& subscriber = channel.subscribers[i];
@@ -320,9 +345,11 @@ void Gateway::Impl::deliver(Channel& channel, const Publication& publication, No
             catch_up(session, channel, now);
         } else {
             subscriber.offset = numbered ? position.offset : subscriber.offset;
+            if (numbered) note_number(session, channel, subscriber);
             if (session.number == publication->except) continue;
             counters.deliveries.add();
             to_stalled_ += session.stalled ? 1 : 0;
+            if (rules.acks) owe(session, channel);
             send_publication(session, publication, rules, now);
         }
         if (last) break;
@@ -335,7 +362,7 @@ void Gateway::Impl::gather(Channel& channel, const Publication& publication, con
                            Now now) {
     const int64_t window_ms = rules.conflate_ms + rules.batch_ms;  // one of them is 0
     if (!channel.gathered) {
-        channel.gathered = std::make_unique<Gathered>();
+        channel.gathered = std::make_unique<Gathered>(gathered_bytes_);
         channel.gathered->until_ms = now.steady_ms + window_ms;
         due_.push({channel.gathered->until_ms, channel.name});
         // The first of its window is new to everybody; a batch waits for its others.
@@ -347,17 +374,18 @@ void Gateway::Impl::gather(Channel& channel, const Publication& publication, con
         const auto [it, fresh] = gathered.by_key.try_emplace(publication->key, waiting.size());
         if (!fresh) {
             counters.conflated.add();
-            gathered.bytes -= waiting[it->second]->frame.bytes().size();
-            gathered.bytes += publication->frame.bytes().size();
+            gathered.weigh(publication->frame.bytes().size(), waiting[it->second]->frame.bytes().size());
             waiting[it->second] = publication;
             return;
         }
     }
     waiting.push_back(publication);
-    gathered.bytes += publication->frame.bytes().size();
-    // More than a subscriber's queue takes is not held back for it.
+    gathered.weigh(publication->frame.bytes().size(), 0);
+    // More than a subscriber's queue takes is not held back for it, nor more than so many in all channels.
     const GatewaySettings& settings = runtime_->settings;
-    if (waiting.size() < settings.max_queue_messages && gathered.bytes < settings.max_queue_bytes) return;
+    const bool fits =
+        waiting.size() < settings.max_queue_messages && gathered.bytes < settings.max_queue_bytes;
+    if (fits && gathered_bytes_ < most_gathered * settings.max_queue_bytes) return;
     gathered.until_ms = now.steady_ms;
     due_.push({now.steady_ms, channel.name});
     release(now);
@@ -376,7 +404,7 @@ void Gateway::Impl::release(Now now) {
         const auto gathered = std::move(channel->gathered);
         const int64_t conflate_ms = rules_of(*channel, now).conflate_ms;
         if (conflate_ms > 0 && !gathered->waiting.empty()) {
-            channel->gathered = std::make_unique<Gathered>();
+            channel->gathered = std::make_unique<Gathered>(gathered_bytes_);
             channel->gathered->until_ms = now.steady_ms + conflate_ms;
             due_.push({channel->gathered->until_ms, channel->name});
         }
@@ -384,6 +412,19 @@ void Gateway::Impl::release(Now now) {
             channel = hub_.find(due.channel);  // its last subscriber may have gone
             if (channel) deliver(*channel, publication, now);
         }
+    }
+}
+
+// Memory is short: nothing is held back.
+void Gateway::Impl::release_all(Now now) {
+    std::vector<std::string> names;
+    for (; !due_.empty(); due_.pop()) names.push_back(due_.top().channel);
+    for (const std::string& name : names) {
+        Channel* channel = hub_.find(name);
+        if (!channel || !channel->gathered) continue;
+        channel->gathered->until_ms = now.steady_ms;
+        due_.push({now.steady_ms, name});
+        release(now);
     }
 }
 
@@ -403,14 +444,25 @@ void Gateway::Impl::meet(Channel& channel, Position top, Now now) {
     }
 }
 
-// All that was queued is with the operating system: the users' servers may know.
+// When all that is queued is with the operating system, the users' servers may know.
+void Gateway::Impl::owe(Session& session, Channel& channel) {
+    if (session.user.empty()) return;
+    Subscriber* subscriber = hub_.subscriber(session, channel);
+    if (!subscriber || subscriber->owed) return;
+    subscriber->owed = true;
+    if (!session.owed) session.owed = std::make_unique<std::vector<Channel*>>();
+    session.owed->push_back(&channel);
+}
+
 void Gateway::Impl::note_delivered(Session& session, Now now) {
-    session.owes_delivered = false;
-    for (const Subscription& subscription : session.subscriptions) {
-        Channel& channel = *subscription.channel;
+    const auto owed = std::exchange(session.owed, nullptr);
+    for (Channel* each : *owed) {
+        Channel& channel = *each;
+        Subscriber& subscriber = *hub_.subscriber(session, channel);
+        subscriber.owed = false;
         const dsl::ChannelRules& rules = rules_of(channel, now);
         if (!rules.acks) continue;
-        uint64_t offset = channel.subscribers[subscription.position].offset;
+        uint64_t offset = subscriber.offset;
         uint64_t epoch = channel.seen.epoch;
         if (offset == Subscriber::catching_up) {
             const Replay* replay = replay_of(session, &channel);

@@ -147,7 +147,10 @@ class Gateway::Impl {
     void give_up_replay(Session& session, const Replay& replay, const std::string& because, Now now);
     void continue_replays(Now now);
     void take_publication(const Publication& publication, Now now);
-    void deliver(Channel& channel, const Publication& publication, Now now);
+    void deliver(Channel& to, const Publication& publication, Now now);
+    void release_all(Now now);
+    void owe(Session& session, Channel& channel);
+    void note_number(Session& session, Channel& channel, Subscriber& subscriber) const;
     void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
     void meet(Channel& channel, Position top, Now now);
     void note_delivered(Session& session, Now now);
@@ -168,7 +171,7 @@ class Gateway::Impl {
         const Channel* channel = nullptr;                  // of a replay: compared, never followed
         std::shared_ptr<Publishing> publishing = nullptr;  // of a publication
     };
-    [[nodiscard]] Ticket next_ticket();
+    [[nodiscard]] Ticket next_ticket(const Session& session);
     void expect(Ticket ticket, Question question, Now now);  // the answer comes later
     void publish_all(Session& session, std::string_view re, std::vector<Draft> drafts, Now now);
     void published(Session& session, Publishing& publishing, Receipt receipt, Now now);
@@ -259,13 +262,15 @@ class Gateway::Impl {
     [[nodiscard]] bool answer_stream(Session& session, const HttpHead& head, Now now);
     void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
                      Now now);
+    void resume_posted(Session& session, Now now);
+    void send_event_id(Session& session, Now now);
     void subscribe_stream(Session& session, const std::string& channel, Now now);
     [[nodiscard]] std::string cors_headers(const dsl::Route& route, std::string_view origin,
                                            std::string_view host) const;
     [[nodiscard]] static std::optional<Position> resume_from(const Session& session, const Channel& channel,
                                                              bool by_cursor);
     // Where the stream stands when this was sent, beside all that was.
-    [[nodiscard]] std::string stream_id(const Session& session, const Message* sent) const;
+    [[nodiscard]] std::string stream_id(Session& session, const Message* sent) const;
     void send_event_text(Session& session, std::string_view text, Now now);
     void send_event(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
                     Now now);
@@ -335,6 +340,7 @@ class Gateway::Impl {
 
     uint32_t worker_;
     std::shared_ptr<const Runtime> runtime_;
+    size_t gathered_bytes_ = 0;  // of all channels; it outlives them
     Hub hub_;
     TimerWheel wheel_;
     std::vector<Slot> slots_;

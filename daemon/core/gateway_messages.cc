@@ -22,6 +22,13 @@ Rejection bad_message(std::string because) {
 // What a client says of its own message: short enough to be kept.
 constexpr size_t longest_word = 128;
 
+// What a POST subscribes to comes back with the ids of events.
+bool has_room_for_name(const Session& session, std::string_view channel) {
+    size_t bytes = 1 + channel.size();
+    for (const std::string& name : session.events->posted) bytes += 1 + name.size();
+    return bytes <= StreamPositions::most_name_bytes;
+}
+
 }  // namespace
 
 std::string_view text_member(const MessageParser::Message& message, std::string_view key) {
@@ -238,11 +245,23 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     if (full && !again) {
         return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
     }
+    if (!again && errand_ != 0 && !has_room_for_name(session, channel->text)) {
+        return reject(
+            session, message.id,
+            {Reason::limited,
+             "the ids of this stream's events have no room for more channels; name them in its address",
+             {},
+             {},
+             0},
+            now);
+    }
     std::vector<std::string> keys;
     if (!again && !count_subscription(session, request, message.id, keys, now)) return;
     if (!again) known = enter_channel(session, channel->text, false, now);
+    if (!again && errand_ != 0) session.events->posted.emplace_back(channel->text);
     for (std::string& key : keys) session.counted.push_back({known, std::move(key)});
     begin(session, *known, message.id, position, now);
+    if (errand_ != 0 && session.state == Session::State::open) send_event_id(session, now);
 }
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
@@ -253,6 +272,7 @@ void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& 
         return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
     }
     send_text(session, subscription_text("$unsubscribed", message.id, channel->text), now, lane);
+    if (errand_ != 0 && session.state == Session::State::open) send_event_id(session, now);
 }
 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,

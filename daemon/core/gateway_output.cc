@@ -128,6 +128,7 @@ void Gateway::Impl::shed(Now now) {
         session->queue.drop_unsent();
         close_for(*session, {Reason::slow, "the server is short of memory", {}, {}, 0}, now);
     }
+    release_all(now);  // last: who is offered it now has not been slow yet
 }
 
 void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
@@ -146,7 +147,7 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
         if (session->binding->route->dialect == dsl::Dialect::native)
             send_text(*session, dropped_text(messages), now);
     }
-    if (session->owes_delivered) note_delivered(*session, now);
+    if (session->owed) note_delivered(*session, now);
     if (!session->replays.empty()) replay_some(*session, now);
 }
 
@@ -195,7 +196,6 @@ void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_vi
 void Gateway::Impl::send_publication(Session& session, const Publication& publication,
                                      const dsl::ChannelRules& rules, Now now) {
     const SharedFrame& shared = publication->frame;
-    if (rules.acks && !session.user.empty()) session.owes_delivered = true;
     if (session.stream) return send_event(session, publication, rules, now);
     if (takes_deflated(session, shared.payload().size())) {
         if (const Frame& frame = shared.deflated(*deflater_)) {

@@ -6,6 +6,7 @@
 namespace wayleave {
 namespace {
 
+constexpr size_t most_unanswered = 1000;  // publications of one session
 constexpr uint32_t history_limit = 100;
 constexpr uint32_t most_history = 1000;
 constexpr size_t history_bytes = 256 << 10;
@@ -35,8 +36,8 @@ Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now
 
 // --- tickets ---
 
-Ticket Gateway::Impl::next_ticket() {
-    return {worker_, ++tickets_};
+Ticket Gateway::Impl::next_ticket(const Session& session) {
+    return {worker_, ++tickets_, session.number};
 }
 
 // Nothing can be answered before this: the answer comes to this thread's inbox.
@@ -54,6 +55,7 @@ void Gateway::Impl::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     if (!session || session->state != Session::State::open) return;
     switch (question.kind) {
         case Question::Kind::publish:
+            --session->unanswered;
             return published(*session, *question.publishing, std::get<Receipt>(std::move(answer)), now);
         case Question::Kind::replay:
             (void)take_page(*session, question.channel, ticket, std::get<Page>(answer), now);
@@ -97,13 +99,20 @@ void Gateway::Impl::publish_all(Session& session, std::string_view re, std::vect
     publishing->re = re;
     publishing->left = publishing->channels = drafts.size();
     if (drafts.empty()) return confirm(session, re, now);
+    // The storage's queue is everybody's.
+    if (session.unanswered + drafts.size() > most_unanswered) {
+        return reject(session, re,
+                      {Reason::limited, "too many of your messages wait for the server's storage", {}, {}, 0},
+                      now);
+    }
     session.publishes = true;
     for (Draft& draft : drafts) {
-        const Ticket ticket = next_ticket();
+        const Ticket ticket = next_ticket(session);
         auto receipt = broker.publish(std::move(draft), ticket);
         if (receipt) {
             published(session, *publishing, std::move(*receipt), now);
         } else {
+            ++session.unanswered;
             expect(ticket, {session.id, Question::Kind::publish, {}, nullptr, publishing}, now);
         }
     }
@@ -153,7 +162,7 @@ void Gateway::Impl::history(Session& session, const MessageParser::Message& mess
     query.reverse = reverse;
     query.limit = static_cast<uint32_t>(limit);
     query.bytes = std::min(history_bytes, bounds_of(session).bytes / 2);
-    const Ticket ticket = next_ticket();
+    const Ticket ticket = next_ticket(session);
     const auto page = broker.read(std::move(query), ticket);
     if (page) return answer_history(session, message.id, *page, now);
     expect(ticket, {session.id, Question::Kind::history, std::string(message.id)}, now);
@@ -174,7 +183,7 @@ void Gateway::Impl::presence(Session& session, const MessageParser::Message& mes
     if (!allowed(session, "presence", &dsl::Route::presence, request, message.id, now)) return;
     if (!rules_of(channel->text, now).presence)
         return reject(session, message.id, bad_message("nobody keeps presence of this channel"), now);
-    const Ticket ticket = next_ticket();
+    const Ticket ticket = next_ticket(session);
     const auto roster = broker.present(channel->text, roster_limit, ticket);
     if (roster) return answer_presence(session, message.id, *roster, now);
     expect(ticket, {session.id, Question::Kind::presence, std::string(message.id)}, now);
@@ -206,7 +215,7 @@ void Gateway::Impl::acknowledge(Session& session, const MessageParser::Message& 
         epoch = told->value.get(text) == simdjson::SUCCESS ? parse_epoch(text) : std::nullopt;
         if (!epoch) return reject(session, message.id, bad_message("`epoch` is that of a message"), now);
     }
-    const Ticket ticket = next_ticket();
+    const Ticket ticket = next_ticket(session);
     const auto receipt = broker.acknowledge(
         {std::string(name), session.user, {*epoch, static_cast<uint64_t>(offset)}, retention_of(rules), now},
         ticket);

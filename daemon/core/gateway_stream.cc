@@ -122,8 +122,9 @@ void Gateway::Impl::open_stream(Session& session, Admitted admitted, const HttpH
     counters.streams.set(counters.streams.get() + 1);
     streams_.insert_or_assign(session.number, session.id);
     // What is not ours or malformed is as good as none, but its sender has been here: it is told of the gap.
+    session.events = std::make_unique<EventStream>();
     if (const auto id = last_id(head))
-        session.resumed =
+        session.events->resumed =
             std::make_unique<StreamPositions>(StreamPositions::parse(*id).value_or(StreamPositions()));
     const std::vector<std::string> channels = query_values(head.query, "channel");
     settle_in(session, admitted, now);
@@ -135,8 +136,29 @@ void Gateway::Impl::open_stream(Session& session, Admitted admitted, const HttpH
         if (session.state != Session::State::open) return;
         subscribe_stream(session, channel, now);
     }
-    session.resumed.reset();
+    resume_posted(session, now);
+    session.events->resumed.reset();
     reschedule(session, now);
+}
+
+// A browser comes again to the same address, which knows nothing of what was subscribed by POST.
+void Gateway::Impl::resume_posted(Session& session, Now now) {
+    if (!session.events->resumed) return;
+    const std::vector<std::string> names = session.events->resumed->names();
+    for (const std::string& name : names) {
+        if (session.state != Session::State::open) return;
+        if (hub_.is_subscribed(session, name)) continue;
+        subscribe_stream(session, name, now);
+        if (session.state == Session::State::open && hub_.is_subscribed(session, name))
+            session.events->posted.push_back(name);
+    }
+}
+
+// The answer to a POST is no event, so that its channel would not be in an id before the next one. An id
+// alone is taken, and shown to nobody (WHATWG HTML 9.2.6).
+void Gateway::Impl::send_event_id(Session& session, Now now) {
+    const std::string id = stream_id(session, nullptr);
+    if (!id.empty()) send(session, framed(id + "\n"), now);
 }
 
 // As `$subscribe` does, with what the id says as `since`. The client has said one thing only, so this is no
@@ -148,8 +170,8 @@ void Gateway::Impl::subscribe_stream(Session& session, const std::string& channe
         text += ",\"$id\":";
         append_json(text, channel);
     }
-    if (session.resumed) {
-        const Position since = session.resumed->find(channel_mark(channel)).value_or(Position{});
+    if (const auto& resumed = session.events->resumed) {
+        const Position since = resumed->find(channel_mark(channel)).value_or(Position{});
         text += ",\"since\":{\"epoch\":\"" + epoch_text(since.epoch) +
                 "\",\"offset\":" + std::to_string(since.offset) + "}";
     }
@@ -169,22 +191,25 @@ void Gateway::Impl::subscribe_stream(Session& session, const std::string& channe
 // Where a joined channel goes on. Who has a cursor there needs no id.
 std::optional<Position> Gateway::Impl::resume_from(const Session& session, const Channel& channel,
                                                    bool by_cursor) {
-    if (!session.resumed) return std::nullopt;
-    const auto known = session.resumed->find(mark_of(channel));
+    if (!session.events || !session.events->resumed) return std::nullopt;
+    const auto known = session.events->resumed->find(mark_of(channel));
     return known || by_cursor ? known : std::optional(Position{});
 }
 
 // --- what is sent ---
 
-std::string Gateway::Impl::stream_id(const Session& session, const Message* sent) const {
+std::string Gateway::Impl::stream_id(Session& session, const Message* sent) const {
     StreamPositions positions;
     if (sent) {
         if (const Channel* channel = hub_.find(sent->channel))
             positions.add(mark_of(*channel), sent->position);
     }
-    for (const Subscription& subscription : session.subscriptions) {
-        const Channel& channel = *subscription.channel;
-        const Subscriber& subscriber = channel.subscribers[subscription.position];
+    for (const std::string& name : session.events->posted) {
+        if (!positions.add_name(name)) break;
+    }
+    for (const Channel* each : session.events->numbered) {
+        const Channel& channel = *each;
+        const Subscriber& subscriber = *hub_.subscriber(session, channel);
         Position position{channel.seen.epoch, subscriber.offset};
         if (subscriber.offset == Subscriber::catching_up) {
             const auto replay = std::find_if(session.replays.begin(), session.replays.end(),

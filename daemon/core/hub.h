@@ -20,10 +20,23 @@ struct Subscriber {
 
     Session* session = nullptr;
     uint64_t offset = 0;
+    bool owed = false;      // the channel is in Session::owed
+    bool numbered = false;  // it is in EventStream::numbered
 };
 
 // What a channel with `conflate` or `batch` holds back until its window is over.
 struct Gathered {
+    explicit Gathered(size_t& all_bytes) : all(all_bytes) {}
+    ~Gathered() { all -= bytes; }
+    Gathered(const Gathered&) = delete;
+    Gathered& operator=(const Gathered&) = delete;
+
+    void weigh(size_t fresh, size_t gone) {
+        bytes += fresh - gone;
+        all += fresh - gone;
+    }
+
+    size_t& all;           // the bytes of all channels of this worker
     int64_t until_ms = 0;  // steady time
     std::vector<Publication> waiting;
     size_t bytes = 0;

@@ -94,6 +94,14 @@ struct Post {
     bool sent = false;  // the errand is under way, and its answer is waited for
 };
 
+// What only a stream of Server-Sent Events needs.
+struct EventStream {
+    // What its `Last-Event-ID` says, while it is opened; null: it says nothing.
+    std::unique_ptr<StreamPositions> resumed;
+    std::vector<Channel*> numbered;   // of its subscriptions: their positions are the id of an event
+    std::vector<std::string> posted;  // channels that a POST subscribed to: the address does not name them
+};
+
 struct Session {
     enum class State : uint8_t { head, open, closing };
 
@@ -112,10 +120,9 @@ struct Session {
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
-    std::unique_ptr<Awaiting> awaiting;  // null but while somebody is asked
-    std::unique_ptr<Post> post;          // null but during such a request
-    // What a stream's `Last-Event-ID` says, while it is opened; null: it says nothing.
-    std::unique_ptr<StreamPositions> resumed;
+    std::unique_ptr<Awaiting> awaiting;   // null but while somebody is asked
+    std::unique_ptr<Post> post;           // null but during such a request
+    std::unique_ptr<EventStream> events;  // of a stream; else null
     SendQueue queue;
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete
@@ -130,9 +137,11 @@ struct Session {
     std::vector<std::string> seats;           // keys of those among them where the oldest makes room
     std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
     std::vector<Replay> replays;              // most have none
-    bool owes_delivered = false;              // messages with acknowledgements are queued
-    uint32_t lanes_of = 0;                    // generation of the policy whose lanes the queue knows
-    uint32_t left_out = 0;                    // messages that were dropped, and it was not told
+    // Channels with acknowledgements of which messages are queued; null: none.
+    std::unique_ptr<std::vector<Channel*>> owed;
+    uint32_t lanes_of = 0;    // generation of the policy whose lanes the queue knows
+    uint32_t unanswered = 0;  // publications that the broker has not accepted yet
+    uint32_t left_out = 0;    // messages that were dropped, and it was not told
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

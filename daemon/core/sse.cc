@@ -6,11 +6,14 @@
 #include <array>
 #include <stdexcept>
 
+#include "dsl/pattern.h"
+
 namespace wayleave {
 namespace {
 
 constexpr char version = '1';  // of the id; another one's id is not ours
 constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr char name_sign = ',';  // stands before each name of a channel, and in none
 constexpr size_t mark_bytes = 6;
 constexpr size_t epoch_bytes = 6;
 
@@ -122,6 +125,13 @@ bool StreamPositions::add(uint64_t mark, Position position) {
     return true;
 }
 
+bool StreamPositions::add_name(std::string_view channel) {
+    if (name_bytes_ + 1 + channel.size() > most_name_bytes) return false;
+    name_bytes_ += 1 + channel.size();
+    names_.emplace_back(channel);
+    return true;
+}
+
 std::optional<Position> StreamPositions::find(uint64_t mark) const {
     for (const Place& place : places_) {
         if (place.mark == mark) return place.position;
@@ -130,7 +140,7 @@ std::optional<Position> StreamPositions::find(uint64_t mark) const {
 }
 
 std::string StreamPositions::id() const {
-    constexpr size_t room = (most_id - 1) * 6 / 8;
+    const size_t room = (most_id - 1 - name_bytes_) * 6 / 8;
     std::string bytes;
     for (const Place& place : places_) {
         const size_t before = bytes.size();
@@ -141,14 +151,23 @@ std::string StreamPositions::id() const {
         bytes.resize(before);
         break;
     }
-    return version + to_text(bytes);
+    std::string out = version + to_text(bytes);
+    for (const std::string& name : names_) out.append(1, name_sign).append(name);
+    return out;
 }
 
 std::optional<StreamPositions> StreamPositions::parse(std::string_view id) {
     if (id.empty() || id.size() > most_id || id.front() != version) return std::nullopt;
-    const auto bytes = to_bytes(id.substr(1));
+    const size_t sign = std::min(id.find(name_sign), id.size());
+    const auto bytes = to_bytes(id.substr(1, sign - 1));
     if (!bytes) return std::nullopt;
     StreamPositions out;
+    for (std::string_view rest = id.substr(sign); !rest.empty();) {
+        rest.remove_prefix(1);
+        const std::string_view name = rest.substr(0, rest.find(name_sign));
+        if (!dsl::split_channel(name) || !out.add_name(name)) return std::nullopt;
+        rest.remove_prefix(name.size());
+    }
     for (std::string_view rest = *bytes; !rest.empty();) {
         if (rest.size() <= mark_bytes + epoch_bytes) return std::nullopt;
         Place place;

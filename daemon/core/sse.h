@@ -44,8 +44,12 @@ class StreamPositions {
 
     // A mark that is not there yet. False: there is no room for more.
     bool add(uint64_t mark, Position position);
+    // A channel that the stream's address does not name, so that who comes again is in it again. False: there
+    // is no room for more. Places give way to names.
+    bool add_name(std::string_view channel);
+    [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
     [[nodiscard]] std::optional<Position> find(uint64_t mark) const;
-    [[nodiscard]] bool empty() const { return places_.empty(); }
+    [[nodiscard]] bool empty() const { return places_.empty() && names_.empty(); }
     [[nodiscard]] const std::vector<Place>& places() const { return places_; }
 
     // The id of an event after which these are the positions, of at most most_id bytes: those for which there
@@ -56,9 +60,12 @@ class StreamPositions {
 
     // About 115 channels. It comes back in a request's head, which takes 8 kB with cookies and tokens.
     static constexpr size_t most_id = 2048;
+    static constexpr size_t most_name_bytes = 1024;  // of all names, each with a comma
 
   private:
-    std::vector<Place> places_;  // in the order in which they came
+    std::vector<Place> places_;       // in the order in which they came
+    std::vector<std::string> names_;  // likewise
+    size_t name_bytes_ = 0;
 };
 
 }  // namespace wayleave

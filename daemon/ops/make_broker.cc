@@ -23,6 +23,7 @@ Result<std::unique_ptr<Broker>, StartError> make_broker(const Settings& settings
         return std::unique_ptr<Broker>(std::make_unique<MemoryBroker>(settings.broker_memory));
     auto opened = SqliteBroker::open({.path = settings.broker_path,
                                       .full = settings.broker_sync == "full",
+                                      .most_file_bytes = settings.broker_max_database,
                                       .memory_bytes = settings.broker_memory,
                                       .most_waiting = settings.broker_max_waiting,
                                       .most_waiting_bytes = settings.broker_max_waiting_bytes},

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace wayleave {
@@ -35,7 +36,9 @@ class MemoryBudget {
 
 // Resident bytes of this process; 0 if the kernel does not say.
 [[nodiscard]] size_t resident_bytes();
-// The memory.max of this process's control group (cgroup v2), or 0 if there is none.
-[[nodiscard]] size_t cgroup_memory_max();
+// The least memory.high or memory.max of a control group (cgroup v2, mounted at `root`) and of those around
+// it, or 0 if there is none.
+[[nodiscard]] size_t cgroup_memory_limit(const std::string& root, std::string group);
+[[nodiscard]] size_t own_memory_limit();  // of this process's group
 
 }  // namespace wayleave

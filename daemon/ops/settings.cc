@@ -457,7 +457,7 @@ class Reader {
                     std::clamp<size_t>(std::thread::hardware_concurrency(), row.min, row.max);
                 put(row, cores, std::to_string(cores), nullptr, 0);
             } else if (row.name == "limits.memory") {
-                const size_t bytes = std::min(cgroup_memory_max(), row.max);
+                const size_t bytes = std::min(own_memory_limit(), row.max);
                 put(row, bytes, std::to_string(bytes), nullptr, 0);
             } else if (row.name == "log.format") {
                 store_word(row, std::string(row.words[static_cast<size_t>(default_log_format())]), 0);

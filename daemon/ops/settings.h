@@ -52,6 +52,7 @@ struct Settings {
     size_t broker_memory = 0;  // bytes
     size_t broker_max_waiting = 0;
     size_t broker_max_waiting_bytes = 0;
+    size_t broker_max_database = 0;  // bytes; 0: no bound
     Level log_level = Level::info;
     LogFormat log_format = LogFormat::text;
     std::string control_socket;            // empty: none

@@ -25,7 +25,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 38> rows = {{
+const std::array<SettingRow, 39> rows = {{
     {"workers",
      integer,
      "threads",
@@ -206,6 +206,16 @@ const std::array<SettingRow, 38> rows = {{
      false,
      "With kind sqlite: most bytes of them.",
      &Settings::broker_max_waiting_bytes},
+    {"broker.max_database",
+     size,
+     "bytes",
+     64 * kib,
+     1024 * gib,
+     "",
+     {},
+     false,
+     "With kind sqlite: most bytes of the database; no bound but the disk by default.",
+     &Settings::broker_max_database},
     {"log.level", word, "", 0, 0, "info", level_words, true, "Least level that is written.",
      &Settings::log_level},
     {"log.format", word, "", 0, 0, "", format_words, false,
@@ -328,7 +338,7 @@ const std::array<SettingRow, 38> rows = {{
      "",
      {},
      true,
-     "Most memory of the process; the control group's memory.max by default, 0 means no bound.",
+     "Most memory of the process; what the control groups allow by default, 0 means no bound.",
      &Settings::memory},
     {"limits.connections_per_source",
      integer,

@@ -81,6 +81,8 @@ void add_traffic(Families& families, const Totals& totals) {
     families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
     families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
                      totals.deliveries);
+    families.gauge("wayleave_gathered_bytes", "What channels with conflate or batch hold back.",
+                   static_cast<double>(totals.gathered_bytes));
     families.gauge("wayleave_mailbox_messages", "Publications that the workers have not delivered yet.",
                    static_cast<double>(totals.mailbox_messages));
     families.gauge("wayleave_mailbox_bytes", "Their size.", static_cast<double>(totals.mailbox_bytes));
@@ -298,7 +300,8 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
         MetricType::Counter, static_cast<double>(snapshot.reloads_refused), {{"result", "refused"}}));
     families.gauge("wayleave_limit_keys", "Keys that limits are counted for.",
                    static_cast<double>(snapshot.limit_keys));
-    families.counter("wayleave_limit_evictions_total", "Keys that made room for new ones, since the table of limits was full.",
+    families.counter("wayleave_limit_evictions_total",
+                     "Keys that made room for new ones, since the table of limits was full.",
                      snapshot.limit_evictions);
     auto& expiry =
         families.family("wayleave_certificate_expiry_time_seconds",
@@ -377,6 +380,7 @@ void Totals::add(const Counters& counters) {
     shed += counters.shed.get();
     dropped += counters.dropped.get();
     bytes_out += counters.bytes_out.get();
+    gathered_bytes += counters.gathered_bytes.get();
     mailbox_messages += counters.mailbox_messages.get();
     mailbox_bytes += counters.mailbox_bytes.get();
     publisher_pauses += counters.publisher_pauses.get();

@@ -49,6 +49,7 @@ struct Totals {
     uint64_t shed = 0;
     uint64_t dropped = 0;
     uint64_t bytes_out = 0;
+    uint64_t gathered_bytes = 0;
     uint64_t mailbox_messages = 0;
     uint64_t mailbox_bytes = 0;
     uint64_t publisher_pauses = 0;

@@ -249,3 +249,51 @@ TEST_CASE_METHOD(SqliteFixture, "an empty file is brought to the present version
     CHECK(ask("PRAGMA user_version") == schema_version);
     CHECK(ask("PRAGMA auto_vacuum") == 2);
 }
+
+TEST_CASE_METHOD(SqliteFixture, "a log that was lost with the power is known to be lost", "[sqlite]") {
+    settings.full = false;
+    open();
+    if (GENERATE(false, true)) open();  // also of a file that was closed in good order before
+    const Position third = [&] {
+        publish("a");
+        publish("b");
+        return publish("c").position;
+    }();
+    // What the disk has for sure, after another start of the machine.
+    const std::string left = directory + "/left.db";
+    std::filesystem::copy_file(settings.path, left);
+    broker.reset();
+    settings.path = left;
+    sql("UPDATE state SET boot = 'another'");
+    open();
+    for (int i = 0; i < 3; ++i) CHECK(publish("d").position.epoch != third.epoch);
+}
+
+TEST_CASE_METHOD(SqliteFixture, "a file has a bound, and loses nothing at it", "[sqlite]") {
+    settings.most_file_bytes = 256 << 10;
+    retention = {100'000, 60'000, 0};
+    open();
+    const std::string large(4000, 'x');
+    size_t kept = 0;
+    Receipt refused;
+    for (int i = 0; i < 200 && refused.because.empty(); ++i) {
+        const Receipt receipt = publish(large);
+        if (receipt.status == Receipt::Status::accepted) {
+            ++kept;
+        } else {
+            refused = receipt;
+        }
+    }
+    CHECK(refused.status == Receipt::Status::unavailable);
+    CHECK_THAT(refused.because, Contains("broker.max_database"));
+    CHECK(kept > 10);
+    CHECK(all().messages.size() == kept);
+    CHECK(broker->totals().disk->database_bytes <= settings.most_file_bytes);
+    pass(60'001);
+    tidy_until([&] { return ask("SELECT count(*) FROM message") == 0; });
+    CHECK(publish("again").status == Receipt::Status::accepted);
+    // One that is larger already opens, and does not grow.
+    settings.most_file_bytes = 8192;
+    open();
+    CHECK(all().messages.size() == 1);
+}

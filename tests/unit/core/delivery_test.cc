@@ -637,3 +637,106 @@ TEST_CASE("no more is held back than a queue takes", "[delivery]") {
         world.publish(writer, "cursor/a", n, R"(,"key":"k)" + std::to_string(n) + "\"");
     CHECK(told(world, reader) == Told{"1", "2", "3", "4", "5", "6"});
 }
+
+TEST_CASE("news of another numbering ends a reader that has no room for it, and nobody else", "[delivery]") {
+    const bool alone = GENERATE(true, false);
+    Delivery world;
+    const auto slow = world.enter();
+    world.subscribe(slow, "room/a");
+    world.subscribe(slow, "plain");
+    const auto other = world.enter();
+    if (!alone) world.subscribe(other, "room/a");
+    const auto writer = world.enter();
+    world.publish(writer, "room/a", 1);
+    (void)world.frames(slow);
+    (void)world.frames(other);
+    // As much as waits before the socket was offered anything: the next frame is too much.
+    const auto full = [&] { return world.gateway->output(slow)->frames() >= 4096 * 4; };
+    for (int n = 0; n < 20'000 && !full(); ++n) {
+        Draft draft;
+        draft.channel = "plain";
+        draft.members = "\"n\":1";
+        draft.now = world.now;
+        (void)world.broker.publish(std::move(draft), {});
+        world.turn();
+    }
+    const Position strange{77, 5};
+    const std::string text = publication_text({"room/a", "1", 0, "\"n\":5"}, strange);
+    for (int i = 0; i < 2; ++i) {
+        world.broker.push(
+            std::make_shared<const Message>("room/a", Position{77, 5U + static_cast<unsigned>(i)}, text));
+        world.turn();
+    }
+    CHECK_THAT(world.last(slow), Contains("close 4408"));
+    const auto frames = world.frames(other);
+    CHECK(frames.size() == (alone ? 0U : 3U));
+}
+
+TEST_CASE("all channels together hold back no more than so much, and nothing when memory is short",
+          "[delivery]") {
+    Shaped world;
+    auto next = std::make_shared<Runtime>(*world.runtime);
+    next->settings.max_queue_bytes = 4096;
+    next->generation = 1;
+    world.gateway->replace(next, world.now);
+    const auto writer = world.enter();
+    std::vector<std::string> channels;
+    for (int i = 0; i < 90; ++i) channels.push_back("feed/" + std::to_string(i));
+    const auto reader = world.enter(channels);
+    size_t most = 0;
+    for (int i = 0; i < 90; ++i) {
+        for (int n = 0; n < 12; ++n) world.publish(writer, channels[static_cast<size_t>(i)], n);
+        world.gateway->tick(world.now);
+        most = std::max<size_t>(most, world.counters.gathered_bytes.get());
+        (void)world.frames(reader);
+    }
+    CHECK(most > 32 * 1024);
+    CHECK(most <= 16 * 4096 + 4096);
+    world.gateway->shed(world.now);
+    world.gateway->tick(world.now);
+    CHECK(world.counters.gathered_bytes.get() == 0);
+    CHECK(world.frames(reader).size() > 100);
+}
+
+TEST_CASE("one client does not fill the storage's queue", "[delivery]") {
+    Delivery world;
+    const auto writer = world.enter();
+    const auto other = world.enter();
+    world.broker.later = true;
+    for (int n = 0; n < 1000; ++n) world.publish(writer, "room/a", n, R"(,"$id":1)");
+    CHECK(world.frames(writer).empty());
+    world.publish(writer, "room/a", 1000, R"(,"$id":1)");
+    CHECK_THAT(world.last(writer), Contains("limited") && Contains("wait for the server's storage"));
+    world.publish(other, "room/a", 1, R"(,"$id":1)");
+    CHECK(world.frames(other).empty());
+    world.answer();
+    CHECK(world.frames(writer).size() == 1000);
+    world.publish(writer, "room/a", 1001, R"(,"$id":1)");
+    world.answer();
+    CHECK_THAT(world.last(writer), Contains("$ok"));
+}
+
+TEST_CASE("of many channels those are noted that delivered something", "[delivery]") {
+    World world(R"(
+token session { keys = file "k"  exp = optional  from query "token"  claim sub : string required }
+channel mail/** { history = 5  keep = 1h  acks = user }
+route chat /chat { auth = session  origins = { none }  max_subscriptions = 1000  allow connect  allow subscribe, publish on ** }
+)");
+    const auto id = world.connect("/chat?token=%7B%22sub%22:%22ann%22%7D");
+    for (int i = 0; i < 300; ++i)
+        world.say(id, R"({"type":"$subscribe","channel":"mail/)" + std::to_string(i) + "\"}");
+    (void)world.frames(id);
+    world.say(id, R"({"type":"$publish","channel":"mail/7","data":{}})");
+    const auto progress = [&](const std::string& channel) {
+        return world.broker.memory.progress({channel, "ann", {}, {5, 3'600'000, 0}, world.now}, {})
+            ->delivered;
+    };
+    CHECK(progress("mail/7") == 0);  // not read yet
+    (void)world.frames(id);
+    CHECK(progress("mail/7") == 1);
+    // Who left meanwhile is noted nowhere.
+    world.say(id, R"({"type":"$publish","channel":"mail/8","data":{}})");
+    world.say(id, R"({"type":"$unsubscribe","channel":"mail/8"})");
+    (void)world.frames(id);
+    CHECK(progress("mail/8") == 0);
+}

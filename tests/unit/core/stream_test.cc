@@ -272,3 +272,76 @@ route chat app.example.com/chat { auth = web  origins = { "https://app.example.c
     }
     CHECK(world.broker.unseated.size() == ended);
 }
+
+TEST_CASE("what a POST subscribed to comes back with the browser") {
+    Streams world;
+    const ConnectionId first = world.open(as("alice") + "&channel=room/a");
+    const std::string session = session_in(world.read(first));
+    CHECK_THAT(world.post(as("alice"), session, R"({"type":"$subscribe","channel":"room/b"})"),
+               Contains("$subscribed"));
+    CHECK_THAT(world.post(as("alice"), session, R"({"type":"$subscribe","channel":"plain"})"),
+               Contains("$subscribed"));
+    const std::string id = last_id(world.read(first));  // an id without an event
+    world.gone(first);
+    const ConnectionId writer = world.open(as("bob"));
+    const std::string other = session_in(world.read(writer));
+    (void)world.post(as("bob"), other, R"({"type":"$publish","channel":"room/b","data":{"n":1}})");
+    // The browser asks for the same address, with the id that it had last.
+    const ConnectionId again = world.open(as("alice") + "&channel=room/a", "Last-Event-ID: " + id + "\r\n");
+    const std::string text = world.read(again);
+    CHECK_THAT(text,
+               Contains(R"("channel":"room/b")") && Contains("\"n\":1") && Contains(R"("channel":"plain")"));
+    CHECK(text.find("\"recovered\":false,\"channel\":\"room") == std::string::npos);
+    (void)world.post(as("bob"), other, R"({"type":"$publish","channel":"room/b","data":{"n":2}})");
+    (void)world.post(as("bob"), other, R"({"type":"$publish","channel":"plain","data":{"n":3}})");
+    const std::string more = world.read(again);
+    CHECK_THAT(more, Contains("\"n\":2") && Contains("\"n\":3"));
+    // What was left does not come back.
+    (void)world.post(as("alice"), session_in(text), R"({"type":"$unsubscribe","channel":"room/b"})");
+    const auto left = StreamPositions::parse(last_id(world.read(again)));
+    REQUIRE(left);
+    CHECK(left->names() == std::vector<std::string>{"plain"});
+}
+
+TEST_CASE("the largest id that is given is taken back whole") {
+    Streams world;
+    const ConnectionId first = world.open(as("alice"));
+    const std::string session = session_in(world.read(first));
+    std::string answer;
+    int subscribed = 0;
+    for (; subscribed < 90; ++subscribed) {
+        answer = world.post(as("alice"), session,
+                            R"({"type":"$subscribe","channel":"room/)" + std::string(30, 'x') +
+                                std::to_string(subscribed) + "\"}");
+        if (answer.find("$subscribed") == std::string::npos) break;
+    }
+    CHECK(subscribed > 20);
+    CHECK_THAT(answer, Contains(" 429 ") && Contains("name them in its address"));
+    const std::string id = last_id(world.read(first));
+    CHECK(id.size() <= StreamPositions::most_id);
+    const auto parsed = StreamPositions::parse(id);
+    REQUIRE(parsed);
+    CHECK(parsed->names().size() == static_cast<size_t>(subscribed));
+    CHECK(parsed->id() == id);
+    world.gone(first);
+    const std::string text = world.read(world.open(as("alice"), "Last-Event-ID: " + id + "\r\n"));
+    for (int i = 0; i < subscribed; ++i)
+        CHECK_THAT(text, Contains(std::string(30, 'x') + std::to_string(i) + "\""));
+    // The other things that are handed out, at their largest.
+    CHECK(parse_epoch(epoch_text((uint64_t{1} << 48) - 1)) == (uint64_t{1} << 48) - 1);
+    StreamPositions most;
+    for (uint64_t i = 1; most.add(i, {(uint64_t{1} << 48) - 1, INT64_MAX}); ++i) {
+    }
+    CHECK(most.id().size() <= StreamPositions::most_id);
+    CHECK(StreamPositions::parse(most.id()));
+}
+
+TEST_CASE("an id whose names are none is not ours") {
+    const std::vector<std::string> bad = {"1,",  "1,a,",     "1,,a", "1,a b",
+                                          "1,.", "1,a/../b", "1,:a", "1," + std::string(300, 'a')};
+    for (const std::string& id : bad) CHECK_FALSE(StreamPositions::parse(id));
+    CHECK(StreamPositions::parse("1,a,room/b")->names() == std::vector<std::string>{"a", "room/b"});
+    std::string much = "1";
+    for (int i = 0; i < 20; ++i) much += "," + std::string(60, 'a') + std::to_string(i);
+    CHECK_FALSE(StreamPositions::parse(much));
+}
