@@ -72,6 +72,17 @@ R"(token session { keys = file "keys/app.jwks" exp = optional from header "Autho
 route r /r { auth = session origins = { none } })",
 R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
 route r /r { auth = session origins = { none } })"},
+    Check{"N507", "key-left-out", Severity::note,
+        "A key of a set is not used.",
+        "The set of `keys` lists a key that no token can be verified with here: of another kind or curve, for "
+        "another algorithm, for encryption, or broken.",
+        "Tokens that are signed with it are refused; the other keys of the set are used.",
+        "Nothing, if the key is meant for others. Else make one for RS256, ES256, EdDSA or HS256.",
+        Frame::file,
+R"(token session { keys = file "keys/mixed.jwks" from header "Authorization" claim sub : string required }
+route r /r { auth = session origins = { none } })",
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+route r /r { auth = session origins = { none } })"},
 };
 // clang-format on
 

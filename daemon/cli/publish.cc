@@ -7,6 +7,7 @@
 #include <string>
 
 #include "daemon/cli/control_options.h"
+#include "daemon/core/json_text.h"
 #include "daemon/core/json_value.h"
 
 namespace wayleave {
@@ -69,8 +70,8 @@ void add_publish(CLI::App& app, int& exit_code) {
     command->callback([options, &exit_code] {
         if (options->data == "-") options->data = standard_input();
         simdjson::dom::parser parser;
-        simdjson::dom::object object;
-        if (parser.parse(options->data).get(object) != simdjson::SUCCESS) {
+        simdjson::dom::element data;
+        if (parse_json(parser, options->data, data) != simdjson::SUCCESS || !data.is_object()) {
             complain("DATA is no JSON object");
             exit_code = EX_DATAERR;
             return;

@@ -135,10 +135,10 @@ int write_key(const std::string& path, const std::string& text) {
 }
 
 int make_key(const TokenOptions& options) {
-    const auto key = generate_key(algorithm_from(options.new_key).value());
+    const auto key = generate_key(algorithm_from(options.new_key).value(), options.kid);
     if (!key) {
         complain(key.error());
-        return EX_SOFTWARE;
+        return options.kid.empty() ? EX_SOFTWARE : EX_USAGE;
     }
     return write_key(options.out, *key);
 }
@@ -154,7 +154,9 @@ void add_token(CLI::App& app, int& exit_code) {
         ->add_option("--key", options->key,
                      "Private JWK, JWKS or PEM, or an HMAC secret; it says the algorithm")
         ->type_name("FILE");
-    sign_with->add_option("--kid", options->kid, "Which key of a JWKS; the first that can sign");
+    command->add_option("--kid", options->kid,
+                        "Which key of a JWKS (the first that can sign), or the name of the new one (its "
+                        "thumbprint)");
     sign_with->add_option("--issuer", options->issuer, "Claim iss");
     sign_with->add_option("--audience", options->audience, "Claim aud");
     sign_with->add_option("--subject", options->subject, "Claim sub");

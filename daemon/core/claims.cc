@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "daemon/core/json_text.h"
 #include "daemon/core/json_value.h"
 
 namespace wayleave {
@@ -134,8 +135,10 @@ bool too_long(const dsl::Value& value) {
 // The object lives until the thread parses its next payload.
 std::optional<object> parse_claims(std::string_view payload) {
     thread_local simdjson::dom::parser parser;
+    element root;
     object members;
-    if (parser.parse(payload.data(), payload.size()).get(members) != simdjson::SUCCESS) return std::nullopt;
+    if (parse_json(parser, payload, root) != simdjson::SUCCESS || root.get(members) != simdjson::SUCCESS)
+        return std::nullopt;
     return members;
 }
 

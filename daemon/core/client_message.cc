@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "daemon/core/json_text.h"
 #include "daemon/core/json_value.h"
 
 namespace wayleave {
@@ -36,6 +37,12 @@ bool is_for_daemon(std::string_view key) {
     return key == "$id" || key == "$key" || key == "$dedup";
 }
 
+// JSON text of a string or an integer. It is given back as it came, so it need not be one that we can hold.
+bool is_id(std::string_view raw) {
+    const bool kind = raw.starts_with('"') || raw.find_first_not_of("-0123456789") == std::string_view::npos;
+    return kind && raw.size() <= longest_id;
+}
+
 std::string_view value_of(std::string_view member) {
     // The key is a JSON string: its end is the first quote that no backslash escapes.
     size_t at = 1;
@@ -44,8 +51,8 @@ std::string_view value_of(std::string_view member) {
     return trimmed(member.substr(colon + 1));
 }
 
-// The members of an object's text, in order: `"key": value` each.
-std::vector<std::string_view> split_members(std::string_view object) {
+// The first members of an object's text, in order: `"key": value` each.
+std::vector<std::string_view> split_members(std::string_view object, size_t most) {
     std::vector<std::string_view> out;
     object = trimmed(object);
     object = object.substr(1, object.size() - 2);
@@ -61,6 +68,7 @@ std::vector<std::string_view> split_members(std::string_view object) {
             --depth;
         } else if (c == ',' && depth == 0) {
             out.push_back(trimmed(object.substr(start, i - start)));
+            if (out.size() == most) return out;
             start = i + 1;
         }
     }
@@ -71,11 +79,15 @@ std::vector<std::string_view> split_members(std::string_view object) {
 
 }  // namespace
 
-std::vector<MessageParser::Member> members_of(simdjson::dom::object object, std::string_view text) {
-    const std::vector<std::string_view> raw = split_members(text);
+std::vector<MessageParser::Member> members_of(simdjson::dom::object object, std::string_view text,
+                                              size_t most) {
+    const std::vector<std::string_view> raw = split_members(text, most);
     std::vector<MessageParser::Member> members;
     members.reserve(raw.size());
-    for (const auto field : object) members.push_back({field.key, raw[members.size()], field.value});
+    for (const auto field : object) {
+        if (members.size() == raw.size()) break;
+        members.push_back({field.key, raw[members.size()], field.value});
+    }
     return members;
 }
 
@@ -101,19 +113,19 @@ Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std
     buffer_.resize(text.size() + simdjson::SIMDJSON_PADDING);
     std::memcpy(buffer_.data(), text.data(), text.size());
     simdjson::dom::element root;
-    if (parser_.parse(buffer_.data(), text.size(), false).get(root) != simdjson::SUCCESS)
-        return failure("not JSON"sv);
+    const auto error = parser_.parse(buffer_.data(), text.size(), false).get(root);
+    if (parse_json_again(parser_, text, error, root) != simdjson::SUCCESS) return failure("not JSON"sv);
     if (root.get(message_.object) != simdjson::SUCCESS) return failure("not a JSON object"sv);
-    if (message_.object.size() > most_members) return failure("more than 256 members"sv);
 
-    message_.members = members_of(message_.object, text);
+    message_.members = members_of(message_.object, text, most_members);
     if (const Member* id = message_.find("$id")) {
         const std::string_view raw = value_of(id->raw);
-        if ((id->value.is_string() || id->value.is_int64()) && raw.size() <= longest_id)
+        if (is_id(raw))
             message_.id = raw;
         else
             return failure("`$id` is a short string or an integer"sv);
     }
+    if (message_.object.size() > most_members) return failure("more than 256 members"sv);
     if (has_duplicates(message_.members)) return failure("a member stands twice"sv);
     const Member* type = message_.find("type");
     if (!type) return failure("no `type`"sv);
@@ -161,9 +173,14 @@ Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
     return values;
 }
 
-bool speaks_as_daemon(simdjson::dom::object data) {
-    std::string_view type;
-    return data["type"].get(type) == simdjson::SUCCESS && type.starts_with('$');
+bool speaks_as_daemon(const std::vector<MessageParser::Member>& data) {
+    return std::any_of(data.begin(), data.end(), [](const MessageParser::Member& member) {
+        if (member.key != "type") return false;
+        std::string_view type;
+        // A text that we cannot hold may begin with anything.
+        if (member.value.get(type) != simdjson::SUCCESS) return value_of(member.raw).starts_with('"');
+        return type.starts_with('$');
+    });
 }
 
 std::string published_members(const std::vector<MessageParser::Member>& members) {

@@ -4,6 +4,8 @@
 
 #include <simdjson.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +34,8 @@ class MessageParser {
 
     // The reason, a static sentence, if it is not a JSON object with one `type` and no member twice. A type
     // that does not begin with `$` has no member that does, but `$id`, `$key` and `$dedup`: those are the
-    // daemon's words. On
-    // failure `id()` may still be known.
+    // daemon's words. On failure `id()` may still be known. Values that we cannot hold (json_text.h) are null
+    // here, and as they were sent in `raw`.
     [[nodiscard]] Result<const Message*, std::string_view> parse(std::string_view text);
     [[nodiscard]] std::string_view id() const { return message_.id; }
     // Instead of what the message says; lives until the next parse().
@@ -52,12 +54,12 @@ class MessageParser {
 // The members that subscribers get, as they were sent: without those that are for the daemon. Not in braces.
 [[nodiscard]] std::string published_members(const std::vector<MessageParser::Member>& members);
 
-// The members of an object beside their text. `text` is the object's own, from its brace, and known to be
-// valid.
+// The members of an object beside their text, no more than `most`. `text` is the object's own, from its
+// brace, and known to be valid.
 [[nodiscard]] std::vector<MessageParser::Member> members_of(simdjson::dom::object object,
-                                                            std::string_view text);
+                                                            std::string_view text, size_t most = SIZE_MAX);
 // Whether its `type` is one of the daemon's: subscribers would take it for the daemon's word.
-[[nodiscard]] bool speaks_as_daemon(simdjson::dom::object data);
+[[nodiscard]] bool speaks_as_daemon(const std::vector<MessageParser::Member>& data);
 [[nodiscard]] bool has_duplicates(const std::vector<MessageParser::Member>& members);
 
 }  // namespace wayleave

@@ -292,7 +292,7 @@ void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Messa
     }
     if (has_duplicates(members))
         return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
-    if (speaks_as_daemon(object))
+    if (speaks_as_daemon(members))
         return reject(session, message.id, bad_message("types that begin with `$` are the server's"), now);
     request.message_size = static_cast<int64_t>(data->raw.size());
     request.channel = &*channel;

@@ -5,6 +5,8 @@
 
 #include <stdexcept>
 
+#include "daemon/core/json_text.h"
+
 namespace wayleave {
 namespace {
 
@@ -14,8 +16,8 @@ constexpr std::string_view silent = "the backend that knows this token does not 
 
 bool is_object(const std::string& body) {
     thread_local simdjson::dom::parser parser;
-    simdjson::dom::object object;
-    return parser.parse(body).get(object) == simdjson::SUCCESS;
+    simdjson::dom::element root;
+    return parse_json(parser, body, root) == simdjson::SUCCESS && root.is_object();
 }
 
 }  // namespace

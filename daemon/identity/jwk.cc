@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 
+#include "daemon/core/escape.h"
+#include "daemon/core/json_text.h"
 #include "daemon/identity/base64url.h"
 
 namespace wayleave {
@@ -90,11 +92,17 @@ Status check_use(const Object& key) {
 }
 
 Result<std::string> kid_of(const Object& key) {
-    if (!has_member(key, "kid")) return std::string();
+    if (!has_member(key, "kid") || text_member(key, "kid") == "") return std::string();
     const auto kid = text_member(key, "kid");
-    if (!kid || kid->empty() || kid->size() > 256)
-        return failure("\"kid\" must be a string of 1 to 256 bytes");
+    if (!kid || kid->size() > max_kid_bytes) return failure("\"kid\" must be a string of at most 256 bytes");
     return std::string(*kid);
+}
+
+// Many programs write the padding that RFC 7515 leaves out. It says nothing, so a key has still one spelling.
+std::string_view without_padding(std::string_view text) {
+    if (text.size() % 4 != 0) return text;
+    for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+    return text;
 }
 
 bool is_base64url_text(std::string_view text) {
@@ -112,7 +120,8 @@ bool is_sound(std::string_view name, std::string_view text) {
 // Appends `,"name":"text"`; values are base64url or the name of a curve that we know, so nothing needs
 // escaping.
 Status append_member(std::string& json, const Object& key, std::string_view name) {
-    const auto text = text_member(key, name);
+    auto text = text_member(key, name);
+    if (text) text = without_padding(*text);
     if (!text || !is_sound(name, *text)) {
         return failure(fmt::format("\"{}\" is missing or not base64url; export the key again", name));
     }
@@ -120,15 +129,25 @@ Status append_member(std::string& json, const Object& key, std::string_view name
     return success();
 }
 
+// As much as all members of the key take.
+size_t room_for(const Object& key) {
+    size_t bytes = 64;
+    for (const auto field : key) {
+        std::string_view text;
+        if (field.value.get(text) == simdjson::SUCCESS) bytes += field.key.size() + text.size() + 16;
+    }
+    return bytes;
+}
+
 Status build_members(const Object& key, const KeyShape& shape, Jwk& jwk) {
     std::string json = fmt::format("{{\"kty\":\"{}\"", shape.kty);
-    json.reserve(max_key_file_bytes);  // grows in place, so that no copy of a secret is left behind
+    json.reserve(room_for(key));  // grows in place, so that no copy of a secret is left behind
     for (const auto name : shape.public_members) {
         if (auto done = append_member(json, key, name); !done) return done;
     }
     if (has_member(key, "d")) {
         std::string whole = json;
-        whole.reserve(max_key_file_bytes);
+        whole.reserve(room_for(key));
         for (const auto name : shape.private_members) {
             if (auto done = append_member(whole, key, name); !done) return done;
         }
@@ -157,32 +176,48 @@ Result<Jwk> read_key(const Object& key) {
     return jwk;
 }
 
-// `unknown` counts keys that cannot be read; null: the first of them is an error.
-Result<std::vector<Jwk>> read_keys(const simdjson::dom::array& array, size_t* unknown) {
-    if (array.size() == 0) return failure("\"keys\" is empty; put at least one key into it");
-    if (array.size() > max_keys) {
-        return failure(fmt::format("holds more than {} keys; remove the ones out of use", max_keys));
+// Also of a key that we cannot read: what others use to decrypt is no less of a secret.
+bool holds_secret(const Object& key) {
+    return has_member(key, "d") || has_member(key, "k") || has_member(key, "priv");
+}
+
+void take_key(const Object& object, size_t place, Jwks& out) {
+    out.secret = out.secret || holds_secret(object);
+    auto key = read_key(object);
+    if (!key) {
+        out.left_out.push_back({place, std::string(text_member(object, "kid").value_or("")), key.error()});
+        return;
     }
-    std::vector<Jwk> keys;
-    std::set<std::string> kids;
+    key->place = place;
+    out.keys.push_back(std::move(*key));
+}
+
+Result<Jwks> read_keys(const simdjson::dom::array& array) {
+    if (array.size() == 0) return failure("\"keys\" is empty; put at least one key into it");
+    if (array.size() > max_listed_keys) {
+        return failure(fmt::format("holds more than {} keys; remove the ones out of use", max_listed_keys));
+    }
+    Jwks out;
+    out.is_set = true;
+    size_t place = 0;
     for (const auto element : array) {
-        const size_t place = keys.size() + (unknown ? *unknown : 0) + 1;
         Object object;
+        ++place;
         if (element.get(object) != simdjson::SUCCESS) {
             return failure(fmt::format("key {}: is not a JSON object", place));
         }
-        auto key = read_key(object);
-        if (!key && unknown != nullptr) {
-            ++*unknown;
-            continue;
-        }
-        if (!key) return failure(fmt::format("key {}: {}", place, key.error()));
-        if (!key->kid.empty() && !kids.insert(key->kid).second) {
-            return failure(fmt::format("key {}: has a \"kid\" of an earlier key; give each its own", place));
-        }
-        keys.push_back(std::move(*key));
+        take_key(object, place, out);
     }
-    return keys;
+    return out;
+}
+
+// What the document holds beside keys does not matter, whatever numbers and texts it is.
+std::optional<Object> object_of(simdjson::dom::parser& parser, std::string_view json) {
+    simdjson::dom::element root;
+    Object object;
+    if (parse_json(parser, json, root) != simdjson::SUCCESS || root.get(object) != simdjson::SUCCESS)
+        return std::nullopt;
+    return object;
 }
 
 // "keys" of the document, which must have it once; null if it has none.
@@ -196,34 +231,31 @@ Result<std::optional<simdjson::dom::array>> keys_of(const Object& document) {
 
 }  // namespace
 
-Result<std::vector<Jwk>> parse_published_jwks(std::string_view json, size_t& unknown) {
-    simdjson::dom::parser parser;
-    const simdjson::padded_string padded(json);
-    Object document;
-    if (parser.parse(padded).get(document) != simdjson::SUCCESS) return failure("is not a JSON object");
-    auto array = keys_of(document);
-    if (!array) return failure(array.error());
-    if (!*array) return failure("has no \"keys\"; a JWKS looks like {\"keys\":[…]}");
-    return read_keys(**array, &unknown);
+std::string LeftOutKey::name() const {
+    if (kid.empty()) return fmt::format("key {}", place);
+    return fmt::format("key {} (kid \"{}\")", place, escape_peer_text(kid, 64));
 }
 
-Result<std::vector<Jwk>> parse_jwks(std::string_view json) {
+Result<Jwks> parse_published_jwks(std::string_view json) {
     simdjson::dom::parser parser;
-    const simdjson::padded_string padded(json);
-    Object document;
-    if (parser.parse(padded).get(document) != simdjson::SUCCESS) {
-        return failure("is not a JSON object; a JWKS looks like {\"keys\":[…]}");
-    }
-    auto array = keys_of(document);
+    const auto document = object_of(parser, json);
+    if (!document) return failure("is not a JSON object");
+    auto array = keys_of(*document);
     if (!array) return failure(array.error());
-    if (!*array) {
-        auto key = read_key(document);
-        if (!key) return failure(key.error());
-        std::vector<Jwk> one;
-        one.push_back(std::move(*key));
-        return one;
-    }
-    return read_keys(**array, nullptr);
+    if (!*array) return failure("has no \"keys\"; a JWKS looks like {\"keys\":[…]}");
+    return read_keys(**array);
+}
+
+Result<Jwks> parse_jwks(std::string_view json) {
+    simdjson::dom::parser parser;
+    const auto document = object_of(parser, json);
+    if (!document) return failure("is not a JSON object; a JWKS looks like {\"keys\":[…]}");
+    auto array = keys_of(*document);
+    if (!array) return failure(array.error());
+    if (*array) return read_keys(**array);
+    Jwks one;
+    take_key(*document, 1, one);
+    return one;
 }
 
 Result<SecretText> hmac_secret_of(const Jwk& jwk) {

@@ -144,50 +144,79 @@ Result<VerifyKey> key_from_jwk(const Jwk& jwk) {
     return hmac_key(jwk.kid, secret->view());
 }
 
-using Keys = Result<std::vector<VerifyKey>>;
+struct Loaded {
+    std::vector<VerifyKey> keys;
+    std::vector<LeftOutKey> left_out;
+    bool secret = false;
+};
+
+// Equal members are one key, also if a set lists it twice.
+bool same_key(const Jwk& a, const Jwk& b) {
+    return a.kid == b.kid && a.algorithm == b.algorithm && a.public_members.view() == b.public_members.view();
+}
+
+// Each key on its own: what is wrong with one is no reason to go without the others.
+Loaded build_keys(Jwks jwks) {
+    Loaded out{{}, std::move(jwks.left_out), jwks.secret};
+    for (auto jwk = jwks.keys.begin(); jwk != jwks.keys.end(); ++jwk) {
+        if (std::any_of(jwks.keys.begin(), jwk, [&](const Jwk& earlier) { return same_key(earlier, *jwk); }))
+            continue;
+        auto key =
+            out.keys.size() < max_keys
+                ? key_from_jwk(*jwk)
+                : failure(fmt::format("stands behind {} others; remove the ones out of use", max_keys));
+        if (key)
+            out.keys.push_back(std::move(*key));
+        else
+            out.left_out.push_back({jwk->place, jwk->kid, key.error()});
+    }
+    return out;
+}
 
 // Errors of these three come without the path.
-Keys load_jwks(const KeyFile& file, bool& secret) {
+Result<Loaded> load_jwks(const KeyFile& file) {
     auto jwks = parse_jwks(file.text.view());
     if (!jwks) return failure(jwks.error());
-    std::vector<VerifyKey> keys;
-    for (const auto& jwk : *jwks) {
-        secret = secret || jwk.secret;
-        auto key = key_from_jwk(jwk);
-        if (!key) return failure(fmt::format("key {}: {}", keys.size() + 1, key.error()));
-        keys.push_back(std::move(*key));
-    }
-    return keys;
+    const bool is_set = jwks->is_set;
+    Loaded loaded = build_keys(std::move(*jwks));
+    if (!loaded.keys.empty()) return loaded;
+    const LeftOutKey& first = loaded.left_out.front();
+    return failure(is_set ? fmt::format("key {}: {}", first.place, first.why) : first.why);
 }
 
-Keys only(Result<VerifyKey> key) {
+Result<Loaded> only(Result<VerifyKey> key, bool secret) {
     if (!key) return failure(key.error());
-    std::vector<VerifyKey> keys;
-    keys.push_back(std::move(*key));
-    return keys;
+    Loaded loaded;
+    loaded.keys.push_back(std::move(*key));
+    loaded.secret = secret;
+    return loaded;
 }
 
-Keys load_pem(const KeyFile& file, bool& secret) {
+Result<Loaded> load_pem(const KeyFile& file) {
     auto pem = parse_pem(file.text.view());
     if (!pem) return failure(pem.error());
-    secret = pem->is_private;
-    return only(public_key({}, std::move(pem->key)));
+    return only(public_key({}, std::move(pem->key)), pem->is_private);
 }
 
-Keys load_kind(const KeyFile& file, bool& secret) {
-    if (file.kind == KeyFileKind::json) return load_jwks(file, secret);
-    if (file.kind == KeyFileKind::pem) return load_pem(file, secret);
-    secret = true;
-    return only(hmac_key({}, file.text.view()));
+Result<Loaded> load_kind(const KeyFile& file) {
+    if (file.kind == KeyFileKind::json) return load_jwks(file);
+    if (file.kind == KeyFileKind::pem) return load_pem(file);
+    return only(hmac_key({}, file.text.view()), true);
 }
 
-// Public keys of kinds we know, each on its own: other users of the same set need other kinds.
-void load_published(const std::vector<Jwk>& jwks, std::vector<VerifyKey>& keys) {
-    for (const Jwk& jwk : jwks) {
-        if (jwk.secret) continue;
-        auto key = key_from_jwk(jwk);
-        if (key) keys.push_back(std::move(*key));
+std::vector<std::string> told(std::vector<LeftOutKey> keys) {
+    std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
+    std::vector<std::string> out;
+    for (const LeftOutKey& key : keys) out.push_back(fmt::format("{}: {}", key.name(), key.why));
+    return out;
+}
+
+// Whoever publishes these has lost them.
+void leave_out_secrets(Jwks& jwks) {
+    for (const Jwk& jwk : jwks.keys) {
+        if (jwk.secret) jwks.left_out.push_back({jwk.place, jwk.kid, "can sign; nobody should publish it"});
     }
+    std::erase_if(jwks.keys, [](const Jwk& jwk) { return jwk.secret; });
 }
 
 }  // namespace
@@ -214,29 +243,26 @@ bool KeySet::has_kids() const {
     return std::any_of(keys_.begin(), keys_.end(), [](const VerifyKey& key) { return !key.kid().empty(); });
 }
 
-Result<KeySet> KeySet::published(std::string_view json, size_t& left_out) {
-    size_t unknown = 0;
-    auto jwks = parse_published_jwks(json, unknown);
+Result<KeySet> KeySet::published(std::string_view json) {
+    auto jwks = parse_published_jwks(json);
     if (!jwks) return failure(jwks.error());
-    std::vector<VerifyKey> keys;
-    load_published(*jwks, keys);
-    left_out = unknown + jwks->size() - keys.size();
-    if (keys.empty()) {
+    leave_out_secrets(*jwks);
+    Loaded loaded = build_keys(std::move(*jwks));
+    if (loaded.keys.empty()) {
         return failure("holds no usable key; RSA of 2048 bits, EC with P-256 and OKP with Ed25519 are");
     }
-    return KeySet(std::move(keys));
+    return KeySet(std::move(loaded.keys), told(std::move(loaded.left_out)));
 }
 
 Result<KeySet> KeySet::load(const std::string& path) {
     auto file = read_key_file(path);
     if (!file) return failure(file.error());
-    bool secret = false;
-    auto keys = load_kind(*file, secret);
-    if (!keys) return failure(fmt::format("{}: {}", path, keys.error()));
-    if (secret) {
+    auto loaded = load_kind(*file);
+    if (!loaded) return failure(fmt::format("{}: {}", path, loaded.error()));
+    if (loaded->secret) {
         if (auto hidden = refuse_if_exposed(*file); !hidden) return failure(hidden.error());
     }
-    return KeySet(std::move(*keys));
+    return KeySet(std::move(loaded->keys), told(std::move(loaded->left_out)));
 }
 
 }  // namespace wayleave

@@ -50,21 +50,26 @@ class KeySet {
   public:
     KeySet() = default;  // no key: nothing verifies
     // A JWKS, a JWK, a PEM public key, certificate or private key, or an HMAC secret of at least 32 bytes.
-    // Error: "PATH: what is wrong; what to do".
+    // Keys of a set that we cannot verify with are left out; a file without any other is refused. Error:
+    // "PATH: what is wrong; what to do".
     static Result<KeySet> load(const std::string& path);
 
-    // A JWKS that somebody has published. Keys that we cannot verify with, or that nobody should publish, are
-    // left out and counted; a set without any other is refused. Error: "holds no usable key".
-    static Result<KeySet> published(std::string_view json, size_t& left_out);
+    // A JWKS that somebody has published: the same, and keys that nobody should publish are left out, too.
+    // Error: "holds no usable key".
+    static Result<KeySet> published(std::string_view json);
 
     [[nodiscard]] std::span<const VerifyKey> keys() const { return keys_; }
+    // `key 2 (kid "a"): why`, for the operator; harmless for a log.
+    [[nodiscard]] std::span<const std::string> left_out() const { return left_out_; }
     // Whether any key has a kid: then a token's kid must name one of them.
     [[nodiscard]] bool has_kids() const;
 
   private:
-    explicit KeySet(std::vector<VerifyKey> keys) : keys_(std::move(keys)) {}
+    KeySet(std::vector<VerifyKey> keys, std::vector<std::string> left_out)
+        : keys_(std::move(keys)), left_out_(std::move(left_out)) {}
 
     std::vector<VerifyKey> keys_;
+    std::vector<std::string> left_out_;
 };
 
 }  // namespace wayleave

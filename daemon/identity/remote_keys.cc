@@ -31,6 +31,16 @@ std::shared_ptr<const Backend> backend_of(std::string url) {
     return std::make_shared<const Backend>(std::move(backend));
 }
 
+// A line of a log holds some of them; the set is there for who wants to see all.
+std::string words_about(std::span<const std::string> left_out) {
+    constexpr size_t most_named = 5;
+    if (left_out.empty()) return {};
+    std::string out = ", and " + std::to_string(left_out.size()) + " that are left out";
+    for (size_t i = 0; i < left_out.size() && i < most_named; ++i)
+        out += (i == 0 ? ": " : ", ") + left_out[i];
+    return out + (left_out.size() > most_named ? ", …" : "");
+}
+
 int64_t age_ms(const BackendAnswer& answer) {
     if (!answer.max_age_s) return usual_age_ms;
     if (*answer.max_age_s > most_age_ms / 1000) return most_age_ms;
@@ -101,15 +111,13 @@ bool RemoteKeys::accept(const BackendAnswer& answer, Now now, std::string& text)
     if (answer.status != 200) return false;
     due_ms_ = now.steady_ms + age_ms(answer);
     if (set_.keys && answer.body == text_) return true;
-    size_t left_out = 0;
-    auto keys = KeySet::published(answer.body, left_out);
+    auto keys = KeySet::published(answer.body);
     if (!keys) {
         due_ms_ = now.steady_ms + (set_.keys ? retry_ms : first_retry_ms);
         text = keys.error();
         return false;
     }
-    text = std::to_string(keys->keys().size()) + " keys" +
-           (left_out > 0 ? ", and " + std::to_string(left_out) + " that are not for signatures we know" : "");
+    text = std::to_string(keys->keys().size()) + " keys" + words_about(keys->left_out());
     set_ = {std::make_shared<const KeySet>(std::move(*keys)), next_number()};
     text_ = answer.body;
     return true;

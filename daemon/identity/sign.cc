@@ -13,6 +13,7 @@
 #include "daemon/identity/jwk.h"
 #include "daemon/identity/key_file.h"
 #include "daemon/identity/pem.h"
+#include "dsl/text.h"
 
 namespace wayleave {
 
@@ -61,7 +62,8 @@ RawJwk new_jwk() {
 Result<SigningKey> from_jwks(const KeyFile& file, std::string_view kid) {
     auto keys = parse_jwks(file.text.view());
     if (!keys) return failure(keys.error());
-    for (const auto& jwk : *keys) {
+    if (keys->keys.empty()) return failure(keys->left_out.front().why);
+    for (const auto& jwk : keys->keys) {
         if (!jwk.secret || (!kid.empty() && jwk.kid != kid)) continue;
         SigningKey signing{new_jwk(), jwk.algorithm, jwk.kid};
         const std::string members(jwk.private_members.view());
@@ -156,7 +158,13 @@ bool generate(Algorithm algorithm, jwk_t* key) {
     const int type = is_rsa                          ? R_KEY_TYPE_RSA
                      : algorithm == Algorithm::ES256 ? R_KEY_TYPE_EC
                                                      : R_KEY_TYPE_EDDSA;
-    return r_jwk_generate_key_pair(key, unused_public.get(), type, is_rsa ? 2048 : 256, "1") == RHN_OK;
+    return r_jwk_generate_key_pair(key, unused_public.get(), type, is_rsa ? 2048 : 256, nullptr) == RHN_OK;
+}
+
+bool name_key(jwk_t* key, const std::string& kid) {
+    if (!kid.empty()) return r_jwk_set_property_str(key, "kid", kid.c_str()) == RHN_OK;
+    const RawText thumbprint(r_jwk_thumbprint(key, R_JWK_THUMB_SHA256, R_FLAG_IGNORE_REMOTE));
+    return thumbprint && r_jwk_set_property_str(key, "kid", thumbprint.get()) == RHN_OK;
 }
 
 }  // namespace
@@ -174,10 +182,13 @@ Result<std::string> sign_token(const std::string& key_path, std::string_view cla
     return token;
 }
 
-Result<std::string> generate_key(Algorithm algorithm) {
+Result<std::string> generate_key(Algorithm algorithm, const std::string& kid) {
+    if (kid.size() > max_kid_bytes || kid.find('\0') != std::string::npos ||
+        dsl::first_invalid_utf8(kid) != std::string_view::npos)
+        return failure(fmt::format("the kid is not a text of at most {} bytes", max_kid_bytes));
     const RawJwk key = new_jwk();
     const std::string name(to_string(algorithm));
-    if (!key || !generate(algorithm, key.get()) || r_jwk_set_property_str(key.get(), "kid", "1") != RHN_OK ||
+    if (!key || !generate(algorithm, key.get()) || !name_key(key.get(), kid) ||
         r_jwk_set_property_str(key.get(), "use", "sig") != RHN_OK ||
         r_jwk_set_property_str(key.get(), "alg", name.c_str()) != RHN_OK) {
         return failure(fmt::format("a key for {} cannot be made; check the system's random source", name));

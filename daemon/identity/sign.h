@@ -16,8 +16,8 @@ namespace wayleave {
 Result<std::string> sign_token(const std::string& key_path, std::string_view claims_json,
                                std::string_view kid);
 
-// The text of a JWKS with one new private key of kid "1", newline at the end. Secret: the caller writes it
-// with mode 600.
-Result<std::string> generate_key(Algorithm algorithm);
+// The text of a JWKS with one new private key, newline at the end. Without a `kid` it is the key's thumbprint
+// (RFC 7638), so that two keys never have the same. Secret: the caller writes it with mode 600.
+Result<std::string> generate_key(Algorithm algorithm, const std::string& kid = {});
 
 }  // namespace wayleave

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "daemon/core/json_text.h"
 #include "daemon/identity/base64url.h"
 
 namespace wayleave {
@@ -35,11 +36,14 @@ std::optional<Envelope> split(std::string_view token) {
                     token.substr(second + 1), token.substr(0, second)};
 }
 
-// Each of these lets the sender choose the key, the rules of parsing, or how much memory a token takes.
-bool is_refused_member(std::string_view name) {
-    constexpr std::array<std::string_view, 8> refused = {"crit", "b64", "zip", "jwk",
-                                                         "jku",  "x5u", "x5c", "enc"};
-    return std::find(refused.begin(), refused.end(), name) != refused.end();
+// What changes the meaning of the rest. We know no extension, so whatever is critical is too much (RFC 7515,
+// section 4.1.11); a payload that is not base64url would have to be critical (RFC 7797, section 6); zip and
+// enc are of encrypted tokens. Everything else is read past, above all what would let the sender choose the
+// key: jwk, jku, x5c and x5u.
+bool is_refused_member(std::string_view name, const simdjson::dom::element& value) {
+    bool encoded = false;
+    if (name == "b64") return value.get(encoded) != simdjson::SUCCESS || !encoded;
+    return name == "crit" || name == "zip" || name == "enc";
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -55,7 +59,7 @@ std::optional<TokenError> check_members(const simdjson::dom::object& object) {
     for (const auto field : object) {
         const auto end = seen.begin() + static_cast<std::ptrdiff_t>(count);
         if (std::find(seen.begin(), end, field.key) != end) return TokenError::duplicate;
-        if (is_refused_member(field.key)) return TokenError::header;
+        if (is_refused_member(field.key, field.value)) return TokenError::header;
         seen.at(count++) = field.key;
     }
     return std::nullopt;
@@ -78,6 +82,9 @@ std::optional<TokenError> read_type(const simdjson::dom::object& object) {
     if (member.error() == simdjson::NO_SUCH_FIELD) return std::nullopt;
     std::string_view type;
     if (member.get(type) != simdjson::SUCCESS) return TokenError::type;
+    // A media type, of which "application/" may be left out (RFC 7515, section 4.1.9).
+    constexpr std::string_view prefix = "application/";
+    if (equal_ignoring_case(type.substr(0, prefix.size()), prefix)) type.remove_prefix(prefix.size());
     if (!equal_ignoring_case(type, "JWT") && !equal_ignoring_case(type, "at+jwt")) return TokenError::type;
     return std::nullopt;
 }
@@ -87,7 +94,6 @@ std::optional<TokenError> read_kid(const simdjson::dom::object& object, Header& 
     if (member.error() == simdjson::NO_SUCH_FIELD) return std::nullopt;
     std::string_view kid;
     if (member.get(kid) != simdjson::SUCCESS) return TokenError::malformed;
-    if (kid.empty() || kid.size() > max_kid_bytes) return TokenError::unknown_key;
     header.kid = std::string(kid);
     return std::nullopt;
 }
@@ -96,9 +102,10 @@ Result<Header, TokenError> read_header(std::string_view segment, std::span<const
     const auto json = decode_base64url(segment);
     if (!json) return failure(TokenError::malformed);
     simdjson::dom::parser parser;
-    const simdjson::padded_string padded(*json);
+    simdjson::dom::element root;
     simdjson::dom::object object;
-    if (parser.parse(padded).get(object) != simdjson::SUCCESS) return failure(TokenError::malformed);
+    if (parse_json(parser, *json, root) != simdjson::SUCCESS || root.get(object) != simdjson::SUCCESS)
+        return failure(TokenError::malformed);
 
     Header header;
     if (auto error = check_members(object)) return failure(*error);
@@ -108,22 +115,17 @@ Result<Header, TokenError> read_header(std::string_view segment, std::span<const
     return header;
 }
 
-std::optional<TokenError> check_named(const KeySet& keys, const Header& header, std::string_view data,
-                                      std::string_view signature) {
-    for (const auto& key : keys.keys()) {
-        if (key.kid() != *header.kid) continue;  // kids are unique in a set
-        if (key.algorithm() != header.algorithm) return TokenError::algorithm;
-        if (!key.matches(data, signature)) return TokenError::signature;
-        return std::nullopt;
-    }
-    return TokenError::unknown_key;
-}
-
-std::optional<TokenError> check_any(const KeySet& keys, const Header& header, std::string_view data,
-                                    std::string_view signature) {
+// Keys of one kid are alternatives, for one algorithm or for several (RFC 7517, section 4.5). A set without
+// kids does not care for the token's.
+std::optional<TokenError> check_keys(const KeySet& keys, const Header& header, std::string_view data,
+                                     std::string_view signature) {
+    const auto named = [&](const VerifyKey& key) { return !key.kid().empty() && key.kid() == *header.kid; };
+    const bool by_kid = header.kid && keys.has_kids();
+    if (by_kid && std::none_of(keys.keys().begin(), keys.keys().end(), named)) return TokenError::unknown_key;
     size_t tried = 0;
     for (const auto& key : keys.keys()) {
         if (key.algorithm() != header.algorithm) continue;
+        if (by_kid && !named(key)) continue;
         if (key.matches(data, signature)) return std::nullopt;
         if (++tried == max_keys_tried) break;
     }
@@ -159,10 +161,7 @@ Result<std::string, TokenError> verify_signature(const KeySet& keys, std::span<c
     if (!payload || !signature) return failure(TokenError::malformed);
     if (signature->empty()) return failure(TokenError::signature);
 
-    const bool named = header->kid.has_value() && keys.has_kids();
-    const auto error = named ? check_named(keys, *header, envelope->signed_part, *signature)
-                             : check_any(keys, *header, envelope->signed_part, *signature);
-    if (error) return failure(*error);
+    if (auto error = check_keys(keys, *header, envelope->signed_part, *signature)) return failure(*error);
     return std::move(*payload);
 }
 

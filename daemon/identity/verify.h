@@ -19,17 +19,16 @@
 namespace wayleave {
 
 constexpr size_t max_token_bytes = 8192;
-constexpr size_t max_kid_bytes = 256;
-constexpr size_t max_keys_tried = 8;  // when the token does not say which key
+constexpr size_t max_keys_tried = 8;  // when the token does not say which key, or several have its kid
 
 enum class TokenError {
     too_long,     // more than max_token_bytes
     malformed,    // not three segments of canonical base64url, or the header is no JSON object
     duplicate,    // a member stands twice in the header
-    header,       // a member that is not accepted from a token: crit, b64, zip, jwk, jku, x5u, x5c
+    header,       // a member that changes the meaning of the rest: crit, b64 that is not true, zip, enc
     type,         // typ is neither JWT nor at+jwt
     algorithm,    // alg missing, not allowed, or not the key's
-    unknown_key,  // kid missing from the set, or too long
+    unknown_key,  // kid missing from the set
     signature,    // no key matches
 };
 

@@ -52,7 +52,7 @@ Result<Receipt, DeskError> BrokerDesk::publish(std::string_view json, const dsl:
                                       [](const auto& member) { return member.key.starts_with('$'); });
     if (reserved) return bad("members of `data` that begin with `$` are the daemon's");
     if (has_duplicates(members)) return bad("a member of `data` stands twice");
-    if (speaks_as_daemon(object)) return bad("types that begin with `$` are the daemon's");
+    if (speaks_as_daemon(members)) return bad("types that begin with `$` are the daemon's");
 
     const dsl::ChannelRules& rules = policy.channel_rules(channel->text);
     Draft draft;

@@ -142,6 +142,15 @@ std::optional<std::vector<Algorithm>> allowed_algorithms(const dsl::TokenDecl& t
     return allowed;
 }
 
+void tell_left_out(const dsl::TokenDecl& token, const KeySet& keys, dsl::Diagnostics& diagnostics) {
+    for (const std::string& key : keys.left_out()) {
+        const size_t end = key.find("; ");
+        diagnostics.note("N507", token.keys_span,
+                         token.keys_path + ": " + key.substr(0, end) + ", and is left out", "named here",
+                         end == std::string::npos ? std::string() : key.substr(end + 2));
+    }
+}
+
 std::optional<TokenTrust> load_key_file(const dsl::TokenDecl& token, dsl::Diagnostics& diagnostics) {
     auto keys = KeySet::load(token.keys_path);
     if (!keys) {
@@ -150,6 +159,7 @@ std::optional<TokenTrust> load_key_file(const dsl::TokenDecl& token, dsl::Diagno
     }
     auto allowed = allowed_algorithms(token, *keys, diagnostics);
     if (!allowed) return std::nullopt;
+    tell_left_out(token, *keys, diagnostics);
     return FileKeys{std::move(*keys), std::move(*allowed)};
 }
 

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """The commands: what they print, where, and what they end with."""
+import base64
+import hashlib
 import json
 import os
 import pty
@@ -291,6 +293,21 @@ def test_token():
             token = ended(run("token", "--key", key, "--subject", "a", "--claim", "name=b=c",
                               "--claim-json", "roles=[1]"), 0).stdout
             assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", token), token
+            with open(key, encoding="utf-8") as file:
+                first = json.load(file)["keys"][0]
+            named = os.path.join(root, algorithm + "-named")
+            ended(run("token", "--new-key", algorithm, "--out", named, "--kid", "key 7"), 0)
+            with open(named, encoding="utf-8") as file:
+                assert json.load(file)["keys"][0]["kid"] == "key 7"
+            header = json.loads(base64.urlsafe_b64decode(
+                ended(run("token", "--key", named, "--kid", "key 7"), 0).stdout.split(".")[0] + "=="))
+            assert header["kid"] == "key 7", header
+            ended(run("token", "--key", named, "--kid", first["kid"]), 65, "holds no private key")
+            required = {name: first[name] for name in ("crv", "e", "k", "kty", "n", "x", "y") if name in first}
+            digest = hashlib.sha256(json.dumps(required, separators=(",", ":"), sort_keys=True).encode()).digest()
+            assert first["kid"] == base64.urlsafe_b64encode(digest).decode().rstrip("="), first["kid"]  # RFC 7638
+        ended(run("token", "--new-key", "HS256", "--out", os.path.join(root, "long"), "--kid", "k" * 257), 64, "256 bytes")
+        assert not os.path.exists(os.path.join(root, "long"))
         for wrong in (["--claim", "noequals"], ["--claim-json", "a={"], ["--expires", "soon"], ["--claim", "sub=b"]):
             ended(run("token", "--key", key, "--subject", "a", *wrong), 64)
         ended(run("token", "--key", os.path.join(root, "none")), 66, "none")

@@ -77,7 +77,7 @@ class Policy:
         self.root = tempfile.mkdtemp()
         os.makedirs(self.path("keys")), os.makedirs(self.path("routes.d"))
         for key in ("demo.key", "other.key"):
-            ended(run("token", "--new-key", "ES256", "--out", self.path("keys/" + key)), 0)
+            ended(run("token", "--new-key", "ES256", "--kid", "one", "--out", self.path("keys/" + key)), 0)
         self.write("routes.d/a.route", POLICY)
         return self
 

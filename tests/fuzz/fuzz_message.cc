@@ -8,7 +8,9 @@
 #include <algorithm>
 
 #include "daemon/core/client_message.h"
+#include "daemon/core/json_text.h"
 #include "daemon/core/native.h"
+#include "tests/support/rfc8259.h"
 
 using namespace wayleave;
 
@@ -41,20 +43,23 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string text(reinterpret_cast<const char*>(data), size);
     const auto parsed = parser.parse(text);
     if (!parsed.ok()) return 0;
+    check(test::Rfc8259::holds(text));
     const MessageParser::Message& message = *parsed.value();
     const auto values = read_fields(fields, message);
     check(!values.ok() || values->size() == fields.fields.size());
     const std::string out =
         publication_text({"room/a", "0-1", 1, published_members(message.members)}, {7, 1});
+    check(test::Rfc8259::holds(out));
     simdjson::dom::parser again;
+    simdjson::dom::element root;
     simdjson::dom::object object;
-    check(again.parse(out).get(object) == simdjson::SUCCESS);
+    check(parse_json(again, out, root) == simdjson::SUCCESS && root.get(object) == simdjson::SUCCESS);
     const auto hidden =
         static_cast<size_t>(std::count_if(message.members.begin(), message.members.end(),
                                           [](const auto& member) { return member.key.starts_with('$'); }));
     check(object.size() == message.members.size() + 1 - hidden);
     std::string_view type;
     check(object["type"].get(type) == simdjson::SUCCESS && type == message.type);
-    check(again.parse(error_text(message.id, "bad_message", {}, true)).error() == simdjson::SUCCESS);
+    check(parse_json(again, error_text(message.id, "bad_message", {}, true), root) == simdjson::SUCCESS);
     return 0;
 }

@@ -57,6 +57,16 @@ TEST_CASE("an ill-typed claim refuses, whether or not it may be absent") {
     CHECK(error(payload(R"(,"https://x/roles":["a",1])")) == "the token's claim roles is no set of string");
     CHECK(error(payload(R"(,"sub":"bob")")) == "the token says the claim sub twice");
     CHECK(error(R"({"iss":"https://login","aud":"chat"})") == "the token has no claim sub");
+    CHECK(error(payload(R"(,"app":{"level":7,"big":99999999999999999999},"n":1e400,"s":"\ud83d")")).empty());
+    CHECK(error(payload(R"(,"app":{"level":99999999999999999999})")) == "the token's claim level is no int");
+    CHECK(error(payload(R"(,"https://x/roles":["a","\ud83d"])")) ==
+          "the token's claim roles is no set of string");
+    CHECK(error(R"({"iss":"https://login","aud":"chat","sub":"ann\ud83d"})") ==
+          "the token's claim sub is no string");
+    CHECK(error(R"({"iss":"https://login\ud83d","aud":"chat","sub":"ann"})") ==
+          "the token is from another issuer");
+    CHECK(error(payload(R"(,"exp":1e400)")) == "the token's exp is no time");
+    CHECK(error(payload(R"(,"n":1e400,)")) == "the token's claims are no JSON object");
     CHECK(error("[]") == "the token's claims are no JSON object");
     CHECK(error("{") == "the token's claims are no JSON object");
 }

@@ -75,10 +75,64 @@ TEST_CASE("what is no message") {
     CHECK(reason(many + "}") == "more than 256 members");
 }
 
+TEST_CASE("what no type of ours holds is passed on as it came") {
+    const std::string head = R"({"$":{"channel":"a/b","id":"7","at":5},)";
+    for (const std::string member :
+         {R"("n":123456789012345678901234567890)", R"("n":-9223372036854775809)", R"("n":1e400)",
+          R"("n":[{"deep":-1.5E+9999}])", R"("s":"\ud83d")", R"("s":"x\udE00\ud83dy")",
+          R"("s":"\ud83d\ud83d\ude00")", R"("\ud83d":1,"\ud83e":2)", R"("$id":1e3,"s":"\ud83d")"}) {
+        INFO(member);
+        if (member.starts_with("\"$id"))
+            CHECK(reason("{\"type\":\"t\"," + member + "}") == "`$id` is a short string or an integer");
+        else
+            CHECK(republished("{\"type\":\"t\"," + member + "}") == head + "\"type\":\"t\"," + member + "}");
+    }
+}
+
+TEST_CASE("what we cannot hold is no way around the checks") {
+    for (const char* broken :
+         {R"({"type":"a","n":1e400,})", R"({"type":"a","n":01e400})",
+          R"({"type":"a","n":123456789012345678901x})", R"({"type":"a","n":x1e400})",
+          R"({"type":"a","s":"\ud83d\q"})", R"({"type":"a","s":"\ud83"})", R"({"type":"a","s":"\ud83d)",
+          R"({"type":"a","s":x"\ud83d"})", "{\"type\":\"a\",\"s\":\"\\ud83d\xff\"}",
+          "{\"type\":\"a\",\"s\":\"\\ud83d\n\"}", R"({"type":"a","n":1e400}{})", R"({"type":"a",1e400:1})",
+          R"({"n":1e400)"}) {
+        INFO(broken);
+        CHECK(reason(broken) == "not JSON");
+    }
+    CHECK(reason("1e400") == "not a JSON object");
+    CHECK(reason(R"({"type":"\ud83d"})") == "`type` is a string of letters, digits and ._-:/, at most 128");
+    CHECK(reason(R"({"type":"a","$\ud83d":1})") == "members that begin with `$` are the server's");
+    CHECK(reason(R"({"type":"a","\ud83d":1,"\uD83D":2})") == "a member stands twice");
+    CHECK(reason(R"({"type":"a","n":1e400,"n":1})") == "a member stands twice");
+
+    MessageParser parser;
+    const auto data = [&](const std::string& text) {
+        const auto parsed = parser.parse(R"({"type":"$publish","data":)" + text + "}");
+        REQUIRE(parsed.ok());
+        simdjson::dom::object object;
+        REQUIRE(parsed.value()->find("data")->value.get(object) == simdjson::SUCCESS);
+        return speaks_as_daemon(members_of(object, text));
+    };
+    CHECK(data(R"({"type":"$ok"})"));
+    CHECK(data(R"({"type":"$ok\ud83d"})"));
+    CHECK_FALSE(data(R"({"type":"ok","x":"$\ud83d"})"));
+    CHECK_FALSE(data(R"({"type":1e400})"));
+}
+
 TEST_CASE("an id is known even if the rest is not") {
     MessageParser parser;
     CHECK_FALSE(parser.parse(R"({"$id":"c1","type":"a b"})").ok());
     CHECK(parser.id() == "\"c1\"");
+    CHECK_FALSE(parser.parse(R"({"$id":123456789012345678901,"x":1e400})").ok());
+    CHECK(parser.id() == "123456789012345678901");
+    CHECK_FALSE(parser.parse(R"({"$id":"\ud83d"})").ok());
+    CHECK(parser.id() == R"("\ud83d")");
+    std::string many = R"({"$id":4)";
+    for (int i = 0; i < 300; ++i) many += ",\"m" + std::to_string(i) + "\":1";
+    many += '}';
+    CHECK_FALSE(parser.parse(many).ok());
+    CHECK(parser.id() == "4");
     CHECK_FALSE(parser.parse("broken").ok());
     CHECK(parser.id().empty());
 }
@@ -89,6 +143,12 @@ TEST_CASE("fields") {
     CHECK(fields_error(R"({"type":"a","to":"z"})") == "the field to has a value that is not in its set");
     CHECK(fields_error(R"({"type":"a","to":"x","task":{"id":"3"}})") == "the field id is no int");
     CHECK(fields_error(R"({"type":"a","to":"x","task":{"id":3,"id":4}})") == "the field id stands twice");
+    CHECK(fields_error(R"({"type":"a","to":"x","task":{"id":18446744073709551616}})") ==
+          "the field id is no int");
+    CHECK(fields_error(R"({"type":"a","to":"x\ud83d"})") == "the field to is no string");
+    CHECK(fields_error(R"({"type":"a","to":"x","tags":["\ud83d"]})") ==
+          "the field tags is no list of string");
+    CHECK(fields_error(R"({"type":"a","to":"x","task":{"id":3,"n":1e400},"s":"\ud83d"})").empty());
     CHECK(fields_error(R"({"type":"a","to":"x","task":7})")
               .empty());  // there is no task.id in it: it is absent
     CHECK(fields_error(R"({"type":"a","to":"x","extra":1})").empty());

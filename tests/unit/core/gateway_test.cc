@@ -225,6 +225,8 @@ TEST_CASE("what the policy refuses is refused with its reason") {
     CHECK_THAT(answer(R"({"type":"chat.say","room":7,"text":"x"})"), Contains("field room is no string"));
     CHECK_THAT(answer(R"({"type":"chat.say","room":"","text":"x"})"),
                Contains("cannot be part of a channel"));
+    CHECK_THAT(answer(R"({"type":"chat.say","$id":6,"room":"\ud83d","text":"x"})"),
+               Contains(R"("re":6)") && Contains("bad_message") && Contains("field room is no string"));
     CHECK_THAT(answer(R"({"type":"chat.shout"})"), Contains("unknown_message"));
     CHECK_THAT(answer(R"({"type":"$wipe"})"), Contains("unknown_message"));
     CHECK_THAT(answer(R"({"type":"$subscribe","channel":"room/secret"})"),
@@ -240,7 +242,11 @@ TEST_CASE("what the policy refuses is refused with its reason") {
     CHECK_THAT(answer(R"({"type":"$publish","channel":"elsewhere","data":{}})"), Contains("forbidden"));
     CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"dedup":"x"})"),
                Contains("this channel has no `dedup`"));
+    CHECK_THAT(answer(R"({"type":"$publish","channel":"room/hall","data":{"type":"$ok\ud83d"}})"),
+               Contains("types that begin with `$`"));
     CHECK(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1},"$id":5})") ==
+          R"({"type":"$ok","re":5})");
+    CHECK(answer(R"({"type":"$publish","channel":"room/hall","data":{"a":1e400,"b":"\ud83d"},"$id":5})") ==
           R"({"type":"$ok","re":5})");
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/identity/key_set.h"
 
+#include <openssl/evp.h>
 #include <catch2/catch.hpp>
 
 #include <array>
@@ -64,13 +65,46 @@ TEST_CASE("a generated key signs and verifies, and another one does not") {
         INFO((keys ? "" : keys.error()));
         REQUIRE(keys);
         REQUIRE(other);
-        const auto token = sign_token(path, R"({"sub":"alice"})", "1");
+        const auto token = sign_token(path, R"({"sub":"alice"})", keys->keys()[0].kid());
         INFO((token ? "" : token.error()));
         REQUIRE(token);
         CHECK(verify_signature(*keys, all_algorithms, *token).value() == R"({"sub":"alice"})");
         CHECK_FALSE(verify_signature(*other, all_algorithms, *token));
         CHECK_FALSE(sign_token(path, "{}", "2"));
     }
+}
+
+TEST_CASE("a new key is named as asked, or by its thumbprint") {
+    const KeyDirectory directory;
+    for (const auto algorithm : all_algorithms) {
+        INFO(to_string(algorithm));
+        const auto path = directory.write("named.jwks", *generate_key(algorithm, "mine \"\\ä"));
+        CHECK(KeySet::load(path)->keys()[0].kid() == "mine \"\\ä");
+        CHECK(sign_token(path, "{}", "mine \"\\ä"));
+
+        const std::string text = *generate_key(algorithm);
+        const auto member = [&](const std::string& name) {
+            const size_t at = text.find("\"" + name + "\":\"") + name.size() + 4;
+            return "\"" + name + "\":\"" + text.substr(at, text.find('"', at) - at) + "\"";
+        };
+        std::string required;  // RFC 7638, section 3.2: in the order of the alphabet
+        for (const auto& name : algorithm == Algorithm::HS256   ? std::vector<std::string>{"k", "kty"}
+                                : algorithm == Algorithm::RS256 ? std::vector<std::string>{"e", "kty", "n"}
+                                : algorithm == Algorithm::ES256
+                                    ? std::vector<std::string>{"crv", "kty", "x", "y"}
+                                    : std::vector<std::string>{"crv", "kty", "x"})
+            required += (required.empty() ? "" : ",") + member(name);
+        required = "{" + required + "}";
+        std::array<unsigned char, 32> digest{};
+        unsigned int size = 0;
+        REQUIRE(EVP_Digest(required.data(), required.size(), digest.data(), &size, EVP_sha256(), nullptr) ==
+                1);
+        INFO(required);
+        CHECK(member("kid") ==
+              "\"kid\":\"" + base64url({reinterpret_cast<const char*>(digest.data()), size}) + "\"");
+    }
+    CHECK_FALSE(generate_key(Algorithm::HS256, std::string(257, 'k')));
+    CHECK_FALSE(generate_key(Algorithm::HS256, "\xff"));
 }
 
 TEST_CASE("PEM keys of all kinds sign with the private and verify with the public half") {
@@ -166,7 +200,9 @@ TEST_CASE("broken key files say what is wrong") {
         {R"({"k":"AA"})", "no \"kty\""},
         {R"({"kty":"XYZ"})", "not supported"},
         {R"({"kty":"oct","k":"AAAA"})", "3 bytes"},
-        {R"({"kty":"oct","k":")" + k32 + "=\"}", "base64url"},
+        {R"({"kty":"oct","k":")" + k32 + "==\"}", "base64url"},
+        {R"({"kty":"oct","k":"=)" + k32 + "\"}", "base64url"},
+        {R"({"kty":"oct","k":"===="})", "base64url"},
         {R"({"kty":"EC","crv":"P-384","x":"AA","y":"AA"})", "not supported"},
         {R"({"kty":"EC","crv":"P-256","x":"AA","y":"AA"})", "not a valid key"},
         {R"({"kty":"OKP","crv":"X25519","x":"AA"})", "not supported"},
@@ -178,12 +214,103 @@ TEST_CASE("broken key files say what is wrong") {
         {oct + R"(,"key_ops":["encrypt"]})", "key_ops"},
         {oct + R"(,"kid":7})", "\"kid\""},
         {oct + R"(,"kty":"oct"})", "twice"},
-        {"{\"keys\":[" + oct + R"(,"kid":"a"},)" + oct + R"(,"kid":"a"}]})",
-         "key 2: has a \"kid\" of an earlier"},
+        {R"({"keys":[{"kty":"oct","k":"AAAA"}]})", "key 1: is an HMAC secret of 3 bytes"},
+        {R"({"keys":[{"kty":"new"},{"kty":"oct","k":"AAAA"}]})", "key 1: is of a kind"},
+        {"{\"keys\":[" + oct + R"(,"use":"enc"}]})", "key 1: \"use\""},
     };
     for (const auto& [text, error] : jwks) check_error(directory.write("broken.jwks", text), error);
 
     std::string many = "{\"keys\":[";
-    for (int i = 0; i < 51; ++i) many += (i == 0 ? "" : ",") + oct + "}";
-    check_error(directory.write("many.jwks", many + "]}"), "more than 50");
+    for (int i = 0; i < 501; ++i) many += (i == 0 ? "" : ",") + oct + "}";
+    check_error(directory.write("many.jwks", many + "]}"), "more than 500");
+}
+
+// RFC 7517, section 5: sets are read by many.
+TEST_CASE("what of a set in a file is taken") {
+    const KeyDirectory directory;
+    const std::string oct = R"("kty":"oct","k":")";
+    const std::string good = "{" + oct + k32 + R"(","kid":"good"})";
+    const auto load = [&](const std::string& others, mode_t mode = 0600) {
+        return KeySet::load(directory.write("set.jwks", "{\"keys\":[" + others + "," + good + "]}", mode));
+    };
+    struct Case {
+        std::string key;
+        std::string told;
+    };
+    for (const auto& [key, told] : std::vector<Case>{
+             {R"({"kty":"AKP","kid":"pq"})",
+              "key 1 (kid \"pq\"): is of a kind or curve that is not supported"},
+             {R"({"kty":"EC","crv":"P-521","x":"AA","y":"AA"})", "key 1: is of a kind"},
+             {R"({"kty":"OKP","crv":"X25519","x":"AA"})", "key 1: is of a kind"},
+             {R"({"kid":"\u001b[2J\nroot"})", R"(key 1 (kid "\x1B[2J\x0Aroot"): has no "kty")"},
+             {"{" + oct + k32 + R"(","use":"enc","kid":"e"})", "key 1 (kid \"e\"): \"use\" is not \"sig\""},
+             {"{" + oct + k32 + R"(","key_ops":["encrypt"]})", "key 1: \"key_ops\""},
+             {"{" + oct + k32 + R"(","key_ops":"verify"})", "key 1: \"key_ops\""},
+             {"{" + oct + k32 + R"(","alg":"HS512"})", "key 1: \"alg\""},
+             {"{" + oct + k32 + R"(","kid":7})", "key 1: \"kid\""},
+             {"{" + oct + k32 + R"(","kid":")" + std::string(300, 'k') + "\"}", "key 1 (kid \"kkk"},
+             {"{" + oct + k32 + R"(","kid":"a","\u006bid":"b"})", "a member stands twice"},
+             {"{" + oct + R"(AAAA"})", "key 1: is an HMAC secret of 3 bytes"},
+             {R"({"kty":"RSA","n":"AQAB","e":"AQAB"})", "key 1: is "},
+         }) {
+        INFO(key);
+        const auto keys = load(key);
+        REQUIRE(keys);
+        CHECK(keys->keys().size() == 1);
+        CHECK(keys->keys()[0].kid() == "good");
+        REQUIRE(keys->left_out().size() == 1);
+        INFO(keys->left_out()[0]);
+        CHECK(keys->left_out()[0].find(told) != std::string::npos);
+        CHECK(keys->left_out()[0].size() < 300);
+    }
+    const auto count = [&](const std::string& others) {
+        const auto keys = load(others);
+        return keys && keys->left_out().empty() ? static_cast<int>(keys->keys().size()) : -1;
+    };
+    const std::string other = base64url(std::string(32, 'o'));
+    CHECK(count(good) == 1);  // the same key
+    CHECK(count("{" + oct + other + R"(","kid":"good"})") == 2);
+    CHECK(count("{" + oct + k32 + R"(","kid":"another"})") == 2);
+    CHECK(count("{" + oct + other + R"(=","kid":"padded"})") == 2);
+    CHECK(count("{" + oct + other + R"(","kid":"","key_ops":["sign","verify"]})") == 2);
+    CHECK(count("{" + oct + other + R"(","nbf":1e400,"note":"\ud83d","x5c":[123456789012345678901]})") == 2);
+
+    std::string many;
+    for (int i = 10; i < 62; ++i)
+        many += (i == 10 ? "{" : ",{") + oct + base64url(std::string(30, 'm') + std::to_string(i)) + "\"}";
+    const auto first = load(many);
+    REQUIRE(first);
+    CHECK(first->keys().size() == 50);
+    REQUIRE(first->left_out().size() == 3);
+    CHECK(first->left_out()[2].find("key 53 (kid \"good\"): stands behind 50 others") == 0);
+
+    // What is left out is a secret all the same.
+    const char* ed =
+        R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},)";
+    for (const char* secret :
+         {R"({"kty":"oct","use":"enc","k":"AAAA"}]})", R"({"kty":"EC","crv":"P-384","d":"AA"}]})"}) {
+        check_error(directory.write("open.jwks", std::string(ed) + secret, 0644), "E017");
+        CHECK(KeySet::load(directory.write("hidden.jwks", std::string(ed) + secret)));
+    }
+}
+
+TEST_CASE("padding in a key is read past") {
+    const KeyDirectory directory;
+    for (const auto& [x, y] :
+         {std::pair{"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU=",
+                    "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0="},
+          {"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0="}}) {
+        const std::string jwk =
+            std::string(R"({"kty":"EC","crv":"P-256","x":")") + x + R"(","y":")" + y + "\"}";
+        CHECK(KeySet::load(directory.write("k.jwk", jwk)));
+    }
+    const auto text = generate_key(Algorithm::ES256);
+    REQUIRE(text);
+    const size_t d = text->find("\"d\":\"") + 5;
+    std::string padded = *text;
+    padded.insert(padded.find('"', d), "=");
+    const auto path = directory.write("private.jwks", padded);
+    const auto token = sign_token(path, "{}", "");
+    REQUIRE(token);
+    CHECK(verify_signature(*KeySet::load(path), all_algorithms, *token));
 }

@@ -39,8 +39,8 @@ struct Published {
 TEST_CASE("what of a published set is taken") {
     size_t left_out = 0;
     const auto count = [&](const std::string& json) -> int {
-        left_out = 0;
-        const auto keys = KeySet::published(json, left_out);
+        const auto keys = KeySet::published(json);
+        left_out = keys ? keys->left_out().size() : 0;
         return keys ? static_cast<int>(keys->keys().size()) : -1;
     };
     CHECK(count(set_of({ed + R"(,"kid":"a")", p256 + R"(,"kid":"b")"})) == 2);
@@ -53,14 +53,19 @@ TEST_CASE("what of a published set is taken") {
     CHECK(left_out == 8);  // symmetric and private keys are never used, whoever published them
     CHECK(count(set_of({oct})) == -1);
     CHECK(count(set_of({})) == -1);
-    CHECK(count(set_of({ed + R"(,"kid":"a")", p256 + R"(,"kid":"a")"})) == -1);
+    CHECK(count(set_of({ed + R"(,"kid":"a")", p256 + R"(,"kid":"a")"})) == 2);
+    CHECK(count(set_of({ed + R"(,"kid":"a")", ed + R"(,"kid":"a","x5t":1e400)", p256})) == 2);
+    CHECK(count(R"({"keys":[{)" + ed + R"(}],"n":123456789012345678901,"s":"\ud83d"})") == 1);
     CHECK(count("{" + ed + "}") == -1);  // a JWK is no set
     CHECK(count(R"({"keys":1})") == -1);
     CHECK(count(R"({"keys":[1]})") == -1);
     CHECK(count(R"({"keys":[],"keys":[]})") == -1);
     CHECK(count("") == -1);
     std::string many = "{" + ed + "}";
-    for (int i = 0; i < 50; ++i) many += ",{" + ed + "}";
+    for (int i = 0; i < 60; ++i) many += ",{" + ed + R"(,"kid":")" + std::to_string(i) + "\"}";
+    CHECK(count(R"({"keys":[)" + many + "]}") == 50);
+    CHECK(left_out == 11);
+    for (int i = 0; i < 440; ++i) many += ",{}";
     CHECK(count(R"({"keys":[)" + many + "]}") == -1);
 }
 

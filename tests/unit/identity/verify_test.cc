@@ -122,14 +122,29 @@ TEST_CASE("headers that try something are refused although the signature is righ
         {R"({"alg":"HS256","crit":["exp"],"exp":1})", TokenError::header},
         {R"({"alg":"HS256","b64":false})", TokenError::header},
         {R"({"alg":"HS256","zip":"DEF"})", TokenError::header},
-        {R"({"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}})", TokenError::header},
-        {R"({"alg":"HS256","jku":"https://evil.example/"})", TokenError::header},
-        {R"({"alg":"HS256","x5u":"https://evil.example/"})", TokenError::header},
-        {R"({"alg":"HS256","x5c":["AAAA"]})", TokenError::header},
+        {R"({"alg":"HS256","b64":"true"})", TokenError::header},
+        {R"({"alg":"HS256","b64":true,"crit":["b64"]})", TokenError::header},
+        {R"({"alg":"HS256","crit":[]})", TokenError::header},
+        {R"({"alg":"HS256","crit":null})", TokenError::header},
+        {R"({"alg":"HS256","enc":"A128GCM"})", TokenError::header},
+        {R"({"alg":"HS256","x":1e400,"\u0078":1})", TokenError::duplicate},
+        {R"({"alg":"HS256\ud83d"})", TokenError::algorithm},
+        {R"({"alg":1e400})", TokenError::algorithm},
+        {R"({"alg":"HS256","x":1e400,})", TokenError::malformed},
         {R"({"alg":"HS256","typ":"JWE"})", TokenError::type},
         {R"({"alg":"HS256","typ":1})", TokenError::type},
+        {R"({"alg":"HS256","typ":""})", TokenError::type},
+        {R"({"alg":"HS256","typ":"application/"})", TokenError::type},
+        {R"({"alg":"HS256","typ":"application/application/jwt"})", TokenError::type},
+        {R"({"alg":"HS256","typ":"text/jwt"})", TokenError::type},
+        {R"({"alg":"HS256","typ":"JWT\u0000"})", TokenError::type},
+        {R"({"alg":"HS256","typ":"dpop+jwt"})", TokenError::type},
+        {R"({"alg":"HS256","typ":"logout+jwt"})", TokenError::type},
+        {R"({"alg":"HS256","typ":"application/secevent+jwt"})", TokenError::type},
         {R"({"alg":"HS256","kid":1})", TokenError::malformed},
-        {R"({"alg":"HS256","kid":")" + std::string(257, 'k') + "\"}", TokenError::unknown_key},
+        {R"({"alg":"HS256","kid":null})", TokenError::malformed},
+        {R"({"alg":"HS256","kid":["x"]})", TokenError::malformed},
+        {R"({"alg":"HS256","kid":"\ud83d"})", TokenError::malformed},
         {R"({"alg":"HS256","kid":")" + std::string(10000, 'k') + "\"}", TokenError::too_long},
         {R"(["alg"])", TokenError::malformed},
         {R"({"alg":"HS256"} x)", TokenError::malformed},
@@ -140,6 +155,49 @@ TEST_CASE("headers that try something are refused although the signature is righ
         INFO(header.substr(0, 100));
         CHECK(error_of(keys, hmac_token(header)) == error);
     }
+}
+
+// RFC 7515, sections 4.1 and 4.2: what is not understood is ignored, whatever it holds.
+TEST_CASE("headers that say more than we ask are read past") {
+    const KeyDirectory directory;
+    const auto keys = load(directory.write("hmac.key", secret));
+    for (const std::string member : {R"("typ":"JWT")",
+                                     R"("typ":"jwt")",
+                                     R"("typ":"application/jwt")",
+                                     R"("typ":"Application/JWT")",
+                                     R"("typ":"at+jwt")",
+                                     R"("typ":"AT+JWT")",
+                                     R"("typ":"application/at+jwt")",
+                                     R"("cty":"JWT")",
+                                     R"("cty":"application/json")",
+                                     R"("cty":"")",
+                                     R"("cty":1)",
+                                     R"("jku":"https://keys.example/")",
+                                     R"("jku":1)",
+                                     R"("x5u":"https://keys.example/")",
+                                     R"("x5c":["AAAA"])",
+                                     R"("x5c":{})",
+                                     R"("x5t":"AAAA")",
+                                     R"("x5t#S256":"AAAA")",
+                                     R"("jwk":{"kty":"oct","k":"AAAA"})",
+                                     R"("jwk":"none")",
+                                     R"("b64":true)",
+                                     R"("iss":"x","aud":["y"])",
+                                     R"("nonce":null)",
+                                     R"("iat":1e400)",
+                                     R"("id":123456789012345678901234)",
+                                     R"("org":"\ud83d")",
+                                     R"("kid":"")",
+                                     R"("kid":"x")",
+                                     R"("kid":"\u0000")",
+                                     R"("ALG":"none")",
+                                     R"("":1)"}) {
+        INFO(member);
+        CHECK(verify_signature(keys, all_algorithms, hmac_token(R"({"alg":"HS256",)" + member + "}")));
+        CHECK(verify_signature(keys, all_algorithms, hmac_token("{" + member + R"(,"alg":"HS256"})")));
+    }
+    CHECK(verify_signature(keys, all_algorithms,
+                           hmac_token(R"({"alg":"HS256","kid":")" + std::string(4000, 'k') + "\"}")));
 }
 
 TEST_CASE("an algorithm that the policy does not allow is refused even with the right key") {
@@ -223,6 +281,44 @@ TEST_CASE("a kid names one key of a set that has kids") {
     CHECK(error_of(keys, hmac_token(R"({"alg":"HS256","kid":"../../etc/passwd"})")) ==
           TokenError::unknown_key);
     CHECK(error_of(keys, hmac_token(R"({"alg":"HS256","kid":"b' OR 1=1"})")) == TokenError::unknown_key);
+    CHECK(error_of(keys, hmac_token(R"({"alg":"HS256","kid":"b\u0000"})")) == TokenError::unknown_key);
+    CHECK(error_of(keys, hmac_token(R"({"alg":"HS256","kid":")" + std::string(257, 'k') + "\"}")) ==
+          TokenError::unknown_key);
+    CHECK(error_of(keys, hmac_token(R"({"alg":"HS256","kid":")" + std::string(4000, 'k') + "\"}")) ==
+          TokenError::unknown_key);
+}
+
+// RFC 7517, section 4.5.
+TEST_CASE("keys with one kid are alternatives") {
+    const KeyDirectory directory;
+    const auto oct = [](const std::string& bytes) {
+        return R"({"kty":"oct","kid":"a","k":")" + base64url(bytes) + "\"}";
+    };
+    const std::string ec =
+        R"({"kty":"EC","kid":"a","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
+        R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"})";
+    const std::string other = std::string(31, 'f');
+    const auto keys =
+        load(directory.write("set.jwks", "{\"keys\":[" + oct(other + "1") + "," + ec + "," + oct(secret) +
+                                             R"(,{"kty":"oct","k":")" + base64url(other + "2") + "\"}]}"));
+    REQUIRE(keys.keys().size() == 4);
+    const std::string header = R"({"alg":"HS256","kid":"a"})";
+    CHECK(verify_signature(keys, all_algorithms, hmac_token(header)));
+    CHECK(verify_signature(keys, all_algorithms, hmac_token(header, "{}", other + "1")));
+    CHECK(error_of(keys, hmac_token(header, "{}", other + "2")) == TokenError::signature);
+    CHECK(error_of(keys, hmac_token(header, "{}", other + "3")) == TokenError::signature);
+    CHECK(error_of(keys, hmac_token(R"({"alg":"HS256","kid":""})", "{}", other + "2")) ==
+          TokenError::unknown_key);
+    for (const std::string& known : {ec, std::string("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU")})
+        CHECK(error_of(keys, hmac_token(header, "{}", known)) == TokenError::signature);
+    CHECK(error_of(keys, hmac_token(R"({"alg":"ES256","kid":"a"})")) == TokenError::signature);
+    CHECK(error_of(keys, hmac_token(R"({"alg":"RS256","kid":"a"})")) == TokenError::algorithm);
+
+    // Not more signatures are tried for one token than where it names no key.
+    std::string many;
+    for (int i = 0; i < 8; ++i) many += oct(std::string(31, 'g') + static_cast<char>('a' + i)) + ",";
+    const auto bounded = load(directory.write("many.jwks", "{\"keys\":[" + many + oct(secret) + "]}"));
+    CHECK(error_of(bounded, hmac_token(header)) == TokenError::signature);
 }
 
 TEST_CASE("one key set serves many threads") {

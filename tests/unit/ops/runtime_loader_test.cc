@@ -99,6 +99,21 @@ TEST_CASE("an algorithm that no key is for", "[loader]") {
     CHECK(load_runtime(settings_of(directory), 1).runtime);
 }
 
+TEST_CASE("a key that is left out is told of, and stops nothing", "[loader]") {
+    const Files directory;
+    directory.put("a.route", policy("keys = file \"app.jwks\""));
+    const std::string key = generate_key(Algorithm::ES256).value();
+    directory.put("app.jwks",
+                  R"({"keys":[{"kty":"AKP","kid":"pq\u001b[1m"},)" + key.substr(key.find('[') + 1));
+    const LoadedRuntime loaded = load_runtime(settings_of(directory), 1);
+    CHECK(loaded.runtime);
+    CHECK(loaded.diagnostics.notes() == 1);
+    CHECK_THAT(
+        loaded.render(false),
+        Catch::Contains(R"(app.jwks: key 1 (kid "pq\x1B[1m"): is of a kind or curve that is not supported)"));
+    CHECK(loaded.warnings.empty());
+}
+
 TEST_CASE("problems outside of the policy", "[loader]") {
     const Files directory;
     directory.put("a.route", policy("keys = file \"app.jwks\""));
