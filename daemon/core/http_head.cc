@@ -93,14 +93,16 @@ bool has_ambiguous_segment(std::string_view path) {
 // RFC 9112 3.2.2: what a proxy is sent, and what every server accepts. Leaves the path and the query.
 Refused take_authority(std::string_view& target, HttpHead& head) {
     const size_t scheme = target.find("://");
-    if (scheme == std::string_view::npos || (!same_ignoring_case(target.substr(0, scheme), "http") &&
-                                             !same_ignoring_case(target.substr(0, scheme), "https")))
+    const std::string_view name = target.substr(0, std::min(scheme, target.size()));
+    const bool secure = same_ignoring_case(name, "https");
+    if (scheme == std::string_view::npos || (!secure && !same_ignoring_case(name, "http")))
         return bad("the request target must be a path that begins with '/', or an http or https address");
     target.remove_prefix(scheme + 3);
     const size_t end = std::min(target.find_first_of("/?"), target.size());
     auto authority = parse_authority(target.substr(0, end));
     if (!authority) return bad("the request target names no host");
     head.authority = std::move(*authority);
+    head.scheme_port = secure ? 443 : 80;
     target.remove_prefix(end);
     return {};
 }
@@ -175,7 +177,9 @@ Refused check_host(HttpHead& head) {
     if (hosts > 1) return bad("more than one Host field");
     auto authority = parse_authority(head.field("host"));
     if (!authority) return bad("the Host field is not a name or address with an optional port");
-    if (!head.authority.name.empty() && head.authority != *authority)
+    const auto port = [&](const Authority& one) { return one.port.value_or(head.scheme_port); };
+    const bool same = head.authority.name == authority->name && port(head.authority) == port(*authority);
+    if (!head.authority.name.empty() && !same)
         return bad("the target names another host than the Host field");
     head.authority = std::move(*authority);
     return {};

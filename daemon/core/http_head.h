@@ -32,6 +32,7 @@ struct HttpHead {
     std::string_view query;   // as sent, without '?'; known to decode to UTF-8 without control bytes
     // Of the one Host field, which an absolute target repeats: whoever decides, decides on this.
     Authority authority;
+    uint16_t scheme_port = 0;  // of an absolute target: what its scheme means by no port
     std::string path;  // decoded once; UTF-8; no empty, "." or ".." segment, no backslash, no control byte
     std::vector<HttpField> fields;
     size_t size = 0;  // bytes of the head; what follows is the body or the next protocol

@@ -93,6 +93,7 @@ const std::vector<Refusal> kRefused = {
     {with_target("http://b/"), 400},       // another host than the Host field
     {with_target("http://a:8080/"), 400},  // another port
     {with_target("http://u@a/"), 400},
+    {with_target("http://a:443/"), 400},
     {with_target("ws://a/"), 400},
     {with_target("://a/"), 400},
     {with_target("a:80"), 400},
@@ -221,7 +222,8 @@ TEST_CASE("a head is taken apart") {
 TEST_CASE("targets, hosts and methods that are accepted") {
     for (const std::string target :
          {"/", "/a", "/a/", "/a/b.c/...", "/..a", "/?", "/?a=//../%2f\\", "/;a=b", "/%2520", "/a%3fb%23",
-          "/~!$&'()*+,:@", "/?q={}|^", "http://a", "HTTPS://A.:", "http://a?b", "http://a/b?c=http://d"}) {
+          "/~!$&'()*+,:@", "/?q={}|^", "http://a", "HTTPS://A.:", "http://a?b", "http://a:80/",
+          "https://a:443/", "http://a/b?c=http://d"}) {
         INFO(target);
         CHECK(status_of(parse(with_target(target))) == 0);
     }
