@@ -296,6 +296,7 @@ struct Claim {
     Name name;
     TypeName type;
     std::optional<Text> as;  // the claim's name in the token, a dotted path; else `name`
+    std::optional<Text> split;
     Absent absent;
     bool secret = false;
     Span span;

@@ -342,6 +342,7 @@ ast::Claim AstBuilder::claim(const SyntaxNode& node) {
     out.name = name(parts.take(NodeKind::name));
     out.type = type(parts.take(NodeKind::type), false);
     out.as = text_in(parts, NodeKind::as_name);
+    out.split = text_in(parts, NodeKind::split_at);
     out.absent = absent(parts.take(NodeKind::absent));
     out.secret = !parts.done();
     return out;

@@ -77,6 +77,7 @@ Section token_section(const TokenDecl& token) {
     for (const ClaimDecl& claim : token.claims) {
         add(out.lines,
             "claim " + claim.name + " : " + to_string(claim.type) + member_text(claim.name, claim.member) +
+                (claim.split.empty() ? "" : " split " + print(Value(claim.split))) +
                 absent_text(claim.required, claim.otherwise, claim.type) + (claim.secret ? " secret" : ""));
     }
     finish(out);

@@ -126,6 +126,20 @@ class TokenSettings {
     std::map<std::string_view, Span> seen_;
 };
 
+// OAuth's `scope` is one text with blanks in it (RFC 6749, section 3.3).
+bool splits_well(const ast::Claim& claim, Diagnostics& diagnostics) {
+    if (!claim.split) return true;
+    const Type type = claim.type.type;
+    if (type.kind != Kind::string || type.shape == Shape::one) {
+        diagnostics.error("E003", claim.split->span, "`split` makes a set or list of string", {},
+                          "write `claim " + std::string(claim.name.text) + " : set of string split \" \" …`");
+        return false;
+    }
+    if (!claim.split->text.empty()) return true;
+    diagnostics.error("E003", claim.split->span, "the separator is empty");
+    return false;
+}
+
 void compile_claims(CompileContext& context, const ast::Token& token, TokenDecl& out) {
     for (const ast::Claim& claim : token.claims) {
         const bool twice = std::any_of(out.claims.begin(), out.claims.end(),
@@ -136,10 +150,12 @@ void compile_claims(CompileContext& context, const ast::Token& token, TokenDecl&
             continue;
         }
         if (!readable_type(claim.type, "a claim", false, context.diagnostics)) continue;
+        if (!splits_well(claim, context.diagnostics)) continue;
         const auto fallback = compile_absent(context, context.lets, claim.absent, claim.type.type);
         if (!fallback) continue;
         out.claims.push_back({std::string(claim.name.text), member_path(claim.name, claim.as),
-                              claim.type.type, fallback->required, fallback->otherwise, claim.secret});
+                              claim.type.type, fallback->required, fallback->otherwise, claim.secret,
+                              claim.split ? claim.split->text : std::string()});
     }
 }
 

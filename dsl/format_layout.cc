@@ -30,6 +30,7 @@ bool has_block(NodeKind kind) {
 bool is_clause(NodeKind kind) {
     switch (kind) {
         case NodeKind::as_name:
+        case NodeKind::split_at:
         case NodeKind::in_set:
         case NodeKind::absent:
         case NodeKind::on:

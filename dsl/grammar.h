@@ -163,6 +163,7 @@ struct because     : node<NodeKind::because, kw<"because">, need<"a reason in qu
 struct tail        : seq<opt<on>, opt<condition>, opt<then>, opt<because>> {};
 
 struct as_name     : node<NodeKind::as_name, kw<"as">, need<"a name in quotes after `as`", string>> {};
+struct split_at    : node<NodeKind::split_at, kw<"split">, need<"the separator in quotes after `split`", string>> {};
 struct in_set      : node<NodeKind::in_set, kw<"in">, need<"a set after `in`", operand, Topic::expression>> {};
 struct absent      : node<NodeKind::absent, sor<word<"required">, seq<kw<"else">, need<"a literal or a set after `else`", sor<literal, braces>>>>> {};
 template <Phrase what>
@@ -257,7 +258,7 @@ struct member      : sor<setting, rule, limit, ban, let, use, join, message, str
 struct body        : need<"`{`", block<member>> {};
 
 struct claim       : node<NodeKind::claim, kw<"claim">, need_name<"the claim's name">, plain_name, need_type, opt<as_name>,
-                          need_absent<"`required`, or `else` and the value if it is absent">, opt<word<"secret">>> {};
+                          opt<split_at>, need_absent<"`required`, or `else` and the value if it is absent">, opt<word<"secret">>> {};
 struct carried     : node<NodeKind::carried, kw<"from">, need_source> {};
 struct token_member: sor<setting, claim, carried, raise<unknown<keywords::token, Topic::statement>>> {
     static constexpr const auto& words = keywords::token;

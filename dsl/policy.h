@@ -92,6 +92,7 @@ struct ClaimDecl {
     bool required = true;
     Value otherwise;
     bool secret = false;
+    std::string split{};  // if not empty, a text is several elements, with this between them
 };
 
 struct TokenDecl {

@@ -19,7 +19,7 @@ enum class NodeKind : uint8_t {
     // addresses and channels
     capture, insert, channel_pattern, host, url,
     // parts of statements
-    type, as_name, in_set, absent, source, file_value, backend_call, outcome, setting,
+    type, as_name, split_at, in_set, absent, source, file_value, backend_call, outcome, setting,
     on, condition, then, because, on_excess, burst, up_to, binding, stream_name, priority, at, times, object, test_member,
     // statements
     rule, limit, ban, let, use, join, message, stream, alias, notify, proxy, input, errors,

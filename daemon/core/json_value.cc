@@ -62,6 +62,14 @@ std::optional<Scalar> scalar(element item, Kind kind) {
     }
 }
 
+dsl::Value collected(std::vector<Scalar> elements, dsl::Type type) {
+    if (type.shape == Shape::set) {
+        std::sort(elements.begin(), elements.end());
+        elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
+    }
+    return dsl::Value(std::move(elements));
+}
+
 }  // namespace
 
 std::optional<element> json_member(simdjson::dom::object object, const std::vector<std::string>& path,
@@ -94,11 +102,19 @@ std::optional<dsl::Value> json_value(element item, dsl::Type type) {
         if (!one) return std::nullopt;
         elements.push_back(std::move(*one));
     }
-    if (type.shape == Shape::set) {
-        std::sort(elements.begin(), elements.end());
-        elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
+    return collected(std::move(elements), type);
+}
+
+std::optional<dsl::Value> split_value(std::string_view text, std::string_view separator, dsl::Type type) {
+    std::vector<Scalar> elements;
+    for (bool more = true; more;) {
+        const size_t end = text.find(separator);
+        more = end != std::string_view::npos;
+        if (const auto each = text.substr(0, end); !each.empty()) elements.emplace_back(std::string(each));
+        if (elements.size() > most_elements) return std::nullopt;
+        if (more) text.remove_prefix(end + separator.size());
     }
-    return dsl::Value(std::move(elements));
+    return collected(std::move(elements), type);
 }
 
 std::optional<dsl::Value> text_value(std::string_view text, dsl::Type type) {

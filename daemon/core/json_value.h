@@ -22,6 +22,11 @@ namespace wayleave {
 // ip and date.
 [[nodiscard]] std::optional<dsl::Value> json_value(simdjson::dom::element element, dsl::Type type);
 
+// The texts between separators as a set or list of string; nothing if they are too many. Separators in a row,
+// or at an end, have nothing between them.
+[[nodiscard]] std::optional<dsl::Value> split_value(std::string_view text, std::string_view separator,
+                                                    dsl::Type type);
+
 // Text from a header or a query as a value of that type.
 [[nodiscard]] std::optional<dsl::Value> text_value(std::string_view text, dsl::Type type);
 

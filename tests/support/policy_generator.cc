@@ -125,8 +125,9 @@ std::string PolicyGenerator::absent(Type type) {
 
 std::string PolicyGenerator::claim(const Claim& claim) {
     return "claim " + claim.name + " : " + to_string(claim.type) +
-           (choices_.chance(10) ? " as \"app.x\"" : "") + absent(claim.type) +
-           (choices_.chance(10) ? " secret" : "") + "\n";
+           (choices_.chance(10) ? " as \"app.x\"" : "") +
+           (claim.type == Type{Kind::string, Shape::set} && choices_.chance(30) ? " split \" \"" : "") +
+           absent(claim.type) + (choices_.chance(10) ? " secret" : "") + "\n";
 }
 
 void PolicyGenerator::tokens() {

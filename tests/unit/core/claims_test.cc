@@ -49,6 +49,34 @@ TEST_CASE("claims have the types that were declared") {
     CHECK(read_claims(token(), payload(""), now_ms)->values[1] == dsl::Value(int64_t{1}));
 }
 
+TEST_CASE("a claim that is one text") {
+    dsl::TokenDecl declared;
+    declared.needs_exp = false;
+    declared.claims = {{"scope", {"scope"}, {Kind::string, Shape::set}, true, {}, false, " "}};
+    const auto scope = [&](const std::string& json) -> std::string {
+        const auto claims = read_claims(declared, R"({"scope":)" + json + "}", now_ms);
+        if (!claims) return claims.error();
+        std::string out;
+        for (const dsl::Scalar& one : std::get<std::vector<dsl::Scalar>>(claims->values[0].held))
+            out += "<" + std::get<std::string>(one) + ">";
+        return out;
+    };
+    CHECK(scope(R"("write read")") == "<read><write>");
+    CHECK(scope(R"("  a a\u0020b ")") == "<a><b>");
+    CHECK(scope(R"("")").empty());
+    CHECK(scope(R"(" ")").empty());
+    CHECK(scope(R"(["write all","read"])") == "<read><write all>");  // what is a list is one
+    CHECK(scope(R"(["a",1])") == "the token's claim scope is no set of string");
+    CHECK(scope("7") == "the token's claim scope is no set of string");
+    CHECK(scope(R"("\ud83d")") == "the token's claim scope is no set of string");
+    std::string many;
+    for (int i = 0; i < 1001; ++i) many += std::to_string(i) + " ";
+    CHECK(scope('"' + many + '"') == "the token's claim scope is no set of string");
+    declared.claims[0].type.shape = Shape::list;
+    declared.claims[0].split = ", ";
+    CHECK(scope(R"("b, a,, b,a, b")") == "<b><a,><b,a><b>");
+}
+
 TEST_CASE("an ill-typed claim refuses, whether or not it may be absent") {
     CHECK(error(payload(R"(,"app":{"level":"7"})")) == "the token's claim level is no int");
     CHECK(error(payload(R"(,"app":{"level":7.0})")) == "the token's claim level is no int");

@@ -384,6 +384,13 @@ TEST_CASE("mistakes in what is compiled but not executed") {
                   "E022 1:18 keys from a URL need `algorithms` beside them\n"},
              Case{"token t { keys = url \"https://x/k\" algorithms = { \"HS256\" } from cookie \"c\" }",
                   "E016 1:49 HS256 needs a secret, and a URL has none\n"},
+             Case{"token t { keys = file \"k\" from cookie \"c\" claim s : string split \" \" required }",
+                  "W101 1:7 no route uses the token `t`\nE003 1:66 `split` makes a set or list of string\n"},
+             Case{"token t { keys = file \"k\" from cookie \"c\" claim s : set of int split \",\" required }",
+                  "W101 1:7 no route uses the token `t`\nE003 1:70 `split` makes a set or list of string\n"},
+             Case{"token t { keys = file \"k\" from cookie \"c\" claim s : set of string split \"\" required "
+                  "}",
+                  "W101 1:7 no route uses the token `t`\nE003 1:73 the separator is empty\n"},
              Case{"backend b { url = \"http://b\" } token t { check = b \"/w\" single_use = true from cookie "
                   "\"c\" }",
                   "E022 1:57 `single_use` is for signed tokens; `check` asks a backend\n"},

@@ -65,9 +65,9 @@ TEST_CASE("signs of adjacent statements stand below each other") {
     becomes("let a = 1 let long = 2\n\nlet longer = 3\n", "let a    = 1\nlet long = 2\n\nlet longer = 3\n");
     becomes(
         "token t { keys = file \"k\" issuer = \"i\" from header \"a\" user = \"u\"\nclaim a:int required "
-        "claim bcd : set of string else {} }",
+        "claim bcd : set of string split   \" \"\n else {} }",
         "token t {\n    keys   = file \"k\"\n    issuer = \"i\"\n    from header \"a\"\n    user = \"u\"\n"
-        "    claim a   : int required\n    claim bcd : set of string else {}\n}\n");
+        "    claim a   : int required\n    claim bcd : set of string split \" \" else {}\n}\n");
     // Not over a remark, and not with a statement of several lines.
     becomes("let a = 1\n# remark\nlet bcd = 2\n", "let a = 1\n# remark\nlet bcd = 2\n");
     becomes("let a = 1\nlet bcd = { # x\n1 }\nlet ef = 2\n",

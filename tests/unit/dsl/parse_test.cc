@@ -336,10 +336,15 @@ TEST_CASE("tokens and backends") {
         claim sub : string required
         claim role : string as "https://example.com/role" else "" secret
         claim nets : set of net else { 10.0.0.0/8 }
+        claim scope : set of string as "scp" split " " required secret
     }
     backend b { url = "http://127.0.0.1:8000" timeout = 3s sign = file "k" })");
     const auto& token = parsed.item<ast::Token>();
-    REQUIRE(token.claims.size() == 3);
+    REQUIRE(token.claims.size() == 4);
+    CHECK_FALSE(token.claims[2].split);
+    CHECK(token.claims[3].as->text == "scp");
+    CHECK(token.claims[3].split->text == " ");
+    CHECK(token.claims[3].secret);
     CHECK(token.claims[1].as->text == "https://example.com/role");
     CHECK(token.claims[1].secret);
     CHECK_FALSE(token.claims[0].secret);
