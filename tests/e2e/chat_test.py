@@ -111,7 +111,10 @@ async def test_joined_channel_and_whisper():
         await alice.must("chat.whisper", to="bob", text="psst")
         await bob.expect("chat.whisper", text="psst")
         await alice.quiet()
-        refusal = await alice.refused("chat.whisper", "bad_message", to="not/one/segment")
+        # Any value is one segment, and only its own user's.
+        await alice.must("chat.whisper", to="bob/x", text="psst")
+        await bob.quiet()
+        refusal = await alice.refused("chat.whisper", "bad_message", to="")
         assert "channel" in refusal["because"], refusal
 
 

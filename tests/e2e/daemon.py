@@ -62,7 +62,8 @@ close_timeout = "{close_timeout}"
 
 def run(*arguments, **options):
     """A wayleave command that is expected to end by itself."""
-    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE * 2, **options)
+    options.setdefault("timeout", PATIENCE * 2)
+    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, **options)
 
 
 def wait_until(condition, what):
