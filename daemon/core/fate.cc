@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/core/identify.h"
 #include "daemon/core/rejection.h"
 #include "dsl/evaluate.h"
 #include "dsl/router.h"
@@ -11,7 +12,8 @@ namespace {
 
 bool same_trust(const dsl::TokenDecl& a, const dsl::TokenDecl& b) {
     return a.name == b.name && a.settings == b.settings && a.issuer == b.issuer && a.audience == b.audience &&
-           a.algorithms == b.algorithms && a.user == b.user && a.realm == b.realm;
+           a.algorithms == b.algorithms && a.user == b.user && a.realm == b.realm &&
+           is_secret_user(a) == is_secret_user(b);
 }
 
 Fate ending(Fate::Kind kind, std::string because, std::string rule = {}) {

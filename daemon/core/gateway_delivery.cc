@@ -124,6 +124,7 @@ void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view r
         return send_text(session, subscription_text("$subscribed", re, channel.name, {}, recovered), now,
                          rules.lane);
     }
+    if (!answer_waiting(session, channel, now)) return;
     forget_replay(session, &channel);
     Subscriber& subscriber = *hub_.subscriber(session, channel);
     subscriber.offset = Subscriber::catching_up;
@@ -131,6 +132,17 @@ void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view r
     session.replays.push_back(
         {&channel, std::string(re), since, 0, 0, 0, false, rules.acks && !session.user.empty()});
     replay_some(session, now);
+}
+
+// A `$subscribe` whose page has not come, before its channel is left or begun anew: its sender is told that
+// he was in it. False: the session has ended over it.
+bool Gateway::Impl::answer_waiting(Session& session, Channel& channel, Now now) {
+    Replay* replay = replay_of(session, &channel);
+    if (!replay || replay->announced || replay->re.empty()) return true;
+    const std::string re = std::exchange(replay->re, {});
+    const dsl::Lane lane = rules_of(channel, now).lane;
+    send_text(session, subscription_text("$subscribed", re, channel.name), now, lane);
+    return session.state == Session::State::open;
 }
 
 // An event's id says where a stream stands in each of these.

@@ -150,6 +150,7 @@ class Gateway::Impl {
     void deliver(Channel& to, const Publication& publication, Now now);
     void release_all(Now now);
     void owe(Session& session, Channel& channel);
+    [[nodiscard]] bool answer_waiting(Session& session, Channel& channel, Now now);
     void note_number(Session& session, Channel& channel, Subscriber& subscriber) const;
     void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
     void meet(Channel& channel, Position top, Now now);

@@ -268,6 +268,9 @@ void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& 
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
     const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
+    if (Channel* known = hub_.find(channel->text);
+        known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
+        return;
     if (!leave_channel(session, channel->text, now)) {
         return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
     }

@@ -93,6 +93,9 @@ uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before
 void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Reason reason, Now now) {
     const bool native = session.binding->route->dialect == dsl::Dialect::native;
     for (const auto& [channel, because] : fate.lost) {
+        if (Channel* known = hub_.find(channel);
+            known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
+            return;
         if (!leave_channel(session, channel, now)) continue;
         if (native) send_text(session, unsubscribed_text(channel, to_string(reason), because), now);
     }

@@ -34,7 +34,7 @@ Proof proof_of(const Runtime& runtime, const Credential& credential, const Shown
 }
 
 // Where several issuers give names, the same name is somebody else's with each: "REALM|alice". A realm is the
-// policy's word, so that only its own bar needs another spelling for the two parts to stay apart.
+// policy's word, so that only its own bars need another spelling for the two parts to stay apart.
 std::string user_of(const dsl::Route& route, const dsl::TokenDecl& token, const Claims& claims) {
     std::string user;
     for (size_t i = 0; i < token.claims.size(); ++i) {
@@ -42,13 +42,9 @@ std::string user_of(const dsl::Route& route, const dsl::TokenDecl& token, const 
     }
     if (user.empty() || !route.several_realms) return user;
     std::string out;
-    for (const char c : token.realm) out += c == '|' ? std::string("%7C") : std::string(1, c);
+    for (const char c : token.realm)
+        out += c == '|' ? std::string("%7C") : c == '%' ? std::string("%25") : std::string(1, c);
     return out + "|" + user;
-}
-
-bool is_secret_user(const dsl::TokenDecl& token) {
-    return std::any_of(token.claims.begin(), token.claims.end(),
-                       [&](const dsl::ClaimDecl& claim) { return claim.name == token.user && claim.secret; });
 }
 
 std::variant<Identified, Rejection> read_proof(const Runtime& runtime, const dsl::Route& route, size_t place,
@@ -65,6 +61,11 @@ std::variant<Identified, Rejection> read_proof(const Runtime& runtime, const dsl
 }
 
 }  // namespace
+
+bool is_secret_user(const dsl::TokenDecl& token) {
+    return std::any_of(token.claims.begin(), token.claims.end(),
+                       [&](const dsl::ClaimDecl& claim) { return claim.name == token.user && claim.secret; });
+}
 
 Identification identify(const Runtime& runtime, const dsl::Route& route, const Shown& shown,
                         const std::vector<AnsweredProof>& answers, Now now) {

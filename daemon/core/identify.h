@@ -39,6 +39,9 @@ struct Shown {
 [[nodiscard]] Identification identify(const Runtime& runtime, const dsl::Route& route, const Shown& shown,
                                       const std::vector<AnsweredProof>& answers, Now now);
 
+// Whether the claim that names the user is one that nobody is shown.
+[[nodiscard]] bool is_secret_user(const dsl::TokenDecl& token);
+
 // The claims where the route's conditions read them.
 void put_claims(const dsl::Route& route, const Identified& who, dsl::Facts& facts);
 

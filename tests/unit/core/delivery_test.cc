@@ -740,3 +740,19 @@ route chat /chat { auth = session  origins = { none }  max_subscriptions = 1000 
     (void)world.frames(id);
     CHECK(progress("mail/8") == 0);
 }
+
+TEST_CASE("a $subscribe is answered also if the next word about its channel comes before its page",
+          "[delivery]") {
+    const std::string next = GENERATE(as<std::string>{}, "$unsubscribe", "$subscribe");
+    Delivery world;
+    world.broker.later = true;
+    const auto reader = world.enter();
+    world.say(reader, R"({"type":"$subscribe","channel":"room/a","$id":"first"})");
+    world.say(reader, R"({"type":")" + next + R"(","channel":"room/a","$id":"second"})");
+    world.answer();
+    world.turn();
+    const auto frames = world.frames(reader);
+    REQUIRE(frames.size() == 2);
+    CHECK_THAT(frames[0], Contains("$subscribed") && Contains(R"("re":"first")"));
+    CHECK_THAT(frames[1], Contains(next + "d") && Contains(R"("re":"second")"));
+}

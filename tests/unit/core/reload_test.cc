@@ -284,3 +284,10 @@ TEST_CASE("who would be named otherwise comes again") {
     world.reload(text);
     CHECK_THAT(world.last(world.alice), StartsWith("close 1012"));
 }
+
+TEST_CASE("who has a name that is secret from now on comes again without one") {
+    Reloading world;
+    world.reload(with("claim sub : string required", "claim sub : string required secret"));
+    CHECK_THAT(world.last(world.alice), StartsWith("close 1012"));
+    CHECK_THAT(world.read(world.connect(as("alice"))), Contains("$hello") && !Contains("\"user\":\"alice\""));
+}
