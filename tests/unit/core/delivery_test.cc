@@ -743,7 +743,7 @@ route chat /chat { auth = session  origins = { none }  max_subscriptions = 1000 
 
 TEST_CASE("a $subscribe is answered also if the next word about its channel comes before its page",
           "[delivery]") {
-    const std::string next = GENERATE(as<std::string>{}, "$unsubscribe", "$subscribe");
+    const std::string next = GENERATE(std::string("$unsubscribe"), std::string("$subscribe"));
     Delivery world;
     world.broker.later = true;
     const auto reader = world.enter();
