@@ -263,7 +263,8 @@ class Doorway {
             rejection_ = std::move(*rejection);
             return false;
         }
-        // A message draws from no limit of connecting; but what makes a backend work is drawn like a connection.
+        // A message draws from no limit of connecting; but what makes a backend work is drawn like a
+        // connection.
         if (kind_ == DoorKind::post && !resumed_ && !draw_connects(dsl::Stage::arrival)) return false;
         question_ = std::move(std::get<Credential>(found));
         return false;
