@@ -93,10 +93,11 @@ struct Outcome {
     Span span;
 };
 
-struct FileValue {  // file "keys/app.jwks" [of net]
+struct FileValue {  // file [credential] "keys/app.jwks" [of net]
     Text path;
     std::optional<TypeName> of;
     Span span;
+    bool credential = false;  // a name in the directory that the service manager gives
 };
 
 struct BackendCall {  // app "/whoami"; also: url "https://…"

@@ -288,7 +288,10 @@ ast::SettingValue PartBuilder::value(const SyntaxNode& node) {
     Children parts = children(node);
     if (node.kind == NodeKind::outcome) return outcome(node);
     if (node.kind == NodeKind::file_value) {
-        ast::FileValue out{string(parts.take(NodeKind::string)), {}, span(node)};
+        ast::FileValue out;
+        out.span = span(node);
+        out.credential = parts.take(NodeKind::word).kind != NodeKind::none;
+        out.path = string(parts.take(NodeKind::string));
         if (!parts.done()) out.of = type(parts.take(NodeKind::type), false);
         return out;
     }

@@ -116,6 +116,14 @@ std::string resolve_path(const Sources& sources, Span span, const std::string& p
     return slash == std::string::npos ? path : file.substr(0, slash + 1) + path;
 }
 
+std::string written_file(const ast::FileValue& file) {
+    return (file.credential ? std::string(credential_prefix) : std::string()) + file.path.text;
+}
+
+std::string resolve_file(const Sources& sources, const ast::FileValue& file) {
+    return file.credential ? written_file(file) : resolve_path(sources, file.path.span, file.path.text);
+}
+
 // --- conditions ---
 
 Condition ExprChecker::condition(const Expr& expr, const Context& context) {
@@ -419,7 +427,7 @@ std::optional<Typed> ExprChecker::let_operand(const ast::Let& let, Span use, con
 }
 
 std::optional<Typed> ExprChecker::file_set(const ast::FileValue& file) {
-    const std::string path = resolve_path(sources_, file.path.span, file.path.text);
+    const std::string path = resolve_file(sources_, file);
     const auto text = files_(path);
     if (!text) {
         diagnostics_.error("E013", file.path.span, "cannot read " + path + ": " + text.error(), {},

@@ -54,7 +54,7 @@ BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend
                                    [](const ast::Setting& setting) { return setting.name.text == "sign"; });
     const auto* file = sign == backend.settings.end() ? nullptr : std::get_if<ast::FileValue>(&sign->value);
     if (file) {
-        out.sign_path = resolve_path(context.sources, file->span, file->path.text);
+        out.sign_path = resolve_file(context.sources, *file);
         out.sign_span = file->span;
     }
     const Span* url = setting_span(backend.settings, "url");

@@ -102,8 +102,8 @@ class TokenSettings {
                                        "write `keys = file \"keys/app.jwks\"`");
             return;
         }
-        token_.settings.emplace("keys", file->path.text);
-        token_.keys_path = resolve_path(context_.sources, file->span, file->path.text);
+        token_.settings.emplace("keys", written_file(*file));
+        token_.keys_path = resolve_file(context_.sources, *file);
         token_.keys_span = file->span;
     }
 

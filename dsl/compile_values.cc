@@ -135,7 +135,7 @@ std::optional<std::string> ValueReader::word(const ast::Setting& setting, const 
 
 std::optional<std::string> ValueReader::file(const ast::Setting& setting) {
     const auto* file = std::get_if<ast::FileValue>(&setting.value);
-    if (file && !file->of) return file->path.text;
+    if (file && !file->of) return written_file(*file);
     return wrong(setting, "a file: file \"keys/name\""), std::nullopt;
 }
 

@@ -103,7 +103,7 @@ struct type        : node<NodeKind::type, opt<sor<word<"set">, word<"list">>, ne
                           need<"a type", scalar_type>> {};
 
 struct outcome     : node<NodeKind::outcome, sor<seq<sor<word<"status">, word<"close">>, integer>, seq<word<"error">, string>, word<"drop">>> {};
-struct file_value  : node<NodeKind::file_value, kw<"file">, string, opt<kw<"of">, type>> {};
+struct file_value  : node<NodeKind::file_value, kw<"file">, opt<word<"credential">>, string, opt<kw<"of">, type>> {};
 struct backend_call: node<NodeKind::backend_call, not_at<sor<reserved, kw<"error">, kw<"file">>>, not_at<next_line_statement>, name, string> {};
 struct unquoted    : seq<not_at<next_line_statement>, sor<alnum, one<'.', '/'>>> {};
 struct unquoted_url: seq<plus<lower>, exactly<"://">> {};

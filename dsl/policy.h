@@ -97,7 +97,8 @@ struct ClaimDecl {
 
 struct TokenDecl {
     std::string name;
-    std::string keys_path;  // absolute, or relative to the working directory if the policy's path was
+    // Absolute, or relative to the working directory if the policy's path was, or "credential:NAME".
+    std::string keys_path;
     std::string keys_url;   // instead of a path
     Span keys_span;
     std::optional<BackendPath> check;  // asked instead of keys

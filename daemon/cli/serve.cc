@@ -28,6 +28,7 @@ int serve(const std::string& config) {
         return EX_CONFIG;
     }
     init_log(settings->log_level, settings->log_format);
+    set_log_rate(static_cast<unsigned>(settings->log_rate));
     log_bugs();
     auto server = Server::start(*settings, loaded, lasting, WAYLEAVE_VERSION);
     if (!server) {

@@ -55,13 +55,21 @@ class Doorway {
             !check_bans() || (kind_ != DoorKind::post && !enter_connection())) {
             if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
-            return TurnedAway{out_.route, std::move(rejection_), std::move(out_.facts), identified_, judged_,
-                              foreign_,   out_.verdict};
+            return turned_away();
         }
         return std::move(out_);
     }
 
   private:
+    TurnedAway turned_away() {
+        TurnedAway out{out_.route, std::move(rejection_), std::move(out_.facts), identified_, judged_,
+                       foreign_};
+        out.user = identified_ ? out_.user : out.rejection.user;
+        out.nameless = identified_ ? out_.nameless : out.rejection.nameless;
+        out.verdict = out_.verdict;
+        return out;
+    }
+
     bool turn_away(Reason reason, std::string because) {
         rejection_.reason = reason;
         rejection_.because = std::move(because);

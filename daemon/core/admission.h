@@ -49,6 +49,8 @@ struct TurnedAway {
     bool identified = false;  // the claims are known
     bool judged = false;      // it came to the rules: all facts are known
     bool foreign = false;     // by its origin: whoever sits at the browser need know nothing of it
+    std::string user = {};    // may be empty; also of a token that is signed and not accepted
+    bool nameless = false;    // see Identified
     dsl::NodeId verdict = dsl::never;
 };
 

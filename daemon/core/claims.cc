@@ -150,6 +150,19 @@ std::optional<object> parse_claims(std::string_view payload) {
 
 }  // namespace
 
+std::string user_in(const dsl::TokenDecl& token, std::string_view payload) {
+    const auto members = parse_claims(payload);
+    for (const dsl::ClaimDecl& claim : token.claims) {
+        if (!members || claim.name != token.user) continue;
+        bool ambiguous = false;
+        const auto member = json_member(*members, claim.member, ambiguous);
+        std::string_view text;
+        if (member && !ambiguous && member->get(text) == simdjson::SUCCESS && text.size() <= most_claim_bytes)
+            return std::string(text);
+    }
+    return {};
+}
+
 std::optional<int64_t> expiry_of(std::string_view payload) {
     const auto members = parse_claims(payload);
     if (!members) return std::nullopt;

@@ -29,6 +29,9 @@ struct Claims {
 [[nodiscard]] Result<Claims> read_claims(const dsl::TokenDecl& token, std::string_view payload,
                                          int64_t wall_ms);
 
+// Whom a payload names, whatever else is wrong with it; empty if nobody.
+[[nodiscard]] std::string user_in(const dsl::TokenDecl& token, std::string_view payload);
+
 // The exp of a payload in milliseconds; 0 if it has none, nothing if it is none or stands there twice.
 [[nodiscard]] std::optional<int64_t> expiry_of(std::string_view payload);
 

@@ -75,6 +75,7 @@ struct Counters {
     Counter tls_failed;        // the edge counts: connections that ended before TLS was agreed
     Counter proxy_refused;     // the edge counts: without a good header of the PROXY protocol
     Counter loop_turns;        // the edge counts; a watchdog sees that it moves
+    Counter events_lost;       // lines for the log for which a turn had no room
     Counter shadow_compared;   // decisions that the shadow policy was asked about, too
     Counter shadow_differences;
     Counter shadow_skipped;  // it asks for facts that the connection never gave

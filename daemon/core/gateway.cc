@@ -12,9 +12,6 @@ namespace {
 
 constexpr int64_t tick_ms = 100;
 constexpr size_t most_bindings = 4096;
-constexpr size_t most_notices = 64;  // a turn
-constexpr size_t most_noticed = 1024;
-constexpr int64_t quiet_ms = 10'000;
 
 // A session's number names its worker in the low bits. The others cannot be guessed: who sends a POST for a
 // session shows that he knows it, and on a public route nothing else.
@@ -91,7 +88,10 @@ void Gateway::Impl::closed(ConnectionId id, Now now) {
     set_stalled(*session, false);
     if (session->stream) end_stream(*session);
     give_back(*session);
-    if (session->binding) counters.connections.set(counters.connections.get() - 1);
+    if (session->binding) {
+        counters.connections.set(counters.connections.get() - 1);
+        tell_closed(*session, now);
+    }
     slots_[id.index].session.reset();
     free_.push_back(id.index);
     --sockets;
@@ -113,6 +113,7 @@ void Gateway::Impl::received(ConnectionId id, std::span<char> bytes, Now now) {
     if (session->state == Session::State::head) {
         read_head(*session, {bytes.data(), bytes.size()}, now);
     } else {
+        session->bytes_in += bytes.size();
         read_frames(*session, bytes, now);
     }
 }
@@ -166,10 +167,7 @@ void Gateway::Impl::tick(Now now) {
     if (draining) drain_some(now);
     end_questions(now);
     continue_replays(now);
-    if (now.steady_ms >= tell_at_ms_) {
-        tell_at_ms_ = now.steady_ms + 1000;
-        tell_of_more(now, false);
-    }
+    events_.tick(now);
     if (worker_ == 0) {
         limits.forget_idle(now.steady_ms);
         bans.forget_quiet(now.steady_ms);
@@ -235,16 +233,14 @@ void Gateway::Impl::wake(Session& session, Now now) {
             return abort(session);
         if (session.post && session.post->sent) return late_answer(session, now);
         const Reason reason = session.awaiting ? Reason::unavailable : Reason::idle;
-        counters.refuse(reason);
-        send_last(session,
-                  problem_response(default_status(reason), to_string(reason),
-                                   {reason,
-                                    session.awaiting ? "nobody said in time whether the token is good"
-                                                     : "the request was not complete in time",
-                                    {},
-                                    {},
-                                    0},
-                                   false, ""));
+        refuse_request(session, default_status(reason),
+                       {reason,
+                        session.awaiting ? "nobody said in time whether the token is good"
+                                         : "the request was not complete in time",
+                        {},
+                        {},
+                        0},
+                       {}, now);
         session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     }
     if (!session.abort_listed) reschedule(session, now);
@@ -304,55 +300,6 @@ void Gateway::Impl::set_gauges() {
     counters.subscriptions.set(hub_.subscriptions());
 }
 
-// --- what the operator is told ---
-
-// Counts it, and gives it the name under which it can be looked up.
-void Gateway::Impl::refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection) {
-    counters.refuse(rejection.reason);
-    if (!route) return;
-    if (rejection.decision.empty())
-        rejection.decision = decision_id(*policy, rejection.rule.empty() ? route->place : rejection.rule);
-    counters.decisions.count(rejection.decision, rejection.reason);
-}
-
-// One line for the same thing within a while, and then how many more there were: a client must not fill the
-// disk.
-void Gateway::Impl::notice(std::string_view event, const std::string& key, std::string text, Now now) {
-    if (noticed_.size() >= most_noticed) tell_of_more(now, true);
-    Noticed& known = noticed_[std::string(event) + key];
-    if (++known.count > 1) return;
-    known.since_ms = now.steady_ms;
-    known.event = event;
-    known.text = text;
-    put_notice(event, std::move(text));
-}
-
-// About an open connection: another client, or another reason, is another line.
-void Gateway::Impl::notice(std::string_view event, const Session& session, const Rejection& rejection,
-                           Now now) {
-    std::string text = "session " + session_text(session.number) + " from " + session.peer.ip.text() + ": ";
-    text += to_string(rejection.reason);
-    if (!rejection.because.empty()) text += ": " + rejection.because;
-    text += " (decision " + rejection.decision + ")";
-    notice(event, session.peer.ip.text() + rejection.because + rejection.decision, std::move(text), now);
-}
-
-void Gateway::Impl::put_notice(std::string_view event, std::string text) {
-    if (actions.notices.size() < most_notices) actions.notices.push_back({event, std::move(text)});
-}
-
-// What came again is told when its while is over, whether or not it comes once more.
-void Gateway::Impl::tell_of_more(Now now, bool all) {
-    absl::erase_if(noticed_, [&](auto& item) {
-        Noticed& known = item.second;
-        if (!all && now.steady_ms - known.since_ms < quiet_ms) return false;
-        if (known.count > 1)
-            put_notice(known.event,
-                       known.text + "; and " + std::to_string(known.count - 1) + " more like it");
-        return true;
-    });
-}
-
 // --- output ---
 
 void Gateway::Impl::list_flush(Session& session) {
@@ -377,6 +324,8 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
                           int64_t reconnect_ms, Now now) {
     if (session.state != Session::State::open) return;
     session.state = Session::State::closing;
+    note_ending(session, reason, because);
+    if (session.ending->code == 0) session.ending->code = code;
     session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     leave_channels(session, now);
     // What did not fit is dropped, so that the last words do.
@@ -404,7 +353,7 @@ void Gateway::Impl::close_for(Session& session, Rejection rejection, Now now) {
         rejection = std::move(*banned);
         refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     }
-    notice("connection-closed", session, rejection, now);
+    note_ending(session, rejection);
     const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
     const uint16_t code =

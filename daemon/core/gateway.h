@@ -12,6 +12,7 @@
 
 #include "daemon/core/broker.h"
 #include "daemon/core/counters.h"
+#include "daemon/core/event.h"
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
 #include "daemon/core/send_queue.h"
@@ -69,12 +70,6 @@ struct ErrandAnswer {
     std::string body;
 };
 
-// A line for the log: what was refused, or decided otherwise by the shadow policy.
-struct Notice {
-    std::string_view event;  // static: "handshake-refused"
-    std::string text;
-};
-
 // An open connection as others may look at it, for the length of a call.
 struct Seen {
     const Runtime& runtime;
@@ -95,8 +90,7 @@ struct Actions {
     std::vector<CredentialQuestion> questions;  // the answers go to answered()
     std::vector<Errand> errands;                // for run() of the worker that worker_of() names
     std::vector<ErrandAnswer> answers;          // for take() of their worker
-    // For the operator. At most 64 a turn; the counters have all.
-    std::vector<Notice> notices;
+    std::vector<Event> events;                  // for the log; bounded, the counters have all
 };
 
 // What may still be delivered in a turn, so that the sockets are soon looked at again. What is delivered uses

@@ -58,11 +58,15 @@ std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy,
         // A claim is not for the log; `wayleave bans` tells it to who may ask.
         const bool claims = ban.stage > dsl::Stage::arrival;
         const std::string who = claims ? "whom `wayleave bans` lists as " + counted.id : entry.who;
-        notice("banned", decision + who,
-               who + " may not use the route " + route.name + " for " +
-                   std::to_string((counted.left_ms + 999) / 1000) + " s" +
-                   (ban.because.empty() ? "" : ": " + ban.because) + " (decision " + decision + ")",
-               now);
+        Event event{"banned", who + " may not use the route for " +
+                                  std::to_string((counted.left_ms + 999) / 1000) + " s" +
+                                  (ban.because.empty() ? "" : ": " + ban.because)};
+        event.of_client = true;
+        event.with("route", route.name)
+            .with("reason", to_string(Reason::banned))
+            .with("decision", decision)
+            .with("rule", ban.place);
+        events_.tell(std::move(event), decision + who, now);
     }
     return banned;
 }

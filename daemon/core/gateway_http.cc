@@ -16,21 +16,6 @@ Frame framed(std::string bytes) {
     return std::make_shared<const std::string>(std::move(bytes));
 }
 
-// One line for the log; what the client wrote is escaped.
-std::string refusal_line(const Session& session, const HttpHead& head, const TurnedAway& turned) {
-    const Rejection& rejection = turned.rejection;
-    std::string out =
-        session.peer.ip.text() + " may not connect to " + escape_peer_word(head.path, 128) + ": ";
-    out += to_string(rejection.reason);
-    if (!rejection.because.empty()) out += ": " + rejection.because;
-    const std::string_view origin = head.field("origin");
-    if (rejection.reason == Reason::forbidden && turned.route && rejection.rule.empty() && !origin.empty()) {
-        out += "; origin " + escape_peer_word(origin, 128);
-    }
-    if (!rejection.decision.empty()) out += " (decision " + rejection.decision + ")";
-    return out;
-}
-
 }  // namespace
 
 void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now) {
@@ -38,13 +23,9 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
     buffer.append(bytes);
     if (session.awaiting && session.awaiting->question != 0) {
         if (buffer.size() <= session.handshaking->most_ahead) return;
-        counters.refuse(Reason::bad_request);
-        return send_last(
-            session,
-            problem_response(
-                400, "bad_request",
-                {Reason::bad_request, "too much was sent before the handshake was answered", {}, {}, 0},
-                false, ""));
+        return refuse_request(
+            session, 400,
+            {Reason::bad_request, "too much was sent before the handshake was answered", {}, {}, 0}, {}, now);
     }
     while (session.state == Session::State::head && !session.last_bytes && !session.abort_listed) {
         if (session.post && !read_post(session, now)) return;
@@ -52,15 +33,8 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
         HeadResult result = parse_head(buffer, HeadLimits{}, session.handshaking->scanned);
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
-            counters.refuse(Reason::bad_request);
-            notice(
-                "request-refused", session.peer.ip.text() + std::string(refusal->reason),
-                session.peer.ip.text() + " sent a request that is refused: " + std::string(refusal->reason),
-                now);
-            send_last(
-                session,
-                problem_response(refusal->status, "bad_request",
-                                 {Reason::bad_request, std::string(refusal->reason), {}, {}, 0}, false, ""));
+            refuse_request(session, refusal->status,
+                           {Reason::bad_request, std::string(refusal->reason), {}, {}, 0}, {}, now);
             return reschedule(session, now);
         }
         const HttpHead& head = std::get<HttpHead>(result);
@@ -83,10 +57,7 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
 // True when the connection speaks WebSocket from now on.
 bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     if (draining) {
-        counters.refuse(Reason::unavailable);
-        send_last(session,
-                  problem_response(503, "unavailable",
-                                   {Reason::unavailable, "the server is stopping", {}, {}, 0}, false, ""));
+        refuse_request(session, 503, {Reason::unavailable, "the server is stopping", {}, {}, 0}, {}, now);
         return false;
     }
     const auto checked = check_upgrade(head);
@@ -163,26 +134,16 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
         status = known ? 426 : 404;
         because = known ? "this address speaks WebSocket" : "nothing has this address";
     }
-    counters.refuse(status == 404 ? Reason::unknown_route : Reason::bad_request);
-    tell_of_request(session, head, because, now);
+    const Rejection rejection{
+        status == 404 ? Reason::unknown_route : Reason::bad_request, std::move(because), {}, {}, 0};
+    counters.refuse(rejection.reason);
+    tell_of_request(session, head, rejection, now);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
     if (refusal.version_hint || status == 426) headers += "Sec-WebSocket-Version: 13\r\n";
-    std::string response =
-        problem_response(status, status == 404 ? "unknown_route" : "bad_request",
-                         {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers);
+    std::string response = problem_response(status, to_string(rejection.reason), rejection, false, headers);
     if (head.method == "HEAD") response.resize(response.find("\r\n\r\n") + 4);
     send_last(session, std::move(response));
     return false;
-}
-
-// A proxy's connection carries the requests of many, so who asks is found for each.
-void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head, const std::string& because,
-                                    Now now) {
-    const Origination client =
-        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
-    const std::string who = client.ip.text();
-    notice("request-refused", who + because,
-           who + " asked for " + escape_peer_word(head.path, 128) + ": " + because, now);
 }
 
 // What a browser asks before a page of another origin may send a request (Fetch 4.8). True if it was
@@ -195,7 +156,7 @@ bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head, Now
     if (headers.empty()) {
         Rejection rejection{Reason::forbidden, "pages of this origin may not connect here", {}, {}, 0};
         refused(runtime_->policy.get(), route, rejection);
-        tell_of_request(session, head, rejection.because + " (decision " + rejection.decision + ")", now);
+        tell_of_request(session, head, rejection, now);
         send_last(session, problem_response(403, "forbidden", rejection, route->detail, ""));
         return true;
     }
@@ -211,9 +172,7 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
                               const std::string& headers, Now now) {
     Rejection& rejection = turned.rejection;
     refused(runtime_->policy.get(), turned.route, rejection);
-    // The same client may try again and again; another is another line.
-    notice("handshake-refused", rejection.decision + session.peer.ip.text() + rejection.because,
-           refusal_line(session, head, turned), now);
+    tell_turned_away(session, head, turned, now);
     if (turned.route && !turned.foreign) {
         dsl::Request request;
         request.facts = &turned.facts;
@@ -237,6 +196,11 @@ void Gateway::Impl::settle_in(Session& session, Admitted& admitted, Now now) {
     counters.connections.set(counters.connections.get() + 1);
     session.state = Session::State::open;
     session.opened_ms = session.last_heard_ms = session.last_ping_ms = now.steady_ms;
+    session.expires_ms = admitted.expires_ms;
+    session.token = admitted.token;
+    session.user = admitted.user;
+    session.nameless = admitted.nameless;
+    session.binding = bind(*admitted.route, admitted.answers);
     shadow_connect(session, *admitted.route, admitted.facts, admitted.verdict, now);
     session.facts = std::move(admitted.facts);
     session.entered = std::move(admitted.entered);
@@ -244,11 +208,7 @@ void Gateway::Impl::settle_in(Session& session, Admitted& admitted, Now now) {
         broker.take_seat(seat.key, seat.most, {worker_, pack(session.id), session.number});
         session.seats.push_back(std::move(seat.key));
     }
-    session.expires_ms = admitted.expires_ms;
-    session.token = admitted.token;
-    session.user = admitted.user;
-    session.nameless = admitted.nameless;
-    session.binding = bind(*admitted.route, admitted.answers);
+    tell_opened(session, admitted, now);
 }
 
 void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
@@ -276,10 +236,12 @@ std::string Gateway::Impl::agree_on_compression(Session& session, const dsl::Rou
 void Gateway::Impl::tell_of_no_channel(const Session& session, const dsl::Route& route, const dsl::Join& join,
                                        Now now) {
     const std::string channel = dsl::Words{route}.pattern(join.channel);
-    notice("not-joined", session.peer.ip.text() + channel,
-           "session " + session_text(session.number) + " from " + session.peer.ip.text() + " does not join " +
-               channel + ": a value in it is empty, or the name would have more than 255 bytes",
-           now);
+    Event event =
+        about(session, "not-joined",
+              "a channel is not joined: a value in it is empty, or the name would have more than 255 "
+              "bytes");
+    event.with("action", "join").with("target", channel).with("rule", route.place);
+    events_.tell(std::move(event), session.user + '\0' + session.peer.ip.text() + channel, now);
 }
 
 void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {

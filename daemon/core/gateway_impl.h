@@ -17,6 +17,7 @@
 #include "daemon/core/bans.h"
 #include "daemon/core/client_message.h"
 #include "daemon/core/deflate.h"
+#include "daemon/core/event_log.h"
 #include "daemon/core/fate.h"
 #include "daemon/core/gateway.h"
 #include "daemon/core/hub.h"
@@ -210,12 +211,19 @@ class Gateway::Impl {
     // Ends the session in the form that the route wants for that reason.
     void close_for(Session& session, Rejection rejection, Now now);
 
-    // For the operator.
+    // --- gateway_events.cc ---
     void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
-    void notice(std::string_view event, const std::string& key, std::string text, Now now);
-    void notice(std::string_view event, const Session& session, const Rejection& rejection, Now now);
-    void put_notice(std::string_view event, std::string text);
-    void tell_of_more(Now now, bool all);
+    [[nodiscard]] static Event about(const Session& session, std::string_view name, std::string message);
+    void tell_refused(const Session& session, const Rejection& rejection, Now now);
+    void tell_turned_away(const Session& session, const HttpHead& head, const TurnedAway& turned, Now now);
+    void tell_opened(const Session& session, const Admitted& admitted, Now now);
+    void tell_closed(const Session& session, Now now);
+    void note_ending(Session& session, const Rejection& rejection);
+    static void note_ending(Session& session, std::string_view reason, std::string_view because);
+    void tell_of_request(const Session& session, const HttpHead& head, const Rejection& rejection, Now now);
+    void tell_of_request(const dsl::Address& client, std::string_view path, const Rejection& rejection, Now now);
+    // Counts a request that is no handshake, tells of it, and answers with it.
+    void refuse_request(Session& session, int status, Rejection rejection, std::string_view headers, Now now);
 
     // --- gateway_bans.cc ---
     // Counts it for the route's bans. The ban that is in force then, if one is.
@@ -243,7 +251,6 @@ class Gateway::Impl {
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
                                       Now now);
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
-    void tell_of_request(const Session& session, const HttpHead& head, const std::string& because, Now now);
     // As whom it comes in; nothing: it is answered, or waits.
     [[nodiscard]] std::optional<Admitted> pass_door(Session& session, const Peer& client,
                                                     const HttpHead& head, const Upgrade& upgrade,
@@ -312,6 +319,13 @@ class Gateway::Impl {
     void close_for_error(Session& session, const WsError& error, Now now);
     void control(Session& session, Now now);
     void message(Session& session, std::string_view payload, bool binary, Now now);
+    void take_message(Session& session, std::string_view payload, bool binary, Now now);
+    // What a client asked for whose message is being handled: for the log.
+    struct Handled {
+        std::string_view action;
+        std::string_view target;
+    };
+    [[nodiscard]] static Handled handled_in(const MessageParser::Message& message);
     void native(Session& session, std::string_view payload, Now now);
     void system_message(Session& session, const MessageParser::Message& message, dsl::Request& request,
                         Now now);
@@ -376,14 +390,8 @@ class Gateway::Impl {
     // Bindings of the policy in force, by route and answers.
     StringMap<std::shared_ptr<const Binding>> bindings_;
     uint32_t next_rebind_ = UINT32_MAX;  // slots from here on may still hold the old policy
-    struct Noticed {
-        int64_t since_ms = 0;
-        uint64_t count = 0;
-        std::string_view event;  // static
-        std::string text;
-    };
-    StringMap<Noticed> noticed_;
-    int64_t tell_at_ms_ = 0;
+    EventLog events_{actions.events, counters.events_lost};
+    Handled handled_;
     std::vector<ConnectionId> condemned_;  // by the reload that is under way, not yet spread
     uint32_t next_drain_ = 0;
     size_t drain_step_ = 0;

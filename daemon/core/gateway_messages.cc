@@ -1,5 +1,6 @@
 // What a client says after the upgrade.
 #include <algorithm>
+#include <array>
 
 #include "daemon/core/gateway_impl.h"
 
@@ -79,6 +80,8 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             list_flush(session);
         } else {
             session.state = Session::State::closing;
+            note_ending(session, "client", "the client has closed it");
+            session.ending->code = close->code;
             leave_channels(session, now);
             send_last(session, close_frame(close->code, ""));
             session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
@@ -122,7 +125,7 @@ void Gateway::Impl::close_for_error(Session& session, const WsError& error, Now 
     Rejection rejection{reason, std::string(error.reason), {}, {}, 0};
     if (reason == Reason::too_big) return close_for(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
-    notice("connection-closed", session, rejection, now);
+    note_ending(session, rejection);
     if (auto banned = count_refusal(session, reason, now)) return close_for(session, std::move(*banned), now);
     close(session, error.code, to_string(reason), error.reason, -1, now);
 }
@@ -133,12 +136,19 @@ void Gateway::Impl::control(Session& session, Now now) {
     if (session.controls_ms <= now.steady_ms + control_ms * controls_at_once) return;
     Rejection rejection{Reason::limited, "too many pings", {}, {}, 0};
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
-    notice("connection-closed", session, rejection, now);
+    note_ending(session, rejection);
     close(session, 1008, "limited", rejection.because, -1, now);
 }
 
 void Gateway::Impl::message(Session& session, std::string_view payload, bool binary, Now now) {
     counters.messages_in.add();
+    ++session.messages_in;
+    handled_ = {"message", {}};
+    take_message(session, payload, binary, now);
+    handled_ = {};
+}
+
+void Gateway::Impl::take_message(Session& session, std::string_view payload, bool binary, Now now) {
     if (!rebind(session, now)) return end_condemned(session, now);
     const dsl::Route& route = *session.binding->route;
     if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, now);
@@ -168,12 +178,25 @@ void Gateway::Impl::native(Session& session, std::string_view payload, Now now) 
     request.connection_age_ms = now.steady_ms - session.opened_ms;
     request.subscriptions = static_cast<int64_t>(session.subscriptions.size());
     request.message_size = static_cast<int64_t>(payload.size());
-    if (known) request.message_type = parsed.value()->type;
+    if (known) {
+        request.message_type = parsed.value()->type;
+        handled_ = handled_in(*parsed.value());
+    }
     // Before anything is decided, and also for what cannot be understood: refused messages count.
     if (!within_limits(session, request, parser_.id(), now)) return;
     if (!known) return reject(session, parser_.id(), bad_message(std::string(parsed.error())), now);
     if (request.message_type.starts_with('$')) return system_message(session, *parsed.value(), request, now);
     application_message(session, *parsed.value(), request, now);
+}
+
+// `$subscribe` to a channel, or a message of the application by its type.
+Gateway::Impl::Handled Gateway::Impl::handled_in(const MessageParser::Message& message) {
+    if (!message.type.starts_with('$')) return {"message", message.type};
+    static constexpr std::array<std::string_view, 7> actions = {"subscribe", "unsubscribe", "publish", "ack",
+                                                                "history",   "presence",    "auth"};
+    for (const std::string_view action : actions)
+        if (message.type.substr(1) == action) return {action, text_member(message, "channel")};
+    return {"message", message.type};
 }
 
 void Gateway::Impl::system_message(Session& session, const MessageParser::Message& message,
@@ -390,7 +413,7 @@ void Gateway::Impl::reject(Session& session, std::string_view re, Rejection reje
     const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), &route, rejection);
-    notice("message-refused", session, rejection, now);
+    tell_refused(session, rejection, now);
     if (auto banned = count_refusal(session, rejection.reason, now))
         return close_for(session, std::move(*banned), now);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return drop_answer(re);

@@ -51,6 +51,7 @@ void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane)
     const bool beyond = !session.queue.empty() && (session.queue.bytes() + frame->size() > burst.bytes ||
                                                    session.queue.frames() >= burst.frames);
     if (beyond) return too_slow(session, now);
+    ++session.messages_out;
     session.queue.push(std::move(frame), now.steady_ms, lane_for(session, lane));
     list_flush(session);
 }
@@ -68,6 +69,7 @@ void Gateway::Impl::send_droppable(Session& session, Frame frame, const dsl::Cha
     // A quarter at once, so that a full queue is not walked over for each.
     if (full) left_out(session, session.queue.drop_oldest(bounds.bytes / 4 * 3, bounds.frames / 4 * 3));
     const bool late = slow == dsl::SlowConsumer::drop;
+    ++session.messages_out;
     session.queue.push(std::move(frame), now.steady_ms, lane_for(session, rules.lane),
                        late ? SendQueue::Give::late : SendQueue::Give::early);
     list_flush(session);
@@ -108,7 +110,7 @@ void Gateway::Impl::blocked(ConnectionId id, Now now) {
 
 void Gateway::Impl::shed(Now now) {
     bindings_.clear();
-    noticed_.clear();
+    events_.forget();
     std::vector<Session*> waiting;
     size_t bytes = 0;
     for (const Slot& slot : slots_) {
@@ -135,8 +137,11 @@ void Gateway::Impl::sent(ConnectionId id, size_t bytes, Now now) {
     Session* session = find(id);
     if (!session) return;
     counters.bytes_out.add(bytes);
-    if (session->state == Session::State::head)
+    if (session->state == Session::State::head) {
         session->opened_ms = now.steady_ms;  // a file on a slow line moves on
+    } else {
+        session->bytes_out += bytes;
+    }
     // It is not read from meanwhile, so that it takes something is all that can be heard of it.
     if (session->stalled) session->last_heard_ms = now.steady_ms;
     if (!session->queue.empty()) return;

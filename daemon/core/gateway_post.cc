@@ -43,12 +43,10 @@ bool Gateway::Impl::wants_post(const HttpHead& head) const {
 }
 
 void Gateway::Impl::refuse_post(Session& session, int status, std::string because, const std::string& headers,
-                                Now) {
-    const Reason reason = status == 413 ? Reason::too_big : Reason::bad_request;
-    counters.refuse(reason);
+                                Now now) {
     session.post.reset();
-    send_last(session, problem_response(status, to_string(reason), {reason, std::move(because), {}, {}, 0},
-                                        false, headers));
+    const Reason reason = status == 413 ? Reason::too_big : Reason::bad_request;
+    refuse_request(session, status, {reason, std::move(because), {}, {}, 0}, headers, now);
 }
 
 // What can be refused by the head is refused before the body comes.
@@ -56,8 +54,10 @@ void Gateway::Impl::answer_post(Session& session, const HttpHead& head, Now now)
     const dsl::Route& route = *route_of(head);
     const std::string headers = cors_headers(route, head.field("origin"), head.authority.text());
     const auto refuse = [&](int status, const char* because) {
-        tell_of_request(session, head, because, now);
-        refuse_post(session, status, because, headers, now);
+        const Rejection rejection{status == 413 ? Reason::too_big : Reason::bad_request, because, {}, {}, 0};
+        counters.refuse(rejection.reason);
+        tell_of_request(session, head, rejection, now);
+        send_last(session, problem_response(status, to_string(rejection.reason), rejection, false, headers));
     };
     const auto target = parse_session(head.field("wayleave-session"));
     if (!target || head.count("wayleave-session") != 1)
@@ -148,11 +148,9 @@ void Gateway::Impl::take(const ErrandAnswer& answer, Now now) {
 }
 
 void Gateway::Impl::late_answer(Session& session, Now now) {
-    counters.refuse(Reason::unavailable);
-    send_last(session,
-              problem_response(503, "unavailable",
-                               {Reason::unavailable, "the message was not answered in time", {}, {}, 0},
-                               false, session.post->headers));
+    const std::string headers = session.post->headers;
+    refuse_request(session, 503, {Reason::unavailable, "the message was not answered in time", {}, {}, 0},
+                   headers, now);
     session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     reschedule(session, now);
 }

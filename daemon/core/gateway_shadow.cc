@@ -108,10 +108,10 @@ void Gateway::Impl::compare(const Session& session, std::string_view what, bool 
     if (other == allowed) return;
     counters.shadow_differences.add();
     const std::string_view by = place_of(shadow, verdict);
-    notice("shadow-differs", std::string(rule) + "|" + std::string(by),
-           "session " + session_text(session.number) + ": " + std::string(what) + " is " +
-               said(allowed, rule) + ", and by the shadow policy " + said(other, by),
-           now);
+    Event event = about(
+        session, "shadow-differs",
+        std::string(what) + " is " + said(allowed, rule) + ", and by the shadow policy " + said(other, by));
+    events_.tell(std::move(event), std::string(rule) + "|" + std::string(by), now);
 }
 
 }  // namespace wayleave

@@ -86,11 +86,11 @@ std::string Gateway::Impl::cors_headers(const dsl::Route& route, std::string_vie
 // True when the connection is a stream from now on.
 bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now now) {
     if (head.count("origin") > 1 || head.chunked || head.content_length.value_or(0) > 0) {
-        counters.refuse(Reason::bad_request);
-        const std::string because = "a stream is asked for with one Origin and no body";
-        tell_of_request(session, head, because, now);
-        send_last(session,
-                  problem_response(400, "bad_request", {Reason::bad_request, because, {}, {}, 0}, false, ""));
+        const Rejection rejection{
+            Reason::bad_request, "a stream is asked for with one Origin and no body", {}, {}, 0};
+        counters.refuse(rejection.reason);
+        tell_of_request(session, head, rejection, now);
+        send_last(session, problem_response(400, "bad_request", rejection, false, ""));
         return false;
     }
     const dsl::Route& route = *route_of(head);

@@ -35,11 +35,7 @@ Proof proof_of(const Runtime& runtime, const Credential& credential, const Shown
 
 // Where several issuers give names, the same name is somebody else's with each: "REALM|alice". A realm is the
 // policy's word, so that only its own bars need another spelling for the two parts to stay apart.
-std::string user_of(const dsl::Route& route, const dsl::TokenDecl& token, const Claims& claims) {
-    std::string user;
-    for (size_t i = 0; i < token.claims.size(); ++i) {
-        if (token.claims[i].name == token.user) user = std::get<std::string>(claims.values[i].held);
-    }
+std::string in_realm(const dsl::Route& route, const dsl::TokenDecl& token, std::string user) {
     if (user.empty() || !route.several_realms) return user;
     std::string out;
     for (const char c : token.realm)
@@ -47,11 +43,24 @@ std::string user_of(const dsl::Route& route, const dsl::TokenDecl& token, const 
     return out + "|" + user;
 }
 
+std::string user_of(const dsl::Route& route, const dsl::TokenDecl& token, const Claims& claims) {
+    for (size_t i = 0; i < token.claims.size(); ++i) {
+        if (token.claims[i].name == token.user)
+            return in_realm(route, token, std::get<std::string>(claims.values[i].held));
+    }
+    return {};
+}
+
 std::variant<Identified, Rejection> read_proof(const Runtime& runtime, const dsl::Route& route, size_t place,
                                                uint32_t number, const Proof& proof, Now now) {
     const dsl::TokenDecl& token = runtime.policy->tokens[number];
     auto claims = read_claims(token, proof.payload, now.wall_ms);
-    if (!claims) return unauthenticated(claims.error());
+    if (!claims) {
+        Rejection why = unauthenticated(claims.error());
+        why.user = in_realm(route, token, user_in(token, proof.payload));
+        why.nameless = is_secret_user(token);
+        return why;
+    }
     if (token.single_use && runtime.used_tokens &&
         runtime.used_tokens->was_used(token.name, claims->id, now.wall_ms)) {
         return used_before();

@@ -18,6 +18,8 @@ struct Rejection {
     std::optional<dsl::Outcome> then;  // the rule's own outcome
     int64_t retry_after_ms = 0;        // 0: no hint
     std::string decision = {};         // see decision_id(); set by who tells it
+    std::string user = {};             // whom a proof names that is true and was refused: for the log alone
+    bool nameless = false;             // see Identified
 };
 
 // Whether the verdict is that of an `allow`.

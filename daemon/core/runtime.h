@@ -48,6 +48,7 @@ struct GatewaySettings {
     int64_t close_timeout_ms = 5'000;
     int64_t drain_ms = 30'000;
     int64_t broker_timeout_ms = 2'000;
+    bool log_connections = true;  // a line for each that is opened and closed
 };
 
 struct Runtime {

@@ -69,6 +69,18 @@ struct Condemned {
     int64_t at_ms = 0;     // steady time
 };
 
+// Why it ends, for the log: the first reason that there was. Null while nobody has ended it.
+struct Ending {
+    std::string reason;  // a word
+    std::string because;
+    std::string decision;
+    std::string rule;
+    uint16_t code = 0;   // of the close frame; 0: none
+    std::string action;  // what it was doing
+    std::string target;
+    bool refused = false;
+};
+
 // A question about a credential is out, or was: the handshake waits for it, or an `$auth` does.
 struct Awaiting {
     uint64_t question = 0;                   // its number; 0: it is answered
@@ -133,6 +145,7 @@ struct Session {
     std::vector<Subscription> subscriptions;  // by address of the channel: a client may have very many
     std::unique_ptr<Shadow> shadow;           // null but for the share that is compared
     std::unique_ptr<Condemned> condemned;     // null but for a while after a reload
+    std::unique_ptr<Ending> ending;           // null until it is known
     std::vector<std::string> entered;         // keys of `limit connections`
     std::vector<std::string> seats;           // keys of those among them where the oldest makes room
     std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
@@ -142,6 +155,10 @@ struct Session {
     uint32_t lanes_of = 0;    // generation of the policy whose lanes the queue knows
     uint32_t unanswered = 0;  // publications that the broker has not accepted yet
     uint32_t left_out = 0;    // messages that were dropped, and it was not told
+    uint32_t messages_in = 0;
+    uint32_t messages_out = 0;  // frames queued, or events of a stream
+    uint64_t bytes_in = 0;      // since it is open
+    uint64_t bytes_out = 0;
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded

@@ -100,7 +100,7 @@ void Listener::readable() {
             parts_.counters.accept_refused.add();
             refuse_socket(socket, tls_);
             if (parts_.door.may_report(parts_.now.steady_ms)) {
-                parts_.report({EdgeSeverity::warning, "connections-full", parts_.door.refusal(verdict)});
+                parts_.report({"connections-full", parts_.door.refusal(verdict), Severity::warning});
             }
             continue;
         }
@@ -114,9 +114,10 @@ void Listener::readable() {
 void Listener::back_off(int error) {
     parts_.counters.accept_failures.add();
     if (parts_.door.may_report(parts_.now.steady_ms)) {
-        parts_.report({EdgeSeverity::warning, "accept-failed",
+        parts_.report({"accept-failed",
                        std::string("cannot accept connections: ") + std::strerror(error) +
-                           "; trying again, raise the limit on open files if it stays"});
+                           "; trying again, raise the limit on open files if it stays",
+                       Severity::warning});
     }
     if (error == EMFILE || error == ENFILE) parts_.reserve.refuse_one(socket_, tls_);
     io_.watch(0);

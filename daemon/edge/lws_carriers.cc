@@ -41,8 +41,8 @@ void take_lws_line(int level, const char* line) noexcept {
         if (!keep_here->empty()) *keep_here += "; ";
         *keep_here += text;
     } else if (report_here != nullptr) {
-        const auto severity = level == LLL_ERR ? EdgeSeverity::error : EdgeSeverity::warning;
-        (*report_here)({severity, "libwebsockets", std::move(text)});
+        const auto severity = level == LLL_ERR ? Severity::error : Severity::warning;
+        (*report_here)({"libwebsockets", std::move(text), severity});
     }
 }
 

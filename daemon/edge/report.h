@@ -3,20 +3,12 @@
 #pragma once
 
 #include <functional>
-#include <string>
-#include <string_view>
+
+#include "daemon/core/event.h"
 
 namespace wayleave {
 
-enum class EdgeSeverity { info, warning, error };
-
-struct EdgeEvent {
-    EdgeSeverity severity = EdgeSeverity::info;
-    std::string_view name;  // of the kind of event, in kebab-case
-    std::string message;
-};
-
 // Called on any thread; must not block.
-using EdgeReport = std::function<void(const EdgeEvent&)>;
+using EdgeReport = std::function<void(const Event&)>;
 
 }  // namespace wayleave

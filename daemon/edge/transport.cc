@@ -190,8 +190,9 @@ void Transports::Impl::gone(Connection& connection) {
 // Silence, plain bytes, a certificate that is not accepted: lws does not say which.
 void Transports::Impl::tls_failed(const Connection& connection) {
     parts_.counters.tls_failed.add();
-    parts_.report({EdgeSeverity::info, "tls-failed",
-                   "a connection of " + connection.source.text() + " ended before TLS was agreed"});
+    Event event{"tls-failed", "a connection ended before TLS was agreed"};
+    event.of_client = true;
+    parts_.report(event.with("ip", connection.source.text()));
 }
 
 Transports::Impl::Connection* Transports::Impl::find(ConnectionId id) const {
@@ -216,11 +217,10 @@ void Transports::Impl::work_off() {
     for (size_t i = 0; i < actions.abort.size(); ++i) {
         if (Connection* connection = find(actions.abort[i])) connection->carrier->close();
     }
-    for (Notice& notice : actions.notices)
-        parts_.report({EdgeSeverity::info, notice.event, std::move(notice.text)});
+    for (const Event& event : actions.events) parts_.report(event);
     actions.flush.clear();
     actions.abort.clear();
-    actions.notices.clear();
+    actions.events.clear();
 }
 
 // Writes what is queued, as far as the socket takes it. False: the connection cannot be used any more.

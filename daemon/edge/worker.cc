@@ -164,9 +164,11 @@ Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
 void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
     door_.leave();
     counters_.proxy_refused.add();
-    report_({EdgeSeverity::warning, "proxy-refused",
-             "refused a connection of " + peer.ip.text() +
-                 " to a listener with proxy_protocol: " + std::string(reason)});
+    Event event{"proxy-refused",
+                "a connection to a listener with proxy_protocol is refused: " + std::string(reason),
+                Severity::warning};
+    event.of_client = true;
+    report_(event.with("ip", peer.ip.text()));
 }
 
 void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer) {
@@ -174,7 +176,7 @@ void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Pee
     counters_.accept_refused.add();
     refuse_socket(socket, tls);
     if (door_.may_report(now_.steady_ms))
-        report_({EdgeSeverity::warning, "connections-of-source", door_.refusal(peer.ip)});
+        report_({"connections-of-source", door_.refusal(peer.ip), Severity::warning});
 }
 
 void Worker::Impl::close_anterooms() {

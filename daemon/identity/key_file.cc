@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "daemon/identity/credential_file.h"
+
 namespace wayleave {
 
 namespace {
@@ -26,6 +28,11 @@ struct OpenFile {
 };
 
 Failure<std::string> system_error(const std::string& path, int error) {
+    if (error == EACCES) {
+        return failure(fmt::format(
+            "{}: {}; give it to the daemon's user, or with systemd by LoadCredential= and `file credential`", path,
+            std::strerror(error)));
+    }
     return failure(fmt::format("{}: {}; check the path and who may read it", path, std::strerror(error)));
 }
 
@@ -112,7 +119,9 @@ void SecretText::wipe() noexcept {
 }
 
 Result<KeyFile> read_key_file(const std::string& path) {
-    const OpenFile file(path);
+    const auto located = locate_file(path);
+    if (!located) return failure(fmt::format("{}: {}", path, located.error()));
+    const OpenFile file(*located);
     if (file.fd < 0) return system_error(path, errno);
     struct stat info {};
     if (fstat(file.fd, &info) != 0) return system_error(path, errno);
@@ -127,13 +136,14 @@ Result<KeyFile> read_key_file(const std::string& path) {
         if (auto form = refuse_other_forms(path, bytes); !form) return failure(form.error());
         if (bytes.back() == '\n') bytes.pop_back();
     }
-    return KeyFile{path, kind, (info.st_mode & 066) != 0, SecretText(std::move(bytes))};
+    const mode_t exposing = is_credential(path) ? 06 : 066;
+    return KeyFile{path, kind, (info.st_mode & exposing) != 0, SecretText(std::move(bytes))};
 }
 
 Status refuse_if_exposed(const KeyFile& file) {
     if (!file.exposed) return success();
     return failure(fmt::format(
-        "{0}: holds secret key material and is readable by group or others; run chmod 600 {0} (E017)",
+        "{0}: holds secret key material and is readable by group or others; run chmod 600 {0}, or with systemd give it by LoadCredential= and `file credential` (E017)",
         file.path));
 }
 

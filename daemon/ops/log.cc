@@ -8,6 +8,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdlib>
@@ -20,7 +21,8 @@ namespace wayleave {
 namespace {
 
 constexpr size_t queue_lines = 8192;
-constexpr unsigned lines_per_second = 10;
+constexpr unsigned own_lines = 10;  // a second
+constexpr unsigned client_lines = 200;
 constexpr size_t max_events = 256;
 constexpr auto flush_wait = std::chrono::seconds(2);
 
@@ -35,7 +37,13 @@ void write_stderr(std::string text) {
     }
 }
 
+// libsystemd takes it for a success that nobody is there.
+bool has_journal() {
+    return access("/run/systemd/journal/socket", F_OK) == 0;
+}
+
 bool send_to_journal(const LogLine& line) {
+    if (!has_journal()) return false;
     auto entries = format_journal(line);
     std::vector<iovec> parts;
     parts.reserve(entries.size());
@@ -85,6 +93,11 @@ class EventSink final : public spdlog::sinks::base_sink<std::mutex> {
         line.time = message.time;
         line.level = level_of(message.level);
         if (format_ == LogFormat::journald && send_to_journal(line)) return;
+        if (format_ == LogFormat::journald && !told_) {
+            told_ = true;
+            write_stderr(
+                "wayleave: the journal does not take lines of the log; they are written here instead");
+        }
         write_stderr(format_ == LogFormat::json ? format_json(line) : format_text(line, colour_));
     }
 
@@ -96,6 +109,7 @@ class EventSink final : public spdlog::sinks::base_sink<std::mutex> {
 
     const LogFormat format_;
     const bool colour_;
+    bool told_ = false;  // that the journal is missing
     std::mutex flush_mutex_;
     std::condition_variable flushed_;
     uint64_t flushes_ = 0;
@@ -103,6 +117,7 @@ class EventSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 struct Log {
     LogGate gate;
+    std::atomic<unsigned> client_lines{wayleave::client_lines};
     std::shared_ptr<EventSink> sink;
     std::shared_ptr<spdlog::async_logger> logger;
     // Goes first: its destructor writes what is queued and joins its thread. Each queued line holds the
@@ -117,9 +132,10 @@ Log& the_log() {
 }
 
 void write_event(Log& log, Level level, std::string_view event, std::string_view message,
-                 std::initializer_list<LogField> fields) {
+                 std::span<const LogField> fields, unsigned lines) {
     uint64_t suppressed = 0;
-    if (level != Level::error && !log.gate.pass(event, std::chrono::steady_clock::now(), suppressed)) return;
+    if (level != Level::error && !log.gate.pass(event, lines, std::chrono::steady_clock::now(), suppressed))
+        return;
     const std::string packed = pack_line(event, message, fields, suppressed);
     if (log.logger) {
         log.logger->log(spdlog_level(level), spdlog::string_view_t(packed.data(), packed.size()));
@@ -129,6 +145,17 @@ void write_event(Log& log, Level level, std::string_view event, std::string_view
     line.time = std::chrono::system_clock::now();
     line.level = level;
     write_stderr(format_text(line, false));
+}
+
+void log_line(Level level, std::string_view event, std::string_view message, std::span<const LogField> fields,
+              unsigned lines) {
+    auto& log = the_log();
+    if (log.logger && !log.logger->should_log(spdlog_level(level))) return;
+    try {
+        write_event(log, level, event, message, fields, lines);
+    } catch (...) {
+        // Out of memory: losing a line is better than losing the connection that wanted it.
+    }
 }
 
 }  // namespace
@@ -159,13 +186,12 @@ void set_log_level(Level level) {
 
 void log_event(Level level, std::string_view event, std::string_view message,
                std::initializer_list<LogField> fields) {
-    auto& log = the_log();
-    if (log.logger && !log.logger->should_log(spdlog_level(level))) return;
-    try {
-        write_event(log, level, event, message, fields);
-    } catch (...) {
-        // Out of memory: losing a line is better than losing the connection that wanted it.
-    }
+    log_line(level, event, message, {fields.begin(), fields.size()}, own_lines);
+}
+
+void log_client_event(Level level, std::string_view event, std::string_view message,
+                      std::span<const LogField> fields) {
+    log_line(level, event, message, fields, the_log().client_lines.load(std::memory_order_relaxed));
 }
 
 bool flush_log() {
@@ -176,12 +202,16 @@ bool flush_log() {
     return log.sink->wait_beyond(before);
 }
 
-uint64_t log_dropped() {
-    const auto& log = the_log();
-    return log.pool ? log.pool->overrun_counter() : 0;
+void set_log_rate(unsigned lines) {
+    the_log().client_lines.store(lines, std::memory_order_relaxed);
 }
 
-bool LogGate::pass(std::string_view event, TimePoint now, uint64_t& suppressed) {
+LogLoss log_lost() {
+    const auto& log = the_log();
+    return {log.pool ? log.pool->overrun_counter() : 0, log.gate.refused()};
+}
+
+bool LogGate::pass(std::string_view event, unsigned lines, TimePoint now, uint64_t& suppressed) {
     const std::lock_guard lock(mutex_);
     auto found = windows_.find(event);
     if (found == windows_.end()) {
@@ -195,8 +225,9 @@ bool LogGate::pass(std::string_view event, TimePoint now, uint64_t& suppressed) 
         window.passed = 0;
     }
     suppressed = 0;
-    if (window.passed == lines_per_second) {
+    if (window.passed >= lines) {
         ++window.suppressed;
+        refused_.fetch_add(1, std::memory_order_relaxed);
         return false;
     }
     ++window.passed;

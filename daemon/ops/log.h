@@ -4,11 +4,13 @@
 // throws.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,32 +24,43 @@ struct LogField {
     std::string value;     // anything; escaped before it is written
 };
 
+// Lines that nobody can read any more, since the start.
+struct LogLoss {
+    uint64_t queue = 0;  // whoever reads the log is slower than the daemon writes it
+    uint64_t rate = 0;   // an event came more often than it may
+};
+
 // journald if stderr is a stream of the journal, else text.
 [[nodiscard]] LogFormat default_log_format();
 
 // May be called again (after a fork, in tests); the earlier lines are written first.
 void init_log(Level level, LogFormat format);
 void set_log_level(Level level);  // at reload
+// Lines a second of each event about clients; others get 10.
+void set_log_rate(unsigned lines);  // likewise
 
-// `event` names the kind of line, in kebab-case. Up to warn, each event gets 10 lines a second; the next line
-// that passes says how many were suppressed. Before init_log() the line goes to stderr at once.
+// `event` names the kind of line, in kebab-case. Up to warn, each event gets so many lines a second; the next
+// line that passes says how many were suppressed. Before init_log() the line goes to stderr at once.
 void log_event(Level level, std::string_view event, std::string_view message,
                std::initializer_list<LogField> fields = {});
+// About one client.
+void log_client_event(Level level, std::string_view event, std::string_view message,
+                      std::span<const LogField> fields);
 
 // Waits until everything logged so far is written, at most 2 s. False: whoever reads the log hangs, and the
 // writing thread with him; only _exit() gets past it.
 bool flush_log();
 
-// Lines lost since init_log() because the queue was full.
-[[nodiscard]] uint64_t log_dropped();
+[[nodiscard]] LogLoss log_lost();
 
-// At most 10 lines a second for each event.
+// At most so many lines a second for each event.
 class LogGate {
   public:
     using TimePoint = std::chrono::steady_clock::time_point;
 
     // If it returns true, `suppressed` is the number of lines refused since the last one that passed.
-    [[nodiscard]] bool pass(std::string_view event, TimePoint now, uint64_t& suppressed);
+    [[nodiscard]] bool pass(std::string_view event, unsigned lines, TimePoint now, uint64_t& suppressed);
+    [[nodiscard]] uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
   private:
     struct Window {
@@ -56,6 +69,7 @@ class LogGate {
         uint64_t suppressed = 0;
     };
 
+    std::atomic<uint64_t> refused_{0};
     std::mutex mutex_;
     std::map<std::string, Window, std::less<>>
         windows_;  // at most max_events; further events share one window

@@ -43,6 +43,12 @@ std::string json_string(std::string_view text) {
     return out + '"';
 }
 
+std::string fields_text(const LogLine& line) {
+    std::string text;
+    for (const auto& [key, value] : line.fields) text += fmt::format(" {}={}", key, in_quotes(value));
+    return text;
+}
+
 std::string_view colour_of(Level level) {
     switch (level) {
         case Level::error: return "\x1b[31m";
@@ -87,8 +93,8 @@ std::string_view to_string(Level level) {
     return "info";
 }
 
-std::string pack_line(std::string_view event, std::string_view message,
-                      std::initializer_list<LogField> fields, uint64_t suppressed) {
+std::string pack_line(std::string_view event, std::string_view message, std::span<const LogField> fields,
+                      uint64_t suppressed) {
     std::string packed = escape_peer_text(event);
     packed += separator;
     packed += escape_peer_text(message, max_message_bytes);
@@ -124,9 +130,7 @@ std::string format_text(const LogLine& line, bool colour) {
     std::string text =
         fmt::format("{} {}{:<5}{} {}", time_text(line.time), colour ? colour_of(line.level) : "",
                     to_string(line.level), colour ? "\x1b[0m" : "", line.message);
-    text += " event=" + line.event;
-    for (const auto& [key, value] : line.fields) text += fmt::format(" {}={}", key, in_quotes(value));
-    return text;
+    return text + " event=" + line.event + fields_text(line);
 }
 
 std::string format_json(const LogLine& line) {
@@ -143,7 +147,7 @@ std::string format_json(const LogLine& line) {
 
 std::vector<std::string> format_journal(const LogLine& line) {
     std::vector<std::string> entries = {
-        "MESSAGE=" + line.message,
+        "MESSAGE=" + line.message + fields_text(line),  // `journalctl` shows nothing else
         fmt::format("PRIORITY={}", journal_priority(line.level)),
         "SYSLOG_IDENTIFIER=wayleave",
         "WAYLEAVE_EVENT=" + line.event,

@@ -24,7 +24,7 @@ struct LogLine {
 // A line on its way through spdlog, which carries one string: event, message and fields, all escaped, so that
 // the separator (a control byte) cannot occur in them.
 [[nodiscard]] std::string pack_line(std::string_view event, std::string_view message,
-                                    std::initializer_list<LogField> fields, uint64_t suppressed);
+                                    std::span<const LogField> fields, uint64_t suppressed);
 [[nodiscard]] LogLine unpack_line(std::string_view packed);
 
 // Without a newline at the end.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/explain/test_run.h"
+#include "daemon/identity/credential_file.h"
 #include "daemon/identity/key_set.h"
 #include "daemon/ops/lasting.h"
 #include "daemon/ops/read_file.h"
@@ -218,7 +219,8 @@ std::shared_ptr<const TokenVerifier> no_trust(const dsl::Policy& policy) {
 }
 
 Result<std::string> read_list(const std::string& path) {
-    return read_whole_file(path, max_list_bytes);
+    const auto located = locate_file(path);
+    return located ? read_whole_file(*located, max_list_bytes) : located;
 }
 
 GatewaySettings gateway_settings(const Settings& settings) {
@@ -233,7 +235,8 @@ GatewaySettings gateway_settings(const Settings& settings) {
             .handshake_timeout_ms = settings.handshake_timeout.count(),
             .close_timeout_ms = settings.close_timeout.count(),
             .drain_ms = settings.drain.count(),
-            .broker_timeout_ms = settings.broker_timeout.count()};
+            .broker_timeout_ms = settings.broker_timeout.count(),
+            .log_connections = settings.log_connections};
 }
 
 // What this version would not do although the policy says it: an error for who wants to run it, a warning for

@@ -38,6 +38,7 @@
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
+#include "daemon/ops/report_event.h"
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/snapshot.h"
 #include "dsl/canonical.h"
@@ -56,13 +57,6 @@ constexpr int64_t second_ms = 1000;
 constexpr int64_t trim_every_ms = 2000;
 constexpr int64_t extend_ms = 5000;
 constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
-
-void log_edge_event(const EdgeEvent& event) {
-    const Level level = event.severity == EdgeSeverity::error     ? Level::error
-                        : event.severity == EdgeSeverity::warning ? Level::warn
-                                                                  : Level::info;
-    log_event(level, event.name, event.message);
-}
 
 Failure<StartError> refuse(int exit_code, std::string text) {
     return failure(StartError{exit_code, std::move(text)});
@@ -176,7 +170,7 @@ class Server::Impl {
     bool last_reload_refused_ = false;
 
     // In the order of birth; each uses those above it.
-    const EdgeReport report_ = log_edge_event;
+    const EdgeReport report_ = make_event_report();
     std::unique_ptr<Broker> broker_;
     std::optional<Canary> canary_;
     Exchange exchange_;
@@ -409,6 +403,7 @@ ReloadReport Server::Impl::try_reload() {
     for (const auto& worker : workers_) worker->replace(runtime_, tls);
     await_workers();
     set_log_level(settings_.log_level);
+    set_log_rate(static_cast<unsigned>(settings_.log_rate));
     log_event(Level::info, "reloaded",
               same ? "the configuration was read again; the policy means the same"
                    : "the new configuration is in force",
@@ -628,7 +623,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_in_force = bans_.in_force();
     shot.bans_begun = bans_.begun();
     shot.ban_overflows = bans_.overflows();
-    shot.log_dropped = log_dropped();
+    shot.log_lost = log_lost();
     shot.broker = broker_->totals();
     shot.identity = lasting_.totals();
     shot.policy_directory = settings_.policy_directory;

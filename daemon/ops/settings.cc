@@ -23,6 +23,7 @@
 
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/settings_table.h"
+#include "daemon/identity/credential_file.h"
 #include "daemon/ops/settings_value.h"
 #include "dsl/near_name.h"
 
@@ -420,7 +421,9 @@ class Reader {
     std::string store_path(const SettingRow& row, const std::string& text, ListenerSettings* listener,
                            size_t line) {
         if (text.empty()) return fmt::format("`{}` is empty; write a path or remove the line", row.name);
-        const std::string whole = (directory_ / text).lexically_normal().string();
+        const auto located = locate_file(text);
+        if (!located) return fmt::format("`{}`: {}", row.name, located.error());
+        const std::string whole = (directory_ / *located).lexically_normal().string();
         if (whole.size() > row.max) {
             return fmt::format("`{}` is a path of {} bytes; at most {} are possible, choose a shorter one",
                                row.name, whole.size(), row.max);

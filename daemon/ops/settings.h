@@ -55,6 +55,8 @@ struct Settings {
     size_t broker_max_database = 0;  // bytes; 0: no bound
     Level log_level = Level::info;
     LogFormat log_format = LogFormat::text;
+    bool log_connections = true;
+    size_t log_rate = 0;                   // lines a second
     std::string control_socket;            // empty: none
     std::string admin_address;             // empty: none
     std::vector<std::string> admin_hosts;  // as Authority::name

@@ -25,7 +25,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 39> rows = {{
+const std::array<SettingRow, 41> rows = {{
     {"workers",
      integer,
      "threads",
@@ -220,6 +220,26 @@ const std::array<SettingRow, 39> rows = {{
      &Settings::log_level},
     {"log.format", word, "", 0, 0, "", format_words, false,
      "Form of the log; journald if stderr is the journal, else text.", &Settings::log_format},
+    {"log.connections",
+     boolean,
+     "",
+     0,
+     0,
+     "true",
+     {},
+     true,
+     "Whether each connection that is opened or closed is a line.",
+     &Settings::log_connections},
+    {"log.rate",
+     integer,
+     "lines",
+     1,
+     1'000'000,
+     "200",
+     {},
+     true,
+     "Most lines a second of each kind about clients.",
+     &Settings::log_rate},
     {"control.socket",
      path,
      "",

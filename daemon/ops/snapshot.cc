@@ -315,8 +315,14 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
     families.counter("wayleave_ban_overflows_total",
                      "Times that the table of bans was full and somebody was forgotten.",
                      snapshot.ban_overflows);
-    families.counter("wayleave_log_dropped_total", "Log lines lost because the queue was full.",
-                     snapshot.log_dropped);
+    auto& lost = families.family("wayleave_log_dropped_total", "Log lines that were lost, by cause.",
+                                 MetricType::Counter);
+    for (const auto& [cause, lines] : {std::pair{"queue", snapshot.log_lost.queue},
+                                       {"rate", snapshot.log_lost.rate},
+                                       {"turn", snapshot.totals.events_lost}}) {
+        lost.metric.push_back(
+            Families::metric(MetricType::Counter, static_cast<double>(lines), {{"cause", cause}}));
+    }
 }
 
 std::string time_json(int64_t wall_ms) {
@@ -369,6 +375,7 @@ void Totals::add(const Counters& counters) {
     shadow_compared += counters.shadow_compared.get();
     shadow_differences += counters.shadow_differences.get();
     shadow_skipped += counters.shadow_skipped.get();
+    events_lost += counters.events_lost.get();
     for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
     messages_in += counters.messages_in.get();
     bytes_in += counters.bytes_in.get();
@@ -436,7 +443,8 @@ std::string status_json(const Snapshot& snapshot) {
     out += fmt::format(
         R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_evictions":{},"bans_in_force":{},"bans_begun":{},"log_dropped":{}}},)",
         totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_evictions,
-        snapshot.bans_in_force, snapshot.bans_begun, snapshot.log_dropped);
+        snapshot.bans_in_force, snapshot.bans_begun,
+        snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.totals.events_lost);
     return out + fmt::format(R"("refusals":{}}})", refusals_json(totals)) + "\n";
 }
 

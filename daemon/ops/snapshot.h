@@ -14,6 +14,7 @@
 #include "daemon/core/broker.h"
 #include "daemon/core/canary.h"
 #include "daemon/core/counters.h"
+#include "daemon/ops/log.h"
 #include "daemon/ops/memory_budget.h"
 
 namespace wayleave {
@@ -64,6 +65,7 @@ struct Totals {
     uint64_t shadow_compared = 0;
     uint64_t shadow_differences = 0;
     uint64_t shadow_skipped = 0;
+    uint64_t events_lost = 0;
     std::map<DecisionBook::Key, uint64_t> decisions;
 
     void add(const Counters& counters);
@@ -108,7 +110,7 @@ struct Snapshot {
     size_t bans_in_force = 0;
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;
-    uint64_t log_dropped = 0;
+    LogLoss log_lost;
     BrokerTotals broker;
     IdentityTotals identity;
 

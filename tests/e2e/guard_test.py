@@ -119,7 +119,8 @@ async def test_the_newest_connection_wins_across_workers():
             code, bye = await close_of(clients[-2])
             assert code == 4409 and bye["reason"] == "replaced" and bye["reconnect"] is False, bye
         daemon.wait_log("event=connection-closed")
-        assert "replaced: a newer connection has taken the place of this one (decision " in daemon.log()
+        daemon.wait_log("a newer connection has taken the place of this one")
+        assert " user=u1 ip=127.0.0.1 route=one reason=replaced decision=" in daemon.log(), daemon.log()
         stranger = await Client.open(daemon, "/one", user="u2")
         await clients[-1].socket.ping()
         wait_until(lambda: daemon.metric("wayleave_connections") == 2, "the others are gone")
@@ -193,9 +194,9 @@ def test_trusted_proxies_say_who_is_behind_them():
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 101
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7, 198.51.100.1\r\n")) == 403
         assert raw_status(daemon, upgrade("/inside", "Forwarded: for=203.0.113.7\r\n")) == 403
-        daemon.wait_log("198.51.100.1 may not connect")  # the log names the client, not the proxy
+        daemon.wait_log("ip=198.51.100.1 route=inside action=connect")  # the log names the client, not the proxy
         assert raw_status(daemon, b"GET /inside HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n") == 426
-        daemon.wait_log("203.0.113.9 asked for /inside: this address speaks WebSocket")
+        daemon.wait_log("this address speaks WebSocket event=request-refused ip=203.0.113.9 action=request target=/inside")
         daemon.edit("wayleave.toml", "trusted_proxies", 'forwarded = "forwarded"\ntrusted_proxies')
         assert daemon.reload().returncode == 0
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 403
@@ -256,9 +257,10 @@ def test_what_is_refused_is_told_once_and_counted():
         raw_status(daemon, upgrade("/ws").replace(b"Version: 13", b"Version: 8"))
         raw_status(daemon, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
         daemon.wait_log("event=request-refused", 2)
-        daemon.wait_log("unknown_route: no route has this address; and 2 more like it")
+        daemon.wait_log("no route has this address; this is the last of 2 more")
         log = daemon.log()
-        assert log.count("unknown_route") == 2 and "127.0.0.1 sent a request that is refused: " in log, log
+        assert log.count("reason=unknown_route") == 2, log
+        assert "event=request-refused ip=127.0.0.1 action=request reason=bad_request" in log, log
 
 
 def test_preflight_follows_from_the_origins():
@@ -277,7 +279,7 @@ def test_preflight_follows_from_the_origins():
         assert ask("/open", "http://app.example.com") == (204, "http://app.example.com", None)
         assert ask("/shop", "https://evil.example.com") == (403, None, None)
         assert ask("/open", "https://app.example.com.evil.com") == (403, None, None)
-        daemon.wait_log("asked for /shop: pages of this origin may not connect here (decision ")
+        daemon.wait_log("ip=127.0.0.1 action=request target=/shop reason=forbidden decision=")
         assert ask("/nothing", "https://shop.example.com") == (404, None, None)
 
 

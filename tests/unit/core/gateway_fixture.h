@@ -138,7 +138,7 @@ inline std::string masked(Opcode opcode, std::string payload, bool final = true)
 }
 
 struct World {
-    explicit World(const std::string& policy, GatewaySettings settings = {}) {
+    explicit World(const std::string& policy, GatewaySettings settings = {.log_connections = false}) {
         runtime->policy = policy_from(policy);
         runtime->verifier = verifier;
         runtime->settings = settings;

@@ -4,6 +4,7 @@
 using namespace wayleave;
 using namespace wayleave::test;
 using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
 
 namespace {
@@ -85,42 +86,116 @@ TEST_CASE("who may not come in is told why") {
     CHECK_THAT(world.read(good), StartsWith("HTTP/1.1 101 "));
 }
 
-TEST_CASE("the operator is told who was turned away, without what could steer a terminal") {
+// "key=value …" of an event's fields.
+std::string fields_of(const Event& event) {
+    std::string text;
+    for (const EventField& field : event.fields) {
+        if (field.key == "session") continue;  // random
+        text += (text.empty() ? "" : " ") + std::string(field.key) + "=" +
+                (field.secret ? "hidden" : field.value);
+    }
+    return text;
+}
+
+TEST_CASE("the operator is told who was turned away") {
     World world(chat);
-    (void)world.connect("/no%E2%80%AEwhere");
+    (void)world.connect("/nowhere");
     (void)world.connect("/chat?token=bad");
-    const auto& notices = world.gateway->actions().notices;
-    REQUIRE(notices.size() == 2);
-    CHECK(notices[0].event == "handshake-refused");
-    CHECK(notices[0].text ==
-          "10.0.0.1 may not connect to /no\\u{202E}where: unknown_route: no route has this address");
-    CHECK(notices[1].text ==
-          "10.0.0.1 may not connect to /chat: unauthenticated: the signature is wrong (decision " +
-              decision_id(*world.runtime->policy, "test.route:10:7") + ")");
+    const auto& events = world.gateway->actions().events;
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].name == "handshake-refused");
+    CHECK(events[0].message == "connect: no route has this address");
+    CHECK(fields_of(events[0]) == "ip=10.0.0.1 action=connect target=/nowhere reason=unknown_route");
+    const std::string id = decision_id(*world.runtime->policy, "test.route:10:7");
+    CHECK(events[1].message == "connect: the signature is wrong");
+    CHECK(fields_of(events[1]) ==
+          "ip=10.0.0.1 route=chat action=connect target=/chat reason=unauthenticated decision=" + id);
     // The same again is counted and told later, in one line; what is told in a turn is bounded.
     (void)world.connect("/chat?token=bad");
     (void)world.connect("/chat?token=bad");
-    CHECK(notices.size() == 2);
+    CHECK(events.size() == 2);
     world.later(11'000);  // also when nobody comes again
-    REQUIRE(notices.size() == 3);
-    CHECK_THAT(notices[2].text, Contains("the signature is wrong") && Contains("; and 2 more like it"));
+    REQUIRE(events.size() == 3);
+    CHECK_THAT(events[2].message, Contains("the signature is wrong") && Contains("the last of 2 more"));
+    CHECK_THAT(fields_of(events[2]), EndsWith(" more=2"));
     (void)world.connect("/chat?token=bad");
-    CHECK(notices.size() == 4);
-    for (int i = 0; i < 200; ++i) (void)world.connect("/nowhere", "", "10.0.1." + std::to_string(i));
-    CHECK(notices.size() == 64);
+    CHECK(events.size() == 4);
+    for (int i = 0; i < 400; ++i)
+        (void)world.connect("/nowhere", "",
+                            "10.0." + std::to_string(i / 200) + "." + std::to_string(i % 200));
+    CHECK(events.size() == 256);
+    CHECK(world.counters.events_lost.get() > 0);
+}
+
+TEST_CASE("who is refused is told by name, also where the token is true and not accepted") {
+    World world(chat);
+    (void)world.connect(as("alice", ",%22exp%22:1000"));
+    (void)world.connect(as("bob", ",%22exp%22:1000"));  // behind the same address
+    const auto& events = world.gateway->actions().events;
+    REQUIRE(events.size() == 2);
+    CHECK_THAT(fields_of(events[0]), StartsWith("user=alice ip=10.0.0.1 route=chat"));
+    CHECK_THAT(fields_of(events[1]), StartsWith("user=bob ip=10.0.0.1 route=chat"));
+    CHECK(events[0].message == "connect: the token has expired");
 }
 
 TEST_CASE("a refused message is told to the operator and counted under the line that decided") {
     World world(chat + "");
     const ConnectionId alice = world.connect(as("alice", team));
+    const ConnectionId bob = world.connect(as("bob", team));
     for (int i = 0; i < 3; ++i) world.say(alice, R"({"type":"chat.say","room":"hall","text":"spam"})");
-    const auto& notices = world.gateway->actions().notices;
-    REQUIRE(notices.size() == 1);
+    world.say(bob, R"({"type":"chat.say","room":"hall","text":"spam"})");
+    world.say(bob, R"({"type":"$subscribe","channel":"secret/plans"})");
+    const auto& events = world.gateway->actions().events;
+    REQUIRE(events.size() == 3);
     const std::string id = decision_id(*world.runtime->policy, "test.route:26:9");
-    CHECK(notices[0].event == "message-refused");
-    CHECK_THAT(notices[0].text, Contains("from 10.0.0.1: forbidden: no spam (decision " + id + ")"));
-    CHECK(world.counters.decisions.read() ==
-          std::map<DecisionBook::Key, uint64_t>{{{id, Reason::forbidden}, 3}});
+    CHECK(events[0].name == "message-refused");
+    CHECK(events[0].message == "message: no spam");
+    CHECK(fields_of(events[0]) ==
+          "user=alice ip=10.0.0.1 route=chat action=message target=chat.say reason=forbidden decision=" + id +
+              " rule=test.route:26:9");
+    CHECK_THAT(fields_of(events[1]), StartsWith("user=bob "));
+    CHECK_THAT(fields_of(events[2]), Contains(" action=subscribe target=secret/plans reason=forbidden "));
+    CHECK(world.counters.decisions.read().at({id, Reason::forbidden}) == 4);
+}
+
+TEST_CASE("a connection is a line when it is opened, and one when it is closed, that says why") {
+    World world(chat);
+    world.runtime->settings.log_connections = true;
+    const ConnectionId alice = world.connect(as("alice", team));
+    const ConnectionId bob = world.connect(as("bob", team));
+    const auto& events = world.gateway->actions().events;
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].name == "connection-opened");
+    CHECK_THAT(fields_of(events[0]),
+               StartsWith("user=alice ip=10.0.0.1 route=chat action=connect decision=") &&
+                   Contains(" rule=test.route:"));
+    world.say(alice, R"({"type":"$ping"})");
+    world.later(1500);
+    world.gateway->closed(alice, world.now);
+    world.say(bob, std::string(2000, 'x'));
+    world.gateway->closed(bob, world.now);
+    REQUIRE(events.size() == 4);
+    CHECK(events[2].name == "connection-closed");
+    CHECK(events[2].message == "connection closed: the client is gone without a word");
+    CHECK_THAT(fields_of(events[2]),
+               Contains("reason=lost seconds=1.5 messages_in=1 messages_out=2 bytes_in=") &&
+                   Contains(" bytes_out="));
+    CHECK_THAT(fields_of(events[3]), Contains("reason=too_big decision=") && Contains(" code=1009 "));
+}
+
+TEST_CASE("one user's connections do not fill the log") {
+    World world(chat);
+    world.runtime->settings.log_connections = true;
+    const auto& events = world.gateway->actions().events;
+    for (int i = 0; i < 120; ++i) {
+        world.gateway->closed(world.connect(as("alice", team)), world.now);
+    }
+    CHECK(events.size() == 200);
+    (void)world.connect(as("bob", team));
+    CHECK(events.size() == 201);
+    world.later(11'000);
+    REQUIRE(events.size() == 203);
+    CHECK_THAT(events[201].message, Contains("the last of 20 more"));
 }
 
 TEST_CASE("the shadow policy is asked and never decides") {
@@ -132,14 +207,14 @@ TEST_CASE("the shadow policy is asked and never decides") {
     world.runtime->shadow = policy_from(other);
     world.runtime->shadow_per_million = 1'000'000;
     const ConnectionId alice = world.connect(as("alice", team));
-    const auto& notices = world.gateway->actions().notices;
-    CHECK(notices.empty());
+    const auto& events = world.gateway->actions().events;
+    CHECK(events.empty());
     (void)world.read(alice);
     world.say(alice, R"({"type":"chat.say","room":"hall","text":"ham","$id":1})");
     CHECK_THAT(world.last(alice), Contains("$ok"));
-    REQUIRE(notices.size() == 1);
-    CHECK(notices[0].event == "shadow-differs");
-    CHECK_THAT(notices[0].text,
+    REQUIRE(events.size() == 1);
+    CHECK(events[0].name == "shadow-differs");
+    CHECK_THAT(events[0].message,
                Contains("message chat.say is allowed by test.route:25:9, and by the shadow policy "
                         "refused by test.route:26:9"));
     world.say(alice, R"({"type":"chat.say","room":"hall","text":"spam","$id":2})");

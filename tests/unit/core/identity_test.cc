@@ -431,12 +431,12 @@ route chat /chat { auth = session  origins = { none }  allow connect
     world.say(id, R"({"type":"say","to":"auth0|5f7"})");
     CHECK_THAT(world.last(id), Contains(R"("type":"say")"));
     // Without a name there is none, and the operator is told.
-    world.gateway->actions().notices.clear();
+    world.gateway->actions().events.clear();
     const ConnectionId nobody = world.connect(claim("{}"));
     CHECK_THAT(world.read(nobody), Contains("$hello"));
-    REQUIRE(world.gateway->actions().notices.size() == 1);
-    CHECK(world.gateway->actions().notices[0].event == "not-joined");
-    CHECK_THAT(world.gateway->actions().notices[0].text, Contains("user/{user.sub}"));
+    REQUIRE(world.gateway->actions().events.size() == 1);
+    CHECK(world.gateway->actions().events[0].name == "not-joined");
+    CHECK(world.gateway->actions().events[0].fields.at(4).value == "user/{user.sub}");
 }
 
 TEST_CASE("a message that makes a backend work is drawn like a connection") {

@@ -13,38 +13,11 @@
 #include <vector>
 
 #include "daemon/ops/log_format.h"
+#include "tests/unit/ops/captured_stderr.h"
 
 using namespace wayleave;
 
 namespace {
-
-// stderr goes to a file while this lives.
-class CapturedStderr {
-  public:
-    CapturedStderr() : saved_(dup(STDERR_FILENO)) {
-        const int fd = mkstemp(path_.data());
-        dup2(fd, STDERR_FILENO);
-        close(fd);
-    }
-    ~CapturedStderr() {
-        dup2(saved_, STDERR_FILENO);
-        close(saved_);
-        unlink(path_.c_str());
-    }
-    CapturedStderr(const CapturedStderr&) = delete;
-    CapturedStderr& operator=(const CapturedStderr&) = delete;
-
-    [[nodiscard]] std::vector<std::string> lines() const {
-        std::ifstream file(path_);
-        std::vector<std::string> all;
-        for (std::string line; std::getline(file, line);) all.push_back(line);
-        return all;
-    }
-
-  private:
-    int saved_;
-    std::string path_ = "/tmp/wayleave-log-XXXXXX";
-};
 
 LogLine line_of(std::initializer_list<LogField> fields, std::string_view message = "closed") {
     LogLine line = unpack_line(pack_line("connection-closed", message, fields, 0));
@@ -89,7 +62,7 @@ TEST_CASE("a JSON line is one object that a parser accepts") {
 
 TEST_CASE("journal entries have journald's names") {
     const auto entries = format_journal(line_of({{"close_code", "1006"}, {"päth", "x\ny"}}));
-    const std::vector<std::string> expected = {"MESSAGE=closed",
+    const std::vector<std::string> expected = {"MESSAGE=closed close_code=1006 p\xC3\xA4th=x\\x0Ay",
                                                "PRIORITY=6",
                                                "SYSLOG_IDENTIFIER=wayleave",
                                                "WAYLEAVE_EVENT=connection-closed",
@@ -98,21 +71,22 @@ TEST_CASE("journal entries have journald's names") {
     CHECK(entries == expected);
 }
 
-TEST_CASE("the gate lets ten lines a second pass for each event") {
+TEST_CASE("the gate lets so many lines a second pass for each event") {
     LogGate gate;
     const LogGate::TimePoint start{std::chrono::hours(1)};
     uint64_t suppressed = 99;
     int passed = 0;
     for (int i = 0; i < 25; ++i)
-        passed += gate.pass("a", start + std::chrono::milliseconds(i), suppressed) ? 1 : 0;
+        passed += gate.pass("a", 10, start + std::chrono::milliseconds(i), suppressed) ? 1 : 0;
     CHECK(passed == 10);
-    CHECK(gate.pass("b", start, suppressed));
+    CHECK(gate.pass("b", 10, start, suppressed));
     CHECK(suppressed == 0);
-    CHECK(gate.pass("a", start + std::chrono::seconds(1), suppressed));
+    CHECK(gate.pass("a", 10, start + std::chrono::seconds(1), suppressed));
     CHECK(suppressed == 15);
-    CHECK(gate.pass("a", start + std::chrono::seconds(1), suppressed));
+    CHECK(gate.refused() == 15);
+    CHECK(gate.pass("a", 10, start + std::chrono::seconds(1), suppressed));
     CHECK(suppressed == 0);
-    for (int i = 0; i < 1000; ++i) (void)gate.pass("event-" + std::to_string(i), start, suppressed);
+    for (int i = 0; i < 1000; ++i) (void)gate.pass("event-" + std::to_string(i), 10, start, suppressed);
 }
 
 TEST_CASE("lines reach stderr through the queue, and levels below are left out") {
@@ -128,7 +102,7 @@ TEST_CASE("lines reach stderr through the queue, and levels below are left out")
     REQUIRE(lines.size() == 1);
     CHECK(lines[0].find(R"("level":"warn","event":"loud","msg":"one\\x0Atwo","fields":{"key":"v"}})") !=
           std::string::npos);
-    CHECK(log_dropped() == 0);
+    CHECK(log_lost().queue == 0);
 }
 
 TEST_CASE("many threads may log; errors are not suppressed") {
@@ -151,4 +125,19 @@ TEST_CASE("many threads may log; errors are not suppressed") {
     });
     CHECK(errors == 800);
     CHECK(lines.size() < 800 + 100);
+}
+
+TEST_CASE("without a journal its lines go to stderr, and that is said once") {
+    if (access("/run/systemd/journal/socket", F_OK) == 0) return;  // they would stand in the journal
+    const CapturedStderr captured;
+    init_log(Level::info, LogFormat::journald);
+    log_event(Level::info, "first", "one");
+    log_event(Level::info, "second", "two");
+    flush_log();
+    const auto lines = captured.lines();
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0].find("the journal does not take") != std::string::npos);
+    CHECK(lines[1].find("one event=first") != std::string::npos);
+    CHECK(lines[2].find("two event=second") != std::string::npos);
+    init_log(Level::info, LogFormat::text);
 }
