@@ -123,7 +123,7 @@ async def test_sessions_and_explain_live():
         assert told["because"] == "we do not say that here" and told["client"] == "$error forbidden", told
         # The same decision in the answer to the client's message, in the log and in the metric.
         await alice.refused("say", "forbidden", text="darn")
-        daemon.wait_log(f"decision {told['decision']}")
+        daemon.wait_log(f"decision={told['decision']}")
         series = f'wayleave_decisions_total{{decision="{told["decision"]}",reason="forbidden"}}'
         assert daemon.metric(series) == 1
         assert explain("subscribe", "room/a", expect=0)["place"].endswith("test.route:17:5")
