@@ -68,12 +68,16 @@ const Message* Route::message(std::string_view type) const {
     return nullptr;
 }
 
-const ChannelRules& Policy::channel_rules(std::string_view channel) const {
-    static const ChannelRules none;
-    if (channels.empty()) return none;
+const ChannelDecl* Policy::channel(std::string_view name) const {
     RouteMatch match;
-    if (!channel_router.find({}, "/" + std::string(channel), match)) return none;
-    return channels[match.route].rules;
+    if (channels.empty() || !channel_router.find({}, "/" + std::string(name), match)) return nullptr;
+    return &channels[match.route];
+}
+
+const ChannelRules& Policy::channel_rules(std::string_view name) const {
+    static const ChannelRules none;
+    const ChannelDecl* block = channel(name);
+    return block != nullptr ? block->rules : none;
 }
 
 const Route* Policy::route(std::string_view name) const {

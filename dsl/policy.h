@@ -99,7 +99,7 @@ struct TokenDecl {
     std::string name;
     // Absolute, or relative to the working directory if the policy's path was, or "credential:NAME".
     std::string keys_path;
-    std::string keys_url;   // instead of a path
+    std::string keys_url;  // instead of a path
     Span keys_span;
     std::optional<BackendPath> check;  // asked instead of keys
     int64_t cache_ms = 0;              // how long a yes of `check` is believed
@@ -381,6 +381,8 @@ struct Policy {
     size_t files = 0;
 
     [[nodiscard]] const Route* route(std::string_view name) const;
+    // The narrowest block for that name, or null.
+    [[nodiscard]] const ChannelDecl* channel(std::string_view name) const;
     // Of the channel of that name, by the narrowest block. Lives as long as the policy.
     [[nodiscard]] const ChannelRules& channel_rules(std::string_view channel) const;
 

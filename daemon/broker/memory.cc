@@ -143,6 +143,13 @@ void MemoryBroker::unsubscribe(uint32_t worker, std::string_view name) {
     forget_if_idle(stripe, name);
 }
 
+bool MemoryBroker::heard(std::string_view name) const {
+    const Stripe& stripe = stripe_of(name);
+    const std::lock_guard lock(stripe.mutex);
+    const Channel* channel = stripe.find(name);
+    return channel != nullptr && !channel->workers.empty();
+}
+
 void MemoryBroker::forget_if_idle(Stripe& stripe, std::string_view name) {
     const auto it = stripe.channels.find(name);
     if (it == stripe.channels.end()) return;

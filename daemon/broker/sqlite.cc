@@ -44,6 +44,10 @@ void SqliteBroker::subscribe(uint32_t worker, std::string_view channel) {
     table_.subscribe(worker, channel);
 }
 
+bool SqliteBroker::heard(std::string_view channel) const {
+    return table_.heard(channel);
+}
+
 void SqliteBroker::unsubscribe(uint32_t worker, std::string_view channel) {
     table_.unsubscribe(worker, channel);
 }

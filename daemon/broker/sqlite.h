@@ -42,6 +42,7 @@ class SqliteBroker final : public Broker {
     [[nodiscard]] uint32_t add_worker(Inbox& inbox) override;
     void subscribe(uint32_t worker, std::string_view channel) override;
     void unsubscribe(uint32_t worker, std::string_view channel) override;
+    [[nodiscard]] bool heard(std::string_view channel) const override;
     std::optional<Receipt> publish(Draft draft, Ticket ticket) override;
     std::optional<Page> read(Query query, Ticket ticket) override;
     std::optional<Receipt> acknowledge(Cursor cursor, Ticket ticket) override;

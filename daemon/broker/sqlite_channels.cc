@@ -90,6 +90,13 @@ void ChannelTable::unsubscribe(uint32_t worker, std::string_view name) {
     stripe.forget_if_idle(name);
 }
 
+bool ChannelTable::heard(std::string_view name) const {
+    const Stripe& stripe = stripe_of(name);
+    const std::lock_guard lock(stripe.mutex);
+    const Channel* channel = stripe.find(name);
+    return channel != nullptr && !channel->workers.empty();
+}
+
 void ChannelTable::push(const Channel& channel, const Publication& message) const {
     for (const uint32_t worker : channel.workers) inboxes_[worker]->push(message);
 }

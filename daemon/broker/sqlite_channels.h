@@ -32,6 +32,7 @@ class ChannelTable {
 
     void subscribe(uint32_t worker, std::string_view channel);
     void unsubscribe(uint32_t worker, std::string_view channel);
+    [[nodiscard]] bool heard(std::string_view channel) const;
 
     // --- drafts ---
 

@@ -174,6 +174,8 @@ class Broker {
     // accepted afterwards reaches its inbox: a page that is read then and the inbox together have no gap.
     virtual void subscribe(uint32_t worker, std::string_view channel) = 0;
     virtual void unsubscribe(uint32_t worker, std::string_view channel) = 0;
+    // Whether any worker is subscribed now.
+    [[nodiscard]] virtual bool heard(std::string_view channel) const = 0;
 
     // To the inbox of every worker that subscribed, the publisher's too, once it is kept as the retention
     // says. The publications on a channel arrive in the same order everywhere, which is that of their

@@ -134,8 +134,8 @@ void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head
     tell_of_request(client.ip, head.path, rejection, now);
 }
 
-void Gateway::Impl::tell_of_request(const dsl::Address& client, std::string_view path, const Rejection& rejection,
-                                    Now now) {
+void Gateway::Impl::tell_of_request(const dsl::Address& client, std::string_view path,
+                                    const Rejection& rejection, Now now) {
     Event event{"request-refused", sentence_of("request", rejection)};
     event.of_client = true;
     const std::string ip = client.text();

@@ -354,7 +354,10 @@ std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view cha
     }
     draft.members = published_members(content.members);
     if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
-        reject(session, message.id, bad_message("the message is larger than its channel takes"), now);
+        reject(session, message.id,
+               bad_message("the message has " + std::to_string(draft.members.size()) +
+                           " bytes, and its channel takes " + std::to_string(rules.max_message)),
+               now);
         return std::nullopt;
     }
     // An id is its user's own, so that nobody can use up another's.

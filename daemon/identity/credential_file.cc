@@ -10,7 +10,8 @@ Result<std::string> locate_file(const std::string& path) {
     if (!is_credential(path)) return path;
     const std::string name = path.substr(dsl::credential_prefix.size());
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
-        return failure("a credential is named without a directory; write LoadCredential=NAME:/path in the unit");
+        return failure(
+            "a credential is named without a directory; write LoadCredential=NAME:/path in the unit");
     const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr || *directory == '\0') {
         return failure("$CREDENTIALS_DIRECTORY is not set; write LoadCredential=" + name +

@@ -30,8 +30,8 @@ struct OpenFile {
 Failure<std::string> system_error(const std::string& path, int error) {
     if (error == EACCES) {
         return failure(fmt::format(
-            "{}: {}; give it to the daemon's user, or with systemd by LoadCredential= and `file credential`", path,
-            std::strerror(error)));
+            "{}: {}; give it to the daemon's user, or with systemd by LoadCredential= and `file credential`",
+            path, std::strerror(error)));
     }
     return failure(fmt::format("{}: {}; check the path and who may read it", path, std::strerror(error)));
 }
@@ -142,9 +142,10 @@ Result<KeyFile> read_key_file(const std::string& path) {
 
 Status refuse_if_exposed(const KeyFile& file) {
     if (!file.exposed) return success();
-    return failure(fmt::format(
-        "{0}: holds secret key material and is readable by group or others; run chmod 600 {0}, or with systemd give it by LoadCredential= and `file credential` (E017)",
-        file.path));
+    return failure(
+        fmt::format("{0}: holds secret key material and is readable by group or others; run chmod 600 {0}, "
+                    "or with systemd give it by LoadCredential= and `file credential` (E017)",
+                    file.path));
 }
 
 }  // namespace wayleave

@@ -37,7 +37,7 @@ std::string_view text_of(const MessageParser::Message& message, std::string_view
 
 }  // namespace
 
-Result<Receipt, DeskError> BrokerDesk::publish(std::string_view json, const dsl::Policy& policy, Now now) {
+Result<Published, DeskError> BrokerDesk::publish(std::string_view json, const dsl::Policy& policy, Now now) {
     const std::string text = as_message(json);
     MessageParser parser;
     const auto message = parser.parse(text);
@@ -68,17 +68,22 @@ Result<Receipt, DeskError> BrokerDesk::publish(std::string_view json, const dsl:
     if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
     draft.members = published_members(members);
     if (rules.max_message > 0 && draft.members.size() > rules.max_message)
-        return failure(DeskError{413, "the message is larger than its channel takes"});
+        return failure(DeskError{413, fmt::format("the message has {} bytes, and its channel takes {}",
+                                                  draft.members.size(), rules.max_message)});
     draft.channel = channel->text;
     draft.id = fmt::format("server-{}-{}", now.wall_ms, ++published_);
     draft.retention = {rules.history, rules.keep_ms, rules.dedup_ms};
     draft.now = now;
+    Published out;
+    out.heard = broker_.heard(channel->text);
+    out.named = policy.channel(channel->text) != nullptr;
     auto receipt = broker_.publish(std::move(draft), next_ticket());
     if (!receipt) receipt = wait<Receipt>();
     if (!receipt) return failure(DeskError{503, "the storage does not answer; it may still be published"});
     if (receipt->status == Receipt::Status::refused) return bad(receipt->because);
     if (receipt->status == Receipt::Status::unavailable) return failure(DeskError{503, receipt->because});
-    return std::move(*receipt);
+    out.receipt = std::move(*receipt);
+    return out;
 }
 
 Result<Progress, DeskError> BrokerDesk::progress(std::string_view json, const dsl::Policy& policy, Now now) {
@@ -125,11 +130,19 @@ std::optional<Answer> BrokerDesk::wait() {
     return std::get<Answer>(std::move(*answer_));
 }
 
-std::string json_of(const Receipt& receipt) {
-    const bool duplicate = receipt.status == Receipt::Status::duplicate;
-    if (receipt.position.epoch == 0) return fmt::format("{{\"duplicate\":{}}}\n", duplicate);
-    return fmt::format("{{\"epoch\":\"{}\",\"offset\":{},\"duplicate\":{}}}\n",
-                       epoch_text(receipt.position.epoch), receipt.position.offset, duplicate);
+std::string json_of(const Published& published) {
+    const Receipt& receipt = published.receipt;
+    std::string out = "{";
+    if (receipt.position.epoch != 0) {
+        out += fmt::format("\"epoch\":\"{}\",\"offset\":{},", epoch_text(receipt.position.epoch),
+                           receipt.position.offset);
+    }
+    out += fmt::format("\"duplicate\":{}", receipt.status == Receipt::Status::duplicate);
+    if (!published.heard) out += ",\"receivers\":0";
+    // A slip in the name would else look like a success.
+    if (!published.heard && !published.named)
+        out += ",\"note\":\"nobody is subscribed, and no channel block of the policy has this name\"";
+    return out + "}\n";
 }
 
 std::string json_of(const Progress& progress) {

@@ -22,14 +22,21 @@ struct DeskError {
     std::string detail;
 };
 
+// What became of a publication.
+struct Published {
+    Receipt receipt;
+    bool heard = true;  // somebody is subscribed
+    bool named = true;  // a `channel` block of the policy is about it
+};
+
 class BrokerDesk final : public Inbox {
   public:
     BrokerDesk(Broker& broker, int64_t timeout_ms)
         : broker_(broker), timeout_ms_(timeout_ms), number_(broker.add_worker(*this)) {}
 
     // `{"channel": …, "data": {…}}`, and perhaps `dedup` and `key`, as `$publish` has them.
-    [[nodiscard]] Result<Receipt, DeskError> publish(std::string_view json, const dsl::Policy& policy,
-                                                     Now now);
+    [[nodiscard]] Result<Published, DeskError> publish(std::string_view json, const dsl::Policy& policy,
+                                                       Now now);
     // `{"channel": …, "user": …}`
     [[nodiscard]] Result<Progress, DeskError> progress(std::string_view json, const dsl::Policy& policy,
                                                        Now now);
@@ -54,7 +61,7 @@ class BrokerDesk final : public Inbox {
 };
 
 // As JSON.
-[[nodiscard]] std::string json_of(const Receipt& receipt);
+[[nodiscard]] std::string json_of(const Published& published);
 [[nodiscard]] std::string json_of(const Progress& progress);
 
 }  // namespace wayleave

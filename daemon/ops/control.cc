@@ -95,8 +95,8 @@ OpsAnswer desk_problem(const DeskError& error) {
 }
 
 OpsAnswer publish(const ControlActions& actions, std::string_view body) {
-    const auto receipt = actions.publish(body);
-    return receipt ? OpsAnswer{200, "application/json", json_of(*receipt)} : desk_problem(receipt.error());
+    const auto done = actions.publish(body);
+    return done ? OpsAnswer{200, "application/json", json_of(*done)} : desk_problem(done.error());
 }
 
 OpsAnswer progress(const ControlActions& actions, std::string_view body) {

@@ -37,7 +37,7 @@ struct ControlActions {
     std::function<Result<Explanation>(const LiveQuestion&)> explain;
     std::function<std::vector<BanEntry>()> bans;
     std::function<size_t(const std::string& name)> lift;  // how many
-    std::function<Result<Receipt, DeskError>(std::string_view json)> publish;
+    std::function<Result<Published, DeskError>(std::string_view json)> publish;
     std::function<Result<Progress, DeskError>(std::string_view json)> progress;
 };
 

@@ -101,7 +101,8 @@ class HttpServer::Connection {
             method_ = head.method;
             path_ = head.path;
             const uint64_t body = head.content_length.value_or(0);
-            if (body > max_body) return refusal(413, "the body is too large");
+            if (body > max_body)
+                return refusal(413, "the body has more than " + std::to_string(max_body) + " bytes");
             head_size_ = head.size;
             expected_ = head.size + static_cast<size_t>(body);
         }
@@ -230,11 +231,28 @@ Result<UnixListener, ListenError> UnixListener::open(const std::string& path) {
     return UnixListener(path, std::move(fd));
 }
 
-UnixListener::UnixListener(UnixListener&& other) noexcept
-    : path_(std::exchange(other.path_, {})), socket_(std::move(other.socket_)) {}
+UnixListener::UnixListener(std::string path, FileDescriptor socket)
+    : path_(std::move(path)), socket_(std::move(socket)) {
+    struct stat info {};
+    if (lstat(path_.c_str(), &info) != 0) return;
+    device_ = info.st_dev;
+    inode_ = info.st_ino;
+}
 
+UnixListener::UnixListener(UnixListener&& other) noexcept
+    : path_(std::exchange(other.path_, {})),
+      device_(other.device_),
+      inode_(other.inode_),
+      socket_(std::move(other.socket_)) {}
+
+bool UnixListener::stands() const {
+    struct stat info {};
+    return lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
+}
+
+// What another has put there is not ours to remove.
 UnixListener::~UnixListener() {
-    if (!path_.empty()) unlink(path_.c_str());
+    if (!path_.empty() && stands()) unlink(path_.c_str());
 }
 
 }  // namespace wayleave

@@ -76,12 +76,15 @@ class UnixListener {
     ~UnixListener();
 
     [[nodiscard]] FileDescriptor take_socket() { return std::move(socket_); }
+    // Whether its file is still there, and still its own.
+    [[nodiscard]] bool stands() const;
 
   private:
-    UnixListener(std::string path, FileDescriptor socket)
-        : path_(std::move(path)), socket_(std::move(socket)) {}
+    UnixListener(std::string path, FileDescriptor socket);
 
     std::string path_;
+    uint64_t device_ = 0;
+    uint64_t inode_ = 0;
     FileDescriptor socket_;
 };
 

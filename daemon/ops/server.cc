@@ -131,8 +131,10 @@ class Server::Impl {
     Result<Nothing, StartError> open_workers();
     Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
     Result<Nothing, StartError> open_control();
+    void serve_control(UnixListener listener);
+    void keep_control();
     Result<Nothing, StartError> open_admin();
-    [[nodiscard]] Result<Receipt, DeskError> publish(std::string_view json);
+    [[nodiscard]] Result<Published, DeskError> publish(std::string_view json);
     void watch();
     void stop_workers();
     void await_workers() const;
@@ -197,6 +199,7 @@ class Server::Impl {
     bool draining_ = false;
     std::string told_status_;
     bool told_stuck_ = false;
+    bool told_control_ = false;
     int exit_code_ = EX_OK;
 };
 
@@ -220,7 +223,13 @@ Result<Nothing, StartError> Server::Impl::open_control() {
     if (settings_.control_socket.empty()) return Nothing{};
     auto listener = UnixListener::open(settings_.control_socket);
     if (!listener) return refuse(listener.error());
-    control_file_.emplace(std::move(*listener));
+    serve_control(std::move(*listener));
+    return Nothing{};
+}
+
+void Server::Impl::serve_control(UnixListener listener) {
+    control_.reset();
+    control_file_.emplace(std::move(listener));
     control_.emplace(loop_, control_file_->take_socket(), [this](const OpsRequest& request) {
         return answer_control(
             request,
@@ -234,11 +243,23 @@ Result<Nothing, StartError> Server::Impl::open_control() {
                  return desk_->progress(json, *runtime_->policy, read_clocks());
              }});
     });
-    return Nothing{};
+}
+
+// Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask it.
+void Server::Impl::keep_control() {
+    if (!control_file_ || control_file_->stands()) return;
+    auto listener = UnixListener::open(settings_.control_socket);
+    if (listener) {
+        log_event(Level::warn, "control-remade", "the control socket was removed, and is made anew",
+                  {{"path", settings_.control_socket}});
+        return serve_control(std::move(*listener));
+    }
+    if (!std::exchange(told_control_, true))
+        log_event(Level::error, "control-lost", "the control socket was removed: " + listener.error().text);
 }
 
 // Who has more to say than is delivered says it later, as the clients do.
-Result<Receipt, DeskError> Server::Impl::publish(std::string_view json) {
+Result<Published, DeskError> Server::Impl::publish(std::string_view json) {
     if (exchange_.crammed())
         return failure(DeskError{503, "more is published than the workers deliver; try again"});
     return desk_->publish(json, *runtime_->policy, read_clocks());
@@ -517,6 +538,7 @@ void Server::Impl::every_second() {
     canary_->sing(read_clocks(), steady_us());
     tell_of_canary();
     look_at_memory();
+    keep_control();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
     told_status_ = std::move(status);

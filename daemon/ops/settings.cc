@@ -21,9 +21,9 @@
 #include <set>
 #include <thread>
 
+#include "daemon/identity/credential_file.h"
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/settings_table.h"
-#include "daemon/identity/credential_file.h"
 #include "daemon/ops/settings_value.h"
 #include "dsl/near_name.h"
 

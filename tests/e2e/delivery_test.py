@@ -3,6 +3,7 @@
 a server on the same machine may do."""
 import asyncio
 import json
+import os
 
 import websockets
 
@@ -209,6 +210,16 @@ async def test_server():
             assert json.loads(publish("mail/ann", '{"n": 1}', "--dedup", "a").stdout)["duplicate"]
             assert await ann.numbers(1) == [1]
             await ann.quiet()
+            assert "receivers" not in told
+        # Nobody is there: that is said, and of a name that no block knows more is said.
+        told = json.loads(publish("mail/nobody", '{"n": 1}').stdout)
+        assert told["receivers"] == 0 and "note" not in told, told
+        told = json.loads(publish("mial/ann", '{"n": 1}').stdout)
+        assert told["receivers"] == 0 and "no channel block" in told["note"], told
+        # Without its socket the daemon makes another.
+        os.unlink(daemon.path("run/control.sock"))
+        daemon.wait_log("event=control-remade")
+        assert publish("mail/ann", '{"n": 1}').returncode == 0
         for wrong, words in (
                 (publish("mail//ann", "{}"), "name of a channel"),
                 (publish("$canary", "{}"), "name of a channel"),

@@ -16,6 +16,7 @@ class FakeBroker final : public Broker {
     uint32_t add_worker(Inbox&) override { return workers++; }
     void subscribe(uint32_t, std::string_view) override {}
     void unsubscribe(uint32_t, std::string_view) override {}
+    [[nodiscard]] bool heard(std::string_view) const override { return false; }
     std::optional<Receipt> publish(Draft draft, Ticket ticket) override {
         drafts.push_back(std::move(draft));
         tickets.push_back(ticket);

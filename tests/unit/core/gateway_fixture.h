@@ -56,6 +56,7 @@ class LocalBroker final : public Broker, public Inbox {
         ++channels[std::string(channel)];
         memory.subscribe(worker, channel);
     }
+    [[nodiscard]] bool heard(std::string_view channel) const override { return memory.heard(channel); }
     void unsubscribe(uint32_t worker, std::string_view channel) override {
         channels.erase(std::string(channel));
         memory.unsubscribe(worker, channel);
