@@ -4,6 +4,8 @@
 #include <iterator>
 #include <map>
 
+#include "dsl/list_change.h"
+
 namespace wayleave::dsl {
 namespace {
 
@@ -13,12 +15,35 @@ std::vector<Meaning> missing(const std::vector<Meaning>& from, const std::vector
     return out;
 }
 
-void lines(std::string& out, const std::vector<Meaning>& list, std::string_view sign) {
-    for (const Meaning& line : list) {
-        out += "    " + std::string(sign) + " " + line.text;
-        if (!line.place.empty()) out += "    # " + line.place;
-        out += "\n";
+void line(std::string& out, std::string_view sign, const std::string& text, const std::string& place) {
+    out += "    " + std::string(sign) + " " + text;
+    if (!place.empty()) out += "    # " + place;
+    out += "\n";
+}
+
+// A line that differs from an old one only within long lists is one line.
+void lines(std::string& out, const SectionChange& change) {
+    std::vector<bool> told(change.added.size(), false);
+    std::multimap<std::string, size_t> long_ones;
+    for (size_t i = 0; i < change.added.size(); ++i) {
+        std::string skeleton = skeleton_of(change.added[i].text);
+        if (!skeleton.empty()) long_ones.emplace(std::move(skeleton), i);
     }
+    for (const Meaning& was : change.removed) {
+        const auto same = long_ones.find(skeleton_of(was.text));
+        const std::string both = same == long_ones.end()
+                                     ? std::string()
+                                     : with_list_changes(was.text, change.added[same->second].text);
+        if (both.empty()) {
+            line(out, "-", shortened(was.text), was.place);
+            continue;
+        }
+        line(out, "~", both, change.added[same->second].place);
+        told[same->second] = true;
+        long_ones.erase(same);
+    }
+    for (size_t i = 0; i < change.added.size(); ++i)
+        if (!told[i]) line(out, "+", shortened(change.added[i].text), change.added[i].place);
 }
 
 }  // namespace
@@ -51,8 +76,7 @@ std::string text_of(const std::vector<SectionChange>& changes) {
                                       : change.kind == SectionChange::Kind::removed ? "- "
                                                                                     : "~ ";
         out += std::string(sign) + change.name + "\n";
-        lines(out, change.removed, "-");
-        lines(out, change.added, "+");
+        lines(out, change);
     }
     return out;
 }

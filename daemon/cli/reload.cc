@@ -15,6 +15,11 @@ std::string text_of(const simdjson::dom::element& document, const char* name) {
     return document[name].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
 }
 
+void show_changes(const simdjson::dom::element& document) {
+    for (const simdjson::dom::element line : document["changes"].get_array())
+        write_text(stdout, "  " + std::string(std::string_view(line)) + "\n");
+}
+
 void show_restart(const simdjson::dom::element& document) {
     for (const simdjson::dom::element name : document["restart_needed"].get_array()) {
         complain(std::string(std::string_view(name)) + " has changed and takes effect at the next start");
@@ -31,6 +36,7 @@ int show_done(const simdjson::dom::element& document) {
                fmt::format("reloaded: generation {}, {}, {}{}\n", document["generation"].get_uint64().value(),
                            counted("files", "file"), counted("routes", "route"),
                            document["unchanged"].get_bool().value() ? "; the policy means the same" : ""));
+    show_changes(document);
     show_restart(document);
     return EX_OK;
 }

@@ -260,6 +260,7 @@ class Doorway {
         if (auto* who = std::get_if<Identified>(&found)) {
             out_.expires_ms = who->claims.expires_ms;
             out_.token = who->token + 1;
+            out_.key = who->key;
             out_.user = who->user;
             out_.nameless = who->nameless;
             put_claims(*out_.route, *who, out_.facts);

@@ -34,6 +34,7 @@ struct Admitted {
     dsl::NodeId verdict = dsl::never;   // the rule that let it in
     dsl::AtomBits answers;              // to the questions that are settled for this connection
     uint32_t token = 0;                 // number in the policy's tokens plus one; 0: none
+    uint64_t key = 0;                   // see Proof
     std::string user;                   // may be empty
     bool nameless = false;              // see Identified
     std::string protocol;               // to be answered; may be empty

@@ -43,6 +43,7 @@ struct Counters {
     Counter reevaluated;             // connections judged anew after a reload, that went on
     Counter unsubscribed_by_policy;  // subscriptions that a reload ended
     Counter closed_by_policy;        // connections that a reload ended
+    Counter keys_gone;               // connections the key of whose token a reload had taken away
     Counter reauthenticated;         // `$auth` that was accepted
     Counter expired_aliases;         // of them: at an alias past its date
     Counter compressed_handshakes;   // of them: with compression

@@ -149,21 +149,45 @@ const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, co
     return !namesake || there->addresses == route.addresses ? there : namesake;
 }
 
-Fate fate_of(const Living& living, const dsl::Policy& policy) {
-    const dsl::Route* route = successor(living.route, living.facts, policy);
-    if (!route) return ending(Fate::Kind::ends, "this route is gone");
+namespace {
+
+// What it has signed proves nothing any more, also where the policy means what it did.
+bool lost_its_key(const Living& living, const Runtime& next) {
+    if (living.key == 0 || !living.token) return false;
+    const std::string& name = living.policy.tokens[*living.token].name;
+    const auto& tokens = next.policy->tokens;
+    const auto it = std::find_if(tokens.begin(), tokens.end(),
+                                 [&](const dsl::TokenDecl& token) { return token.name == name; });
+    return it != tokens.end() &&
+           !next.verifier->trusts(static_cast<uint32_t>(it - tokens.begin()), living.key);
+}
+
+Fate fate_on(const Living& living, const dsl::Policy& policy, const dsl::Route& route) {
     dsl::Facts facts = living.facts;
-    if (!dsl::rebind(facts, route->shape))
+    if (!dsl::rebind(facts, route.shape))
         return ending(Fate::Kind::returns, "the policy asks for facts that this connection never gave");
-    const bool changed = route->hash != living.route.hash;
-    if (changed && route->on_policy_change == dsl::PolicyChange::close)
+    const bool changed = route.hash != living.route.hash;
+    if (changed && route.on_policy_change == dsl::PolicyChange::close)
         return ending(Fate::Kind::returns, "the policy has changed");
-    if (changed && route->on_policy_change == dsl::PolicyChange::reevaluate)
-        return Review(living, policy, *route, std::move(facts)).judge();
+    if (changed && route.on_policy_change == dsl::PolicyChange::reevaluate)
+        return Review(living, policy, route, std::move(facts)).judge();
     Fate out;
     out.kind = changed ? Fate::Kind::stays : Fate::Kind::untouched;
     out.facts = std::move(facts);
-    out.route = route;
+    out.route = &route;
+    return out;
+}
+
+}  // namespace
+
+Fate fate_of(const Living& living, const Runtime& next) {
+    const dsl::Route* route = successor(living.route, living.facts, *next.policy);
+    if (!route) return ending(Fate::Kind::ends, "this route is gone");
+    const bool key_gone = lost_its_key(living, next);
+    Fate out = key_gone && route->on_policy_change != dsl::PolicyChange::keep
+                   ? ending(Fate::Kind::returns, "the key of its token is not trusted any more")
+                   : fate_on(living, *next.policy, *route);
+    out.key_gone = key_gone;
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/runtime.h"
 #include "dsl/facts.h"
 #include "dsl/policy.h"
 
@@ -23,6 +24,7 @@ struct Living {
     const dsl::Route& route;
     const dsl::Facts& facts;
     std::optional<uint32_t> token;  // in policy.tokens
+    uint64_t key = 0;               // see Proof
     uint64_t connection = 0;
     int64_t age_ms = 0;
     std::vector<Channel> channels;
@@ -37,6 +39,7 @@ struct Fate {
     };
 
     Kind kind = Kind::untouched;
+    bool key_gone = false;                                  // the key of its token was taken away
     std::string because;                                    // of ends and returns
     std::string rule;                                       // the line that decided, or empty
     std::vector<std::pair<std::string, std::string>> lost;  // channels, and why
@@ -53,6 +56,6 @@ struct Fate {
 // The same policy with other facts: of a client that showed a new token, `living.token`.
 [[nodiscard]] Fate fate_with(const Living& living, dsl::Facts facts);
 
-[[nodiscard]] Fate fate_of(const Living& living, const dsl::Policy& policy);
+[[nodiscard]] Fate fate_of(const Living& living, const Runtime& next);
 
 }  // namespace wayleave

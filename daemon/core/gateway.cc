@@ -428,7 +428,7 @@ void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
 bool Gateway::walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) {
     return impl_->walk(next, see, now);
 }
-bool Gateway::survey(const dsl::Policy& candidate, Survey& survey, Now now) {
+bool Gateway::survey(const Runtime& candidate, Survey& survey, Now now) {
     return impl_->survey(candidate, survey, now);
 }
 void Gateway::shed(Now now) {

@@ -127,6 +127,7 @@ struct Survey {
     size_t returning = 0;  // end, and are invited to come again
     size_t subscriptions_lost = 0;
     size_t channels_joined = 0;
+    size_t keys_gone = 0;  // the key of whose token was taken away
 
     void add(const Survey& other);
 };
@@ -170,7 +171,7 @@ class Gateway {
     // Shows some connections from slot `next` on; true when all have been seen.
     [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now);
     // Looks at some more connections; true when all have been seen. Changes nothing.
-    [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
+    [[nodiscard]] bool survey(const Runtime& candidate, Survey& survey, Now now);
     // Memory is short: forgets what can be made again, and closes the readers for whom most is waiting, until
     // half of all that waits is free.
     void shed(Now now);

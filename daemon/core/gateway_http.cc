@@ -198,6 +198,7 @@ void Gateway::Impl::settle_in(Session& session, Admitted& admitted, Now now) {
     session.opened_ms = session.last_heard_ms = session.last_ping_ms = now.steady_ms;
     session.expires_ms = admitted.expires_ms;
     session.token = admitted.token;
+    session.key = admitted.key;
     session.user = admitted.user;
     session.nameless = admitted.nameless;
     session.binding = bind(*admitted.route, admitted.answers);

@@ -87,7 +87,7 @@ class Gateway::Impl {
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
     [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) const;
-    [[nodiscard]] bool survey(const dsl::Policy& candidate, Survey& survey, Now now);
+    [[nodiscard]] bool survey(const Runtime& candidate, Survey& survey, Now now);
 
     Actions actions;
     Broker& broker;
@@ -221,7 +221,8 @@ class Gateway::Impl {
     void note_ending(Session& session, const Rejection& rejection);
     static void note_ending(Session& session, std::string_view reason, std::string_view because);
     void tell_of_request(const Session& session, const HttpHead& head, const Rejection& rejection, Now now);
-    void tell_of_request(const dsl::Address& client, std::string_view path, const Rejection& rejection, Now now);
+    void tell_of_request(const dsl::Address& client, std::string_view path, const Rejection& rejection,
+                         Now now);
     // Counts a request that is no handshake, tells of it, and answers with it.
     void refuse_request(Session& session, int status, Rejection rejection, std::string_view headers, Now now);
 

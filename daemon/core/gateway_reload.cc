@@ -21,10 +21,12 @@ Living living(const Session& session, Now now) {
                *session.binding->route,
                session.facts,
                std::nullopt,
+               0,
                session.number,
                now.steady_ms - session.opened_ms,
                {}};
     if (session.token > 0) out.token = session.token - 1;
+    out.key = session.key;
     out.channels.reserve(session.subscriptions.size());
     for (const Subscription& subscription : session.subscriptions)
         out.channels.push_back({subscription.channel->name, subscription.joined});
@@ -40,6 +42,7 @@ void Survey::add(const Survey& other) {
     returning += other.returning;
     subscriptions_lost += other.subscriptions_lost;
     channels_joined += other.channels_joined;
+    keys_gone += other.keys_gone;
 }
 
 void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
@@ -56,7 +59,8 @@ bool Gateway::Impl::rebind(Session& session, Now now) {
     if (session.binding->runtime == runtime_) return true;
     session.shadow.reset();  // a quiet connection must not keep an old policy alive
     const Living before = living(session, now);
-    Fate fate = fate_of(before, *runtime_->policy);
+    Fate fate = fate_of(before, *runtime_);
+    if (fate.key_gone) counters.keys_gone.add();
     if (fate.kind == Fate::Kind::ends || fate.kind == Fate::Kind::returns) {
         condemn(session, std::move(fate), now);
         return false;
@@ -180,7 +184,7 @@ bool Gateway::Impl::walk(size_t& next, const std::function<void(const Seen&)>& s
     return next >= slots_.size();
 }
 
-bool Gateway::Impl::survey(const dsl::Policy& candidate, Survey& survey, Now now) {
+bool Gateway::Impl::survey(const Runtime& candidate, Survey& survey, Now now) {
     constexpr size_t at_a_time = 250;
     size_t done = 0;
     for (; done < at_a_time && survey.next < slots_.size(); ++survey.next) {
@@ -189,6 +193,7 @@ bool Gateway::Impl::survey(const dsl::Policy& candidate, Survey& survey, Now now
         ++done;
         ++survey.connections;
         const Fate fate = fate_of(living(*session, now), candidate);
+        if (fate.key_gone) ++survey.keys_gone;
         if (fate.kind == Fate::Kind::untouched) ++survey.untouched;
         if (fate.kind == Fate::Kind::ends) ++survey.ending;
         if (fate.kind == Fate::Kind::returns) ++survey.returning;

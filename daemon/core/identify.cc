@@ -66,7 +66,7 @@ std::variant<Identified, Rejection> read_proof(const Runtime& runtime, const dsl
         return used_before();
     }
     std::string user = user_of(route, token, *claims);
-    return Identified{place, number, std::move(user), is_secret_user(token), std::move(*claims)};
+    return Identified{place, number, std::move(user), is_secret_user(token), proof.key, std::move(*claims)};
 }
 
 }  // namespace

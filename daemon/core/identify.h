@@ -21,6 +21,7 @@ struct Identified {
     uint32_t token = 0;     // in Policy::tokens
     std::string user;       // may be empty; with its realm where the route takes tokens of several
     bool nameless = false;  // the claim that names the user is secret: others are not told
+    uint64_t key = 0;       // see Proof
     Claims claims;
 };
 

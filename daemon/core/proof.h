@@ -26,8 +26,11 @@ struct Proof {
     Kind kind = Kind::refused;
     std::string payload;       // a JSON object of claims, if good
     std::string_view because;  // static: a sentence for the client and the log
+    uint64_t key = 0;          // of a signature: which key it was, as TokenVerifier::trusts() knows it
 
-    static Proof good(std::string payload) { return {Kind::good, std::move(payload), {}}; }
+    static Proof good(std::string payload, uint64_t key = 0) {
+        return {Kind::good, std::move(payload), {}, key};
+    }
     static Proof refused(std::string_view because) { return {Kind::refused, {}, because}; }
     static Proof unavailable(std::string_view because) { return {Kind::unavailable, {}, because}; }
     static Proof pending() { return {Kind::pending, {}, {}}; }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/core/broker.h"
 #include "daemon/core/forwarded.h"
@@ -20,6 +21,11 @@ namespace wayleave {
 
 class UsedTokens;
 
+struct NamedKey {
+    uint64_t key = 0;  // see Proof
+    std::string name;  // `kid "2026-11" (ES256)`
+};
+
 // What the keys and backends behind the `token` blocks say about credentials. Implemented over
 // daemon/identity. Thread-safe.
 class TokenVerifier {
@@ -30,6 +36,10 @@ class TokenVerifier {
     // Asks for what was pending. `done` is called once, perhaps before ask() returns, by any thread, and is
     // never told that it is pending again. Who does not care any more lets it come.
     virtual void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const;
+    // Whether the `token` block of that number still trusts the key of a proof. True where nobody can tell.
+    [[nodiscard]] virtual bool trusts(uint32_t, uint64_t) const { return true; }
+    // Its keys, for the operator; none where it has none, or they are not known yet.
+    [[nodiscard]] virtual std::vector<NamedKey> keys_of(uint32_t) const { return {}; }
 };
 
 // A file as it is served: the head is made per request, the body shared.

@@ -141,6 +141,7 @@ struct Session {
     dsl::Facts facts;
     uint8_t deflate_bits = 0;                 // the window that the client can have; 0: no compression
     uint32_t token = 0;                       // number in the policy's tokens plus one; 0: none
+    uint64_t key = 0;                         // see Proof
     std::string user;                         // may be empty
     std::vector<Subscription> subscriptions;  // by address of the channel: a client may have very many
     std::unique_ptr<Shadow> shadow;           // null but for the share that is compared

@@ -6,11 +6,14 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <rhonabwy.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
+#include "daemon/core/escape.h"
 #include "daemon/identity/base64url.h"
 #include "daemon/identity/jwk.h"
 #include "daemon/identity/key_file.h"
@@ -48,13 +51,27 @@ Mac make_mac(std::string_view secret) {
     return mac;
 }
 
-bool mac_matches(const EVP_MAC_CTX* keyed, std::string_view data, std::string_view signature) {
+using Sum = std::array<unsigned char, 32>;
+
+std::optional<Sum> mac_over(const EVP_MAC_CTX* keyed, std::string_view data) {
     const Mac mac(EVP_MAC_CTX_dup(keyed));
-    std::array<unsigned char, 32> own{};
+    Sum sum{};
     size_t length = 0;
-    return mac && EVP_MAC_update(mac.get(), bytes_of(data), data.size()) == 1 &&
-           EVP_MAC_final(mac.get(), own.data(), &length, own.size()) == 1 && length == own.size() &&
-           signature.size() == own.size() && CRYPTO_memcmp(own.data(), signature.data(), own.size()) == 0;
+    const bool made = mac && EVP_MAC_update(mac.get(), bytes_of(data), data.size()) == 1 &&
+                      EVP_MAC_final(mac.get(), sum.data(), &length, sum.size()) == 1 && length == sum.size();
+    return made ? std::optional(sum) : std::nullopt;
+}
+
+bool mac_matches(const EVP_MAC_CTX* keyed, std::string_view data, std::string_view signature) {
+    const auto own = mac_over(keyed, data);
+    return own && signature.size() == own->size() &&
+           CRYPTO_memcmp(own->data(), signature.data(), own->size()) == 0;
+}
+
+uint64_t mark_of(const Sum& sum) {
+    uint64_t mark = 0;
+    std::memcpy(&mark, sum.data(), sizeof mark);
+    return std::max<uint64_t>(mark, 1);
 }
 
 // JOSE writes an ECDSA signature as r and s of 32 bytes each, OpenSSL wants them in DER. Empty if it cannot
@@ -229,10 +246,26 @@ void FreeMac::operator()(evp_mac_ctx_st* mac) const noexcept {
 }
 
 VerifyKey::VerifyKey(Algorithm algorithm, std::string kid, std::unique_ptr<evp_pkey_st, FreePublicKey> key)
-    : algorithm_(algorithm), kid_(std::move(kid)), key_(std::move(key)) {}
+    : algorithm_(algorithm), kid_(std::move(kid)), key_(std::move(key)) {
+    unsigned char* der = nullptr;
+    const int size = i2d_PUBKEY(key_.get(), &der);
+    Sum sum{};
+    if (size > 0) EVP_Digest(der, static_cast<size_t>(size), sum.data(), nullptr, EVP_sha256(), nullptr);
+    OPENSSL_free(der);
+    mark_ = mark_of(sum);
+}
 
+// Of a secret the signature of a text that is no token.
 VerifyKey::VerifyKey(std::string kid, std::unique_ptr<evp_mac_ctx_st, FreeMac> mac)
-    : algorithm_(Algorithm::HS256), kid_(std::move(kid)), mac_(std::move(mac)) {}
+    : algorithm_(Algorithm::HS256), kid_(std::move(kid)), mac_(std::move(mac)) {
+    mark_ = mark_of(mac_over(mac_.get(), "wayleave: which key is it?").value_or(Sum{}));
+}
+
+std::string VerifyKey::name() const {
+    const std::string which =
+        kid_.empty() ? "a key without kid" : fmt::format("kid \"{}\"", escape_peer_text(kid_, 64));
+    return fmt::format("{} ({})", which, to_string(algorithm_));
+}
 
 bool VerifyKey::matches(std::string_view data, std::string_view signature) const {
     if (mac_) return mac_matches(mac_.get(), data, signature);

@@ -32,6 +32,10 @@ class VerifyKey {
     VerifyKey(Algorithm algorithm, std::string kid, std::unique_ptr<evp_pkey_st, FreePublicKey> key);
     VerifyKey(std::string kid, std::unique_ptr<evp_mac_ctx_st, FreeMac> mac);
 
+    // Tells it from other keys, whatever they are called; tells nothing of a secret. Never 0.
+    [[nodiscard]] uint64_t mark() const { return mark_; }
+    // `kid "2026-11" (ES256)`. Harmless for a log.
+    [[nodiscard]] std::string name() const;
     [[nodiscard]] Algorithm algorithm() const { return algorithm_; }
     [[nodiscard]] const std::string& kid() const { return kid_; }  // empty if the key has none
 
@@ -41,6 +45,7 @@ class VerifyKey {
   private:
     Algorithm algorithm_;
     std::string kid_;
+    uint64_t mark_ = 0;
     std::unique_ptr<evp_pkey_st, FreePublicKey> key_;  // null for HS256
     std::unique_ptr<evp_mac_ctx_st, FreeMac>
         mac_;  // keyed template, duplicated for each use; null but for HS256

@@ -17,7 +17,7 @@ constexpr size_t stripes = 16;
 
 struct alignas(64) TokenCache::Stripe {
     struct Entry {
-        std::string payload;
+        SignedPayload held;
         int64_t until_ms = 0;
     };
     mutable std::mutex mutex;
@@ -28,7 +28,7 @@ struct alignas(64) TokenCache::Stripe {
     // With the mutex held.
     void drop_oldest() {
         const auto it = entries.find(order.front());
-        bytes -= it->second.payload.size();
+        bytes -= it->second.held.payload.size();
         entries.erase(it);
         order.pop_front();
     }
@@ -54,16 +54,17 @@ TokenCache::Stripe& TokenCache::stripe_of(const Key& key) const {
     return stripes_[key[0] % stripes];
 }
 
-std::optional<std::string> TokenCache::find(const Key& key, int64_t wall_ms) {
+std::optional<SignedPayload> TokenCache::find(const Key& key, int64_t wall_ms) {
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
     const auto it = stripe.entries.find(key);
     if (it == stripe.entries.end()) return std::nullopt;
     if (it->second.until_ms != 0 && it->second.until_ms <= wall_ms) return std::nullopt;  // goes in its turn
-    return it->second.payload;
+    return it->second.held;
 }
 
-void TokenCache::add(const Key& key, const std::string& payload, int64_t until_ms, int64_t wall_ms) {
+void TokenCache::add(const Key& key, const SignedPayload& signed_payload, int64_t until_ms, int64_t wall_ms) {
+    const std::string& payload = signed_payload.payload;
     if (payload.size() > each_.bytes || (until_ms != 0 && until_ms <= wall_ms)) return;
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
@@ -72,7 +73,7 @@ void TokenCache::add(const Key& key, const std::string& payload, int64_t until_m
            (stripe.entries.size() >= each_.entries || stripe.bytes + payload.size() > each_.bytes)) {
         stripe.drop_oldest();
     }
-    stripe.entries.emplace(key, Stripe::Entry{payload, until_ms});
+    stripe.entries.emplace(key, Stripe::Entry{signed_payload, until_ms});
     stripe.order.push_back(key);
     stripe.bytes += payload.size();
 }

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/identity/verify.h"
+
 namespace wayleave {
 
 struct TokenCacheBounds {
@@ -30,9 +32,9 @@ class TokenCache {
     // `block` tells apart token blocks, which trust different keys, and states of their keys.
     [[nodiscard]] static Key key_of(uint64_t block, std::string_view compact);
 
-    [[nodiscard]] std::optional<std::string> find(const Key& key, int64_t wall_ms);
+    [[nodiscard]] std::optional<SignedPayload> find(const Key& key, int64_t wall_ms);
     // `until_ms`: wall time from which nobody would admit it; 0: no end.
-    void add(const Key& key, const std::string& payload, int64_t until_ms, int64_t wall_ms);
+    void add(const Key& key, const SignedPayload& payload, int64_t until_ms, int64_t wall_ms);
 
     [[nodiscard]] size_t size() const;
     [[nodiscard]] size_t bytes() const;

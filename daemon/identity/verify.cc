@@ -117,19 +117,20 @@ Result<Header, TokenError> read_header(std::string_view segment, std::span<const
 
 // Keys of one kid are alternatives, for one algorithm or for several (RFC 7517, section 4.5). A set without
 // kids does not care for the token's.
-std::optional<TokenError> check_keys(const KeySet& keys, const Header& header, std::string_view data,
-                                     std::string_view signature) {
+Result<uint64_t, TokenError> find_key(const KeySet& keys, const Header& header, std::string_view data,
+                                      std::string_view signature) {
     const auto named = [&](const VerifyKey& key) { return !key.kid().empty() && key.kid() == *header.kid; };
     const bool by_kid = header.kid && keys.has_kids();
-    if (by_kid && std::none_of(keys.keys().begin(), keys.keys().end(), named)) return TokenError::unknown_key;
+    if (by_kid && std::none_of(keys.keys().begin(), keys.keys().end(), named))
+        return failure(TokenError::unknown_key);
     size_t tried = 0;
     for (const auto& key : keys.keys()) {
         if (key.algorithm() != header.algorithm) continue;
         if (by_kid && !named(key)) continue;
-        if (key.matches(data, signature)) return std::nullopt;
+        if (key.matches(data, signature)) return key.mark();
         if (++tried == max_keys_tried) break;
     }
-    return tried == 0 ? TokenError::algorithm : TokenError::signature;
+    return failure(tried == 0 ? TokenError::algorithm : TokenError::signature);
 }
 
 }  // namespace
@@ -148,8 +149,8 @@ std::string_view to_string(TokenError error) {
     return "The token is not valid.";
 }
 
-Result<std::string, TokenError> verify_signature(const KeySet& keys, std::span<const Algorithm> allowed,
-                                                 std::string_view compact_jws) {
+Result<SignedPayload, TokenError> verify_signature(const KeySet& keys, std::span<const Algorithm> allowed,
+                                                   std::string_view compact_jws) {
     if (compact_jws.size() > max_token_bytes) return failure(TokenError::too_long);
     const auto envelope = split(compact_jws);
     if (!envelope || envelope->header.empty() || envelope->payload.empty())
@@ -161,8 +162,9 @@ Result<std::string, TokenError> verify_signature(const KeySet& keys, std::span<c
     if (!payload || !signature) return failure(TokenError::malformed);
     if (signature->empty()) return failure(TokenError::signature);
 
-    if (auto error = check_keys(keys, *header, envelope->signed_part, *signature)) return failure(*error);
-    return std::move(*payload);
+    const auto key = find_key(keys, *header, envelope->signed_part, *signature);
+    if (!key) return failure(key.error());
+    return SignedPayload{std::move(*payload), *key};
 }
 
 }  // namespace wayleave

@@ -35,9 +35,14 @@ enum class TokenError {
 // A sentence for logs, without anything from the token.
 [[nodiscard]] std::string_view to_string(TokenError error);
 
-// The payload's bytes, which the signature vouches for; that they are JSON is not checked here.
+// What a signature vouches for; that it is JSON is not checked here.
+struct SignedPayload {
+    std::string payload;
+    uint64_t key = 0;  // VerifyKey::mark()
+};
+
 // Pure and thread-safe; about 1 us for HS256.
-Result<std::string, TokenError> verify_signature(const KeySet& keys, std::span<const Algorithm> allowed,
-                                                 std::string_view compact_jws);
+Result<SignedPayload, TokenError> verify_signature(const KeySet& keys, std::span<const Algorithm> allowed,
+                                                   std::string_view compact_jws);
 
 }  // namespace wayleave

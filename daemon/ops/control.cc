@@ -38,13 +38,13 @@ OpsAnswer reload(const ControlActions& actions) {
     if (!report.done)
         return refused("the reload was refused, and the earlier configuration is in force", report.text);
     const Snapshot now = actions.snapshot();
-    return {
-        200, "application/json",
-        fmt::format(
-            "{{\"generation\":{},\"policy\":{},\"unchanged\":{},\"files\":{},\"routes\":{},\"tokens\":{},"
-            "\"static_files\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
-            now.generation, json_string(now.policy_hash), report.same, now.policy_files, now.routes.size(),
-            now.tokens, now.static_files, list_json(report.restart), json_string(report.text))};
+    return {200, "application/json",
+            fmt::format(
+                "{{\"generation\":{},\"policy\":{},\"unchanged\":{},\"files\":{},\"routes\":{},\"tokens\":{},"
+                "\"static_files\":{},\"changes\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
+                now.generation, json_string(now.policy_hash), report.same, now.policy_files,
+                now.routes.size(), now.tokens, now.static_files, list_json(report.changes),
+                list_json(report.restart), json_string(report.text))};
 }
 
 OpsAnswer dry_run(const ControlActions& actions) {

@@ -20,6 +20,7 @@ struct ReloadReport {
     std::string text;                  // diagnostics and warnings, for a person
     std::vector<std::string> restart;  // settings that differ but wait for the next start
     bool same = false;                 // the policy means what it did
+    std::vector<std::string> changes = {};  // a line each, for a person
 };
 
 struct ForecastReport {

@@ -33,6 +33,10 @@ std::string impact_text(const Forecast& forecast) {
     add(impact.ending, "is closed", "are closed");
     add(impact.returning, "is closed and asked to come again", "are closed and asked to come again");
     out += "\n";
+    if (impact.keys_gone > 0) {
+        out += counted(impact.keys_gone, "connection") +
+               " came with a token whose key is not trusted any more\n";
+    }
     if (impact.subscriptions_lost > 0)
         out += counted(impact.subscriptions_lost, "subscription") + " would end\n";
     if (impact.channels_joined > 0) out += counted(impact.channels_joined, "channel") + " would be joined\n";
@@ -64,6 +68,7 @@ std::vector<TestChange> changed_tests(const Runtime& before, const Runtime& afte
 std::string text_of(const Forecast& forecast) {
     std::string out =
         forecast.changes.empty() ? "the policy means the same\n" : dsl::text_of(forecast.changes);
+    for (const std::string& line : forecast.beside) out += line + "\n";
     out += impact_text(forecast);
     if (!forecast.tests_known) out += "tests: too many to run in the daemon; `wayleave test` runs them\n";
     for (const TestChange& test : forecast.tests) {
@@ -83,12 +88,15 @@ std::string json_of(const Forecast& forecast) {
     if (forecast.impact_known) {
         out += fmt::format(
             R"("impact":{{"connections":{},"untouched":{},"staying":{},"losing":{},"ending":{},"returning":{},)"
-            R"("subscriptions_lost":{},"channels_joined":{}}},)",
+            R"("subscriptions_lost":{},"channels_joined":{},"keys_gone":{}}},)",
             impact.connections, impact.untouched, impact.staying, impact.losing, impact.ending,
-            impact.returning, impact.subscriptions_lost, impact.channels_joined);
+            impact.returning, impact.subscriptions_lost, impact.channels_joined, impact.keys_gone);
     } else {
         out += "\"impact\":null,";
     }
+    std::string beside;
+    for (const std::string& line : forecast.beside) beside += (beside.empty() ? "" : ",") + json_string(line);
+    out += "\"changes\":[" + beside + "],";
     std::string tests;
     for (const TestChange& test : forecast.tests) {
         tests += fmt::format(R"({}{{"title":{},"new":{},"before":{},"after":{}}})", tests.empty() ? "" : ",",

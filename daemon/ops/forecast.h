@@ -21,8 +21,9 @@ struct TestChange {
 
 struct Forecast {
     std::vector<dsl::SectionChange> changes;
-    Survey impact;             // of all workers
-    bool impact_known = true;  // all workers answered in time
+    std::vector<std::string> beside;  // of keys, certificates and settings
+    Survey impact;                    // of all workers
+    bool impact_known = true;         // all workers answered in time
     std::vector<TestChange> tests;
     bool tests_known = true;  // there were not too many to run in the daemon
 };

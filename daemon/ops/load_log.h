@@ -12,6 +12,9 @@ namespace wayleave {
 // what it points at.
 void log_lines(std::string_view event, std::string_view text);
 
+// What a reload has changed: a log line each, up to a bound.
+void log_changes(const std::vector<std::string>& changes);
+
 // One log line for each warning.
 void log_warnings(const LoadedRuntime& loaded);
 

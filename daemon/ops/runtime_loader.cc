@@ -367,9 +367,8 @@ void load_certificates(const Settings& settings, LoadedRuntime& loaded) {
         }
         side = std::move(*read);
         for (const TlsSide::Certificate& certificate : side->certificates()) {
-            if (certificate.expires_s * 1000 > read_clocks().wall_ms) continue;
-            loaded.warnings.push_back(certificate.path +
-                                      ": the certificate has expired; renew it, then reload");
+            std::string ending = ending_soon(certificate, read_clocks().wall_ms);
+            if (!ending.empty()) loaded.warnings.push_back(std::move(ending));
         }
     }
 }
@@ -392,6 +391,20 @@ void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
 LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Lasting* lasting);
 
 }  // namespace
+
+std::string ending_soon(const TlsSide::Certificate& certificate, int64_t wall_ms) {
+    constexpr int64_t day_s = 86'400;
+    constexpr int64_t soon_s = 14 * day_s;
+    const int64_t left_s = certificate.expires_s - wall_ms / 1000;
+    if (left_s > soon_s) return {};
+    if (left_s <= 0) return certificate.path + ": the certificate has expired; renew it, then reload";
+    const int64_t days = left_s / day_s;
+    return certificate.path + ": the certificate expires in " +
+           (days == 0   ? "less than a day"
+            : days == 1 ? "a day"
+                        : std::to_string(days) + " days") +
+           "; renew it, then reload";
+}
 
 std::string LoadedRuntime::render(bool colour) const {
     std::string text;

@@ -33,6 +33,9 @@ struct LoadedRuntime {
     [[nodiscard]] std::string render(bool colour) const;
 };
 
+// A sentence about a certificate that has expired, or will within 14 days; else empty.
+[[nodiscard]] std::string ending_soon(const TlsSide::Certificate& certificate, int64_t wall_ms);
+
 // What a policy is loaded for: to be run; to be looked at; to be asked, where nobody brings a signed token
 // and keys are not read.
 enum class Purpose : uint8_t { run, look, ask };

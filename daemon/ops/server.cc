@@ -38,6 +38,7 @@
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/notify.h"
 #include "daemon/ops/open_files.h"
+#include "daemon/ops/reload_changes.h"
 #include "daemon/ops/report_event.h"
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/snapshot.h"
@@ -133,6 +134,7 @@ class Server::Impl {
     Result<Nothing, StartError> open_control();
     void serve_control(UnixListener listener);
     void keep_control();
+    void tell_of_certificates();
     Result<Nothing, StartError> open_admin();
     [[nodiscard]] Result<Published, DeskError> publish(std::string_view json);
     void watch();
@@ -141,6 +143,7 @@ class Server::Impl {
 
     ReloadReport reload();
     ReloadReport try_reload();
+    [[nodiscard]] std::vector<std::string> changes_to(const Settings& settings, const LoadedRuntime& loaded);
     ForecastReport forecast();
     size_t lift_ban(const std::string& name);
     Worker::TlsSides renewed_sides(const Settings& settings, const LoadedRuntime& loaded);
@@ -200,6 +203,7 @@ class Server::Impl {
     std::string told_status_;
     bool told_stuck_ = false;
     bool told_control_ = false;
+    int64_t certificates_at_ms_ = 0;  // steady time
     int exit_code_ = EX_OK;
 };
 
@@ -413,6 +417,7 @@ ReloadReport Server::Impl::try_reload() {
         return {false, loaded.render(false), {}};
     }
     const bool same = loaded.runtime->policy->hash == runtime_->policy->hash;
+    std::vector<std::string> changes = changes_to(*settings, loaded);
     retired_.push_back(std::move(runtime_));
     runtime_ = loaded.runtime;
     generation_ = runtime_->generation;
@@ -433,12 +438,24 @@ ReloadReport Server::Impl::try_reload() {
                {"files", std::to_string(runtime_->policy->files)},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
     log_warnings(loaded);
-    ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_), same};
+    log_changes(changes);
+    ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_), same,
+                        std::move(changes)};
     for (const std::string& name : report.restart) {
         log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
                   {{"setting", name}});
     }
     return report;
+}
+
+std::vector<std::string> Server::Impl::changes_to(const Settings& settings, const LoadedRuntime& loaded) {
+    std::vector<std::string> out;
+    if (loaded.runtime->policy->hash != runtime_->policy->hash)
+        out = summary_of(dsl::difference(*runtime_->policy, *loaded.runtime->policy));
+    for (std::string& line :
+         changes_beside_policy({settings_, *runtime_, tls_}, {settings, *loaded.runtime, loaded.tls}))
+        out.push_back(std::move(line));
+    return out;
 }
 
 // Loads as a reload does, and only tells.
@@ -455,6 +472,8 @@ ForecastReport Server::Impl::forecast() {
     report.would_load = true;
     report.restart = restart_needed(started_, *settings);
     report.forecast.changes = dsl::difference(*runtime_->policy, *loaded.runtime->policy);
+    report.forecast.beside =
+        changes_beside_policy({settings_, *runtime_, tls_}, {*settings, *loaded.runtime, loaded.tls});
     const bool few = questions(runtime_->policy->tests) + questions(loaded.runtime->policy->tests) <=
                      most_questions_of_daemon;
     if (few) report.forecast.tests = changed_tests(*runtime_, *loaded.runtime, read_clocks());
@@ -462,8 +481,8 @@ ForecastReport Server::Impl::forecast() {
     auto surveys = std::make_shared<std::vector<Survey>>(workers_.size());
     report.forecast.impact_known = ask_workers(
         workers_,
-        [surveys, policy = loaded.runtime->policy](size_t worker, Gateway& gateway, Now now) {
-            return gateway.survey(*policy, (*surveys)[worker], now);
+        [surveys, next = loaded.runtime](size_t worker, Gateway& gateway, Now now) {
+            return gateway.survey(*next, (*surveys)[worker], now);
         },
         forecast_wait_ms);
     if (!report.forecast.impact_known) return report;
@@ -539,6 +558,7 @@ void Server::Impl::every_second() {
     tell_of_canary();
     look_at_memory();
     keep_control();
+    tell_of_certificates();
     std::string status = status_line(snapshot());
     if (status == told_status_) return;
     told_status_ = std::move(status);
@@ -605,6 +625,23 @@ void Server::Impl::tell_of_canary() {
     if (report.ready)
         return log_event(Level::warn, "delivery-resumed", "publications come to every worker again");
     for (const std::string& one : report.stuck) log_event(Level::error, "delivery-stuck", one);
+}
+
+// Once a day, for those that are renewed by nobody.
+void Server::Impl::tell_of_certificates() {
+    constexpr int64_t day_ms = 86'400'000;
+    const Now now = read_clocks();
+    if (now.steady_ms < certificates_at_ms_) return;
+    const bool at_start = certificates_at_ms_ == 0;  // loading has told of them
+    certificates_at_ms_ = now.steady_ms + day_ms;
+    if (at_start) return;
+    for (const auto& side : tls_) {
+        if (!side) continue;
+        for (const TlsSide::Certificate& certificate : side->certificates()) {
+            const std::string text = ending_soon(certificate, now.wall_ms);
+            if (!text.empty()) log_event(Level::warn, "certificate-expires", text);
+        }
+    }
 }
 
 // Not fed while a worker stands still: then the service manager ends the process and starts a new one.

@@ -69,6 +69,8 @@ void add_traffic(Families& families, const Totals& totals) {
                      totals.unsubscribed_by_policy);
     families.counter("wayleave_reload_closed_total", "Connections that a reload ended.",
                      totals.closed_by_policy);
+    families.counter("wayleave_reload_keys_gone_total",
+                     "Connections the key of whose token a reload had taken away.", totals.keys_gone);
     families.counter("wayleave_http_requests_total", "Requests that were answered with anything else.",
                      totals.http_requests);
     families.counter("wayleave_messages_received_total", "Messages from clients.", totals.messages_in);
@@ -376,6 +378,7 @@ void Totals::add(const Counters& counters) {
     shadow_differences += counters.shadow_differences.get();
     shadow_skipped += counters.shadow_skipped.get();
     events_lost += counters.events_lost.get();
+    keys_gone += counters.keys_gone.get();
     for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
     messages_in += counters.messages_in.get();
     bytes_in += counters.bytes_in.get();

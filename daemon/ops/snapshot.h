@@ -66,6 +66,7 @@ struct Totals {
     uint64_t shadow_differences = 0;
     uint64_t shadow_skipped = 0;
     uint64_t events_lost = 0;
+    uint64_t keys_gone = 0;
     std::map<DecisionBook::Key, uint64_t> decisions;
 
     void add(const Counters& counters);

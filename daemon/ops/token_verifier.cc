@@ -24,9 +24,9 @@ bool worth_caching(const std::vector<Algorithm>& allowed) {
                        [](Algorithm algorithm) { return algorithm != Algorithm::HS256; });
 }
 
-Proof proof_of(Result<std::string, TokenError> verified) {
+Proof proof_of(Result<SignedPayload, TokenError> verified) {
     if (!verified) return Proof::refused(to_string(verified.error()));
-    return Proof::good(std::move(*verified));
+    return Proof::good(std::move(verified->payload), verified->key);
 }
 
 }  // namespace
@@ -36,8 +36,9 @@ PolicyVerifier::PolicyVerifier(std::vector<TokenTrust> tokens, std::shared_ptr<T
     if (!counters_) counters_ = std::make_shared<TokenCacheCounters>();
 }
 
-Result<std::string, TokenError> PolicyVerifier::cached_signature(const Trusted& trusted,
-                                                                 const std::string& compact, Now now) const {
+Result<SignedPayload, TokenError> PolicyVerifier::cached_signature(const Trusted& trusted,
+                                                                   const std::string& compact,
+                                                                   Now now) const {
     if (compact.size() > max_token_bytes) return failure(TokenError::too_long);
     if (!worth_caching(*trusted.allowed)) return verify_signature(*trusted.keys, *trusted.allowed, compact);
     const TokenCache::Key key = TokenCache::key_of(trusted.number, compact);
@@ -48,7 +49,7 @@ Result<std::string, TokenError> PolicyVerifier::cached_signature(const Trusted& 
     counters_->misses.fetch_add(1, std::memory_order_relaxed);
     auto payload = verify_signature(*trusted.keys, *trusted.allowed, compact);
     if (!payload) return payload;
-    const auto exp_ms = expiry_of(*payload);
+    const auto exp_ms = expiry_of(payload->payload);
     // What has no end has one in the cache: the room is for those who come again soon.
     if (exp_ms) cache_->add(key, *payload, *exp_ms == 0 ? 0 : *exp_ms + token_leeway_ms, now.wall_ms);
     return payload;
@@ -90,6 +91,33 @@ void PolicyVerifier::ask(const Credential& credential, Now now, std::function<vo
     url->keys->renew(now, [this, url, credential, done = std::move(done)] {
         done(verify_url(*url, credential, read_clocks(), false));
     });
+}
+
+template <class See>
+bool PolicyVerifier::see_keys(uint32_t token, const See& see) const {
+    if (const auto* file = std::get_if<FileKeys>(&tokens_.at(token))) return see(file->keys), true;
+    const auto* url = std::get_if<UrlKeys>(&tokens_.at(token));
+    if (!url || !url->keys) return false;
+    const RemoteKeys::Set set = url->keys->current();
+    if (set.keys) see(*set.keys);
+    return set.keys != nullptr;
+}
+
+bool PolicyVerifier::trusts(uint32_t token, uint64_t key) const {
+    bool found = false;
+    const bool known = see_keys(token, [&](const KeySet& set) {
+        found = std::any_of(set.keys().begin(), set.keys().end(),
+                            [&](const VerifyKey& one) { return one.mark() == key; });
+    });
+    return found || !known;
+}
+
+std::vector<NamedKey> PolicyVerifier::keys_of(uint32_t token) const {
+    std::vector<NamedKey> out;
+    (void)see_keys(token, [&](const KeySet& set) {
+        for (const VerifyKey& key : set.keys()) out.push_back({key.mark(), key.name()});
+    });
+    return out;
 }
 
 }  // namespace wayleave

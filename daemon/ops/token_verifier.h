@@ -51,6 +51,9 @@ class PolicyVerifier final : public TokenVerifier {
     [[nodiscard]] Proof verify(const Credential& credential, Now now) const override;
     void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const override;
 
+    [[nodiscard]] bool trusts(uint32_t token, uint64_t key) const override;
+    [[nodiscard]] std::vector<NamedKey> keys_of(uint32_t token) const override;
+
     [[nodiscard]] size_t cached() const { return cache_->size(); }
 
   private:
@@ -61,8 +64,13 @@ class PolicyVerifier final : public TokenVerifier {
     };
     [[nodiscard]] Proof verify_url(const UrlKeys& trust, const Credential& credential, Now now,
                                    bool may_wait) const;
-    [[nodiscard]] Result<std::string, TokenError> cached_signature(const Trusted& trusted,
-                                                                   const std::string& compact, Now now) const;
+    [[nodiscard]] Result<SignedPayload, TokenError> cached_signature(const Trusted& trusted,
+                                                                     const std::string& compact,
+                                                                     Now now) const;
+
+    // Calls with the keys of a block, while they stay; false where it has none, or none yet.
+    template <class See>
+    bool see_keys(uint32_t token, const See& see) const;
 
     std::vector<TokenTrust> tokens_;
     std::shared_ptr<TokenCacheCounters> counters_;

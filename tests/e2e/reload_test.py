@@ -9,7 +9,7 @@ import threading
 import time
 
 from client import Client, status_of
-from daemon import PATIENCE, TOKEN_BLOCK, Daemon, wait_until
+from daemon import PATIENCE, TOKEN_BLOCK, Daemon, run, wait_until
 from raw import TEXT, Raw, frame
 from runner import main
 
@@ -243,11 +243,46 @@ async def test_key_files():
         assert refused.returncode == 78 and "demo.key" in refused.stderr and "No such file" in refused.stderr, refused.stderr
         assert await status_of(daemon, user="alice") == 101, "the old keys are in force"
         daemon.new_key("demo.key")
-        assert daemon.reload().returncode == 0
+        shown = run("reload", "--dry-run", "--config", daemon.config).stdout
+        assert "1 connection came with a token whose key is not trusted any more" in shown, shown
+        done = daemon.reload()
+        assert done.returncode == 0
+        for sign in "+-":
+            assert re.search(rf'token demo: \{sign} kid "[-\w]+" \(HS256\)', done.stdout), done.stdout
+        daemon.wait_log("event=reload-changed", 2)
         old = daemon.token("alice", name="alice", key="demo.key.old")
         assert await status_of(daemon, token=old) == 401, "the old key is gone"
         assert await status_of(daemon, token=daemon.token("alice", name="new", key="demo.key")) == 101
+        # Whom the old key had let in is asked to come again.
+        bye = await alice.wait_for("$bye")
+        assert bye["code"] == 1012 and "not trusted any more" in bye["because"], bye
+        assert daemon.metric("wayleave_reload_keys_gone_total") == 1
+
+
+async def test_a_route_that_keeps_its_connections_keeps_those_of_an_old_key():
+    async with Daemon(POLICY.replace("allow connect", "on_policy_change = keep\n    allow connect")) as daemon:
+        alice = await Client.open(daemon, user="alice")
+        os.rename(daemon.path("keys/demo.key"), daemon.path("keys/old.key"))
+        daemon.new_key("demo.key")
+        assert daemon.reload().returncode == 0
         await alice.must("say", text="still here")
+        assert daemon.metric("wayleave_reload_keys_gone_total") == 1
+
+
+async def test_a_reload_tells_what_it_changes():
+    daemon = Daemon(POLICY.replace('{ "darn" }', 'file "words.txt"'))
+    daemon.write("routes.d/words.txt", "word\n")
+    async with daemon:
+        daemon.write("routes.d/words.txt", "".join(f"word{i}\n" for i in range(1000)))
+        daemon.write("routes.d/words.txt", "".join(f"word{i}\n" for i in range(1, 1002)))
+        daemon.reload()
+        daemon.write("routes.d/words.txt", "".join(f"word{i}\n" for i in range(2, 1003)))
+        daemon.edit("wayleave.toml", 'close_timeout = "1s"', 'close_timeout = "2s"')
+        shown = run("reload", "--dry-run", "--config", daemon.config).stdout
+        assert "{ +1 -1 values: + \"word1002\" - \"word1\" }" in shown and len(shown) < 1000, shown
+        assert 'limits.close_timeout: "1s" -> "2s"' in shown, shown
+        done = daemon.reload().stdout
+        assert "route chat: 1 line added, 1 line removed" in done and 'limits.close_timeout: "1s" -> "2s"' in done, done
 
 
 async def test_limits_survive_a_reload():

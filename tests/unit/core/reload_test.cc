@@ -53,7 +53,7 @@ struct Reloading : World {
     Survey survey(const std::string& text) {
         Survey out;
         const auto next = candidate(text);
-        while (!gateway->survey(*next->policy, out, now)) {
+        while (!gateway->survey(*next, out, now)) {
         }
         return out;
     }
