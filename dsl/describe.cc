@@ -105,6 +105,35 @@ std::string print(const Outcome& outcome) {
     return "drop";
 }
 
+std::string member_text(const std::string& name, const std::vector<std::string>& member) {
+    if (member.size() == 1 && member.front() == name) return {};
+    std::string path;
+    for (const std::string& part : member) path += (path.empty() ? "" : ".") + part;
+    return " as " + print(Value(path));
+}
+
+std::string absent_text(bool required, const Value& otherwise, Type type) {
+    return required ? " required" : " else " + print(otherwise, type);
+}
+
+std::string field_text(const FieldDecl& field) {
+    std::string text =
+        "field " + field.name + " : " + to_string(field.type) + member_text(field.name, field.member);
+    if (!field.in.empty()) text += " in " + print(Value(field.in), field.type);
+    return text + absent_text(field.required, field.otherwise, field.type);
+}
+
+std::string origins_text(const Origins& origins) {
+    if (origins.any) return "any";
+    std::vector<std::string> parts;
+    if (origins.absent) parts.emplace_back("none");
+    if (origins.same_host) parts.emplace_back("same_host");
+    for (const std::string& origin : origins.exact) parts.push_back(print(Value(origin)));
+    for (const auto& [before, after] : origins.subdomains)
+        parts.push_back(print(Value(before + "*" + after)));
+    return "{ " + joined(std::move(parts), ", ") + " }";
+}
+
 Type Words::type_of(const Operand& operand) const {
     if (operand.from == Operand::From::lookup) return {Kind::string, Shape::one};
     if (operand.from == Operand::From::constant) return {Kind::string, Shape::one};
@@ -148,6 +177,11 @@ std::string Words::operand(const Operand& operand) const {
         entries.push_back(print(to_value(key), type_of(lookup.key)) + ": " + print(entry));
     return "{ " + joined(std::move(entries), ", ") + " }[" + this->operand(lookup.key) + "] else " +
            print(lookup.otherwise);
+}
+
+std::string Words::typed(const Operand& operand, Type type) const {
+    if (operand.from != Operand::From::constant) return this->operand(operand);
+    return print(route.program.constants[operand.index], type);
 }
 
 // A constant's type is that of what it is compared with.

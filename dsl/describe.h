@@ -16,6 +16,7 @@ struct Words {
     const Message* message = nullptr;
 
     [[nodiscard]] std::string operand(const Operand& operand) const;
+    [[nodiscard]] std::string typed(const Operand& operand, Type type) const;  // whose type is known
     [[nodiscard]] std::string atom(const Atom& atom) const;
     [[nodiscard]] std::string condition(const Condition& condition) const;
     [[nodiscard]] std::string pattern(const Pattern& pattern) const;
@@ -35,5 +36,11 @@ struct Words {
 // "2kb", "30s", "2027-06-30", "\"text\"", "{ 1, 2 }"
 [[nodiscard]] std::string print(const Value& value, Type type);
 [[nodiscard]] std::string print(const Outcome& outcome);
+
+// Parts of statements, as they are written.
+[[nodiscard]] std::string member_text(const std::string& name, const std::vector<std::string>& member);
+[[nodiscard]] std::string absent_text(bool required, const Value& otherwise, Type type);
+[[nodiscard]] std::string field_text(const FieldDecl& field);
+[[nodiscard]] std::string origins_text(const Origins& origins);
 
 }  // namespace wayleave::dsl

@@ -228,6 +228,8 @@ struct alias       : node<NodeKind::alias, kw<"alias">, need<"an address after `
 
 struct field       : node<NodeKind::field, kw<"field">, need_name<"the field's name">, plain_name, need_type, opt<as_name>, opt<in_set>,
                           need_absent<"`required`, or `else` and the value if it is absent">> {};
+struct stamp       : node<NodeKind::stamp, kw<"set">, need<"the name of the member", sor<name, string>, Topic::name>, need<"`=`", equals>,
+                          need<"a value after `=`", expr, Topic::expression>> {};
 struct except_self : seq<word<"except">, need<"`self` after `except`", kw<"self">>> {};
 struct priority    : node<NodeKind::priority, kw<"priority">, need_name<"urgent, normal or low">> {};
 struct publish     : node<NodeKind::publish, kw<"publish">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
@@ -242,7 +244,7 @@ struct only_setting: sor<setting, raise<unknown<keywords::settings, Topic::state
 };
 struct settings    : need<"`{`", block<only_setting>> {};
 
-struct message_member : sor<setting, field, message_rule, limit, publish, forward, reply, let,
+struct message_member : sor<setting, field, stamp, message_rule, limit, publish, forward, reply, let,
                             raise<unknown<keywords::message, Topic::statement>>> {
     static constexpr const auto& words = keywords::message;
 };
@@ -276,9 +278,11 @@ struct at_url      : node<NodeKind::at, kw<"at">, need<"an address in quotes aft
 struct times       : node<NodeKind::times, kw<"times">, need<"a number after `times`", integer>> {};
 struct target      : need<"the channel, address or message type in quotes", string> {};
 struct expect      : node<NodeKind::expect, kw<"expect">, need<"allow, deny or limit after `expect`", any_word<"allow", "deny", "limit">>,
-                          sor<seq<word<"message">, target, opt<object>>, seq<need<"an action", action>, target>>,
+                          sor<seq<sor<word<"message">, word<"publish">>, target, opt<object>>,
+                              seq<need<"an action", action>, target,
+                                  refuse<"only a message and a publication bring data", "`message` and `publish` take members in `{ }`", one<'{'>>>>,
                           opt<at_url>, opt<times>, opt<because>> {};
-struct test_item   : sor<setting, as, expect, at_url, raise<unknown<keywords::test, Topic::statement>>> {
+struct test_item   : sor<setting, as, expect, at_url, let, raise<unknown<keywords::test, Topic::statement>>> {
     static constexpr const auto& words = keywords::test;
 };
 

@@ -35,9 +35,12 @@ std::string outcome_text(const Explanation& e) {
 // One test: a client whose connection changes with each `expect allow connect`.
 class Player {
   public:
+    // A test that defines names in its own way asks a policy of its own.
     Player(const Runtime& runtime, const dsl::TestCase& test, Now now, std::map<std::string, bool>& decided,
            std::set<std::string, std::less<>>& routes)
-        : runtime_(runtime), test_(test), now_(now), decided_(decided), routes_(routes), address_(test.at) {}
+        : runtime_(runtime), test_(test), now_(now), decided_(decided), routes_(routes), address_(test.at) {
+        if (test.policy) runtime_.policy = test.policy;
+    }
 
     TestResult play() {
         TestResult out{test_.title, test_.place, test_.steps.size(), {}};
@@ -137,7 +140,7 @@ class Player {
         if (rule >= 2) decided_[route.rules[rule - 2].place] = true;
     }
 
-    const Runtime& runtime_;
+    Runtime runtime_;
     const dsl::TestCase& test_;
     Now now_;
     std::map<std::string, bool>& decided_;

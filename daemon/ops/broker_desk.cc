@@ -64,6 +64,7 @@ Result<Receipt, DeskError> BrokerDesk::publish(std::string_view json, const dsl:
     }
     if (!draft.dedup.empty() && rules.dedup_ms == 0)
         return bad("this channel has no `dedup`: a repetition would not be known");
+    if (draft.key.empty() && rules.needs_key) return bad("this channel needs `key`: it conflates by it");
     // No user's own ids begin so: see Gateway::Impl::draft.
     if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
     draft.members = published_members(members);

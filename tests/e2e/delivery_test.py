@@ -20,7 +20,7 @@ token session {
 defaults { origins = none  idle_timeout = 0s  ping_every = 0s }
 channel room/*   { history = 50  keep = 1h  presence = true  join_leave = true  presence_grace = 300ms }
 channel mail/:u  { history = 50  keep = 1h  acks = user  dedup = 1m }
-channel cursor/* { conflate = 100ms }
+channel cursor/* { conflate = 100ms  key = required }
 channel feed     { batch = 100ms }
 route chat /chat {
     auth = session

@@ -62,7 +62,7 @@ std::vector<std::string> errors(const SettingsDirectory& directory, const std::s
 
 // The text under each `.It Cm name` of the manual.
 std::map<std::string, std::string> manual_entries() {
-    std::ifstream file(std::string(PROJECT_DIR) + "/man/wayleave.toml.5");
+    std::ifstream file(PROJECT_DIR "/man/wayleave.toml.5");
     REQUIRE(file);
     std::map<std::string, std::string> entries;
     std::string name;
