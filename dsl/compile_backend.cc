@@ -63,7 +63,10 @@ BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend
                                   "the backend " + quoted(backend.name.text) + " has no `url`", {},
                                   "write `url = \"http://127.0.0.1:8000\"`");
     } else if (const auto text = value_of<std::string>(out.settings, "url", ""); !text.empty()) {
-        if (!is_server_url(text)) {
+        if (text.find("${") != std::string::npos) {
+            context.diagnostics.error("E003", *url, "environment variables are not read", {},
+                                      "write the value, or make the file with a program such as envsubst");
+        } else if (!is_server_url(text)) {
             context.diagnostics.error(
                 "E003", *url, quoted(text) + " is not the address of a server", {},
                 "write http://, https://, ws:// or wss://, a host and perhaps a port and "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "dsl/recover.h"
 
@@ -12,7 +13,7 @@ using namespace std::string_view_literals;
 
 // Something is not known, or not there.
 constexpr std::array unknown{"E002"sv, "E004"sv, "E007"sv, "E008"sv, "E012"sv, "E018"sv};
-constexpr std::array absent{"E007"sv, "E018"sv, "E021"sv, "E022"sv, "E023"sv, "E027"sv};
+constexpr std::array absent{"E007"sv, "E011"sv, "E018"sv, "E021"sv, "E022"sv, "E023"sv, "E027"sv};
 
 template <class List>
 bool holds(const List& list, std::string_view id) {
@@ -21,6 +22,10 @@ bool holds(const List& list, std::string_view id) {
 
 bool within(Span inner, Span outer) {
     return inner.file == outer.file && outer.begin <= inner.begin && inner.begin < outer.end;
+}
+
+bool before(Span a, Span b) {
+    return std::pair(a.file, a.begin) < std::pair(b.file, b.begin);
 }
 
 template <class See>
@@ -41,24 +46,23 @@ Span span_of(const ast::Item& item) {
 Consequences::Consequences(const ast::File& file, const Sources& sources, const Diagnostics& told)
     : sources_(sources) {
     for (const Diagnostic& diagnostic : told.all()) told_.push_back(diagnostic.primary.span);
-    std::vector<bool> placed(file.holes.size());
-    for (const Span hole : file.holes)
+    std::vector<Span> holes = file.holes;
+    std::sort(holes.begin(), holes.end(), before);
+    for (const Span hole : holes)
         each_word(sources.text(hole), [&](std::string_view word) { words_.insert(word); });
     for (const ast::Item& item : file.items) {
-        bool torn = false;
-        for (size_t i = 0; i < file.holes.size(); ++i) {
-            if (!within(file.holes[i], span_of(item))) continue;
-            torn = placed[i] = true;
-        }
-        if (!torn) continue;
-        torn_.push_back(span_of(item));
+        const Span span = span_of(item);
+        const auto hole = std::lower_bound(holes.begin(), holes.end(), span, before);
+        if (hole == holes.end() || !within(*hole, span)) continue;
+        torn_.push_back(span);
         shared_hole_ = shared_hole_ || std::holds_alternative<ast::Defaults>(item) ||
                        std::holds_alternative<ast::Policy>(item);
     }
-    // A whole item that could not be read.
-    for (size_t i = 0; i < file.holes.size(); ++i) {
-        const std::string_view word = word_at(sources.text(file.holes[i]), 0);
-        if (!placed[i] && (word == "defaults" || word == "policy")) shared_hole_ = true;
+    std::sort(torn_.begin(), torn_.end(), before);
+    // A whole item that could not be read; the word begins no statement of a block.
+    for (const Span hole : holes) {
+        const std::string_view word = word_at(sources.text(hole), 0);
+        shared_hole_ = shared_hole_ || word == "defaults" || word == "policy";
     }
 }
 
@@ -88,7 +92,8 @@ bool Consequences::named_in_hole(Span span) const {
 }
 
 bool Consequences::beside_hole(Span span) const {
-    return std::any_of(torn_.begin(), torn_.end(), [&](Span item) { return within(span, item); });
+    const auto behind = std::upper_bound(torn_.begin(), torn_.end(), span, before);
+    return behind != torn_.begin() && within(span, *std::prev(behind));
 }
 
 }  // namespace wayleave::dsl

@@ -158,6 +158,7 @@ std::string Words::attribute(const Operand& operand) const {
         case Attribute::field:
             return message ? message->fields[operand.slot].name : "field " + std::to_string(operand.slot + 1);
         case Attribute::channel_segment:
+            if (const std::string name = segment_name(operand.slot); !name.empty()) return name;
             return "segment " + std::to_string(operand.slot + 1) + " of the channel";
         case Attribute::connection: return "connection";
         default: break;
@@ -166,6 +167,12 @@ std::string Words::attribute(const Operand& operand) const {
         if (builtin(name)->operand.attribute == operand.attribute) return std::string(name);
     }
     return "?";
+}
+
+std::string Words::segment_name(size_t segment) const {
+    if (!segments) return {};
+    const auto it = segments->find(segment);
+    return it == segments->end() ? std::string() : it->second;
 }
 
 std::string Words::operand(const Operand& operand) const {
@@ -204,7 +211,9 @@ std::string Words::atom(const Atom& atom) const {
 std::string Words::pattern(const Pattern& pattern) const {
     constexpr std::array<std::string_view, 6> types{"(date)", "(uuid)", "(int)", "(hex)", "(slug)", ""};
     std::string out;
-    for (const PatternSegment& segment : pattern) {
+    for (size_t i = 0; i < pattern.size(); ++i) {
+        const PatternSegment& segment = pattern[i];
+        const std::string name = segment_name(i);
         if (!out.empty()) out += '/';
         switch (segment.kind) {
             case PatternSegment::Kind::text: out += segment.text; break;
@@ -212,7 +221,7 @@ std::string Words::pattern(const Pattern& pattern) const {
             case PatternSegment::Kind::rest: out += "**"; break;
             case PatternSegment::Kind::insert: out += "{" + operand(segment.insert) + "}"; break;
             case PatternSegment::Kind::capture:
-                out += "*";
+                out += name.empty() ? "*" : ":" + name;
                 out += types[static_cast<size_t>(segment.type)];
                 break;
         }

@@ -14,6 +14,7 @@ namespace wayleave::dsl {
 struct Words {
     const Route& route;
     const Message* message = nullptr;
+    const SegmentNames* segments = nullptr;  // for one rule alone, and never for what is compared
 
     [[nodiscard]] std::string operand(const Operand& operand) const;
     [[nodiscard]] std::string typed(const Operand& operand, Type type) const;  // whose type is known
@@ -30,6 +31,7 @@ struct Words {
 
   private:
     [[nodiscard]] std::string attribute(const Operand& operand) const;
+    [[nodiscard]] std::string segment_name(size_t segment) const;  // empty: it has none
     [[nodiscard]] std::string value(const Operand& constant, const Operand& beside) const;
 };
 

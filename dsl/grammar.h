@@ -50,10 +50,14 @@ struct torn_text   : seq<digits, sor<seq<plus<gap>, sor<byte_unit, time_unit>, n
                                      seq<opt<byte_unit>, star<gap>, one<'/'>, star<gap>, one<'s', 'm', 'h', 'd'>, not_at<word_rest>>>> {};
 struct torn        : seq<at<torn_text>, raise<wrong<"a number and its unit stand together",
                          "write it without a blank, like `1kb`, `30s` or `20/s`", Topic::token>>> {};
+struct loud_text   : seq<digits, star<gap>, sor<seq<sor<istring<'k', 'b'>, istring<'m', 'b'>, istring<'m', 's'>, one<'B', 'S', 'M', 'H', 'D'>>, not_at<word_rest>>,
+                                                seq<one<'/'>, one<'S', 'M', 'H', 'D'>, not_at<word_rest>>>> {};
+struct loud        : seq<at<loud_text>, raise<wrong<"units are written in lower case, and stand with their number",
+                         "write it like `1mb`, `30s` or `20/s`", Topic::token>>> {};
 struct malformed   : seq<at<opt<one<'-'>>, digit>, raise<wrong<"this is no number, size, time, rate, date or address",
                          "units are b kb mb and ms s m h d; a rate is `20/s`, a date `2027-06-30`, a net `10.0.0.0/8`", Topic::token>>> {};
 struct literal     : seq<sor<string_node, bool_node, date_node, net_node, ip_node, float_node, rate_node, size_node, time_node,
-                             torn, int_node, malformed>, blank> {};
+                             torn, loud, int_node, malformed>, blank> {};
 struct integer     : seq<int_node, blank> {};
 struct time        : seq<time_node, blank> {};
 struct date        : seq<date_node, blank> {};

@@ -157,12 +157,17 @@ struct RuleInfo {
     Span span;
 };
 
+// How a rule's patterns call the segments of a channel; empty where two call one differently. For people:
+// names mean nothing.
+using SegmentNames = std::map<size_t, std::string>;
+
 // A rule's condition in one decision; alone, the condition of anything else that has one.
 struct Clause {
     static constexpr uint32_t no_rule = UINT32_MAX;
 
     uint32_t rule = no_rule;  // in Route::rules
     Condition condition;
+    SegmentNames segments = {};
 };
 
 // --- routes ---

@@ -179,6 +179,14 @@ Result<std::vector<dsl::Value>, FieldError> read_fields(const dsl::Message& bloc
     return values;
 }
 
+std::string no_channel(const MessageParser::Message& message) {
+    const MessageParser::Member* member = message.find("channel");
+    std::string_view text;
+    if (!member) return "`channel` is missing";
+    if (member->value.get(text) != simdjson::SUCCESS) return "`channel` is no text";
+    return "`channel` " + dsl::channel_fault(text);
+}
+
 bool speaks_as_daemon(const std::vector<MessageParser::Member>& data) {
     return std::any_of(data.begin(), data.end(), [](const MessageParser::Member& member) {
         if (member.key != "type") return false;

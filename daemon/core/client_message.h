@@ -48,6 +48,9 @@ class MessageParser {
     Message message_;
 };
 
+// Why `channel` names none, as a sentence; the message has it or has it not.
+[[nodiscard]] std::string no_channel(const MessageParser::Message& message);
+
 // Which field, and what is wrong with it.
 struct FieldError {
     std::string text;

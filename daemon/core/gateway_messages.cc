@@ -230,7 +230,7 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
 void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request,
                               Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
     const MessageParser::Member* since = message.find("since");
     const auto position = since ? position_of(*since) : std::nullopt;
     if (since && !position)
@@ -267,7 +267,7 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
     const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
     if (Channel* known = hub_.find(channel->text);
         known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
@@ -282,7 +282,7 @@ void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
                                     dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;
     if (!data || data->value.get(object) != simdjson::SUCCESS) {

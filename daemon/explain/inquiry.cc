@@ -68,10 +68,12 @@ class Note {
         for (const dsl::Clause& clause : route_.clauses[root]) {
             if (!all && verdict != dsl::verdict(clause.rule)) continue;
             const dsl::RuleInfo& rule = route_.rules[clause.rule];
-            dsl::Finding found = dsl::find_out(words_, clause.condition, request_);
+            dsl::Words words = words_;
+            words.segments = &clause.segments;
+            dsl::Finding found = dsl::find_out(words, clause.condition, request_);
             const bool decided = verdict == dsl::verdict(clause.rule);
             if (found.holds && !decided) found.why.clear();
-            out_.rules.push_back({words_.rule(action, clause), rule.place, rule.allow, found.holds, decided,
+            out_.rules.push_back({words.rule(action, clause), rule.place, rule.allow, found.holds, decided,
                                   std::move(found.why)});
         }
     }
@@ -238,8 +240,7 @@ class Asking {
         }
         if (question_.action != Action::disconnect) {
             channel_ = dsl::split_channel(question_.target);
-            if (!channel_)
-                return Rejection{Reason::bad_message, "`channel` is the name of a channel", {}, {}, 0};
+            if (!channel_) return Rejection{Reason::bad_message, no_channel(*message_), {}, {}, 0};
             request_.channel = &*channel_;
         }
         if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());

@@ -138,6 +138,25 @@ TEST_CASE("what we cannot hold is no way around the checks") {
     CHECK_FALSE(data(R"({"type":1e400})"));
 }
 
+TEST_CASE("what is wrong with the name of a channel") {
+    const auto fault = [](const std::string& channel) {
+        MessageParser parser;
+        const auto parsed = parser.parse("{\"type\":\"$subscribe\"" + channel + "}");
+        REQUIRE(parsed.ok());
+        return no_channel(*parsed.value());
+    };
+    CHECK(fault("") == "`channel` is missing");
+    CHECK(fault(",\"channel\":7") == "`channel` is no text");
+    CHECK(fault(",\"channel\":\"\"") == "`channel` is empty");
+    CHECK(fault(",\"channel\":\"a//b\"") == "`channel` has an empty segment: `/` stands between two of them");
+    CHECK(fault(",\"channel\":\"a/..\"") == "`channel` has the segment `..`");
+    CHECK(fault(",\"channel\":\"a/:b\"") == "`channel` has a segment that begins with `:`");
+    CHECK(fault(",\"channel\":\"room/ä b\"") == "`channel` holds `ä`; a name has letters, digits and ._-~@=:");
+    CHECK(fault(",\"channel\":\"a b\"") == "`channel` holds ` `; a name has letters, digits and ._-~@=:");
+    CHECK(fault(",\"channel\":\"" + std::string(256, 'a') + "\"") == "`channel` is longer than 255 bytes");
+    CHECK(fault(",\"channel\":\"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\"") == "`channel` has more than 16 segments");
+}
+
 TEST_CASE("an id is known even if the rest is not") {
     MessageParser parser;
     CHECK_FALSE(parser.parse(R"({"$id":"c1","type":"a b"})").ok());

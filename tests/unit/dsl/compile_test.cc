@@ -268,7 +268,7 @@ E008 15:5 there is no setting `max_mesage` here
 E001 16:5 there is no statement `alow`
 E001 18:31 `=` gives a value to a setting
 E003 19:71 `==` cannot compare these two
-E001 21:20 captures, wildcards and inserts fill a whole segment
+E001 21:20 `:name` catches a segment; a value is inserted otherwise
 E001 23:20 expected `:` and a type, found `string`
 E001 24:33 `&&` is no operator
 E002 25:26 there is no `rom`

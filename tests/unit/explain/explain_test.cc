@@ -184,8 +184,8 @@ TEST_CASE("explain: what a client may say") {
 
     const Explanation said = ask(runtime, team, {Action::message, "say", R"({"text":"hi"})"});
     CHECK(said.verdict == Verdict::allow);
-    CHECK(said.effects == std::vector<std::string>{"publishes to room/lobby/all except self",
-                                                   "sets from to \"u1\""});
+    CHECK(said.effects ==
+          std::vector<std::string>{"publishes to room/lobby/all except self", "sets from to \"u1\""});
     CHECK(said.limits.at(0).left == 4);
     CHECK(ask(runtime, team, {Action::message, "say", R"({"text":"spam"})"}).because == "no spam");
     CHECK(ask(runtime, team, {Action::message, "say", "{}"}).reason == "bad_message");
@@ -257,6 +257,16 @@ test "bad" at "app.example.com/chat/lobby" {
     CHECK(run.failed() == 1);
     CHECK(run.rules.size() == 7);
     CHECK(run.uncovered() == 2);  // env == "test"; pins
+    REQUIRE(run.rules.size() == 7);
+    CHECK(run.rules.front().place == "p.route:15:5");
+    CHECK(run.rules.back().place == "p.route:26:9");
+    std::string many = "route r /r { auth = none allow connect\n";
+    for (int i = 0; i < 10; ++i) many += "deny connect if ip == 10.0.0." + std::to_string(i) + "\n";
+    const Runtime lines = runtime_of(many + "}\ntest \"t\" { expect allow connect \"/r\" }");
+    const TestRun sorted = run_tests(lines, lines.policy->tests, now);
+    REQUIRE(sorted.rules.size() == 11);
+    CHECK(sorted.rules[1].place == "p.route:2:1");
+    CHECK(sorted.rules[10].place == "p.route:11:1");
     CHECK_THAT(junit_of(run), Contains("tests=\"2\" failures=\"1\""));
 }
 
@@ -329,13 +339,33 @@ TEST_CASE("explain names the values that decided") {
     using dsl::ast::Action;
     Sketch sketch = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
     CHECK(lines(ask(runtime, sketch, {Action::subscribe, "room/lobby/x", ""})) ==
-          Lines{"p.route:20:5: allow subscribe on room/{room}/* if \"member\" in user.roles and not (user.plan == "
+          Lines{"p.route:20:5: allow subscribe on room/{room}/* if \"member\" in user.roles and not "
+                "(user.plan == "
                 "\"free\")",
                 "channel is room/{room}/*: the channel is \"room/lobby/x\", room is \"lobby\"",
                 "\"member\" in user.roles: user.roles is { \"member\" }",
                 "not user.plan == \"free\": user.plan is \"team\""});
     CHECK(lines(ask(runtime, sketch, {Action::message, "say", R"({"text":"spam"})"})) ==
-          Lines{"p.route:26:9: deny if text == \"spam\" because \"no spam\"", "text == \"spam\": text is \"spam\""});
+          Lines{"p.route:26:9: deny if text == \"spam\" because \"no spam\"",
+                "text == \"spam\": text is \"spam\""});
+    // By the names of the rule's own pattern, where it has any.
+    const Runtime rooms = runtime_of(
+        "route r /r { auth = none allow connect allow subscribe on room/:room/:id(int), hall/:room if room "
+        "!= \"x\" "
+        "deny subscribe on hall/:a, room/:a/* if a == \"y\" }"
+        "test \"t\" { expect allow subscribe \"room/a/7\" }");
+    CHECK(run_tests(rooms, rooms.policy->tests, now).failed() == 0);
+    Sketch anybody = client("{}");
+    anybody.token = "";
+    anybody.address = "/r";
+    anybody.no_origin = true;
+    CHECK(
+        lines(ask(rooms, anybody, {Action::subscribe, "room/a/7", ""})) ==
+        Lines{
+            "p.route:1:40: allow subscribe if (channel is hall/:room and not (room == \"x\")) or (channel is "
+            "room/:room/:id(int) and not (room == \"x\"))",
+            "channel is room/:room/:id(int): the channel is \"room/a/7\"",
+            "not room == \"x\": room is \"a\""});
     const Explanation bad = ask(runtime, sketch, {Action::message, "say", R"({"text":{"a": 7}})"});
     CHECK(bad.place == "p.route:24:9");
     CHECK(lines(bad) == Lines{"p.route:24:9: field text : string required", "text is `{\"a\":7}`"});
@@ -351,7 +381,8 @@ TEST_CASE("explain names the values that decided") {
     CHECK(lines(foreign) == Lines{"p.route:13:5: origins = { \"https://app.example.com\" }",
                                   "origin is \"https://evil.example\""});
     CHECK_THAT(text_of(foreign), Contains("ip is 10.6.0.7") && Contains("tls is false"));
-    const Runtime safe = runtime_of("route r /r { auth = none origins = { none } min_tls = \"1.2\" allow connect }");
+    const Runtime safe =
+        runtime_of("route r /r { auth = none origins = { none } min_tls = \"1.2\" allow connect }");
     Sketch plain = client("{}");
     plain.token = "";
     plain.address = "/r";
@@ -386,8 +417,9 @@ TEST_CASE("mistakes in tests are told when the policy is compiled") {
           "E002 the policy has no `let blocked`");
     CHECK(complaint("let a = \"x\"\ntest \"t\" { let a = 1 let a = 2 expect allow connect \"/\" }") ==
           "E005 `a` is defined twice in this test");
-    CHECK(complaint("let a = \"x\"\nroute q /q { auth = none deny connect if host == a }\ntest \"t\" { let a = 1 "
-                    "expect allow connect \"/\" }") ==
+    CHECK(complaint(
+              "let a = \"x\"\nroute q /q { auth = none deny connect if host == a }\ntest \"t\" { let a = 1 "
+              "expect allow connect \"/\" }") ==
           "E003 with this definition the policy has a mistake: `==` cannot compare these two");
     CHECK(complaint("test \"t\" { }") == "E022 this test expects nothing");
     CHECK(complaint("test \"t\" { expect limit connect \"/\" times 0 }") == "E003 this is from 1 to 10000");
