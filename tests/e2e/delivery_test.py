@@ -210,8 +210,9 @@ async def test_server():
             assert await ann.numbers(1) == [1]
             await ann.quiet()
         for wrong, words in (
-                (publish("mail//ann", "{}"), "name of a channel"),
-                (publish("$canary", "{}"), "name of a channel"),
+                (publish("mail//ann", "{}"), "`channel` has an empty segment"),
+                (publish("$canary", "{}"), "`channel` holds `$`"),
+                (publish("cursor/1", "{}"), "this channel needs `key`"),
                 (publish("mail/ann", "[1]"), "no JSON object"),
                 (publish("mail/ann", '{"$": 1}'), "begin with `$`"),
                 (publish("mail/ann", '{"type": "$bye"}'), "begin with `$`"),
