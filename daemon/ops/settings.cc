@@ -77,6 +77,7 @@ class Reader {
         check_listeners(document);
         check_proxies(document);
         check_broker(document);
+        check_admin(document);
         fill_defaults();
     }
 
@@ -244,6 +245,15 @@ class Reader {
         error(path.node()->source().begin,
               "`broker.path` is for an SQLite database, and messages are kept in memory; write kind = "
               "\"sqlite\" or remove the line");
+    }
+
+    void check_admin(const toml::table& document) {
+        const auto address = document["admin"]["address"];
+        if (!address || settings_.admin_address.ends_with(":0") ||
+            !addresses_.contains(settings_.admin_address))
+            return;
+        error(address.node()->source().begin,
+              fmt::format("`{}` is a listener's, too; choose another port", settings_.admin_address));
     }
 
     void check_listener(ListenerSettings& listener, toml::source_position at) {

@@ -200,6 +200,7 @@ TEST_CASE("what is wrong is said") {
         {"limits = 5\n" + minimal, "`limits` is an integer, expected a table"},
         {"zebra = 5\n" + minimal, "unknown setting `zebra`; `wayleave settings` lists all"},
         {minimal + "[zebra]", "unknown setting `zebra`"},
+        {minimal + "[admin]\naddress = \"127.0.0.1:8080\"", "`127.0.0.1:8080` is a listener's, too; choose another"},
         {minimal + "workers = 2", "unknown setting `listen[].workers`; write `workers` above the first [table]"},
         {"include = \"more.toml\"\n" + minimal, "unknown setting `include`; there is no include: all settings stand in"},
         {minimal + "[limits]\nmax_queue_bytes = \"1MB\"", "`limits.max_queue_bytes` is no size; write \"1mb\": units are in lower"},
