@@ -205,6 +205,13 @@ struct Field {
     Span span;
 };
 
+// set NAME = value: the server's own word, whatever the client says under that name.
+struct Stamp {
+    Text name;
+    Expr value;
+    Span span;
+};
+
 struct PublishTo {
     std::vector<ChannelPattern> channels;
     bool except_self = false;
@@ -231,7 +238,7 @@ struct Reply {
     Span span;
 };
 
-using MessageMember = std::variant<Field, Rule, Limit, PublishTo, Forward, Reply, Setting, Let>;
+using MessageMember = std::variant<Field, Stamp, Rule, Limit, PublishTo, Forward, Reply, Setting, Let>;
 
 struct Message {
     std::vector<MessageType> types;
@@ -364,14 +371,14 @@ struct Expect {
     Name verdict;                     // allow, deny, limit
     Name action;                      // an Action's word
     Text target;                      // channel, address or message type
-    std::vector<TestMember> members;  // of a message
+    std::vector<TestMember> members;  // of a message or a publication
     std::optional<Text> at;           // an api's address
     std::optional<Literal> times;
     std::optional<Text> because;
     Span span;
 };
 
-using TestItem = std::variant<As, Expect, Setting>;
+using TestItem = std::variant<As, Expect, Setting, Let>;  // a `let` stands for the policy's own of that name
 
 struct Test {
     Text title;
@@ -385,6 +392,8 @@ using Item = std::variant<Let, Token, Backend, Channel, Policy, Defaults, Route,
 // All items of all files, in the order of the files.
 struct File {
     std::vector<Item> items;
+    bool whole = true;        // every file could be read
+    std::vector<Span> holes;  // statements that could not be read and are not among the items
 };
 
 }  // namespace wayleave::dsl::ast

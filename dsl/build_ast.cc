@@ -45,6 +45,7 @@ class AstBuilder : PartBuilder {
     ast::Input input(const SyntaxNode& node);
     ast::Errors errors(const SyntaxNode& node);
     ast::Field field(const SyntaxNode& node);
+    ast::Stamp stamp(const SyntaxNode& node);
     ast::PublishTo publish(const SyntaxNode& node);
     ast::Forward forward(const SyntaxNode& node);
     ast::Reply reply(const SyntaxNode& node);
@@ -223,6 +224,16 @@ ast::Field AstBuilder::field(const SyntaxNode& node) {
     return out;
 }
 
+ast::Stamp AstBuilder::stamp(const SyntaxNode& node) {
+    Children parts = children(node);
+    ast::Stamp out;
+    out.span = span(node);
+    const SyntaxNode& key = parts.take();
+    out.name = key.kind == NodeKind::string ? string(key) : ast::Text{std::string(text(key)), span(key)};
+    out.value = expr(parts.take(NodeKind::expr));
+    return out;
+}
+
 ast::PublishTo AstBuilder::publish(const SyntaxNode& node) {
     Children parts = children(node);
     ast::PublishTo out;
@@ -257,6 +268,7 @@ ast::Reply AstBuilder::reply(const SyntaxNode& node) {
 ast::MessageMember AstBuilder::message_member(const SyntaxNode& node) {
     switch (node.kind) {
         case NodeKind::field: return field(node);
+        case NodeKind::stamp: return stamp(node);
         case NodeKind::rule: return rule(node);
         case NodeKind::limit: return limit(node);
         case NodeKind::publish: return publish(node);
@@ -416,6 +428,7 @@ void AstBuilder::set_at(ast::Test& test, ast::Text at) {
 
 void AstBuilder::test_item(ast::Test& out, const SyntaxNode& node) {
     if (node.kind == NodeKind::as) return void(out.items.emplace_back(as(node)));
+    if (node.kind == NodeKind::let) return void(out.items.emplace_back(let(node)));
     if (node.kind == NodeKind::expect) return void(out.items.emplace_back(expect(node)));
     if (node.kind == NodeKind::at) return set_at(out, string(children(node).take(NodeKind::string)));
     ast::Setting pair = setting(node);

@@ -51,17 +51,6 @@ std::string source_text(const TokenSource& source) {
     return std::string(kinds[static_cast<size_t>(source.kind)]) + " " + print(Value(source.name));
 }
 
-std::string member_text(const std::string& name, const std::vector<std::string>& member) {
-    if (member.size() == 1 && member.front() == name) return {};
-    std::string path;
-    for (const std::string& part : member) path += (path.empty() ? "" : ".") + part;
-    return " as " + print(Value(path));
-}
-
-std::string absent_text(bool required, const Value& otherwise, Type type) {
-    return required ? " required" : " else " + print(otherwise, type);
-}
-
 Section token_section(const TokenDecl& token) {
     Section out{"token " + token.name, {}, {}};
     add_settings(out.lines, token.settings, Place::token);
@@ -203,11 +192,11 @@ class RouteLines {
         words_.message = &message;
         if (message.strict) add(before_ + "strict = true");
         for (const FieldDecl& field : message.fields) {
-            std::string text = before_ + "field " + field.name + " : " + to_string(field.type) +
-                               member_text(field.name, field.member);
-            if (!field.in.empty()) text += " in " + print(Value(field.in), field.type);
-            add(text + absent_text(field.required, field.otherwise, field.type));
+            add(before_ + field_text(field));
         }
+        for (const Stamp& stamp : message.stamps)
+            add(before_ + "set " + print(Value(stamp.member)) + " = " +
+                words_.typed(stamp.value, stamp.type));
         decision("", message.decision);
         for (const Limit& limit : message.limits) add(before_ + words_.limit(limit), limit.place);
         for (const Publish& publish : message.publish) {

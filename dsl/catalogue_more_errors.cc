@@ -183,12 +183,41 @@ R"(let a = tls or host == "a"
 route x /x { auth = none allow connect if a })"},
     Check{"E027", "channel-settings", Severity::error,
         "A setting of a channel needs another one, or excludes it.",
-        "`history` and `keep` go together; `acks` needs them; `join_leave` and `presence_grace` need `presence`; `conflate` leaves messages out, which `history` does not, and sends once in its time, as `batch` does.",
+        "`history` and `keep` go together; `acks` needs them; `join_leave` and `presence_grace` need `presence`; `conflate` leaves messages out, which `history` does not, and sends once in its time, as `batch` does. `conflate` also needs `key = required`, so that the last of each key is delivered, or `key = none`, where the channel has one state alone.",
         "What was promised to subscribers could not be kept.",
         "Write what is missing beside it, or take one of the two out.",
         Frame::file,
 R"(channel user/:id { acks = user })",
 R"(channel user/:id { acks = user  history = 100  keep = 7d })"},
+    Check{"E028", "secret-told", Severity::error,
+        "A secret claim would be published.",
+        "`set` writes a value into a message that others read, and the claim is declared `secret`.",
+        "What is secret would be shown to everybody who is subscribed.",
+        "Set another claim, such as a name, or take `secret` away.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required secret }
+route r /r { auth = session origins = { none } allow connect
+    message say { allow set from = user.sub publish to news } })",
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+route r /r { auth = session origins = { none } allow connect
+    message say { allow set from = user.sub publish to news } })"},
+    Check{"E029", "set-and-field", Severity::error,
+        "A member is set by the server and read as a field.",
+        "A field is what the client wrote; what is `set` is the server's, whatever the client wrote.",
+        "Rules would ask about a value that nobody gets to read.",
+        "Take the field away; rules can ask about what the member is set to.",
+        Frame::route,
+R"(message say {
+    field from : string required
+    set from = user.sub
+    allow
+    publish to news
+})",
+R"(message say {
+    set from = user.sub
+    allow
+    publish to news
+})"},
     Check{"E101", "settings", Severity::error,
         "The settings file cannot be used.",
         "It is missing, not TOML, or a setting in it is unknown or has a wrong value.",

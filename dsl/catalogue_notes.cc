@@ -83,6 +83,36 @@ R"(token session { keys = file "keys/mixed.jwks" from header "Authorization" cla
 route r /r { auth = session origins = { none } })",
 R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
 route r /r { auth = session origins = { none } })"},
+    Check{"N508", "no-sender", Severity::note,
+        "Nothing tells the readers of a message who sent it.",
+        "The route knows its users, and neither a `set` nor the channel nor a compared field names one.",
+        "Readers can only believe what the sender writes about itself.",
+        "Write `set from = user.sub` in the block; or nothing, if it does not matter who sent it.",
+        Frame::route,
+R"(message say {
+    field room : string required
+    allow
+    publish to room/{room}
+})",
+R"(message say {
+    field room : string required
+    set from = user.sub
+    allow
+    publish to room/{room}
+})"},
+    Check{"N509", "acks-by-the-client", Severity::note,
+        "A client that never acknowledges gets everything at every connect.",
+        "With `acks = user` the channel delivers what the user has not acknowledged, and only `$ack` of a client "
+        "does that.",
+        "A client that was written without `$ack` is sent all that is kept, each time that it connects, on each "
+        "device.",
+        "Let the clients send `$ack`, and say so with `# lint: ignore N509 because \"…\"`; else take `acks` out and "
+        "recover with `since`.",
+        Frame::file,
+R"(channel user/:id { history = 100 keep = 7d acks = user }
+route r /r { auth = none allow connect })",
+R"(channel user/:id { history = 100 keep = 7d }
+route r /r { auth = none allow connect })"},
 };
 // clang-format on
 

@@ -375,6 +375,7 @@ std::optional<Typed> ExprChecker::path(const ast::Path& path, const Context& con
 
 std::optional<Typed> ExprChecker::unknown(const ast::Path& path) {
     const std::string name = path.text();
+    if (names_.incomplete) return std::nullopt;
     if (names_.claims_unknown && name.starts_with("user.")) return std::nullopt;  // told at `auth`
     // What is not shown needs no help, and looking for it takes long where there are many names.
     const bool shown = diagnostics_.errors() < Diagnostics::most;

@@ -53,6 +53,7 @@ class ExprChecker {
     [[nodiscard]] std::optional<Typed> path(const ast::Path& path, const Context& context);
     // A value that is known now: a literal, a set or map of them, or a `let` of one.
     [[nodiscard]] std::optional<Typed> constant(const ast::Expr& expr);
+    [[nodiscard]] std::optional<Typed> file(const ast::FileValue& file) { return file_set(file); }
 
   private:
     class Depth;

@@ -4,6 +4,7 @@
 
 #include "dsl/canonical.h"
 #include "dsl/compile_parts.h"
+#include "dsl/consequences.h"
 #include "dsl/parse.h"
 #include "dsl/text.h"
 
@@ -17,9 +18,13 @@ constexpr size_t most_routes = 100'000;
 
 class Compiler {
   public:
-    Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics)
-        : context_{sources, files, diagnostics, Lets(), {}, {}, {}, {}, {}, {}, false, {}},
-          policy_(std::make_unique<Policy>()) {}
+    // `instead`: what a test says that some names mean.
+    Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics,
+             const LetNames* instead = nullptr)
+        : context_{sources, files, diagnostics, Lets(nullptr, instead), {}, {}, {}, {}, {}, {},
+                   false,   {},    {}},
+          policy_(std::make_unique<Policy>()),
+          variant_(instead != nullptr) {}
 
     std::unique_ptr<Policy> compile(const ast::File& file) {
         for (const ast::Item& item : file.items) {
@@ -38,9 +43,11 @@ class Compiler {
         }
         for (const ast::Route* route : routes_) add_route(*route);
         for (const ast::Api* api : apis_) add_api(*api);
-        for (const ast::Test* test : tests_)
-            policy_->tests.push_back(compile_test(context_, *policy_, *test));
-        warn_unused();
+        if (!variant_) {
+            check_lets(context_, file);
+            add_tests(file);
+            warn_unused();
+        }
         policy_->later = std::move(context_.later);
         if (context_.diagnostics.errors() == 0) fill_hashes(*policy_);
         return std::move(policy_);
@@ -152,10 +159,22 @@ class Compiler {
     }
 
     void add_channel(const ast::Channel& channel) {
+        if (channel.pattern.segments.empty()) return;  // it could not be read
         const auto number = static_cast<uint32_t>(policy_->channels.size());
         policy_->channels.push_back(compile_channel(context_, channel));
         add_address(policy_->channel_router, channel_places_,
                     channel_address(channel.pattern, context_.diagnostics), number, channel.pattern.span);
+    }
+
+    void add_tests(const ast::File& file) {
+        TestPolicies policies(context_, file, [&](const LetNames& instead, Diagnostics& diagnostics) {
+            return Compiler(context_.sources, context_.files, diagnostics, &instead).compile(file);
+        });
+        for (const ast::Test* test : tests_) {
+            const LetNames instead = policies.definitions(*test);
+            policy_->tests.push_back(compile_test(context_, *policy_, *test, instead));
+            if (!instead.empty()) policy_->tests.back().policy = policies.with(instead);
+        }
     }
 
     void add_address(Router& router, std::vector<Span>& places, const AddressPattern& address,
@@ -196,6 +215,7 @@ class Compiler {
 
     CompileContext context_;
     std::unique_ptr<Policy> policy_;
+    bool variant_;  // compiled for a test, which sees no tests
     std::vector<const ast::Let*> lets_;
     std::unordered_map<const ast::Let*, const ast::Let*> walked_;  // and from where
     std::vector<const ast::Token*> tokens_;
@@ -215,12 +235,22 @@ class Compiler {
 std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& files,
                                       Diagnostics& diagnostics) {
     const ast::File file = parse(sources, diagnostics);
-    if (diagnostics.errors() > 0) return nullptr;  // the tree has holes where the mistakes were
     return compile(file, sources, files, diagnostics);
 }
 
 std::shared_ptr<const Policy> compile(const ast::File& file, const Sources& sources, const FileReader& files,
                                       Diagnostics& diagnostics) {
+    if (diagnostics.errors() > 0) {
+        if (!file.whole) return nullptr;
+        Diagnostics found;
+        (void)Compiler(sources, files, found).compile(file);
+        const Consequences consequences(file, sources, diagnostics);
+        for (const Diagnostic& diagnostic : found.all()) {
+            if (!consequences.hold(diagnostic)) diagnostics.adopt(diagnostic);
+        }
+        diagnostics.sort();
+        return nullptr;
+    }
     auto policy = Compiler(sources, files, diagnostics).compile(file);
     policy->files = sources.size();
     if (diagnostics.errors() > 0) return nullptr;

@@ -15,7 +15,8 @@ namespace wayleave::dsl {
 [[nodiscard]] std::shared_ptr<const Policy> compile(const Sources& sources, const FileReader& files,
                                                     Diagnostics& diagnostics);
 
-// The same for what parse() gave without an error; for those who look at the tree as well.
+// The same for what parse() gave; for those who look at the tree as well. Where parse() left holes, there is
+// no policy, and what is told are the mistakes that do not follow from the holes.
 [[nodiscard]] std::shared_ptr<const Policy> compile(const ast::File& file, const Sources& sources,
                                                     const FileReader& files, Diagnostics& diagnostics);
 

@@ -63,7 +63,10 @@ BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend
                                   "the backend " + quoted(backend.name.text) + " has no `url`", {},
                                   "write `url = \"http://127.0.0.1:8000\"`");
     } else if (const auto text = value_of<std::string>(out.settings, "url", ""); !text.empty()) {
-        if (!is_server_url(text)) {
+        if (text.find("${") != std::string::npos) {
+            context.diagnostics.error("E003", *url, "environment variables are not read", {},
+                                      "write the value, or make the file with a program such as envsubst");
+        } else if (!is_server_url(text)) {
             context.diagnostics.error(
                 "E003", *url, quoted(text) + " is not the address of a server", {},
                 "write http://, https://, ws:// or wss://, a host and perhaps a port and "
@@ -85,6 +88,7 @@ ChannelRules channel_rules(const SettingValues& settings) {
     out.presence_grace_ms = value_of<int64_t>(settings, "presence_grace", out.presence_grace_ms);
     out.max_subscribers = value_of<int64_t>(settings, "max_subscribers", 0);
     out.max_message = static_cast<size_t>(value_of<int64_t>(settings, "max_message", 0));
+    out.needs_key = out.conflate_ms > 0 && value_of<std::string>(settings, "key", "none") == "required";
     out.acks = value_of<std::string>(settings, "acks", "none") == "user";
     out.presence = value_of(settings, "presence", false);
     out.join_leave = value_of(settings, "join_leave", false);
@@ -120,6 +124,9 @@ ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel
     const bool presence = value_of(out.settings, "presence", false);
     if (value_of(out.settings, "join_leave", false)) needs("join_leave", "presence = true", presence);
     needs("presence_grace", "presence = true", presence);
+    if (value_of<int64_t>(out.settings, "conflate", 0) > 0)
+        needs("conflate", "key = required` or `key = none", out.settings.contains("key"));
+    needs("key", "conflate", value_of<int64_t>(out.settings, "conflate", 0) > 0);
     const auto excludes = [&](std::string_view name, std::string_view other, std::string_view because) {
         const Span* span = setting_span(channel.settings, name);
         if (!span || value_of<int64_t>(out.settings, name, 0) == 0 ||

@@ -70,6 +70,7 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
     out.place = context_.sources.place(message.span);
     each<ast::Field>(message.members,
                      [&](const ast::Field& field) { compile_field(field, *names.lets, out, names); });
+    each<ast::Stamp>(message.members, [&](const ast::Stamp& stamp) { compile_stamp(stamp, names, out); });
     each<ast::Setting>(message.members, [&](const ast::Setting& setting) {
         if (setting.name.text != "strict") {
             diagnostics_.error("E008", setting.name.span,
@@ -96,7 +97,8 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
     const bool never_allowed = std::none_of(allows.begin(), allows.end(), [](const Candidate& allow) {
         return allow.condition.kind != Condition::Kind::constant || allow.condition.value;
     });
-    if (never_allowed && diagnostics_.errors() == errors) {  // a mistake in a condition says enough
+    // A mistake in a condition says enough; a block without a type could not be read.
+    if (never_allowed && diagnostics_.errors() == errors && !message.types.empty()) {
         diagnostics_.error(
             "E023", message.types.front().span, "no `allow` lets this message pass", {},
             "write `allow` in the block, or leave the block out: what is not named is refused");
@@ -124,7 +126,7 @@ void RouteCompiler::compile_field(const ast::Field& field, const Lets& lets, Mes
     }
     FieldDecl decl{
         name, member_path(field.name, field.as), field.type.type, fallback->required, fallback->otherwise,
-        {}};
+        {},   context_.sources.place(field.span)};
     if (field.in) {
         ValueReader reader(context_, lets);
         const auto typed = reader.constant(*field.in);
@@ -141,7 +143,55 @@ void RouteCompiler::compile_field(const ast::Field& field, const Lets& lets, Mes
     const Operand operand{Operand::From::attribute, Attribute::field,
                           static_cast<uint16_t>(out.fields.size()), 0};
     names.symbols.emplace(name, Symbol{operand, field.type.type, Stage::message});
+    context_.remember(name, Symbol{operand, field.type.type, Stage::message});
     out.fields.push_back(std::move(decl));
+}
+
+bool RouteCompiler::is_secret(const Operand& operand) const {
+    return operand.from == Operand::From::attribute && operand.attribute == Attribute::fact &&
+           route_->shape->facts[operand.slot].secret;
+}
+
+// Whether the server may say that member: not the words that say what the message is, and once.
+bool RouteCompiler::can_stamp(const ast::Stamp& stamp, const Message& message) {
+    const std::string& name = stamp.name.text;
+    if (name == "type" || name.empty() || name.starts_with('$')) {
+        diagnostics_.error("E003", stamp.name.span, quoted(name) + " cannot be set",
+                           "`type` and what begins with `$` say what a message is");
+        return false;
+    }
+    const bool twice = std::any_of(message.stamps.begin(), message.stamps.end(),
+                                   [&](const Stamp& known) { return known.member == name; });
+    if (twice) {
+        diagnostics_.error("E020", stamp.name.span, quoted(name) + " is set twice");
+        return false;
+    }
+    const auto field = std::find_if(message.fields.begin(), message.fields.end(),
+                                    [&](const FieldDecl& decl) { return decl.member.front() == name; });
+    if (field == message.fields.end()) return true;
+    diagnostics_.error("E029", stamp.name.span,
+                       quoted(name) + " is the server's word, and a field reads the client's",
+                       "the field " + quoted(field->name) + " is read from it", "take the field away");
+    return false;
+}
+
+void RouteCompiler::compile_stamp(const ast::Stamp& stamp, const Names& names, Message& out) {
+    ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
+    const auto typed = checker.operand(stamp.value, at_message);
+    if (!typed || !can_stamp(stamp, out)) return;
+    if (typed->type.shape == Shape::map || typed->mixed) {
+        diagnostics_.error(
+            "E003", stamp.value.span,
+            typed->mixed ? "a set of values that are not known yet cannot be set" : "a map cannot be set", {},
+            "set one value of it: `plan_rate[user.plan] else 1/s`");
+        return;
+    }
+    if (is_secret(typed->operand)) {
+        diagnostics_.error("E028", stamp.value.span, "this would show a secret to all who read the message",
+                           "the claim is `secret`", "set another claim, or take `secret` away");
+        return;
+    }
+    out.stamps.push_back({stamp.name.text, typed->operand, typed->type});
 }
 
 void RouteCompiler::compile_publish(const ast::PublishTo& publish, const Names& names, Message& out) {

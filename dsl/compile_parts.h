@@ -1,6 +1,7 @@
 // What the parts of the compiler share. Private to dsl/compile*.cc.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,14 @@ struct CompileContext {
     std::set<std::string_view> used_backends;              // that anything names
     bool token_misspelt = false;                           // some `auth` names a token that does not exist
     std::vector<Later> later;
+    // What names of captures, inputs, claims and fields are in all routes together; nothing where they
+    // differ.
+    std::map<std::string, std::optional<Symbol>, std::less<>> symbols;
+
+    void remember(const std::string& name, const Symbol& symbol) {
+        const auto [it, fresh] = symbols.emplace(name, symbol);
+        if (!fresh && it->second && it->second->type != symbol.type) it->second.reset();
+    }
 
     // A construct that is checked and compiled, but that this version does not execute: who wants to run the
     // policy refuses it by this name.
@@ -109,7 +118,32 @@ void name_realms(std::vector<TokenDecl>& tokens);
 [[nodiscard]] std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source);
 
 // --- compile_test.cc ---
-[[nodiscard]] TestCase compile_test(CompileContext& context, const Policy& policy, const ast::Test& test);
+[[nodiscard]] TestCase compile_test(CompileContext& context, const Policy& policy, const ast::Test& test,
+                                    const LetNames& instead);
+
+// --- compile_lets.cc ---
+// Every `let`, also those that nobody reads.
+void check_lets(CompileContext& context, const ast::File& file);
+
+// The policies that tests ask which define names in their own way.
+class TestPolicies {
+  public:
+    using Compile =
+        std::function<std::shared_ptr<const Policy>(const LetNames& instead, Diagnostics& diagnostics)>;
+
+    TestPolicies(CompileContext& context, const ast::File& file, Compile compile);
+
+    // What the test defines; its mistakes are reported.
+    [[nodiscard]] LetNames definitions(const ast::Test& test);
+    // Null if it cannot be compiled, which is reported.
+    [[nodiscard]] std::shared_ptr<const Policy> with(const LetNames& instead);
+
+  private:
+    CompileContext& context_;
+    Compile compile_;
+    std::set<std::string_view> known_;                           // names of all definitions
+    std::map<std::string, std::shared_ptr<const Policy>> made_;  // by the definitions as they are written
+};
 
 // --- compile_address.cc ---
 struct CaptureName {

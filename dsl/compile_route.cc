@@ -215,7 +215,10 @@ void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
     const Lets& lets = *chosen.part->lets;
     if (row.later) context_.not_executed(setting.name.span, std::string(row.name));
     if (row.name == "auth") return apply_auth(setting);
-    if (row.name == "origins") return apply_origins(setting, lets);
+    if (row.name == "origins") {
+        route_->origins_place = context_.sources.place(setting.span);
+        return apply_origins(setting, lets);
+    }
     if (row.name == "dialect") return apply_dialect(setting, row, lets);
     auto value = ValueReader(context_, lets).value(setting, row);
     if (!value) return;
@@ -240,8 +243,10 @@ void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
                                                    : SlowConsumer::close;
     }
     if (row.name == "max_lifetime") route_->max_lifetime_ms = number();
-    if (row.name == "min_tls")
+    if (row.name == "min_tls") {
         route_->min_tls = std::get<std::string>(value->held) == "1.3" ? 0x0304 : 0x0303;
+        route_->min_tls_place = context_.sources.place(setting.span);
+    }
     if (row.name == "alias_expiry")
         route_->refuse_expired_alias = std::get<std::string>(value->held) == "refuse";
     if (row.name == "on_policy_change") {
@@ -438,6 +443,7 @@ void RouteCompiler::declare(FactShape& shape, std::string name, Type type, Stage
     }
     Operand operand{Operand::From::attribute, Attribute::fact, static_cast<uint16_t>(shape.facts.size()), 0};
     names_.symbols.emplace(name, Symbol{operand, type, stage});
+    context_.remember(name, Symbol{operand, type, stage});
     shape.facts.push_back({std::move(name), type});
 }
 

@@ -113,6 +113,9 @@ class RouteCompiler {
     void compile_messages();
     void compile_message(const ast::Message& message, const Names& names);
     void compile_field(const ast::Field& field, const Lets& lets, Message& out, Names& names);
+    void compile_stamp(const ast::Stamp& stamp, const Names& names, Message& out);
+    [[nodiscard]] bool can_stamp(const ast::Stamp& stamp, const Message& message);
+    [[nodiscard]] bool is_secret(const Operand& operand) const;
     void compile_publish(const ast::PublishTo& publish, const Names& names, Message& out);
     void compile_backends(const ast::Message& message, const Names& names, Message& out);
     void register_types(const ast::Message& message, uint32_t number);

@@ -36,6 +36,19 @@ std::string identity_of(const ast::Limit& limit, std::string_view scope, std::st
     return text;
 }
 
+SegmentNames segment_names(const ast::Tail& tail) {
+    SegmentNames out;
+    for (const ast::ChannelPattern& pattern : tail.on) {
+        for (size_t i = 0; i < pattern.segments.size(); ++i) {
+            if (pattern.segments[i].kind != ast::Segment::Kind::capture) continue;
+            const std::string name(pattern.segments[i].capture.text);
+            const auto [it, fresh] = out.emplace(i, name);
+            if (!fresh && it->second != name) it->second.clear();
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 // --- decisions ---
@@ -101,7 +114,8 @@ RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<C
     for (std::vector<Candidate>* list : {&denies, &allows}) {
         for (Candidate& candidate : *list) {
             const NodeId verdict = rule_verdict(*candidate.rule) & ~verdict_bit;
-            clauses.push_back({verdict - 2, std::move(candidate.condition)});
+            clauses.push_back(
+                {verdict - 2, std::move(candidate.condition), segment_names(candidate.rule->tail)});
         }
     }
     remember_clauses(root, std::move(clauses));

@@ -26,11 +26,12 @@ constexpr std::array<ClientSetting, 5> client_settings{{
 
 class TestCompiler {
   public:
-    TestCompiler(CompileContext& context, const Policy& policy)
-        : context_(context), policy_(policy), reader_(context, context.lets) {}
+    TestCompiler(CompileContext& context, const Policy& policy, const LetNames& instead)
+        : context_(context), policy_(policy), lets_(&context.lets, &instead), reader_(context, lets_) {}
 
     TestCase compile(const ast::Test& test) {
-        TestCase out{test.title.text, test.at ? test.at->text : "", {}, context_.sources.place(test.span)};
+        TestCase out{
+            test.title.text, test.at ? test.at->text : "", {}, context_.sources.place(test.span), nullptr};
         TestClient client;
         for (const ast::TestItem& item : test.items) {
             if (const auto* as = std::get_if<ast::As>(&item)) become(*as, client);
@@ -190,13 +191,15 @@ class TestCompiler {
 
     CompileContext& context_;
     const Policy& policy_;
+    Lets lets_;
     ValueReader reader_;
 };
 
 }  // namespace
 
-TestCase compile_test(CompileContext& context, const Policy& policy, const ast::Test& test) {
-    return TestCompiler(context, policy).compile(test);
+TestCase compile_test(CompileContext& context, const Policy& policy, const ast::Test& test,
+                      const LetNames& instead) {
+    return TestCompiler(context, policy, instead).compile(test);
 }
 
 }  // namespace wayleave::dsl

@@ -105,6 +105,35 @@ std::string print(const Outcome& outcome) {
     return "drop";
 }
 
+std::string member_text(const std::string& name, const std::vector<std::string>& member) {
+    if (member.size() == 1 && member.front() == name) return {};
+    std::string path;
+    for (const std::string& part : member) path += (path.empty() ? "" : ".") + part;
+    return " as " + print(Value(path));
+}
+
+std::string absent_text(bool required, const Value& otherwise, Type type) {
+    return required ? " required" : " else " + print(otherwise, type);
+}
+
+std::string field_text(const FieldDecl& field) {
+    std::string text =
+        "field " + field.name + " : " + to_string(field.type) + member_text(field.name, field.member);
+    if (!field.in.empty()) text += " in " + print(Value(field.in), field.type);
+    return text + absent_text(field.required, field.otherwise, field.type);
+}
+
+std::string origins_text(const Origins& origins) {
+    if (origins.any) return "any";
+    std::vector<std::string> parts;
+    if (origins.absent) parts.emplace_back("none");
+    if (origins.same_host) parts.emplace_back("same_host");
+    for (const std::string& origin : origins.exact) parts.push_back(print(Value(origin)));
+    for (const auto& [before, after] : origins.subdomains)
+        parts.push_back(print(Value(before + "*" + after)));
+    return "{ " + joined(std::move(parts), ", ") + " }";
+}
+
 Type Words::type_of(const Operand& operand) const {
     if (operand.from == Operand::From::lookup) return {Kind::string, Shape::one};
     if (operand.from == Operand::From::constant) return {Kind::string, Shape::one};
@@ -129,6 +158,7 @@ std::string Words::attribute(const Operand& operand) const {
         case Attribute::field:
             return message ? message->fields[operand.slot].name : "field " + std::to_string(operand.slot + 1);
         case Attribute::channel_segment:
+            if (const std::string name = segment_name(operand.slot); !name.empty()) return name;
             return "segment " + std::to_string(operand.slot + 1) + " of the channel";
         case Attribute::connection: return "connection";
         default: break;
@@ -137,6 +167,12 @@ std::string Words::attribute(const Operand& operand) const {
         if (builtin(name)->operand.attribute == operand.attribute) return std::string(name);
     }
     return "?";
+}
+
+std::string Words::segment_name(size_t segment) const {
+    if (!segments) return {};
+    const auto it = segments->find(segment);
+    return it == segments->end() ? std::string() : it->second;
 }
 
 std::string Words::operand(const Operand& operand) const {
@@ -148,6 +184,11 @@ std::string Words::operand(const Operand& operand) const {
         entries.push_back(print(to_value(key), type_of(lookup.key)) + ": " + print(entry));
     return "{ " + joined(std::move(entries), ", ") + " }[" + this->operand(lookup.key) + "] else " +
            print(lookup.otherwise);
+}
+
+std::string Words::typed(const Operand& operand, Type type) const {
+    if (operand.from != Operand::From::constant) return this->operand(operand);
+    return print(route.program.constants[operand.index], type);
 }
 
 // A constant's type is that of what it is compared with.
@@ -170,7 +211,9 @@ std::string Words::atom(const Atom& atom) const {
 std::string Words::pattern(const Pattern& pattern) const {
     constexpr std::array<std::string_view, 6> types{"(date)", "(uuid)", "(int)", "(hex)", "(slug)", ""};
     std::string out;
-    for (const PatternSegment& segment : pattern) {
+    for (size_t i = 0; i < pattern.size(); ++i) {
+        const PatternSegment& segment = pattern[i];
+        const std::string name = segment_name(i);
         if (!out.empty()) out += '/';
         switch (segment.kind) {
             case PatternSegment::Kind::text: out += segment.text; break;
@@ -178,7 +221,7 @@ std::string Words::pattern(const Pattern& pattern) const {
             case PatternSegment::Kind::rest: out += "**"; break;
             case PatternSegment::Kind::insert: out += "{" + operand(segment.insert) + "}"; break;
             case PatternSegment::Kind::capture:
-                out += "*";
+                out += name.empty() ? "*" : ":" + name;
                 out += types[static_cast<size_t>(segment.type)];
                 break;
         }

@@ -14,8 +14,10 @@ namespace wayleave::dsl {
 struct Words {
     const Route& route;
     const Message* message = nullptr;
+    const SegmentNames* segments = nullptr;  // for one rule alone, and never for what is compared
 
     [[nodiscard]] std::string operand(const Operand& operand) const;
+    [[nodiscard]] std::string typed(const Operand& operand, Type type) const;  // whose type is known
     [[nodiscard]] std::string atom(const Atom& atom) const;
     [[nodiscard]] std::string condition(const Condition& condition) const;
     [[nodiscard]] std::string pattern(const Pattern& pattern) const;
@@ -29,11 +31,18 @@ struct Words {
 
   private:
     [[nodiscard]] std::string attribute(const Operand& operand) const;
+    [[nodiscard]] std::string segment_name(size_t segment) const;  // empty: it has none
     [[nodiscard]] std::string value(const Operand& constant, const Operand& beside) const;
 };
 
 // "2kb", "30s", "2027-06-30", "\"text\"", "{ 1, 2 }"
 [[nodiscard]] std::string print(const Value& value, Type type);
 [[nodiscard]] std::string print(const Outcome& outcome);
+
+// Parts of statements, as they are written.
+[[nodiscard]] std::string member_text(const std::string& name, const std::vector<std::string>& member);
+[[nodiscard]] std::string absent_text(bool required, const Value& otherwise, Type type);
+[[nodiscard]] std::string field_text(const FieldDecl& field);
+[[nodiscard]] std::string origins_text(const Origins& origins);
 
 }  // namespace wayleave::dsl

@@ -77,6 +77,13 @@ bool Diagnostics::known(const Diagnostic& diagnostic) {
     return false;
 }
 
+void Diagnostics::adopt(const Diagnostic& other) {
+    Diagnostic& added =
+        add(other.severity, other.id, other.primary.span, other.message, other.primary.text, other.help);
+    added.secondary = other.secondary;
+    added.replacement = other.replacement;
+}
+
 Diagnostic& Diagnostics::add(Severity severity, std::string_view id, Span span, std::string message,
                              std::string label, std::string help) {
     Diagnostic diagnostic{id, severity,        std::move(message), {span, std::move(label)},

@@ -59,6 +59,8 @@ class Diagnostics {
     Diagnostic& misspelt(std::string_view id, Span span, std::string message, std::string_view near,
                          std::string label = {});
 
+    void adopt(const Diagnostic& other);  // one that was collected elsewhere
+
     // Warnings and notes that `suppressor` has a reason for are put aside from now on. Errors never are.
     void suppress_by(Suppressor suppressor) { suppressor_ = std::move(suppressor); }
 

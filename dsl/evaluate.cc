@@ -355,4 +355,19 @@ AtomBits early_answers(const Program& program, const Request& request) {
     return out;
 }
 
+Value copy_of(const ValueView& view) {
+    return std::visit(
+        [](const auto& held) -> Value {
+            using T = std::decay_t<decltype(held)>;
+            if constexpr (std::is_same_v<T, std::string_view>) {
+                return std::string(held);
+            } else if constexpr (std::is_pointer_v<T>) {
+                return *held;
+            } else {
+                return held;
+            }
+        },
+        view);
+}
+
 }  // namespace wayleave::dsl

@@ -60,6 +60,7 @@ using AtomBits = std::vector<uint64_t>;
 [[nodiscard]] ValueView view(const Value& value);
 [[nodiscard]] uint64_t switch_hash(const ValueView& value);
 [[nodiscard]] ValueView fetch(const Program& program, const Operand& operand, const Request& request);
+[[nodiscard]] Value copy_of(const ValueView& view);
 
 // Whether the channel matches the pattern.
 [[nodiscard]] bool matches(const Program& program, const Pattern& pattern, const ChannelName& channel,

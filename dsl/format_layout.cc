@@ -52,7 +52,8 @@ bool is_clause(NodeKind kind) {
 std::string_view sign_of(NodeKind kind) {
     switch (kind) {
         case NodeKind::setting:
-        case NodeKind::let: return "=";
+        case NodeKind::let:
+        case NodeKind::stamp: return "=";
         case NodeKind::claim:
         case NodeKind::field:
         case NodeKind::input: return ":";

@@ -50,10 +50,14 @@ struct torn_text   : seq<digits, sor<seq<plus<gap>, sor<byte_unit, time_unit>, n
                                      seq<opt<byte_unit>, star<gap>, one<'/'>, star<gap>, one<'s', 'm', 'h', 'd'>, not_at<word_rest>>>> {};
 struct torn        : seq<at<torn_text>, raise<wrong<"a number and its unit stand together",
                          "write it without a blank, like `1kb`, `30s` or `20/s`", Topic::token>>> {};
+struct loud_text   : seq<digits, star<gap>, sor<seq<sor<istring<'k', 'b'>, istring<'m', 'b'>, istring<'m', 's'>, one<'B', 'S', 'M', 'H', 'D'>>, not_at<word_rest>>,
+                                                seq<one<'/'>, one<'S', 'M', 'H', 'D'>, not_at<word_rest>>>> {};
+struct loud        : seq<at<loud_text>, raise<wrong<"units are written in lower case, and stand with their number",
+                         "write it like `1mb`, `30s` or `20/s`", Topic::token>>> {};
 struct malformed   : seq<at<opt<one<'-'>>, digit>, raise<wrong<"this is no number, size, time, rate, date or address",
                          "units are b kb mb and ms s m h d; a rate is `20/s`, a date `2027-06-30`, a net `10.0.0.0/8`", Topic::token>>> {};
 struct literal     : seq<sor<string_node, bool_node, date_node, net_node, ip_node, float_node, rate_node, size_node, time_node,
-                             torn, int_node, malformed>, blank> {};
+                             torn, loud, int_node, malformed>, blank> {};
 struct integer     : seq<int_node, blank> {};
 struct time        : seq<time_node, blank> {};
 struct date        : seq<date_node, blank> {};
@@ -228,6 +232,8 @@ struct alias       : node<NodeKind::alias, kw<"alias">, need<"an address after `
 
 struct field       : node<NodeKind::field, kw<"field">, need_name<"the field's name">, plain_name, need_type, opt<as_name>, opt<in_set>,
                           need_absent<"`required`, or `else` and the value if it is absent">> {};
+struct stamp       : node<NodeKind::stamp, kw<"set">, need<"the name of the member", sor<name, string>, Topic::name>, need<"`=`", equals>,
+                          need<"a value after `=`", expr, Topic::expression>> {};
 struct except_self : seq<word<"except">, need<"`self` after `except`", kw<"self">>> {};
 struct priority    : node<NodeKind::priority, kw<"priority">, need_name<"urgent, normal or low">> {};
 struct publish     : node<NodeKind::publish, kw<"publish">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
@@ -242,7 +248,7 @@ struct only_setting: sor<setting, raise<unknown<keywords::settings, Topic::state
 };
 struct settings    : need<"`{`", block<only_setting>> {};
 
-struct message_member : sor<setting, field, message_rule, limit, publish, forward, reply, let,
+struct message_member : sor<setting, field, stamp, message_rule, limit, publish, forward, reply, let,
                             raise<unknown<keywords::message, Topic::statement>>> {
     static constexpr const auto& words = keywords::message;
 };
@@ -276,9 +282,11 @@ struct at_url      : node<NodeKind::at, kw<"at">, need<"an address in quotes aft
 struct times       : node<NodeKind::times, kw<"times">, need<"a number after `times`", integer>> {};
 struct target      : need<"the channel, address or message type in quotes", string> {};
 struct expect      : node<NodeKind::expect, kw<"expect">, need<"allow, deny or limit after `expect`", any_word<"allow", "deny", "limit">>,
-                          sor<seq<word<"message">, target, opt<object>>, seq<need<"an action", action>, target>>,
+                          sor<seq<sor<word<"message">, word<"publish">>, target, opt<object>>,
+                              seq<need<"an action", action>, target,
+                                  refuse<"only a message and a publication bring data", "`message` and `publish` take members in `{ }`", one<'{'>>>>,
                           opt<at_url>, opt<times>, opt<because>> {};
-struct test_item   : sor<setting, as, expect, at_url, raise<unknown<keywords::test, Topic::statement>>> {
+struct test_item   : sor<setting, as, expect, at_url, let, raise<unknown<keywords::test, Topic::statement>>> {
     static constexpr const auto& words = keywords::test;
 };
 

@@ -141,8 +141,9 @@ struct recovering {
         try {
             return Control<Statement>::template match<A, rewind_mode::required, Action, Control>(in, state);
         } catch (const SyntaxError& error) {
-            state.give_up(error, mark, start);
-            in.iterator() = in.begin() + state.behind_statement(start, Words(Statement::words));
+            const size_t behind = state.behind_statement(start, Words(Statement::words));
+            state.give_up(error, mark, start, behind);
+            in.iterator() = in.begin() + behind;
             return true;
         }
     }
@@ -164,7 +165,7 @@ struct header {
         } catch (const SyntaxError& error) {
             const size_t brace = state.brace_after(error);
             if (brace == std::string_view::npos) throw;
-            state.give_up(error, mark, start);
+            state.give_up(error, mark, start, brace);
             in.iterator() = in.begin() + brace;
             return true;
         }

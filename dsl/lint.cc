@@ -115,7 +115,10 @@ Linted compile_and_lint(const Sources& sources, const FileReader& files, const L
                         Diagnostics& diagnostics) {
     const ast::File file = parse(sources, diagnostics);
     auto statements = std::make_shared<const Statements>(file);
-    if (diagnostics.errors() > 0) return {nullptr, std::move(statements)};  // the tree has holes
+    if (diagnostics.errors() > 0) {  // the tree has holes: what lint says of it may be wrong
+        (void)compile(file, sources, files, diagnostics);
+        return {nullptr, std::move(statements)};
+    }
     Suppressions suppressions(sources, *statements, diagnostics);
     diagnostics.suppress_by([&](std::string_view id, Span span) { return suppressions.reason(id, span); });
     auto policy = compile(file, sources, files, diagnostics);

@@ -1,5 +1,6 @@
 // Addresses that overlap, and old ones that nobody took away.
 #include <algorithm>
+#include <map>
 
 #include "dsl/compile_parts.h"
 #include "dsl/lint_parts.h"
@@ -73,12 +74,6 @@ bool holds_all(const AddressPattern& a, const AddressPattern& b) {
     return a.path.size() == b.path.size() && a.trailing_slash == b.trailing_slash;
 }
 
-bool same_host(const Path& a, const Path& b) {
-    return std::equal(
-        a.begin(), a.end(), b.begin(), b.end(),
-        [](const AddressSegment& x, const AddressSegment& y) { return covers(x, y) && covers(y, x); });
-}
-
 // All that `**` stands for: one segment, with a slash and without, or one and more.
 bool taken(const AddressPattern& piece, const std::vector<AddressPattern>& narrower) {
     const bool one = std::any_of(narrower.begin(), narrower.end(),
@@ -101,6 +96,46 @@ struct Known {
     bool alias = false;
 };
 
+// One text for hosts that are the same, and no other.
+std::string host_key(const AddressPattern& pattern) {
+    std::string out;
+    for (const AddressSegment& label : pattern.host) {
+        const bool text = label.kind == SegmentKind::text;
+        out += text ? label.text : "*" + std::to_string(static_cast<int>(label.type));
+        out += '.';
+    }
+    return out;
+}
+
+std::string first_text(const AddressPattern& pattern) {
+    const bool text = !pattern.path.empty() && pattern.path.front().kind == SegmentKind::text;
+    return text ? pattern.path.front().text : std::string();
+}
+
+// Without a place for anything in its path: what takes all of it has the same address, which is an error.
+bool is_plain(const AddressPattern& pattern) {
+    return std::all_of(pattern.path.begin(), pattern.path.end(),
+                       [](const AddressSegment& segment) { return segment.kind == SegmentKind::text; });
+}
+
+// By host, then by the first segment where that is a text: an alias that begins with one is compared with
+// those that do so, too, and not with all.
+using KnownByStart = std::map<std::string, std::map<std::string, std::vector<const Known*>>>;
+
+std::vector<const Known*> narrower_of(const Known& alias, const KnownByStart& index) {
+    std::vector<const Known*> out;
+    const std::string first = first_text(alias.pattern);
+    const auto& starts = index.at(host_key(alias.pattern));
+    const auto begin = first.empty() ? starts.begin() : starts.find(first);
+    const auto end = first.empty() ? starts.end() : std::next(begin);
+    for (auto start = begin; start != end; ++start) {
+        for (const Known* other : start->second) {
+            if (other != &alias && holds_all(alias.pattern, other->pattern)) out.push_back(other);
+        }
+    }
+    return out;
+}
+
 void check_dead_aliases(LintContext& context) {
     std::vector<Known> all;
     Diagnostics ignored;
@@ -112,16 +147,15 @@ void check_dead_aliases(LintContext& context) {
         for (const ast::Url& url : route.ast->urls) add(url, false);
         route.each<ast::Alias>([&](const ast::Alias& alias) { add(alias.url, true); });
     }
+    KnownByStart index;
+    for (const Known& one : all) index[host_key(one.pattern)][first_text(one.pattern)].push_back(&one);
     for (const Known& alias : all) {
-        if (!alias.alias) continue;
+        if (!alias.alias || is_plain(alias.pattern)) continue;
         std::vector<AddressPattern> narrower;
         std::vector<Label> labels;
-        for (const Known& other : all) {
-            if (&other == &alias || !same_host(other.pattern.host, alias.pattern.host) ||
-                !holds_all(alias.pattern, other.pattern))
-                continue;
-            narrower.push_back(other.pattern);
-            if (labels.size() < 3) labels.push_back({other.span, "narrower"});
+        for (const Known* other : narrower_of(alias, index)) {
+            narrower.push_back(other->pattern);
+            if (labels.size() < 3) labels.push_back({other->span, "narrower"});
         }
         if (!taken(alias.pattern, narrower)) continue;
         context.diagnostics

@@ -100,6 +100,7 @@ void Walker::message(const ast::Message& message) {
         maybe(field.in);
         absent(field.absent);
     });
+    each_in<ast::Stamp>(message.members, [&](const ast::Stamp& stamp) { expr(stamp.value); });
     each_in<ast::PublishTo>(message.members, [&](const ast::PublishTo& publish) {
         channels(publish.channels);
         maybe(publish.condition);
@@ -172,6 +173,7 @@ void Walker::test(const ast::Test& test) {
     for (const ast::TestItem& item : test.items) {
         if (const auto* as = std::get_if<ast::As>(&item)) settings(as->claims);
         if (const auto* setting = std::get_if<ast::Setting>(&item)) value(setting->value);
+        if (const auto* one = std::get_if<ast::Let>(&item)) value(one->value);
         if (const auto* expect = std::get_if<ast::Expect>(&item)) test_members(expect->members);
     }
 }

@@ -46,8 +46,13 @@ void load_policy(const std::string& path, Sources& sources, Diagnostics& diagnos
         return;
     }
     if (!set.error.empty()) return unreadable(path, set.error, sources, diagnostics);
-    if (set.files.empty())
-        return unreadable(path, "the directory holds no file named *.route", sources, diagnostics);
+    if (set.files.empty()) {
+        const uint32_t file = sources.add(path, "");
+        diagnostics.error("E013", {file, 0, 0}, printable(path) + " holds no file named *.route", {},
+                          "write one, such as " + printable(path) +
+                              "/main.route; files of other names and in subdirectories are not read");
+        return;
+    }
     for (FileSet::File& file : set.files) {
         if (file.text) {
             load_text(std::move(file.path), std::move(file.text.value()), sources, diagnostics);

@@ -74,6 +74,8 @@ constexpr std::array foreign_tokens{
     Foreign{"\xC2\xA0", "a no-break space", "write a plain one"},
     Foreign{"//", "a comment begins with `#`", {}},
     Foreign{"/*", "a comment begins with `#`", {}},
+    Foreign{"$", "environment variables are not read",
+            "write the value, or make the file with a program such as envsubst"},
     Foreign{",", "`,` has no place here", "statements and members stand side by side, without commas"},
 };
 
@@ -89,8 +91,12 @@ constexpr std::array foreign_words{
     Foreign{"when", {}, "write `if`"},
     Foreign{"where", {}, "write `if`"},
     Foreign{"permit", {}, "write `allow`"},
-    Foreign{"include", {}, "all *.route files of the directory are one policy: there is no include"},
-    Foreign{"import", {}, "all *.route files of the directory are one policy: there is no include"},
+    Foreign{"include",
+            {},
+            "all *.route files of the directory are one policy: put the other file beside this one"},
+    Foreign{"import",
+            {},
+            "all *.route files of the directory are one policy: put the other file beside this one"},
 };
 
 std::string without_scheme(std::string_view address) {
@@ -157,8 +163,25 @@ Wording bad_address_character(std::string_view text, size_t at) {
     }
 }
 
+// `user/:user.sub`: behind `:user` a dot and a name.
+std::string meant_insert(std::string_view text, size_t at) {
+    if (text[at] != '.') return {};
+    size_t begin = at;
+    while (begin > 0 && (is_lower(text[begin - 1]) || is_digit(text[begin - 1]) || text[begin - 1] == '_'))
+        --begin;
+    if (begin == at || begin == 0 || text[begin - 1] != ':') return {};
+    size_t end = at;
+    while (end < text.size() &&
+           (is_lower(text[end]) || is_digit(text[end]) || text[end] == '_' || text[end] == '.'))
+        ++end;
+    return end > at + 1 ? std::string(text.substr(begin, end - begin)) : std::string();
+}
+
 Wording bad_channel_character(std::string_view text, size_t at) {
     const std::string_view character = character_at(text, at);
+    if (const std::string value = meant_insert(text, at); !value.empty())
+        return {"`:name` catches a segment; a value is inserted otherwise",
+                "write " + quoted("{" + value + "}"), 0};
     if (text[at] == '/') return {"a channel has no empty segment, and does not end in `/`", {}, 1};
     if (text[at] == '*') return {"a wildcard fills a whole segment", {}, 1};
     if (text[at] == '{') return {"an insert fills a whole segment", "before a block write a blank", 1};

@@ -53,8 +53,11 @@ const ast::Let* Lets::add(const ast::Let& let) {
 }
 
 const ast::Let* Lets::find(std::string_view name) const {
-    if (const auto it = lets_.find(name); it != lets_.end()) return it->second;
-    return outer_ ? outer_->find(name) : nullptr;
+    const auto it = lets_.find(name);
+    const ast::Let* found = it != lets_.end() ? it->second : outer_ ? outer_->find(name) : nullptr;
+    if (!found || !instead_) return found;
+    const auto other = instead_->find(name);
+    return other != instead_->end() ? other->second : found;
 }
 
 void Lets::names(std::vector<std::string_view>& out) const {

@@ -31,10 +31,13 @@ struct Symbol {
 [[nodiscard]] const Symbol* builtin(std::string_view name);
 [[nodiscard]] std::vector<std::string_view> builtin_names();
 
+using LetNames = std::map<std::string_view, const ast::Let*>;
+
 // Definitions by `let`: a file-wide scope, and one for each body inside it.
 class Lets {
   public:
-    explicit Lets(const Lets* outer = nullptr) : outer_(outer) {}
+    explicit Lets(const Lets* outer = nullptr, const LetNames* instead = nullptr)
+        : outer_(outer), instead_(instead || !outer ? instead : outer->instead_) {}
     // The earlier definition if the name is taken.
     const ast::Let* add(const ast::Let& let);
     [[nodiscard]] const ast::Let* find(std::string_view name) const;
@@ -42,7 +45,8 @@ class Lets {
 
   private:
     const Lets* outer_;
-    std::map<std::string_view, const ast::Let*> lets_;
+    const LetNames* instead_;  // what a test says that names mean which are defined here or further out
+    LetNames lets_;
 };
 
 // The names of one route. Copied and added to for a channel's captures and a message's fields.
@@ -52,6 +56,7 @@ struct Names {
     std::map<std::string, std::string, std::less<>> reasons;
     std::string claims_of;        // "`session` does not declare this claim"; empty on a public route
     bool claims_unknown = false;  // `auth` names a token that does not exist: what it would say is not known
+    bool incomplete = false;      // not all names are here: what is unknown may exist
     const Lets* lets = nullptr;
 
     [[nodiscard]] const Symbol* find(std::string_view name) const;

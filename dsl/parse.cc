@@ -21,6 +21,7 @@ class ParseState {
 
     [[nodiscard]] const SyntaxTree& tree() const { return tree_; }
     [[nodiscard]] SyntaxTree take_tree() { return std::move(tree_); }
+    [[nodiscard]] const std::vector<Span>& holes() const { return holes_; }
     [[nodiscard]] size_t mark() const { return tree_.size(); }
 
     void begin_node(NodeKind kind, size_t at) {
@@ -55,8 +56,9 @@ class ParseState {
         statement_ = at;
         return mark();
     }
-    void give_up(const SyntaxError& error, size_t mark, size_t start) {
+    void give_up(const SyntaxError& error, size_t mark, size_t start, size_t end) {
         tree_.resize(mark);
+        holes_.push_back(span(start, end));
         record(explain(error, source_, file_, offset(start)));
     }
     [[nodiscard]] size_t behind_statement(size_t start, Words words) const {
@@ -91,6 +93,7 @@ class ParseState {
     uint32_t file_;
     Diagnostics& diagnostics_;
     SyntaxTree tree_;
+    std::vector<Span> holes_;   // what was given up
     std::vector<size_t> open_;  // indices of nodes that are not complete
     size_t blank_start_ = 0;    // of the blank being matched
     size_t blank_begin_ = 0;    // of the last one: there the token before it ends
@@ -207,6 +210,7 @@ SyntaxTree parse_file(const SourceFile& source, uint32_t file, Diagnostics& diag
     ParseState state(source, file, diagnostics);
     (void)tao::pegtl::parse<grammar::file, tao::pegtl::nothing, Control>(in, state);
     build_ast(state.tree(), source, file, diagnostics, out);
+    out.holes.insert(out.holes.end(), state.holes().begin(), state.holes().end());
     return state.take_tree();
 }
 
@@ -215,6 +219,7 @@ SyntaxTree parse_file(const SourceFile& source, uint32_t file, Diagnostics& diag
 ast::File parse(const Sources& sources, Diagnostics& diagnostics) {
     ast::File out;
     std::vector<uint32_t> files;
+    out.whole = diagnostics.errors() == 0;
     for (uint32_t file = 0; file < sources.size(); ++file) {
         if (!refused(file, diagnostics)) files.push_back(file);
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dsl/text.h"
+
 namespace wayleave::dsl {
 namespace {
 
@@ -157,6 +159,30 @@ std::optional<ChannelName> split_channel(std::string_view text) {
         name.segments[name.count++] = segment;
         if (slash == std::string_view::npos) return name;
         text.remove_prefix(slash + 1);
+    }
+}
+
+std::string channel_fault(std::string_view text) {
+    if (text.empty()) return "is empty";
+    if (text.size() > max_channel_bytes) return "is longer than 255 bytes";
+    size_t count = 0;
+    for (std::string_view rest = text;;) {
+        const size_t slash = rest.find('/');
+        const std::string_view segment = rest.substr(0, slash);
+        if (segment.empty()) return "has an empty segment: `/` stands between two of them";
+        if (segment == "." || segment == "..") return "has the segment " + quoted(segment);
+        if (segment.front() == ':') return "has a segment that begins with `:`";
+        for (size_t at = 0; at < segment.size(); ++at) {
+            if (is_channel_segment(segment.substr(at, 1)) || segment[at] == '.' || segment[at] == ':')
+                continue;
+            size_t end = at + 1;
+            while (end < segment.size() && (static_cast<unsigned char>(segment[end]) & 0xC0) == 0x80) ++end;
+            return "holds " + quoted(segment.substr(at, end - at)) +
+                   "; a name has letters, digits and ._-~@=:";
+        }
+        if (++count > max_channel_segments) return "has more than 16 segments";
+        if (slash == std::string_view::npos) return "is no name of a channel";
+        rest.remove_prefix(slash + 1);
     }
 }
 

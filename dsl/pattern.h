@@ -46,5 +46,7 @@ struct ChannelName {
 
 // Nothing if the text is not a channel's name.
 [[nodiscard]] std::optional<ChannelName> split_channel(std::string_view text);
+// What is wrong with a text that is none, as the end of a sentence: "has an empty segment".
+[[nodiscard]] std::string channel_fault(std::string_view text);
 
 }  // namespace wayleave::dsl

@@ -56,6 +56,7 @@ struct ChannelRules {
     int64_t presence_grace_ms = 5000;
     int64_t max_subscribers = 0;  // 0: no bound but the routes'
     size_t max_message = 0;       // likewise
+    bool needs_key = false;       // conflates by key: a publication without one would hide the others' last
     bool acks = false;
     bool presence = false;
     bool join_leave = false;
@@ -157,12 +158,17 @@ struct RuleInfo {
     Span span;
 };
 
+// How a rule's patterns call the segments of a channel; empty where two call one differently. For people:
+// names mean nothing.
+using SegmentNames = std::map<size_t, std::string>;
+
 // A rule's condition in one decision; alone, the condition of anything else that has one.
 struct Clause {
     static constexpr uint32_t no_rule = UINT32_MAX;
 
     uint32_t rule = no_rule;  // in Route::rules
     Condition condition;
+    SegmentNames segments = {};
 };
 
 // --- routes ---
@@ -261,6 +267,14 @@ struct FieldDecl {
     bool required = true;
     Value otherwise;
     std::vector<Scalar> in;  // sorted; empty: anything
+    std::string place = {};
+};
+
+// A member that the server writes into what it publishes, whatever the client sent under that name.
+struct Stamp {
+    std::string member;
+    Operand value;
+    Type type;
 };
 
 struct Publish {
@@ -284,6 +298,7 @@ struct Message {
     std::string place;
     std::vector<FieldDecl> fields;
     bool strict = false;  // members that no field declares are refused
+    std::vector<Stamp> stamps;
     RootId decision = 0;
     std::vector<Limit> limits;
     std::vector<Publish> publish;
@@ -310,6 +325,8 @@ struct Route {
     std::vector<std::vector<uint32_t>> claims;
 
     Origins origins;
+    std::string origins_place;
+    std::string min_tls_place;
     uint16_t min_tls = 0;  // 0x0303, 0x0304; 0: also without TLS
     Dialect dialect = Dialect::native;
     std::vector<std::string> subprotocols;

@@ -141,8 +141,9 @@ bool begins_statement(std::string_view text, size_t at, Words words) {
     if (behind < text.size() && std::string_view("./[:(").find(text[behind]) != std::string_view::npos)
         return false;
     // A name in the middle of something longer is followed by an operator.
-    constexpr std::array<std::string_view, 12> operators{
-        "in", "like", "overlaps", "and", "or", "if", "then", "because", "burst", "per", "else", "required"};
+    constexpr std::array<std::string_view, 13> operators{"in",   "like",     "overlaps", "and",   "or",
+                                                         "if",   "then",     "because",  "burst", "per",
+                                                         "else", "required", "of"};
     const size_t next = blank_end(text, behind);
     if (next < text.size() && std::string_view(",)]}=!<>:").find(text[next]) != std::string_view::npos) {
         // `allow }` is a whole statement, `{ a, stream }` is not: only rules consist of one word.

@@ -82,9 +82,9 @@ Wording unknown_word(std::string_view text, size_t at, const Complaint& complain
         return {quoted(word) + " has no place here", "it stands " + where, 0};
     }
     if (!first_on_line(text, at)) {
-        const std::string clause_meant = nearest(word, clauses);
-        return {"unexpected " + quoted(word),
-                clause_meant.empty() ? "" : "did you mean " + quoted(clause_meant) + "?", 0};
+        std::string meant = nearest(word, clauses);
+        if (meant.empty()) meant = nearest(word, complaint.words);
+        return {"unexpected " + quoted(word), meant.empty() ? "" : "did you mean " + quoted(meant) + "?", 0};
     }
     const std::string near = nearest(word, complaint.words);
     if (!near.empty())

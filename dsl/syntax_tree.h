@@ -23,7 +23,7 @@ enum class NodeKind : uint8_t {
     on, condition, then, because, on_excess, burst, up_to, binding, stream_name, priority, at, times, object, test_member,
     // statements
     rule, limit, ban, let, use, join, message, stream, alias, notify, proxy, input, errors,
-    field, publish, forward, reply, claim, carried, as, expect,
+    field, stamp, publish, forward, reply, claim, carried, as, expect,
     // items
     token, backend, channel, policy, defaults, route, api, test
 };

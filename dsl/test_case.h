@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,11 +44,14 @@ struct TestStep {
     std::string place;
 };
 
+struct Policy;
+
 struct TestCase {
     std::string title;
     std::string at;  // empty: what an `expect allow connect` says, or the only route
     std::vector<TestStep> steps;
     std::string place;
+    std::shared_ptr<const Policy> policy;  // of a test that defines names in its own way
 };
 
 }  // namespace wayleave::dsl

@@ -7,21 +7,6 @@ namespace {
 
 constexpr size_t longest_value = 200;
 
-Value copy_of(const ValueView& view) {
-    return std::visit(
-        [](const auto& held) -> Value {
-            using T = std::decay_t<decltype(held)>;
-            if constexpr (std::is_same_v<T, std::string_view>) {
-                return std::string(held);
-            } else if constexpr (std::is_pointer_v<T>) {
-                return *held;
-            } else {
-                return held;
-            }
-        },
-        view);
-}
-
 bool secret(const Route& route, const Operand& operand) {
     return operand.from == Operand::From::attribute && operand.attribute == Attribute::fact &&
            route.shape->facts[operand.slot].secret;
@@ -29,7 +14,8 @@ bool secret(const Route& route, const Operand& operand) {
 
 class Tracer {
   public:
-    Tracer(const Words& words, const Request& request) : words_(words), request_(request) {}
+    // `so`: what is asked about holds, and it is told why.
+    Tracer(const Words& words, const Request& request, bool so) : words_(words), request_(request), so_(so) {}
 
     bool holds(const Condition& condition) const {
         switch (condition.kind) {
@@ -46,12 +32,15 @@ class Tracer {
                            [&](const Condition& arg) { return holds(arg); });
     }
 
-    // What stands against the condition being `wanted`.
+    // What stands against the condition being `wanted`: the questions, as they would have to be answered; or,
+    // of what is so, as they were.
     void against(const Condition& condition, bool wanted, std::vector<std::string>& why) const {
         if (holds(condition) == wanted) return;
         switch (condition.kind) {
-            case Condition::Kind::constant: why.emplace_back("it is never so"); return;
-            case Condition::Kind::atom: return atom(program().atoms[condition.atom], wanted, why);
+            case Condition::Kind::constant:
+                if (!so_) why.emplace_back("it is never so");
+                return;
+            case Condition::Kind::atom: return atom(program().atoms[condition.atom], wanted != so_, why);
             case Condition::Kind::negation: return against(condition.args.front(), !wanted, why);
             case Condition::Kind::all_of:
             case Condition::Kind::any_of: break;
@@ -93,6 +82,7 @@ class Tracer {
 
     const Words& words_;
     const Request& request_;
+    bool so_;
 };
 
 }  // namespace
@@ -108,10 +98,9 @@ std::string shown(const Words& words, const Operand& operand, const Request& req
 }
 
 Finding find_out(const Words& words, const Condition& condition, const Request& request) {
-    const Tracer tracer(words, request);
     Finding out;
-    out.holds = tracer.holds(condition);
-    if (!out.holds) tracer.against(condition, true, out.why);
+    out.holds = Tracer(words, request, false).holds(condition);
+    Tracer(words, request, out.holds).against(condition, !out.holds, out.why);
     return out;
 }
 

@@ -12,8 +12,8 @@ namespace wayleave::dsl {
 
 struct Finding {
     bool holds = false;
-    // If it does not hold: each question that would have to be answered otherwise, "user.plan == \"team\":
-    // user.plan is
+    // If it holds: the questions that made it so, with what was found. If it does not: each question that
+    // would have to be answered otherwise, "user.plan == \"team\": user.plan is
     // \"free\"". A claim that is declared secret is not shown.
     std::vector<std::string> why;
 };

@@ -22,7 +22,7 @@ int64_t number(const simdjson::dom::element& ban, const char* name) {
 }
 
 int not_understood(const ControlAnswer& answer) {
-    complain(fmt::format("the daemon gave an answer that is not understood (status {})", answer.status));
+    complain(strange_answer(answer));
     return EX_PROTOCOL;
 }
 

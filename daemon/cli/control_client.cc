@@ -77,6 +77,12 @@ Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char*
     return answer;
 }
 
+std::string strange_answer(const ControlAnswer& answer) {
+    return "the daemon answers HTTP " + std::to_string(answer.status) +
+           " with no reason that this program can read; are both of one version, and is this its control "
+           "socket?";
+}
+
 std::string_view text_of(const simdjson::dom::element& object, const char* name) {
     std::string_view out;
     return object[name].get(out) == simdjson::SUCCESS ? out : std::string_view("?");

@@ -28,6 +28,9 @@ struct ControlAnswer {
                                                     const char* path, const std::string& body = {});
 
 // A text in an answer; `?` if it is not there.
+// What to say about an answer that holds none of the words that this program knows.
+[[nodiscard]] std::string strange_answer(const ControlAnswer& answer);
+
 [[nodiscard]] std::string_view text_of(const simdjson::dom::element& object, const char* name);
 
 }  // namespace wayleave

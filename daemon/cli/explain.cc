@@ -136,15 +136,16 @@ int explain_live(const ExplainOptions& options) {
     simdjson::dom::element document;
     std::string_view text;
     if (parser.parse(answer->body).get(document) != simdjson::SUCCESS)
-        return broken_because(answer->status == 413 ? "the message is too large to ask about: at most 64 KiB"
-                                                    : "the daemon gave an answer that is not JSON");
+        return broken_because(answer->status == 413
+                                  ? std::string("the message is too large to ask about: at most 64 KiB")
+                                  : strange_answer(*answer));
     if (answer->status != 200)
         return broken_because(document["detail"].get(text) == simdjson::SUCCESS ? std::string(text)
                                                                                 : "the daemon refuses");
     std::string_view verdict;
     if (document["text"].get(text) != simdjson::SUCCESS ||
         document["verdict"].get(verdict) != simdjson::SUCCESS)
-        return broken_because("the daemon gave an answer that is not understood");
+        return broken_because(strange_answer(*answer));
     write_text(stdout, options.format == "json" ? std::string_view(answer->body) : text);
     return verdict == "allow" ? EX_OK : refused;
 }

@@ -1,12 +1,31 @@
 // wayleave: one program, one subcommand for each thing it does.
 #include <sysexits.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "daemon/cli/commands.h"
+#include "daemon/cli/terminal.h"
+#include "dsl/near_name.h"
+#include "dsl/text.h"
 
 namespace {
+
+// Whether the first word is no command; then that is said. CLI11 would only ask for one.
+bool unknown_command(const CLI::App& app, const std::string& word) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+    if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end()) return false;
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const std::string_view near = wayleave::near_name(word, known);
+    wayleave::complain("there is no command " + wayleave::dsl::quoted(word) +
+                       (near.empty() ? "; `wayleave --help` lists them"
+                                     : "; did you mean " + wayleave::dsl::quoted(near) + "?"));
+    return true;
+}
 
 int run(int argc, char** argv) {
     CLI::App app{"Configuration-driven WebSocket daemon.", "wayleave"};
@@ -36,6 +55,7 @@ int run(int argc, char** argv) {
         app.parse(argc, argv);
         return exit_code;
     } catch (const CLI::ParseError& error) {
+        if (argc > 1 && unknown_command(app, argv[1])) return EX_USAGE;
         return app.exit(error) == 0 ? EX_OK : EX_USAGE;  // --help and --version come this way, too
     }
 }

@@ -49,8 +49,9 @@ int ask(const DeskOptions& options, const char* path, const std::string& body) {
     std::string_view detail;
     if (parser.parse(answer->body).get(document) != simdjson::SUCCESS ||
         document["detail"].get(detail) != simdjson::SUCCESS)
-        detail = "an answer that is not understood";
-    complain(fmt::format("the daemon says: {}", detail));
+        complain(strange_answer(*answer));
+    else
+        complain(fmt::format("the daemon says: {}", detail));
     return answer->status == 503 ? EX_TEMPFAIL : EX_DATAERR;
 }
 

@@ -100,6 +100,7 @@ class Doorway {
         if (out_.route->min_tls == 0) return true;
         const bool old = peer_.tls_version != 0 && peer_.tls_version < out_.route->min_tls;
         if (peer_.tls && !old) return true;
+        rejection_.rule = out_.route->min_tls_place;
         return turn_away(Reason::forbidden, out_.route->min_tls > 0x0303 ? "this address needs TLS 1.3"
                                                                          : "this address needs TLS");
     }
@@ -113,6 +114,7 @@ class Doorway {
                               (shown || origins.any || !is_of_foreign_page(head_));
         if (admitted) return true;
         foreign_ = true;
+        rejection_.rule = out_.route->origins_place;
         return turn_away(Reason::forbidden, shown || is_of_foreign_page(head_)
                                                 ? "pages of this origin may not connect here"
                                                 : "a client without Origin may not connect here");

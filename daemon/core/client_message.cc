@@ -5,6 +5,7 @@
 
 #include "daemon/core/json_text.h"
 #include "daemon/core/json_value.h"
+#include "dsl/text.h"
 
 namespace wayleave {
 namespace {
@@ -140,26 +141,29 @@ Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std
     return &message_;
 }
 
-Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
-                                            const MessageParser::Message& message) {
+Result<std::vector<dsl::Value>, FieldError> read_fields(const dsl::Message& block,
+                                                        const MessageParser::Message& message) {
     std::vector<dsl::Value> values;
     values.reserve(block.fields.size());
     for (const dsl::FieldDecl& field : block.fields) {
+        const auto wrong = [&](const std::string& what) {
+            return failure(FieldError{"the field " + field.name + " " + what, field.place});
+        };
         bool ambiguous = false;
         const auto member = json_member(message.object, field.member, ambiguous);
-        if (ambiguous) return failure("the field " + field.name + " stands twice");
+        if (ambiguous) return wrong("stands twice");
         if (!member) {
-            if (field.required) return failure("the field " + field.name + " is missing");
+            if (field.required) return wrong("is missing");
             values.push_back(field.otherwise);
             continue;
         }
         auto value = json_value(*member, field.type);
-        if (!value) return failure("the field " + field.name + " is no " + to_string(field.type));
+        if (!value) return wrong("is no " + to_string(field.type));
         const bool listed =
             field.in.empty() || std::any_of(field.in.begin(), field.in.end(), [&](const dsl::Scalar& known) {
                 return dsl::to_value(known) == *value;
             });
-        if (!listed) return failure("the field " + field.name + " has a value that is not in its set");
+        if (!listed) return wrong("has a value that is not in its set");
         values.push_back(std::move(*value));
     }
     if (!block.strict) return values;
@@ -168,9 +172,19 @@ Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
             member.key == "type" || is_for_daemon(member.key) ||
             std::any_of(block.fields.begin(), block.fields.end(),
                         [&](const dsl::FieldDecl& field) { return field.member.front() == member.key; });
-        if (!known) return failure("a member that is not a field of this message");
+        if (!known)
+            return failure(FieldError{
+                "the member " + dsl::quoted(member.key) + " is not a field of this message", block.place});
     }
     return values;
+}
+
+std::string no_channel(const MessageParser::Message& message) {
+    const MessageParser::Member* member = message.find("channel");
+    std::string_view text;
+    if (!member) return "`channel` is missing";
+    if (member->value.get(text) != simdjson::SUCCESS) return "`channel` is no text";
+    return "`channel` " + dsl::channel_fault(text);
 }
 
 bool speaks_as_daemon(const std::vector<MessageParser::Member>& data) {
@@ -183,10 +197,28 @@ bool speaks_as_daemon(const std::vector<MessageParser::Member>& data) {
     });
 }
 
-std::string published_members(const std::vector<MessageParser::Member>& members) {
+Stamps stamps_of(const dsl::Program& program, const dsl::Message& block, const dsl::Request& request) {
+    Stamps out;
+    out.reserve(block.stamps.size());
+    for (const dsl::Stamp& stamp : block.stamps) {
+        std::string text;
+        append_json(text, dsl::copy_of(dsl::fetch(program, stamp.value, request)), stamp.type);
+        out.emplace_back(stamp.member, std::move(text));
+    }
+    return out;
+}
+
+std::string published_members(const std::vector<MessageParser::Member>& members, const Stamps& stamps) {
     std::string out;
+    for (const auto& [name, text] : stamps) {
+        if (!out.empty()) out += ',';
+        append_json(out, name);
+        out.append(":").append(text);
+    }
     for (const MessageParser::Member& member : members) {
-        if (member.key.starts_with('$')) continue;
+        const bool stamped = std::any_of(stamps.begin(), stamps.end(),
+                                         [&](const auto& stamp) { return stamp.first == member.key; });
+        if (stamped || member.key.starts_with('$')) continue;
         if (!out.empty()) out += ',';
         out += member.raw;
     }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dsl/evaluate.h"
 #include "dsl/policy.h"
 #include "dsl/result.h"
 
@@ -47,12 +48,28 @@ class MessageParser {
     Message message_;
 };
 
-// The declared fields of a message block. The reason names the field.
-[[nodiscard]] Result<std::vector<dsl::Value>> read_fields(const dsl::Message& block,
-                                                          const MessageParser::Message& message);
+// Why `channel` names none, as a sentence; the message has it or has it not.
+[[nodiscard]] std::string no_channel(const MessageParser::Message& message);
 
-// The members that subscribers get, as they were sent: without those that are for the daemon. Not in braces.
-[[nodiscard]] std::string published_members(const std::vector<MessageParser::Member>& members);
+// Which field, and what is wrong with it.
+struct FieldError {
+    std::string text;
+    std::string place;  // of the field in the policy
+};
+
+// The declared fields of a message block.
+[[nodiscard]] Result<std::vector<dsl::Value>, FieldError> read_fields(const dsl::Message& block,
+                                                                      const MessageParser::Message& message);
+
+// What the server writes over whatever the client said: names and JSON texts.
+using Stamps = std::vector<std::pair<std::string_view, std::string>>;
+[[nodiscard]] Stamps stamps_of(const dsl::Program& program, const dsl::Message& block,
+                               const dsl::Request& request);
+
+// The members that subscribers get: the server's own, then those of the client as they were sent, without
+// those that are for the daemon. Not in braces.
+[[nodiscard]] std::string published_members(const std::vector<MessageParser::Member>& members,
+                                            const Stamps& stamps = {});
 
 // The members of an object beside their text, no more than `most`. `text` is the object's own, from its
 // brace, and known to be valid.

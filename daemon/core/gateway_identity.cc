@@ -79,7 +79,10 @@ void Gateway::Impl::authenticate(Session& session, const MessageParser::Message&
     std::string_view token;
     const MessageParser::Member* member = message.find("token");
     if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
-        return reject(session, message.id, rejection(Reason::bad_message, "`token` is a token"), now);
+        return reject(session, message.id,
+                      rejection(Reason::bad_message, !member ? "`token` is missing: the new token, as a text"
+                                                             : "`token` is no text that can be a token"),
+                      now);
     const dsl::Route& route = *session.binding->route;
     if (!takes_text(*session.binding->runtime->policy, route))
         return reject(session, message.id,

@@ -341,6 +341,7 @@ class Gateway::Impl {
         const std::vector<MessageParser::Member>& members;
         std::string_view key;
         std::string_view dedup;
+        Stamps stamps = {};
     };
     [[nodiscard]] std::optional<Draft> draft(Session& session, std::string_view channel,
                                              const MessageParser::Message& message, const Content& content,

@@ -239,10 +239,11 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
         channels_.push_back(channel_);
         chosen.push_back(&publish);
     }
+    const Content content{message.members, "$key", "$dedup",
+                          stamps_of(route.program, *judged.block, request)};
     std::vector<Draft> drafts;
     for (size_t i = 0; i < chosen.size(); ++i) {
-        auto made = draft(session, channels_[i], message, {message.members, "$key", "$dedup"},
-                          chosen[i]->except_self, now);
+        auto made = draft(session, channels_[i], message, content, chosen[i]->except_self, now);
         if (!made) return;
         drafts.push_back(std::move(*made));
     }
@@ -252,7 +253,7 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
 void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request,
                               Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
     const MessageParser::Member* since = message.find("since");
     const auto position = since ? position_of(*since) : std::nullopt;
     if (since && !position)
@@ -289,7 +290,7 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
     const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
     if (Channel* known = hub_.find(channel->text);
         known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
@@ -304,13 +305,14 @@ void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
                                     dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;
     if (!data || data->value.get(object) != simdjson::SUCCESS) {
         return reject(session, message.id, bad_message("`data` is a JSON object"), now);
     }
-    const auto members = members_of(object, data->raw.substr(data->raw.find('{', data->key.size())));
+    const std::string_view text = data->raw.substr(data->raw.find('{', data->key.size()));
+    const auto members = members_of(object, text);
     for (const MessageParser::Member& member : members) {
         if (member.key.starts_with('$'))
             return reject(session, message.id, bad_message("members that begin with `$` are the server's"),
@@ -320,7 +322,7 @@ void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Messa
         return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
     if (speaks_as_daemon(members))
         return reject(session, message.id, bad_message("types that begin with `$` are the server's"), now);
-    request.message_size = static_cast<int64_t>(data->raw.size());
+    request.message_size = static_cast<int64_t>(text.size());
     request.channel = &*channel;
     if (!allowed(session, "publish", &dsl::Route::publish, request, message.id, now)) return;
     std::vector<Draft> drafts;
@@ -352,7 +354,12 @@ std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view cha
                bad_message("this channel has no `dedup`: a repetition would not be known"), now);
         return std::nullopt;
     }
-    draft.members = published_members(content.members);
+    if (draft.key.empty() && rules.needs_key) {
+        reject(session, message.id, bad_message("this channel needs `" + std::string(content.key) + "`"),
+               now);
+        return std::nullopt;
+    }
+    draft.members = published_members(content.members, content.stamps);
     if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
         reject(session, message.id,
                bad_message("the message has " + std::to_string(draft.members.size()) +

@@ -88,7 +88,7 @@ void Gateway::Impl::shadow_message(Session& session, const MessageParser::Messag
     const std::string what = "message " + escape_peer_word(message.type, longest_target);
     const std::string_view place = judged.judged ? place_of(route, judged.verdict) : std::string_view();
     const dsl::Message* block = shadow->route ? shadow->route->message(message.type) : nullptr;
-    Result<std::vector<dsl::Value>> fields = failure(std::string());
+    Result<std::vector<dsl::Value>, FieldError> fields = failure(FieldError{});
     if (block) fields = read_fields(*block, message);
     if (!fields) {
         const dsl::Route& named = shadow->route ? *shadow->route : route;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dsl/describe.h"
 #include "dsl/text.h"
 
 namespace wayleave {
@@ -122,6 +123,24 @@ std::optional<dsl::Value> text_value(std::string_view text, dsl::Type type) {
     auto one = text_scalar(text, type.kind);
     if (!one) return std::nullopt;
     return dsl::to_value(std::move(*one));
+}
+
+void append_json(std::string& out, const dsl::Value& value, dsl::Type type) {
+    if (const auto* list = std::get_if<std::vector<Scalar>>(&value.held)) {
+        out += '[';
+        for (const Scalar& scalar : *list) {
+            if (out.back() != '[') out += ',';
+            append_json(out, dsl::to_value(scalar), {type.kind, Shape::one});
+        }
+        out += ']';
+    } else if (const auto* text = std::get_if<std::string>(&value.held)) {
+        append_json(out, *text);
+    } else if (type.kind == Kind::boolean || type.kind == Kind::floating || type.kind == Kind::integer ||
+               type.kind == Kind::size || type.kind == Kind::time) {
+        out += dsl::print(value);
+    } else {
+        append_json(out, dsl::print(value, type));
+    }
 }
 
 void append_json(std::string& out, std::string_view text) {

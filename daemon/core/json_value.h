@@ -30,6 +30,10 @@ namespace wayleave {
 // Text from a header or a query as a value of that type.
 [[nodiscard]] std::optional<dsl::Value> text_value(std::string_view text, dsl::Type type);
 
+// Appends a value as JSON: texts, ips, nets, dates and rates as strings, sizes in bytes, times in
+// milliseconds.
+void append_json(std::string& out, const dsl::Value& value, dsl::Type type);
+
 // Appends the text as a JSON string with its quotes; what is not UTF-8 becomes U+FFFD.
 void append_json(std::string& out, std::string_view text);
 

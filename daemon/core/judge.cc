@@ -44,7 +44,8 @@ MessageJudgement judge_message(const View& view, const MessageParser::Message& m
     }
     auto fields = read_fields(*out.block, message);
     if (!fields) {
-        Rejection bad{Reason::bad_message, fields.error(), out.block->place, {}, 0};
+        const FieldError& wrong = fields.error();
+        Rejection bad{Reason::bad_message, wrong.text, wrong.place, {}, 0};
         return refused(std::move(out), std::move(bad));
     }
     out.fields = std::move(*fields);

@@ -5,6 +5,7 @@
 #include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -81,7 +82,8 @@ class RateTable {
     // limit whose keys are few is hardly ever hit, and a key that has used up its rate least of all.
     [[nodiscard]] size_t least_missed() {
         size_t sample[looked_at];
-        for (size_t& place : sample) place = dice_() % slots_.size();
+        if (!dice_) dice_.emplace(std::random_device{}());
+        for (size_t& place : sample) place = (*dice_)() % slots_.size();
         size_t best = sample[0];
         size_t most = 0;
         for (const size_t place : sample) {
@@ -108,7 +110,8 @@ class RateTable {
 
     std::vector<Slot> slots_;
     absl::flat_hash_set<uint32_t, Hash, Equal> places_;
-    std::minstd_rand dice_{std::random_device{}()};
+    // Seeded when it is needed: most tables never get full, and every question of a test has one.
+    std::optional<std::minstd_rand> dice_;
 };
 
 }  // namespace wayleave

@@ -43,7 +43,8 @@ std::string rule_line(const RuleNote& rule) {
     std::string out = rule.decided ? "  > " : "    ";
     out += rule.place + ": " + shown(rule.text) + "\n";
     if (rule.holds && !rule.decided) out += "        holds\n";
-    for (const std::string& why : rule.why) out += "        does not hold: " + shown(why) + "\n";
+    for (const std::string& why : rule.why)
+        out += (rule.holds ? "        holds: " : "        does not hold: ") + shown(why) + "\n";
     return out;
 }
 
@@ -104,7 +105,7 @@ std::string json_of(const Explanation& e) {
         raw_member(one, "allow", truth(rule.allow));
         raw_member(one, "holds", truth(rule.holds));
         raw_member(one, "decided", truth(rule.decided));
-        raw_member(one, "why_not", list(rule.why));
+        raw_member(one, rule.holds ? "why" : "why_not", list(rule.why));
         rules += (rules.size() > 1 ? "," : "") + one + "}";
     }
     raw_member(out, "rules", rules + "]");

@@ -19,7 +19,7 @@ struct RuleNote {
     bool allow = false;
     bool holds = false;
     bool decided = false;
-    std::vector<std::string> why;  // if it does not hold
+    std::vector<std::string> why;  // why it holds, if it decided, or why it does not
 };
 
 struct LimitNote {

@@ -68,9 +68,13 @@ class Note {
         for (const dsl::Clause& clause : route_.clauses[root]) {
             if (!all && verdict != dsl::verdict(clause.rule)) continue;
             const dsl::RuleInfo& rule = route_.rules[clause.rule];
-            dsl::Finding found = dsl::find_out(words_, clause.condition, request_);
-            out_.rules.push_back({words_.rule(action, clause), rule.place, rule.allow, found.holds,
-                                  verdict == dsl::verdict(clause.rule), std::move(found.why)});
+            dsl::Words words = words_;
+            words.segments = &clause.segments;
+            dsl::Finding found = dsl::find_out(words, clause.condition, request_);
+            const bool decided = verdict == dsl::verdict(clause.rule);
+            if (found.holds && !decided) found.why.clear();
+            out_.rules.push_back({words.rule(action, clause), rule.place, rule.allow, found.holds, decided,
+                                  std::move(found.why)});
         }
     }
 
@@ -97,12 +101,40 @@ class Note {
         out_.limits.push_back(std::move(note));
     }
 
+    // All that rules could have asked about, as it is now.
     void facts() {
-        const auto& shape = route_.shape->facts;
-        for (size_t i = 0; i < shape.size() && i < request_.facts->values.size(); ++i) {
-            const dsl::Operand operand{dsl::Operand::From::attribute, dsl::Attribute::fact,
-                                       static_cast<uint16_t>(i), 0};
-            out_.facts.push_back(shape[i].name + " is " + dsl::shown(words_, operand, request_));
+        using enum dsl::Attribute;
+        for (const dsl::Attribute attribute : {ip, host, path, origin, subprotocol, tls}) known(attribute, 0);
+        for (size_t i = 0; i < request_.facts->values.size(); ++i) known(fact, i);
+        for (size_t i = 0; i < request_.fields.size(); ++i) known(field, i);
+    }
+
+    // The line of a setting that turned the client away, and what it asked about.
+    void setting(std::string text, const std::string& place, dsl::Attribute attribute) {
+        if (out_.place != place || place.empty()) return;
+        const dsl::Operand asked{dsl::Operand::From::attribute, attribute, 0, 0};
+        out_.rules.push_back({std::move(text),
+                              place,
+                              true,
+                              false,
+                              true,
+                              {words_.operand(asked) + " is " + dsl::shown(words_, asked, request_)}});
+    }
+
+    // The field that a message was refused for, and what the client wrote there.
+    void field_line(const MessageParser::Message& message) {
+        if (!words_.message) return;
+        for (const dsl::FieldDecl& field : words_.message->fields) {
+            if (field.place != out_.place) continue;
+            bool ambiguous = false;
+            const auto member = json_member(message.object, field.member, ambiguous);
+            const std::string value = member ? simdjson::minify(*member) : "not there";
+            out_.rules.push_back({dsl::field_text(field),
+                                  field.place,
+                                  true,
+                                  false,
+                                  true,
+                                  {field.name + " is " + (ambiguous ? "there twice" : dsl::quoted(value))}});
         }
     }
 
@@ -132,6 +164,11 @@ class Note {
     void finish() { out_.decision = decision_id(policy_, out_.place); }
 
   private:
+    void known(dsl::Attribute attribute, size_t slot) {
+        const dsl::Operand operand{dsl::Operand::From::attribute, attribute, static_cast<uint16_t>(slot), 0};
+        out_.facts.push_back(words_.operand(operand) + " is " + dsl::shown(words_, operand, request_));
+    }
+
     const dsl::Policy& policy_;
     const dsl::Route& route_;
     dsl::Words words_;
@@ -183,7 +220,10 @@ class Asking {
         const std::string text = wire_text();
         request_.message_size = static_cast<int64_t>(text.size());
         const auto parsed = parser_.parse(text);
-        if (parsed) request_.message_type = parsed.value()->type;
+        if (parsed) {
+            message_ = parsed.value();
+            request_.message_type = message_->type;
+        }
         if (!api) {
             if (auto limited = draw_messages(view(), subject_.route.limits, request_, limits_, now_))
                 return limited;
@@ -200,8 +240,7 @@ class Asking {
         }
         if (question_.action != Action::disconnect) {
             channel_ = dsl::split_channel(question_.target);
-            if (!channel_)
-                return Rejection{Reason::bad_message, "`channel` is the name of a channel", {}, {}, 0};
+            if (!channel_) return Rejection{Reason::bad_message, no_channel(*message_), {}, {}, 0};
             request_.channel = &*channel_;
         }
         if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());
@@ -276,6 +315,7 @@ class Asking {
         if (block_ && judged_.judged) {
             for (const dsl::Limit& limit : block_->limits) note.limit(limit, rejection);
         }
+        if (message_ && rejection && rejection->reason == Reason::bad_message) note.field_line(*message_);
         note.facts();
     }
 
@@ -300,6 +340,8 @@ class Asking {
             out_.explanation.effects.clear();
             return;
         }
+        for (const auto& [name, text] : stamps_of(program, *block_, request_))
+            out_.explanation.effects.push_back("sets " + std::string(name) + " to " + text);
         for (const dsl::Forward& forward : block_->forwards) {
             out_.explanation.effects.push_back(
                 "forwards to " + subject_.policy.backends[forward.to.backend].name + " " + forward.to.path);
@@ -313,6 +355,7 @@ class Asking {
     bool detail_;
     dsl::Request request_;
     MessageParser parser_;
+    const MessageParser::Message* message_ = nullptr;
     std::optional<dsl::ChannelName> channel_;
     const dsl::Message* block_ = nullptr;
     std::vector<dsl::Value> fields_;
@@ -377,7 +420,15 @@ Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission,
     // A deny that needs only the handshake has spoken before the claims were known.
     const bool early = turned && !turned->judged && turned->verdict != dsl::never;
     if (detail && early) note.rules("connect", route->connect, out.verdict, false);
-    if (!detail || !judged) return out;
+    if (!detail) return out;
+    note.setting("origins = " + dsl::origins_text(route->origins), route->origins_place,
+                 dsl::Attribute::origin);
+    note.setting(route->min_tls > 0x0303 ? "min_tls = \"1.3\"" : "min_tls = \"1.2\"", route->min_tls_place,
+                 dsl::Attribute::tls);
+    if (!judged) {
+        note.facts();
+        return out;
+    }
     if (!route->api) note.rules("connect", route->connect, out.verdict);
     for (const dsl::Limit& limit : route->limits) {
         if (limit.meter == Meter::connects || limit.meter == Meter::connections)

@@ -35,25 +35,6 @@ class StatedVerifier final : public TokenVerifier {
 
 // --- JSON from values ---
 
-void append_value(std::string& out, const dsl::Value& value, dsl::Type type) {
-    if (const auto* list = std::get_if<std::vector<dsl::Scalar>>(&value.held)) {
-        out += '[';
-        for (const dsl::Scalar& scalar : *list) {
-            if (out.back() != '[') out += ',';
-            append_value(out, dsl::to_value(scalar), {type.kind, dsl::Shape::one});
-        }
-        out += ']';
-    } else if (const auto* text = std::get_if<std::string>(&value.held)) {
-        append_json(out, *text);
-    } else if (type.kind == dsl::Kind::boolean || type.kind == dsl::Kind::floating ||
-               type.kind == dsl::Kind::integer || type.kind == dsl::Kind::size ||
-               type.kind == dsl::Kind::time) {
-        out += dsl::print(value);  // sizes in bytes, times in milliseconds
-    } else {
-        append_json(out, dsl::print(value, type));
-    }
-}
-
 void append_object(std::string& out, const std::vector<dsl::TestValue>& members) {
     out += '{';
     for (const dsl::TestValue& member : members) {
@@ -63,7 +44,7 @@ void append_object(std::string& out, const std::vector<dsl::TestValue>& members)
         if (member.object) {
             append_object(out, member.members);
         } else {
-            append_value(out, member.value, member.type);
+            append_json(out, member.value, member.type);
         }
     }
     out += '}';

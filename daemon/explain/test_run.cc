@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
@@ -32,12 +35,27 @@ std::string outcome_text(const Explanation& e) {
     return e.place.empty() ? out : out + ", " + e.place;
 }
 
+// "chat.route:12:5" as it is sorted: by file, then as numbers.
+std::tuple<std::string_view, uint64_t, uint64_t> by_line(std::string_view place) {
+    std::array<uint64_t, 2> numbers{};
+    for (size_t i = 2; i-- > 0;) {
+        const size_t colon = place.rfind(':');
+        if (colon == std::string_view::npos) break;
+        std::from_chars(place.data() + colon + 1, place.data() + place.size(), numbers[i]);
+        place = place.substr(0, colon);
+    }
+    return {place, numbers[0], numbers[1]};
+}
+
 // One test: a client whose connection changes with each `expect allow connect`.
 class Player {
   public:
+    // A test that defines names in its own way asks a policy of its own.
     Player(const Runtime& runtime, const dsl::TestCase& test, Now now, std::map<std::string, bool>& decided,
            std::set<std::string, std::less<>>& routes)
-        : runtime_(runtime), test_(test), now_(now), decided_(decided), routes_(routes), address_(test.at) {}
+        : runtime_(runtime), test_(test), now_(now), decided_(decided), routes_(routes), address_(test.at) {
+        if (test.policy) runtime_.policy = test.policy;
+    }
 
     TestResult play() {
         TestResult out{test_.title, test_.place, test_.steps.size(), {}};
@@ -137,7 +155,7 @@ class Player {
         if (rule >= 2) decided_[route.rules[rule - 2].place] = true;
     }
 
-    const Runtime& runtime_;
+    Runtime runtime_;
     const dsl::TestCase& test_;
     Now now_;
     std::map<std::string, bool>& decided_;
@@ -199,6 +217,9 @@ TestRun run_tests(const Runtime& runtime, const std::vector<dsl::TestCase>& test
     for (const dsl::TestCase& test : tests)
         out.results.push_back(Player(runtime, test, now, decided, out.routes).play());
     for (const auto& [place, hit] : decided) out.rules.push_back({place, hit});
+    std::sort(out.rules.begin(), out.rules.end(), [](const RuleCoverage& a, const RuleCoverage& b) {
+        return by_line(a.place) < by_line(b.place);
+    });
     return out;
 }
 

@@ -43,7 +43,7 @@ Result<Published, DeskError> BrokerDesk::publish(std::string_view json, const ds
     const auto message = parser.parse(text);
     if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
     const auto channel = dsl::split_channel(text_of(**message, "channel"));
-    if (!channel) return bad("`channel` is the name of a channel");
+    if (!channel) return bad(no_channel(**message));
     const MessageParser::Member* data = (*message)->find("data");
     simdjson::dom::object object;
     if (!data || data->value.get(object) != simdjson::SUCCESS) return bad("`data` is a JSON object");
@@ -64,6 +64,7 @@ Result<Published, DeskError> BrokerDesk::publish(std::string_view json, const ds
     }
     if (!draft.dedup.empty() && rules.dedup_ms == 0)
         return bad("this channel has no `dedup`: a repetition would not be known");
+    if (draft.key.empty() && rules.needs_key) return bad("this channel needs `key`: it conflates by it");
     // No user's own ids begin so: see Gateway::Impl::draft.
     if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
     draft.members = published_members(members);
@@ -92,7 +93,7 @@ Result<Progress, DeskError> BrokerDesk::progress(std::string_view json, const ds
     const auto message = parser.parse(text);
     if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
     const auto channel = dsl::split_channel(text_of(**message, "channel"));
-    if (!channel) return bad("`channel` is the name of a channel");
+    if (!channel) return bad(no_channel(**message));
     const std::string_view user = text_of(**message, "user");
     if (user.empty()) return bad("`user` is the name of a user");
     const dsl::ChannelRules& rules = policy.channel_rules(channel->text);

@@ -1,6 +1,7 @@
 #include "daemon/ops/runtime_loader.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -388,6 +389,24 @@ void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
     }
 }
 
+// Nobody makes it: what is missing is most likely misspelt. What else the storage may refuse is known when it
+// is opened.
+void check_storage(const Settings& settings, std::vector<std::string>& problems) {
+    if (settings.broker != "sqlite") return;
+    std::filesystem::path directory = std::filesystem::path(settings.broker_path).parent_path();
+    if (directory.empty()) directory = ".";
+    std::error_code error;
+    const auto status = std::filesystem::status(directory, error);
+    if (status.type() != std::filesystem::file_type::not_found) return;
+    problems.push_back("broker.path: " + settings.broker_path + ": the directory " + directory.string() +
+                       " does not exist; make it, or name another");
+}
+
+void require_route(const std::string& path, const dsl::Policy& policy, std::vector<std::string>& problems) {
+    if (!policy.routes.empty() || !policy.apis.empty()) return;
+    problems.push_back(path + ": the policy has no route, so nobody could connect; is a file missing?");
+}
+
 LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Lasting* lasting);
 
 }  // namespace
@@ -448,11 +467,9 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Las
         }
     }
     load_certificates(settings, loaded);
+    check_storage(settings, loaded.problems);
     if (!runtime) return loaded;
-    if (runtime->policy->routes.empty() && runtime->policy->apis.empty()) {
-        loaded.problems.push_back(settings.policy_directory +
-                                  ": the policy has no route, so nobody could connect; is a file missing?");
-    }
+    require_route(settings.policy_directory, *runtime->policy, loaded.problems);
     if (settings.require_tests) require_tests(*runtime, loaded.problems);
     if (!settings.shadow_directory.empty()) load_shadow(settings, *runtime, loaded.problems);
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
@@ -476,7 +493,13 @@ LoadedRuntime load_policy_paths(const std::vector<std::string>& paths, Purpose p
 LoadedRuntime lint_policy_paths(const std::vector<std::string>& paths,
                                 const dsl::LintSurroundings& surroundings) {
     LoadedRuntime loaded;
-    loaded.runtime = load_parts(paths, Purpose::look, &surroundings, nullptr, loaded);
+    loaded.runtime = load_parts(paths, Purpose::run, &surroundings, nullptr, loaded);
+    // A file may be one of several; a directory is a whole policy.
+    std::error_code error;
+    for (const std::string& path : paths) {
+        if (loaded.runtime && std::filesystem::is_directory(path, error))
+            require_route(path, *loaded.runtime->policy, loaded.problems);
+    }
     return loaded;
 }
 

@@ -45,6 +45,12 @@ std::string_view type_name(const toml::node& node) {
     }
 }
 
+std::string lower_case(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return text;
+}
+
 std::string_view expected_name(SettingType type) {
     switch (type) {
         case SettingType::integer: return "an integer";
@@ -72,6 +78,7 @@ class Reader {
         check_listeners(document);
         check_proxies(document);
         check_broker(document);
+        check_admin(document);
         fill_defaults();
     }
 
@@ -149,6 +156,11 @@ class Reader {
 
     void unknown(toml::source_position at, const std::string& name) {
         std::string what = fmt::format("unknown setting `{}`", name);
+        const std::string last = name.substr(name.rfind('.') + 1);
+        if (last != name && find_row(last) != nullptr)
+            return error(at, fmt::format("{}; write `{}` above the first [table]", what, last));
+        if (last == "include" || last == "import")
+            return error(at, what + "; there is no include: all settings stand in this one file");
         const auto near = near_name(name, names_);
         what += near.empty() ? "; `wayleave settings` lists all" : fmt::format("; did you mean `{}`?", near);
         error(at, what);
@@ -234,6 +246,15 @@ class Reader {
         error(path.node()->source().begin,
               "`broker.path` is for an SQLite database, and messages are kept in memory; write kind = "
               "\"sqlite\" or remove the line");
+    }
+
+    void check_admin(const toml::table& document) {
+        const auto address = document["admin"]["address"];
+        if (!address || settings_.admin_address.ends_with(":0") ||
+            !addresses_.contains(settings_.admin_address))
+            return;
+        error(address.node()->source().begin,
+              fmt::format("`{}` is a listener's, too; choose another port", settings_.admin_address));
     }
 
     void check_listener(ListenerSettings& listener, toml::source_position at) {
@@ -350,6 +371,11 @@ class Reader {
     std::string store(const SettingRow& row, const std::string& text, ListenerSettings* listener,
                       size_t line) {
         if (text.find('\0') != std::string::npos) return fmt::format("`{}` holds a NUL; remove it", row.name);
+        if (text.find("${") != std::string::npos)
+            return fmt::format(
+                "`{}` names a variable, and environment variables are not read; write the value, or "
+                "make the file with a program such as envsubst",
+                row.name);
         switch (row.type) {
             case SettingType::size: return store_size(row, text, line);
             case SettingType::time: return store_time(row, text, line);
@@ -367,6 +393,9 @@ class Reader {
 
     std::string store_size(const SettingRow& row, const std::string& text, size_t line) {
         const auto size = parse_size(text);
+        if (!size && parse_size(lower_case(text)))
+            return fmt::format("`{}` is no size; write \"{}\": units are in lower case", row.name,
+                               lower_case(text));
         if (!size) return fmt::format("`{}` is no size; write it like \"128kb\" (b, kb, mb, gb)", row.name);
         if (*size < row.min || *size > row.max) {
             return out_of_range(row, text, print_size(row.min), print_size(row.max));
@@ -376,6 +405,9 @@ class Reader {
 
     std::string store_time(const SettingRow& row, const std::string& text, size_t line) {
         const auto time = parse_time(text);
+        if (!time && parse_time(lower_case(text)))
+            return fmt::format("`{}` is no time; write \"{}\": units are in lower case", row.name,
+                               lower_case(text));
         if (!time) return fmt::format("`{}` is no time; write it like \"10s\" (ms, s, m, h)", row.name);
         const auto count = static_cast<size_t>(time->count());
         if (count < row.min || count > row.max) {

@@ -1,6 +1,6 @@
 // Time and memory of a large policy: parse, check and compile ROUTES routes with a token, ten rules, three
 // messages, limits, defaults and a used policy each. Prints one JSON object; a process of its own, so that
-// its peak is the policy's.
+// its peak is the policy's. Then lint looks at the same text.
 //
 //   bench_compile [ROUTES]
 #include <malloc.h>
@@ -14,6 +14,7 @@
 #include <string>
 
 #include "dsl/compile.h"
+#include "dsl/lint.h"
 #include "dsl/load.h"
 #include "dsl/parse.h"
 
@@ -85,6 +86,17 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// All that `wayleave lint` does with the text, but for tests and keys.
+double lint_seconds(const Sources& sources) {
+    Diagnostics diagnostics;
+    LintSurroundings surroundings;
+    surroundings.style = true;
+    const auto start = std::chrono::steady_clock::now();
+    (void)compile_and_lint(
+        sources, [](const std::string&) { return failure("no files"); }, surroundings, diagnostics);
+    return seconds_since(start);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -113,8 +125,8 @@ int main(int argc, char** argv) {
     const struct mallinfo2 heap = mallinfo2();
     std::printf(
         "{\"routes\":%zu,\"text_mb\":%.1f,\"parse_s\":%.2f,\"total_s\":%.2f,\"peak_mb\":%ld,"
-        "\"kept_mb\":%zu}\n",
+        "\"kept_mb\":%zu,\"lint_s\":%.3f}\n",
         routes, static_cast<double>(bytes) / 1e6, parsed, all, usage.ru_maxrss / 1024,
-        (heap.uordblks + heap.hblkhd) >> 20);
+        (heap.uordblks + heap.hblkhd) >> 20, lint_seconds(sources));
     return policy ? 0 : 1;
 }

@@ -103,7 +103,7 @@ await story(daemon, {
     assert.ok(!(await lines(bob)).some((line) => line.includes("darn")));
   },
   "speaking as somebody else": () =>
-    untilLine(alice, press(alice, "spoof"), "refused: your message: forbidden: that is not your name"),
+    untilLine(bob, press(alice, "spoof"), "alice: I am somebody else"),
   "entering the staff room": () =>
     untilLine(alice, press(alice, "staff"), "refused: entering the staff room: forbidden: the staff room is for staff"),
   "ten messages at once": async () => {

@@ -23,6 +23,7 @@ route chat /ws {
     limit connections to 9 per user.sub
     limit messages to 9/s per user.sub
     message say {
+        set from = user.name
         allow
         publish to room/all
     }
@@ -48,6 +49,8 @@ def test_usage():
                       ("serve", "extra"), ("fmt",), ("fmt", "--check"), ("fmt", "-", "x.route"), ("fmt", "--config", "x")):
         result = ended(run(*arguments), 64)
         assert result.stderr and not result.stdout, f"{arguments}: {result}"
+    ended(run("serv"), 64, "there is no command `serv`; did you mean `serve`?")
+    ended(run("zebra"), 64, "there is no command `zebra`; `wayleave --help` lists them")
     for arguments in (("--help",), ("serve", "--help"), ("lint", "--help"), ("token", "--help")):
         assert "--config" in ended(run(*arguments), 0).stdout or arguments in (("--help",), ("token", "--help"))
 

@@ -21,7 +21,7 @@ token session {
 defaults { origins = none  idle_timeout = 0s  ping_every = 0s }
 channel room/*   { history = 50  keep = 1h  presence = true  join_leave = true  presence_grace = 300ms }
 channel mail/:u  { history = 50  keep = 1h  acks = user  dedup = 1m }
-channel cursor/* { conflate = 100ms }
+channel cursor/* { conflate = 100ms  key = required }
 channel feed     { batch = 100ms }
 route chat /chat {
     auth = session
@@ -221,8 +221,9 @@ async def test_server():
         daemon.wait_log("event=control-remade")
         assert publish("mail/ann", '{"n": 1}').returncode == 0
         for wrong, words in (
-                (publish("mail//ann", "{}"), "name of a channel"),
-                (publish("$canary", "{}"), "name of a channel"),
+                (publish("mail//ann", "{}"), "`channel` has an empty segment"),
+                (publish("$canary", "{}"), "`channel` holds `$`"),
+                (publish("cursor/1", "{}"), "this channel needs `key`"),
                 (publish("mail/ann", "[1]"), "no JSON object"),
                 (publish("mail/ann", '{"$": 1}'), "begin with `$`"),
                 (publish("mail/ann", '{"type": "$bye"}'), "begin with `$`"),

@@ -133,7 +133,10 @@ def test_connect():
             decided = [rule for rule in answer["rules"] if rule["decided"]]
             assert len(decided) == 1 and decided[0]["place"] == answer["place"], answer
         foreign = policy.asked(1, "--as", "demo", ALICE, "--origin", "https://evil.example", "connect", "/ws/acme")
-        assert foreign["reason"] == "forbidden" and not foreign["rules"], foreign
+        (line,) = foreign["rules"]
+        assert foreign["reason"] == "forbidden" and line["rule"].startswith("origins = ") and line["place"] == foreign["place"], foreign
+        assert line["why_not"] == ['origin is "https://evil.example"'], foreign
+        assert "ip is 127.0.0.1" in foreign["facts"] and "tls is false" in foreign["facts"], foreign
         assert policy.asked(1, "connect", "/nowhere")["client"] == "HTTP 404 unknown_route"
         assert policy.asked(1, "connect", "/ws/acme")["reason"] == "unauthenticated"
 

@@ -49,6 +49,53 @@ def test_exit_status():
         ended(run("lint", "--config", daemon.config, "--strict"), 2, "1 error, 0 warnings")
 
 
+SETTINGS = 'workers = 1\n[[listen]]\naddress = "127.0.0.1:8088"\n[policy]\ndirectory = "routes.d"\n'
+ROUTE = "route r /r { auth = none  allow connect }\n"
+TOKEN = 'token t { keys = file "../k"  from header "A"  claim sub : string required }\n' \
+        "route r /r { auth = t  origins = { none }  allow connect }\n"
+LIST = 'let n = file "nets" of net\nroute r /r { auth = none  allow connect  deny connect if ip in n because "x" }\n'
+
+# What neither may accept: settings, the policy (None: an empty directory), other files, and whether the policy alone tells.
+BROKEN = {
+    "no TOML": ("x = \n", ROUTE, {}, False),
+    "unknown setting": (SETTINGS + "zebra = 1\n", ROUTE, {}, False),
+    "top-level key below a table": (SETTINGS + "workers = 2\n", ROUTE, {}, False),
+    "admin on a listener's address": (SETTINGS + '[admin]\naddress = "127.0.0.1:8088"\n', ROUTE, {}, False),
+    "no such directory": (SETTINGS.replace("routes.d", "nowhere"), ROUTE, {}, False),
+    "too many connections": (SETTINGS + "[limits]\nmax_connections = 1000000\n", ROUTE, {}, False),
+    "static files": (SETTINGS + '[static]\ndirectory = "nowhere"\n', ROUTE, {}, False),
+    "certificate": (SETTINGS.replace("[policy]", 'tls = { certificate = "c", key = "c" }\n[policy]'), ROUTE, {}, False),
+    "shadow": (SETTINGS + 'shadow = "nowhere"\n', ROUTE, {}, False),
+    "broken shadow": (SETTINGS + 'shadow = "sh"\n', ROUTE, {"sh/a.route": "rout"}, False),
+    "required tests": (SETTINGS + "require_tests = true\n", ROUTE, {}, False),
+    "database": (SETTINGS + '[broker]\nkind = "sqlite"\npath = "no/where/x.db"\n', ROUTE, {}, False),
+    "empty directory": (SETTINGS, None, {}, True),
+    "no route": (SETTINGS, "let a = 1\n", {}, True),
+    "not executed": (SETTINGS, "route r /r { auth = none  allow connect  message m { allow  reply x } }\n", {}, True),
+    "no key": (SETTINGS, TOKEN, {}, True),
+    "no key in the file": (SETTINGS, TOKEN, {"k": "x"}, True),
+    "no list": (SETTINGS, LIST, {}, True),
+    "no list that anybody reads": (SETTINGS, 'let n = file "nets" of net\n' + ROUTE, {}, True),
+    "no net in the list": (SETTINGS, LIST, {"routes.d/nets": "hello"}, True),
+    "mistake in the policy": (SETTINGS, ROUTE.replace("allow", "alow"), {}, True),
+}
+
+
+def test_lint_and_serve_agree():
+    for name, (settings, policy, files, alone) in BROKEN.items():
+        with tempfile.TemporaryDirectory() as root:
+            files = {"w.toml": settings, **({"routes.d/a.route": policy} if policy is not None else {}), **files}
+            os.mkdir(os.path.join(root, "routes.d"))
+            for path, text in files.items():
+                os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+                with open(os.path.join(root, path), "w", encoding="utf-8", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+                    file.write(text)
+            config = os.path.join(root, "w.toml")
+            served, looked, policy = run("serve", "--config", config), run("lint", "--config", config), run("lint", os.path.join(root, "routes.d"))
+            assert served.returncode == 78 and looked.returncode == 2, (name, served, looked)
+            assert policy.returncode == (2 if alone else 0), (name, policy)
+
+
 def test_explain():
     page = ended(run("lint", "--explain", "W301"), 0, "any-origin", "For example", "Better", "origins = any").stdout
     assert page == run("lint", "--explain", "w301").stdout == run("lint", "--explain", "any-origin").stdout

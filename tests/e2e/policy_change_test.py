@@ -220,7 +220,7 @@ async def test_what_is_not_executed_is_refused_by_name():
         for name in ("`from message`", "`api`"):
             assert f"error[E025]: {name} is not executed by this version yet" in refused.stderr, refused.stderr
         lint = run("lint", daemon.path("routes.d"))
-        assert lint.returncode == 0 and "warning[E025]" in lint.stdout, lint
+        assert lint.returncode == 2 and "error[E025]" in lint.stdout, lint
         assert run("lint", "--config", daemon.config).returncode == 2
 
 

@@ -46,7 +46,7 @@ function showPresent() {
   }));
 }
 
-const here = () => send({ type: "chat.here", room, from: name });
+const here = () => send({ type: "chat.here", room });
 
 const handlers = {
   "$hello": (m) => {
@@ -122,7 +122,7 @@ $("door").addEventListener("submit", (event) => {
   connect();
 });
 $("leave").addEventListener("click", () => {
-  send({ type: "chat.leave", room, from: name });
+  send({ type: "chat.leave", room });
   socket.close(1000);
 });
 $("say").addEventListener("submit", (event) => {

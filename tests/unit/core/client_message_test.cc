@@ -34,6 +34,13 @@ dsl::Message block() {
     return out;
 }
 
+std::string stamped(const std::string& text, const Stamps& stamps) {
+    MessageParser parser;
+    const auto parsed = parser.parse(text);
+    REQUIRE(parsed.ok());
+    return published_members(parsed.value()->members, stamps);
+}
+
 std::string fields_error(const std::string& text, bool strict = false) {
     MessageParser parser;
     const auto parsed = parser.parse(text);
@@ -41,7 +48,7 @@ std::string fields_error(const std::string& text, bool strict = false) {
     dsl::Message message = block();
     message.strict = strict;
     const auto fields = read_fields(message, *parsed.value());
-    return fields ? "" : fields.error();
+    return fields ? "" : fields.error().text;
 }
 
 }  // namespace
@@ -54,6 +61,17 @@ TEST_CASE("a publication is the message with one member more and without its id"
         R"({"$":{"channel":"a/b","id":"7","at":5},"type" : "t","n": 1.0e2,"s":"\u00e4,}","o": {"a":[1,{}]}})");
     CHECK(republished(R"({"\"\\":1,"type":"t"})") ==
           R"({"$":{"channel":"a/b","id":"7","at":5},"\"\\":1,"type":"t"})");
+}
+
+TEST_CASE("what the server sets stands once, whatever the client says under that name") {
+    const Stamps stamps{{"from", "\"ann\""}, {"a\"b", "7"}};
+    CHECK(stamped(R"({"type":"t","x":1})", stamps) == R"("from":"ann","a\"b":7,"type":"t","x":1)");
+    CHECK(stamped(R"({"from":"bob","type":"t"})", stamps) == R"("from":"ann","a\"b":7,"type":"t")");
+    // The name is compared as it is read, not as it is spelt.
+    CHECK(stamped(R"({"type":"t","fr\u006fm":{"x":["bob"]},"a\u0022b":0})", stamps) ==
+          R"("from":"ann","a\"b":7,"type":"t")");
+    CHECK(stamped(R"({"type":"t","From":"bob"})", stamps) ==
+          R"("from":"ann","a\"b":7,"type":"t","From":"bob")");
 }
 
 TEST_CASE("what is no message") {
@@ -120,6 +138,25 @@ TEST_CASE("what we cannot hold is no way around the checks") {
     CHECK_FALSE(data(R"({"type":1e400})"));
 }
 
+TEST_CASE("what is wrong with the name of a channel") {
+    const auto fault = [](const std::string& channel) {
+        MessageParser parser;
+        const auto parsed = parser.parse("{\"type\":\"$subscribe\"" + channel + "}");
+        REQUIRE(parsed.ok());
+        return no_channel(*parsed.value());
+    };
+    CHECK(fault("") == "`channel` is missing");
+    CHECK(fault(",\"channel\":7") == "`channel` is no text");
+    CHECK(fault(",\"channel\":\"\"") == "`channel` is empty");
+    CHECK(fault(",\"channel\":\"a//b\"") == "`channel` has an empty segment: `/` stands between two of them");
+    CHECK(fault(",\"channel\":\"a/..\"") == "`channel` has the segment `..`");
+    CHECK(fault(",\"channel\":\"a/:b\"") == "`channel` has a segment that begins with `:`");
+    CHECK(fault(",\"channel\":\"room/ä b\"") == "`channel` holds `ä`; a name has letters, digits and ._-~@=:");
+    CHECK(fault(",\"channel\":\"a b\"") == "`channel` holds ` `; a name has letters, digits and ._-~@=:");
+    CHECK(fault(",\"channel\":\"" + std::string(256, 'a') + "\"") == "`channel` is longer than 255 bytes");
+    CHECK(fault(",\"channel\":\"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\"") == "`channel` has more than 16 segments");
+}
+
 TEST_CASE("an id is known even if the rest is not") {
     MessageParser parser;
     CHECK_FALSE(parser.parse(R"({"$id":"c1","type":"a b"})").ok());
@@ -153,6 +190,6 @@ TEST_CASE("fields") {
               .empty());  // there is no task.id in it: it is absent
     CHECK(fields_error(R"({"type":"a","to":"x","extra":1})").empty());
     CHECK(fields_error(R"({"type":"a","to":"x","extra":1})", true) ==
-          "a member that is not a field of this message");
+          "the member `extra` is not a field of this message");
     CHECK(fields_error(R"({"type":"a","to":"x","$id":1,"task":{}})", true).empty());
 }

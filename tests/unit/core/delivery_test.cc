@@ -508,7 +508,8 @@ namespace {
 struct Shaped : World {
     Shaped()
         : World(R"(
-channel cursor/* { conflate = 50ms  priority = low }
+channel cursor/* { conflate = 50ms  key = none  priority = low }
+channel seat/*   { conflate = 50ms  key = required }
 channel feed/*   { batch = 40ms }
 channel alarm    { priority = urgent  history = 5  keep = 1h }
 channel ticker   { slow = newest }
@@ -520,6 +521,7 @@ route open /open {
     ping_every = 0s
     allow connect
     allow subscribe, publish on **
+    message sit { field who : string required  allow  publish to seat/a }
     message typing { field who : string required  allow  publish to cursor/a }
 }
 )") {}
@@ -573,6 +575,23 @@ TEST_CASE("conflation delivers the newest of each key within its window", "[deli
     world.publish(writer, "cursor/a", 9);
     world.gone(reader);
     world.after(50);  // nobody is there any more
+}
+
+TEST_CASE("where a key is required, none hides another's last state", "[delivery]") {
+    Shaped world;
+    const auto writer = world.enter();
+    const auto reader = world.enter({"seat/a"});
+    world.say(writer, R"({"type":"$publish","$id":1,"channel":"seat/a","data":{"n":1}})");
+    CHECK(world.frames(writer) ==
+          Told{R"({"type":"$error","re":1,"error":"bad_message","because":"this channel needs `key`"})"});
+    world.say(writer, R"({"type":"sit","$id":2,"who":"me"})");
+    CHECK(world.frames(writer) ==
+          Told{R"({"type":"$error","re":2,"error":"bad_message","because":"this channel needs `$key`"})"});
+    CHECK(world.frames(reader).empty());
+    world.publish(writer, "seat/a", 3, R"(,"key":"x")");
+    world.say(writer, R"({"type":"sit","who":"me","n":4,"$key":"y"})");
+    world.after(50);
+    CHECK(told(world, reader) == Told{"3", "4"});
 }
 
 TEST_CASE("a batch is sent at once", "[delivery]") {

@@ -29,6 +29,8 @@ route chat /chat {
     join room/lobby
     join mail/{user.sub}
     allow subscribe, publish on **
+    message say { field text : string required  set from = user.sub  set size = message.size  allow
+                  publish to room/lobby }
 }
 route drops /drops { auth = none  slow_consumer = newest  max_queue = 4kb  idle_timeout = 0s  allow connect
                      allow subscribe, publish on ** }
@@ -189,6 +191,24 @@ TEST_CASE("a POST is answered under the client's own name for it") {
     CHECK_THAT(ask(R"({"type":"$nothing","$id":"x"})"), Contains("HTTP/1.1 404") && Contains("\"re\":\"x\""));
     CHECK_THAT(ask("nonsense"), Contains("HTTP/1.1 400") && Contains("bad_message"));
     CHECK_THAT(ask(std::string(1025, ' ')), Contains("HTTP/1.1 413"));
+}
+
+TEST_CASE("what the server sets is its word, for a POST and for a WebSocket alike") {
+    Streams world;
+    const ConnectionId id = world.open(as("alice"));
+    std::string text = world.read(id);
+    CHECK_THAT(world.post(as("alice"), session_in(text), R"({"type":"say","$id":1,"text":"hi","from":"bob"})"),
+               Contains("$ok"));
+    text = world.read(id);
+    CHECK_THAT(text, Contains(R"("from":"alice","size":47,"type":"say","text":"hi"})"));
+    CHECK(text.find("bob") == std::string::npos);
+    const ConnectionId socket = world.connect(as("carol"));
+    world.say(socket, R"({"type":"say","text":"ho","fr\u006fm":"bob"})");
+    text = world.read(id);
+    CHECK_THAT(text, Contains(R"("from":"carol","size":44,"type":"say","text":"ho"})"));
+    // As good as twice is refused, as ever.
+    world.say(socket, R"({"type":"say","$id":3,"text":"ho","from":"a","fr\u006fm":"b"})");
+    CHECK_THAT(world.frames(socket).back(), Contains("a member stands twice"));
 }
 
 TEST_CASE("an answer that the broker gives later finds its way") {

@@ -141,6 +141,19 @@ TEST_CASE("each mistake has its place and its words") {
          "E001 4:35 one channel is named here, so it has no wildcard\n"},
         {"message a { allow publish to room/{user.roles} }",
          "E003 4:35 a segment is a string or an int, this is a set of string\n"},
+        {"message a { set from = user.subb allow }", "E002 4:24 there is no `user.subb`\n"},
+        {"message a { set type = \"b\" allow }", "E003 4:17 `type` cannot be set\n"},
+        {"message a { set \"$id\" = 1 allow }", "E003 4:17 `$id` cannot be set\n"},
+        {"message a { set \"\" = 1 allow }", "E003 4:17 `` cannot be set\n"},
+        {"message a { set f = 1 set f = 2 allow }", "E020 4:27 `f` is set twice\n"},
+        {"message a { set f = tls == true allow }",
+         "E003 4:21 a value is needed here, and this is a condition\n"},
+        {"message a { set f = { user.sub, \"b\" } allow }",
+         "E003 4:21 a set of values that are not known yet cannot be set\n"},
+        {"message a { let m = { \"a\": 1 } set f = m allow }", "E003 4:40 a map cannot be set\n"},
+        {"message a { field f : int as \"user.id\" required set user = user.sub allow }",
+         "E029 4:53 `user` is the server's word, and a field reads the client's\n"},
+        {"message a { set f = channel allow }", "E004 4:21 `channel` is not known at a message\n"},
         {"join room/:x", "E001 4:11 one channel is named here, so it has no wildcard\n"},
         {"join room/{channel}", "E004 4:12 `channel` is not known at connect\n"},
         {"allow subscribe on room/:room", "E005 4:25 `room` means something else already\n"},
@@ -165,6 +178,104 @@ TEST_CASE("each mistake has its place and its words") {
         INFO(c.text);
         CHECK(Compiled(in_route(c.text)).summary() == c.expected);
     }
+}
+
+TEST_CASE("what the server says in a message") {
+    Compiled made(in_route("message a { field to : string required set from = user.sub set \"sentAt\" = ip set n = "
+                           "{ 1, 2 } set back = to allow publish to b }"));
+    CHECK(made.summary().empty());
+    const Message& message = *made.policy->routes.front()->message("a");
+    REQUIRE(message.stamps.size() == 4);
+    CHECK(message.stamps[0].member == "from");
+    CHECK(message.stamps[1].member == "sentAt");
+    CHECK(message.stamps[2].type == Type{Kind::integer, Shape::set});
+    CHECK(Compiled("token s { keys = file \"k\" from header \"A\" claim sub : string required claim pin : int "
+                   "required secret } route r /r { auth = s origins = { none } message a { set p = user.pin "
+                   "allow } }")
+              .summary() == "E028 1:166 this would show a secret to all who read the message\n");
+}
+
+TEST_CASE("a definition that nobody reads is checked") {
+    const std::vector<Case> cases{
+        {"let x = message.size > 30s", "E003 4:22 `>` cannot compare these two\n"},
+        {"let x = { 1, \"a\" }", "E003 4:14 this is a string in a set of int\n"},
+        {"let x = file \"broken\" of net", "E013 4:14 broken:2: this line is no net\n"},
+        {"let x = id == \"a\"", "E003 4:12 `==` cannot compare these two\n"},
+        {"let x = user.sub in user.n", "E003 4:18 `in` cannot compare these two\n"},
+        {"message m { let y = tls == 1 allow }", "E003 4:25 `==` cannot compare these two\n"},
+        // What another one may know, as a capture of a channel, is no mistake here.
+        {"let x = owner == user.sub let y = file \"nets\" of net", ""},
+        // Read and wrong: told once.
+        {"let x = user.n == \"3\" allow connect if x", "E003 4:16 `==` cannot compare these two\n"},
+    };
+    for (const Case& c : cases) {
+        INFO(c.text);
+        CHECK(Compiled(in_route(c.text)).summary() == c.expected);
+    }
+    CHECK(Compiled("let x = ip == \"a\"").summary() == "E003 1:12 `==` cannot compare these two\n");
+    // What is an int here and a string there is known to nobody else.
+    CHECK(Compiled("let x = id == 3\nroute a /a/:id(int) { auth = none }\nroute b /b/:id { auth = none }")
+              .summary()
+              .empty());
+}
+
+// Of every kind, in one file: all are told, and nothing that follows from them.
+TEST_CASE("mistakes of the syntax hide no others") {
+    CHECK(Compiled(R"(let office = { 10.0.0.0/8, 192.168.0.0/16
+let rate = 5 / s
+token session {
+    keys = file "k"
+    from header "Authorization"
+    claim sub : string required
+    claim plan string required
+}
+channel cursor/* { conflate = 50ms }
+channel user/:id { history = 3 keep = }
+backend app { url = "127.0.0.1" }
+route chat app.example.com/ws?x {
+    auth = session
+    origins = { "https://app.example.com" }
+    max_mesage = 4kb
+    alow connect
+    deny connect if not (ip in office) because "not from there"
+    deny connect if user.plan = "free"
+    allow subscribe on room/:room if user.plan == "team" and user.sub == 3
+    limit messages to rate per user.sub
+    join user/:user.sub
+    message say {
+        field text string required
+        allow if text != "spam" && true
+        publish to room/{rom}
+    }
+    errors { forbiden = drop }
+}
+test "t" at "app.example.com/ws" {
+    as session { sub = "1"  plan = "team" }
+    expect allow connect
+    expect allow subscribe "room/a"
+    as sesion { }
+    expect deny message "say" { text = "spam" }
+}
+)")
+              .summary() == R"(E001 1:42 expected `,` or `}`
+E001 2:12 a number and its unit stand together
+E001 7:16 expected `:` and a type, found `string`
+E027 9:20 `conflate` needs `key = required` or `key = none` beside it
+E001 10:39 expected a value after `=`, found `}`
+E003 11:15 `127.0.0.1` is not the address of a server
+E001 12:30 an address has no query
+E008 15:5 there is no setting `max_mesage` here
+E001 16:5 there is no statement `alow`
+E001 18:31 `=` gives a value to a setting
+E003 19:71 `==` cannot compare these two
+E001 21:20 `:name` catches a segment; a value is inserted otherwise
+E001 23:20 expected `:` and a type, found `string`
+E001 24:33 `&&` is no operator
+E002 25:26 there is no `rom`
+E008 27:14 there is no reason `forbiden`
+E001 31:25 expected the channel, address or message type in quotes
+E002 33:8 there is no token `sesion`
+)");
 }
 
 TEST_CASE("one mistake is told once") {
@@ -261,7 +372,8 @@ channel room/**     { history = 3  keep = 1h }
 channel room/:x/in  { history = 7  keep = 2d  acks = user  priority = urgent  dedup = 1m  batch = 5ms
                       presence = true  join_leave = true  presence_grace = 9s  slow = newest
                       max_message = 2kb  max_subscribers = 8 }
-channel cursor/*    { conflate = 50ms  priority = low }
+channel cursor/*    { conflate = 50ms  key = required  priority = low }
+channel seat/*      { conflate = 50ms  key = none }
 )");
     CHECK(made.summary().empty());
     const Policy& policy = *made.policy;
@@ -281,6 +393,8 @@ channel cursor/*    { conflate = 50ms  priority = low }
     CHECK(in.max_message == 2048);
     CHECK(in.max_subscribers == 8);
     CHECK(policy.channel_rules("cursor/a").conflate_ms == 50);
+    CHECK(policy.channel_rules("cursor/a").needs_key);
+    CHECK_FALSE(policy.channel_rules("seat/a").needs_key);
     CHECK(policy.channel_rules("cursor/a/b") == ChannelRules{});
 
     for (const Case& c : {
@@ -289,8 +403,10 @@ channel cursor/*    { conflate = 50ms  priority = low }
              Case{"channel a { acks = user }", "`acks` needs `history`"},
              Case{"channel a { join_leave = true }", "`join_leave` needs `presence = true`"},
              Case{"channel a { presence_grace = 1s }", "`presence_grace` needs `presence = true`"},
-             Case{"channel a { history = 3 keep = 1h conflate = 1s }", "exclude each other"},
-             Case{"channel a { batch = 1s conflate = 1s }", "exclude each other"},
+             Case{"channel a { history = 3 keep = 1h conflate = 1s key = none }", "exclude each other"},
+             Case{"channel a { batch = 1s conflate = 1s key = none }", "exclude each other"},
+             Case{"channel a { conflate = 1s }", "`conflate` needs `key = required` or `key = none`"},
+             Case{"channel a { key = required }", "`key` needs `conflate`"},
          }) {
         INFO(c.text);
         CHECK(Compiled(c.text).summary().find("E027 ") == 0);

@@ -58,7 +58,7 @@ TEST_CASE("secondary places, tabs and wide characters line up") {
 TEST_CASE("the end of a file and of a long line have a place") {
     Sources sources;
     sources.add("x", "ab");
-    sources.add("long", std::string(1000, 'a') + "!" + std::string(1000, 'b'));
+    sources.add("long", std::string(1000, 'a').append("!").append(1000, 'b'));
     sources.add("empty", "");
     Diagnostics diagnostics;
     CHECK(render(diagnostics.error("E001", {0, 2, 2}, "end"), sources, false) ==

@@ -174,8 +174,7 @@ TEST_CASE("the examples are formatted") {
         CHECK(formatted(text) == text);
         ++files;
     };
-    for (const auto& entry :
-         std::filesystem::recursive_directory_iterator(std::string(PROJECT_DIR) + "/examples")) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(PROJECT_DIR "/examples")) {
         if (entry.path().extension() == ".route") check(entry.path());
     }
     check(std::string(TEST_SOURCE_DIR) + "/complete.route");

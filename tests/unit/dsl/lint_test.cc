@@ -67,8 +67,9 @@ TEST_CASE("names that nobody reads", "[lint]") {
         {"let a = b let b = \"x\"", "W101 5:5\n"},  // one at a time: then nobody reads b
         {"let a = \"x\" allow subscribe on s if user.plan == a", ""},
         {"let m = { \"x\": 1/s } limit messages to m[user.plan] else 1/s per user.sub, ip", ""},
-        {"let k = \"x\" message a { let l = \"y\" allow if user.plan in { k, l } publish to b }", ""},
-        {"message a { let l = \"y\" allow publish to b }", "W101 5:17\n"},
+        {"let k = \"x\" message a { let l = \"y\" allow if user.plan in { k, l } publish to b }",
+         "N508 5:21\n"},
+        {"message a { let l = \"y\" allow publish to b }", "N508 5:9\nW101 5:17\n"},
         {"input q : string from query \"q\" else \"\"", "W101 5:7\n"},
         {"input q : string from query \"q\" required", ""},  // it refuses who does not send it
         {"input q : string from query \"q\" else \"x\" join q/{q}", ""},
@@ -144,8 +145,8 @@ TEST_CASE("limits that limit nothing", "[lint]") {
         {"limit messages to 9/s per ip", ""},                      // two users may share an ip
         {"limit messages to 9/s per user.sub if tls", ""},         // cannot be compared
         {"limit messages to 9/s per user.sub burst 3", "W203 5:42\n"},
-        {"message a { allow publish to b limit messages to 9/s per connection }", "W203 5:32\n"},
-        {"message a { allow publish to b limit messages to 1/s per connection }", ""},
+        {"message a { allow publish to b limit messages to 9/s per connection }", "N508 5:9\nW203 5:32\n"},
+        {"message a { allow publish to b limit messages to 1/s per connection }", "N508 5:9\n"},
         {"limit connects to 60/m per ip burst 2 limit connects to 1/s per subnet", "W203 5:1\n"},
         {"limit connects to 20/m per ip burst 2", ""},
     });
@@ -158,10 +159,11 @@ TEST_CASE("what is not limited", "[lint]") {
     const std::vector<Case> cases{
         {"allow connect", "W202 2:7\n"},
         {"allow publish on a", "W114 2:7\nW201 2:7\n"},
-        {"allow connect limit connections to 3 per user.sub message a { allow publish to b }", "W201 2:7\n"},
+        {"allow connect limit connections to 3 per user.sub message a { allow publish to b }",
+         "W201 2:7\nN508 4:59\n"},
         {"allow connect limit connections to 3 per user.sub message a { allow publish to b limit messages to "
          "1/s per ip }",
-         ""},
+         "N508 4:59\n"},
         {"allow connect limit connections to 3 per user.sub allow subscribe on a", ""},
     };
     for (const Case& c : cases) {
@@ -185,7 +187,7 @@ TEST_CASE("keys that the client makes up", "[lint]") {
     CHECK(told("x.example.com/a", "limit connections to 3 per host").empty());
     CHECK(told("/a",
                "limit connections to 3 per ip message a { field f : string required allow publish to b limit "
-               "messages to 1/s per f }") == "W204 4:114\n");
+               "messages to 1/s per f }") == "N508 4:39\nW204 4:114\n");
 }
 
 TEST_CASE("what depends on the listeners", "[lint]") {
@@ -222,16 +224,44 @@ TEST_CASE("rules that permit too much or nothing", "[lint]") {
         {"allow subscribe on ** if user.plan == \"x\"", ""},
         {"allow publish", "W313 5:7\n"},
         {"deny subscribe on a", "W107 5:1\nW402 5:1\n"},
-        {"message a { allow deny if tls publish to b }", "W402 5:19\n"},
+        {"message a { allow deny if tls publish to b }", "N508 5:9\nW402 5:19\n"},
         {"message a { allow }", "W115 5:9\n"},
         {"allow publish on a/* deny publish if tls because \"n\" message b { allow publish to a/b }",
-         "W116 5:27\n"},
+         "W116 5:27\nN508 5:62\n"},
         {"allow publish on a/* deny publish, message if tls because \"n\" message b { allow publish to a/b }",
-         ""},
+         "N508 5:71\n"},
         {"allow publish on a/* deny publish if tls because \"n\" message b { allow deny if tls because \"n\" "
          "publish to a }",
-         ""},
+         "N508 5:62\n"},
     });
+}
+
+TEST_CASE("a published message that says nothing of its sender", "[lint]") {
+    check_all({
+        {"message a.b, c { allow publish to b }", "N508 5:9\n"},
+        {"message a.* { allow publish to b/{user.sub}, b/{user.plan} }", "N508 5:9\n"},
+        {"message a { allow publish to b/{user.sub}/x }", ""},
+        {"message a { allow set from = user.sub publish to b }", ""},
+        {"message a { allow set from = user.plan publish to b }", ""},
+        {"message a { allow set from = \"x\" publish to b }", "N508 5:9\n"},
+        {"message a { field from : string required allow deny if from != user.plan because \"n\" publish to "
+         "b }",
+         ""},
+        {"message a { field from : string required allow if from == user.sub publish to b }", ""},
+        {"message a { field team : string required allow if team == user.plan publish to b }",
+         "N508 5:9\nW108 5:42\n"},
+    });
+    // Where nobody is known, nobody can be named.
+    CHECK(Looked("route r /r { auth = none message a { allow publish to b } }").summary().find("N508") ==
+          std::string::npos);
+}
+
+TEST_CASE("acknowledgements need clients that send them", "[lint]") {
+    const std::string rest =
+        "# lint: ignore W403 because \"public\"\nroute r /r { auth = none allow connect limit "
+        "connections to 2 per ip }";
+    CHECK(Looked("channel a { history = 5 keep = 1h acks = user }\n" + rest).summary() == "N509 1:35\n");
+    CHECK(Looked("channel a { history = 5 keep = 1h acks = none }\n" + rest).summary().empty());
 }
 
 TEST_CASE("origins, refusals and public routes", "[lint]") {

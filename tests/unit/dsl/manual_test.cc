@@ -15,7 +15,7 @@ using namespace wayleave::dsl;
 namespace {
 
 std::string page() {
-    std::ifstream file(std::string(PROJECT_DIR) + "/man/wayleave.route.5");
+    std::ifstream file(PROJECT_DIR "/man/wayleave.route.5");
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();

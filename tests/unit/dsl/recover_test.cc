@@ -73,8 +73,8 @@ TEST_CASE("mistakes at the top") {
          "2:1 this `}` closes nothing | remove it\n3:9 expected a value after `=`, found `)`"},
         {"route a /a {\n allow connect\n", "2:15 unexpected end of file: expected `}`"},
         {"include \"x\"",
-         "1:1 there is no `include` | all *.route files of the directory are one policy: there is no "
-         "include"},
+         "1:1 there is no `include` | all *.route files of the directory are one policy: put the other file "
+         "beside this one"},
         {"test x {}", "1:6 expected the test's title in quotes, found `x`"},
         {"policy p", "1:9 unexpected end of file: expected `{`"},
         {"// a comment", "1:1 a comment begins with `#`"},
@@ -111,6 +111,18 @@ TEST_CASE("mistakes in literals") {
             {"20 / s",
              "1:9 a number and its unit stand together | write it without a blank, like `1kb`, `30s` or "
              "`20/s`"},
+            {"1MB",
+             "1:9 units are written in lower case, and stand with their number | write it like `1mb`, `30s` "
+             "or `20/s`"},
+            {"1 MB",
+             "1:9 units are written in lower case, and stand with their number | write it like `1mb`, `30s` "
+             "or `20/s`"},
+            {"20/S",
+             "1:9 units are written in lower case, and stand with their number | write it like `1mb`, `30s` "
+             "or `20/s`"},
+            {"$HOME",
+             "1:9 environment variables are not read | write the value, or make the file with a program such "
+             "as envsubst"},
             {"5sec",
              "1:9 this is no number, size, time, rate, date or address | units are b kb mb and ms s m h d; a "
              "rate is "
@@ -197,6 +209,7 @@ TEST_CASE("mistakes in conditions") {
 TEST_CASE("mistakes in the members of a route") {
     check(
         {
+            {"message a { alow }", "2:13 unexpected `alow` | did you mean `allow`?"},
             {"alow connect", "2:1 there is no statement `alow` | did you mean `allow`?"},
             {"Allow connect", "2:1 there is no statement `Allow` | did you mean `allow`?"},
             {"allow pubish on a", "2:7 expected an action, found `pubish` | did you mean `publish`?"},
@@ -212,6 +225,8 @@ TEST_CASE("mistakes in the members of a route") {
             {"allow subscribe on a//b", "2:21 a channel has no empty segment, and does not end in `/`"},
             {"allow subscribe on a-{b}",
              "2:22 an insert fills a whole segment | before a block write a blank"},
+            {"join user/:user.sub",
+             "2:16 `:name` catches a segment; a value is inserted otherwise | write `{user.sub}`"},
             {"allow subscribe on {b}c", "2:23 captures, wildcards and inserts fill a whole segment"},
             {"allow subscribe on a*", "2:21 a wildcard fills a whole segment"},
             {"allow subscribe on **/a", "2:22 `**` stands at the end alone | use `*` for one segment"},

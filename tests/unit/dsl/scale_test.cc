@@ -4,6 +4,7 @@
 #include <string>
 
 #include "dsl/compile.h"
+#include "dsl/lint.h"
 #include "dsl/load.h"
 #include "tests/support/growth.h"
 
@@ -39,4 +40,41 @@ TEST_CASE("many messages of one route cost in proportion to their number") {
         CHECK(first_error(text + "}").empty());
     };
     CHECK(growth(compile_messages, 2'000) < most_growth);
+}
+
+TEST_CASE("lint costs in proportion to the policy") {
+    const auto lint_text = [](const std::string& text) {
+        Sources sources;
+        Diagnostics diagnostics;
+        load_text("p.route", text, sources, diagnostics);
+        (void)compile_and_lint(
+            sources, [](const std::string&) { return failure("no files"); }, {}, diagnostics);
+    };
+    const auto routes = [&](size_t count) {
+        std::string text = "route all /** { auth = none allow connect }\n";
+        for (size_t i = 0; i < count; ++i) {
+            const std::string n = std::to_string(i);
+            text += "route r" + n + " /r" + n + "/:x { auth = none allow connect deny connect if x == \"" +
+                    n + "\" message m { allow publish to a } }\n";
+        }
+        lint_text(text);
+    };
+    CHECK(growth(routes, 300) < most_growth);
+    const auto aliases = [&](size_t count) {
+        std::string text = "route r /r { auth = none allow connect\n";
+        for (size_t i = 0; i < count; ++i)
+            text += "alias /a" + std::to_string(i) + "/* until 2030-01-01 alias /b" + std::to_string(i) +
+                    " until 2030-01-01\n";
+        lint_text(text + "}\n");
+    };
+    CHECK(growth(aliases, 500) < most_growth);
+    const auto broken = [&](size_t count) {
+        std::string text;
+        for (size_t i = 0; i < count; ++i) {
+            const std::string n = std::to_string(i);
+            text += "route r" + n + " /r" + n + " { auth = none alow connect deny connect if x" + n + " }\n";
+        }
+        lint_text(text);
+    };
+    CHECK(growth(broken, 1'000) < most_growth);
 }

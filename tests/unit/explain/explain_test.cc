@@ -60,6 +60,7 @@ route chat app.example.com/chat/:room {
         field text : string required
         allow if message.size < 1kb
         deny  if text == "spam" because "no spam"
+        set from = user.sub
         publish to room/{room}/all except self
     }
     errors { forbidden = error "not_yours" }
@@ -183,7 +184,8 @@ TEST_CASE("explain: what a client may say") {
 
     const Explanation said = ask(runtime, team, {Action::message, "say", R"({"text":"hi"})"});
     CHECK(said.verdict == Verdict::allow);
-    CHECK(said.effects == std::vector<std::string>{"publishes to room/lobby/all except self"});
+    CHECK(said.effects ==
+          std::vector<std::string>{"publishes to room/lobby/all except self", "sets from to \"u1\""});
     CHECK(said.limits.at(0).left == 4);
     CHECK(ask(runtime, team, {Action::message, "say", R"({"text":"spam"})"}).because == "no spam");
     CHECK(ask(runtime, team, {Action::message, "say", "{}"}).reason == "bad_message");
@@ -255,7 +257,137 @@ test "bad" at "app.example.com/chat/lobby" {
     CHECK(run.failed() == 1);
     CHECK(run.rules.size() == 7);
     CHECK(run.uncovered() == 2);  // env == "test"; pins
+    REQUIRE(run.rules.size() == 7);
+    CHECK(run.rules.front().place == "p.route:15:5");
+    CHECK(run.rules.back().place == "p.route:26:9");
+    std::string many = "route r /r { auth = none allow connect\n";
+    for (int i = 0; i < 10; ++i) many += "deny connect if ip == 10.0.0." + std::to_string(i) + "\n";
+    const Runtime lines = runtime_of(many + "}\ntest \"t\" { expect allow connect \"/r\" }");
+    const TestRun sorted = run_tests(lines, lines.policy->tests, now);
+    REQUIRE(sorted.rules.size() == 11);
+    CHECK(sorted.rules[1].place == "p.route:2:1");
+    CHECK(sorted.rules[10].place == "p.route:11:1");
     CHECK_THAT(junit_of(run), Contains("tests=\"2\" failures=\"1\""));
+}
+
+TEST_CASE("a publication in a test has data, and rules ask about its size") {
+    const std::string sizes = R"(
+route r /r {
+    auth = none
+    allow connect
+    allow publish on user/* if message.size <= 13b
+    message say { allow if message.size < 30b }
+}
+test "sizes" at "/r" {
+    expect allow publish "user/bob" { text = "hi" }
+    expect deny  publish "user/bob" { text = "hi!" }
+    expect allow publish "user/bob"
+    expect allow message "say" { a = 1 }
+    expect deny  message "say" { a = "a text of some length" }
+}
+)";
+    const Runtime runtime = runtime_of(sizes);
+    const TestRun run = run_tests(runtime, runtime.policy->tests, now);
+    for (const TestFailure& failure : run.results[0].failures) FAIL_CHECK(failure.place + " " + failure.text);
+}
+
+TEST_CASE("a test says what a name means") {
+    const std::string text = R"(
+let blocked = { 192.0.2.0/24 }
+let most = 3
+route r /r {
+    auth = none
+    let night = ip == 10.0.0.1
+    allow connect
+    deny connect if ip in blocked because "blocked"
+    deny connect if night because "at night"
+    limit connections to most per ip
+}
+test "as it is" { ip = 192.0.2.1 expect deny connect "/r" because "blocked" }
+test "otherwise" {
+    let blocked = { 198.51.100.0/24 }
+    let night   = ip == 10.0.0.2
+    let most    = 1
+    ip = 192.0.2.1    expect allow connect "/r"
+    ip = 198.51.100.7 expect deny connect "/r" because "blocked"
+    ip = 10.0.0.2     expect deny connect "/r" because "at night"
+    ip = 10.0.0.1     expect limit connect "/r" times 2
+}
+)";
+    const Runtime runtime = runtime_of(text);
+    const TestRun run = run_tests(runtime, runtime.policy->tests, now);
+    for (const TestResult& result : run.results) {
+        for (const TestFailure& failure : result.failures) FAIL_CHECK(failure.place + " " + failure.text);
+    }
+    CHECK(run.uncovered() == 0);
+    // What a test says changes no meaning.
+    CHECK(runtime_of(text.substr(0, text.find("test"))).policy->hash == runtime.policy->hash);
+}
+
+TEST_CASE("explain names the values that decided") {
+    const Runtime runtime = runtime_of(policy);
+    const auto lines = [](const Explanation& said) {
+        std::vector<std::string> out;
+        for (const RuleNote& rule : said.rules) {
+            if (!rule.decided) continue;
+            out.push_back(rule.place + ": " + rule.text);
+            out.insert(out.end(), rule.why.begin(), rule.why.end());
+        }
+        return out;
+    };
+    using Lines = std::vector<std::string>;
+    using dsl::ast::Action;
+    Sketch sketch = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
+    CHECK(lines(ask(runtime, sketch, {Action::subscribe, "room/lobby/x", ""})) ==
+          Lines{"p.route:20:5: allow subscribe on room/{room}/* if \"member\" in user.roles and not "
+                "(user.plan == "
+                "\"free\")",
+                "channel is room/{room}/*: the channel is \"room/lobby/x\", room is \"lobby\"",
+                "\"member\" in user.roles: user.roles is { \"member\" }",
+                "not user.plan == \"free\": user.plan is \"team\""});
+    CHECK(lines(ask(runtime, sketch, {Action::message, "say", R"({"text":"spam"})"})) ==
+          Lines{"p.route:26:9: deny if text == \"spam\" because \"no spam\"",
+                "text == \"spam\": text is \"spam\""});
+    // By the names of the rule's own pattern, where it has any.
+    const Runtime rooms = runtime_of(
+        "route r /r { auth = none allow connect allow subscribe on room/:room/:id(int), hall/:room if room "
+        "!= \"x\" "
+        "deny subscribe on hall/:a, room/:a/* if a == \"y\" }"
+        "test \"t\" { expect allow subscribe \"room/a/7\" }");
+    CHECK(run_tests(rooms, rooms.policy->tests, now).failed() == 0);
+    Sketch anybody = client("{}");
+    anybody.token = "";
+    anybody.address = "/r";
+    anybody.no_origin = true;
+    CHECK(
+        lines(ask(rooms, anybody, {Action::subscribe, "room/a/7", ""})) ==
+        Lines{
+            "p.route:1:40: allow subscribe if (channel is hall/:room and not (room == \"x\")) or (channel is "
+            "room/:room/:id(int) and not (room == \"x\"))",
+            "channel is room/:room/:id(int): the channel is \"room/a/7\"",
+            "not room == \"x\": room is \"a\""});
+    const Explanation bad = ask(runtime, sketch, {Action::message, "say", R"({"text":{"a": 7}})"});
+    CHECK(bad.place == "p.route:24:9");
+    CHECK(lines(bad) == Lines{"p.route:24:9: field text : string required", "text is `{\"a\":7}`"});
+    CHECK(lines(ask(runtime, sketch, {Action::message, "say", "{}"})) ==
+          Lines{"p.route:24:9: field text : string required", "text is `not there`"});
+    sketch.ip = *dsl::parse_address("10.6.0.7");
+    CHECK(lines(connect(runtime, sketch)) ==
+          Lines{"p.route:16:5: deny connect if ip in 10.6.0.0/16 then status 451 because \"not from there\"",
+                "ip in 10.6.0.0/16: ip is 10.6.0.7"});
+    sketch.origin = "https://evil.example";
+    const Explanation foreign = connect(runtime, sketch);
+    CHECK(foreign.place == "p.route:13:5");
+    CHECK(lines(foreign) == Lines{"p.route:13:5: origins = { \"https://app.example.com\" }",
+                                  "origin is \"https://evil.example\""});
+    CHECK_THAT(text_of(foreign), Contains("ip is 10.6.0.7") && Contains("tls is false"));
+    const Runtime safe =
+        runtime_of("route r /r { auth = none origins = { none } min_tls = \"1.2\" allow connect }");
+    Sketch plain = client("{}");
+    plain.token = "";
+    plain.address = "/r";
+    plain.no_origin = true;
+    CHECK(lines(connect(safe, plain)) == Lines{"p.route:1:45: min_tls = \"1.2\"", "tls is false"});
 }
 
 TEST_CASE("mistakes in tests are told when the policy is compiled") {
@@ -279,6 +411,16 @@ TEST_CASE("mistakes in tests are told when the policy is compiled") {
           "E022 the claim `sub` is required");
     CHECK(complaint("test \"t\" { colour = \"red\" expect allow connect \"/\" }") ==
           "E008 a client has no `colour`");
+    CHECK(complaint("test \"t\" { expect allow subscribe \"a\" { x = 1 } }") ==
+          "E001 only a message and a publication bring data");
+    CHECK(complaint("test \"t\" { let blocked = 3 expect allow connect \"/\" }") ==
+          "E002 the policy has no `let blocked`");
+    CHECK(complaint("let a = \"x\"\ntest \"t\" { let a = 1 let a = 2 expect allow connect \"/\" }") ==
+          "E005 `a` is defined twice in this test");
+    CHECK(complaint(
+              "let a = \"x\"\nroute q /q { auth = none deny connect if host == a }\ntest \"t\" { let a = 1 "
+              "expect allow connect \"/\" }") ==
+          "E003 with this definition the policy has a mistake: `==` cannot compare these two");
     CHECK(complaint("test \"t\" { }") == "E022 this test expects nothing");
     CHECK(complaint("test \"t\" { expect limit connect \"/\" times 0 }") == "E003 this is from 1 to 10000");
     CHECK(complaint("test \"t\" { expect allow connect \"/\" because \"x\" }") ==

@@ -70,7 +70,7 @@ std::string read(const std::string& line) {
 }
 
 std::vector<Example> examples() {
-    std::ifstream file(std::string(PROJECT_DIR) + "/man/wayleave.route.5");
+    std::ifstream file(PROJECT_DIR "/man/wayleave.route.5");
     std::vector<Example> out;
     const std::string mark = ".\\\" example: ";
     std::string frame;

@@ -95,7 +95,7 @@ TEST_CASE("metrics add the workers up", "[ops]") {
 }
 
 TEST_CASE("the manual has every metric with its sentence, and no other", "[ops]") {
-    std::ifstream file(std::string(PROJECT_DIR) + "/man/wayleave.8");
+    std::ifstream file(PROJECT_DIR "/man/wayleave.8");
     std::string page((std::istreambuf_iterator<char>(file)), {});
     std::replace(page.begin(), page.end(), '\n', ' ');
     std::istringstream metrics(answer_admin({"GET", "/metrics", ""}, example()).body);

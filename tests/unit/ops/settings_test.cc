@@ -62,7 +62,7 @@ std::vector<std::string> errors(const SettingsDirectory& directory, const std::s
 
 // The text under each `.It Cm name` of the manual.
 std::map<std::string, std::string> manual_entries() {
-    std::ifstream file(std::string(PROJECT_DIR) + "/man/wayleave.toml.5");
+    std::ifstream file(PROJECT_DIR "/man/wayleave.toml.5");
     REQUIRE(file);
     std::map<std::string, std::string> entries;
     std::string name;
@@ -200,6 +200,13 @@ TEST_CASE("what is wrong is said") {
         {"limits = 5\n" + minimal, "`limits` is an integer, expected a table"},
         {"zebra = 5\n" + minimal, "unknown setting `zebra`; `wayleave settings` lists all"},
         {minimal + "[zebra]", "unknown setting `zebra`"},
+        {minimal + "[admin]\naddress = \"127.0.0.1:8080\"", "`127.0.0.1:8080` is a listener's, too; choose another"},
+        {minimal + "workers = 2", "unknown setting `listen[].workers`; write `workers` above the first [table]"},
+        {"include = \"more.toml\"\n" + minimal, "unknown setting `include`; there is no include: all settings stand in"},
+        {minimal + "[limits]\nmax_queue_bytes = \"1MB\"", "`limits.max_queue_bytes` is no size; write \"1mb\": units are in lower"},
+        {minimal + "[limits]\ndrain = \"5S\"", "`limits.drain` is no time; write \"5s\": units are in lower case"},
+        {minimal + "[control]\nsocket = \"${RUN}/w.sock\"",
+         "`control.socket` names a variable, and environment variables are not read; write the value"},
         {minimal + "[workers]", "`workers` is a table"},
         {minimal + "[broker]\nkind = \"redis\"", "redis is not supported yet"},
         {minimal + "[broker]\npath = \"m.db\"", "write kind = \"sqlite\" or remove the line"},
