@@ -368,6 +368,7 @@ void Gateway::Impl::abort(Session& session) {
 }
 
 void Gateway::Impl::send_last(Session& session, std::string bytes) {
+    if (session.handshaking && session.handshaking->head_only) bytes.resize(bytes.find("\r\n\r\n") + 4);
     session.queue.push_last(std::make_shared<const std::string>(std::move(bytes)));
     session.last_bytes = true;
     list_flush(session);

@@ -12,6 +12,43 @@ bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
 }
 
+// RFC 9110 13.1.2 and 13.1.3. A date is compared as the text that it was given as: whoever has another one
+// has another file.
+bool is_known(const HttpHead& head, const StaticFile& file) {
+    if (file.etag.empty()) return false;
+    if (head.count("if-none-match") > 0)
+        return list_has(head, "if-none-match", file.etag) || list_has(head, "if-none-match", "*") ||
+               list_has(head, "if-none-match", "W/" + file.etag);
+    return head.count("if-modified-since") == 1 && head.field("if-modified-since") == file.modified;
+}
+
+// What a page may send with a request (Fetch 4.8): what the protocol knows, and what this policy reads.
+std::string allowed_headers(const dsl::Policy& policy, const dsl::Route& route) {
+    std::vector<std::string_view> names = {"Authorization", "Cache-Control", "Content-Type", "Last-Event-ID",
+                                           "Wayleave-Session"};
+    const auto add = [&](const dsl::TokenSource& source) {
+        const auto same = [&](std::string_view name) { return same_ignoring_case(name, source.name); };
+        if (source.kind == dsl::ast::Source::Kind::header && std::none_of(names.begin(), names.end(), same))
+            names.push_back(source.name);
+    };
+    for (const uint32_t token : route.auth)
+        for (const dsl::TokenSource& source : policy.tokens[token].from) add(source);
+    for (const dsl::InputDecl& input : route.inputs) add(input.from);
+    std::string out;
+    for (const std::string_view name : names) out.append(out.empty() ? "" : ", ").append(name);
+    return out;
+}
+
+// What the sender of a plain request to a route's address, or the operator of the proxy before it, can do.
+std::string why_no_upgrade(const HttpHead& head, const dsl::Route& route) {
+    std::string out = "this address speaks WebSocket";
+    if (head.count("upgrade") > 0 && head.http10)
+        return out + ", which needs HTTP/1.1; in nginx: proxy_http_version 1.1";
+    if (route.dialect == dsl::Dialect::native)
+        out += ", and Server-Sent Events to a GET with Accept: text/event-stream";
+    return out;
+}
+
 Frame framed(std::string bytes) {
     return std::make_shared<const std::string>(std::move(bytes));
 }
@@ -82,6 +119,7 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
 
 // True when the connection speaks WebSocket from now on.
 bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
+    session.handshaking->head_only = head.method == "HEAD";
     if (draining) {
         counters.refuse(Reason::unavailable);
         send_last(session,
@@ -136,22 +174,28 @@ const dsl::Route* Gateway::Impl::route_of(const HttpHead& head) const {
     return known ? runtime_->policy->routes[match.route].get() : nullptr;
 }
 
+// A Range is not looked at, as any server may do (RFC 9110 14.2), and no answer offers ranges.
+void Gateway::Impl::send_file(Session& session, const HttpHead& head, const StaticFile& file) {
+    const bool keep = head.keep_alive && !head.chunked && head.content_length.value_or(0) == 0;
+    const bool known = is_known(head, file);
+    std::string headers = "X-Content-Type-Options: nosniff\r\n";
+    if (!file.etag.empty()) headers += "ETag: " + file.etag + "\r\nLast-Modified: " + file.modified + "\r\n";
+    session.queue.push(framed(http_response_head(known ? 304 : 200, file.content_type, file.body->size(),
+                                                 headers, keep, "no-cache")));
+    if (head.method == "GET" && !known) session.queue.push(file.body);
+    session.last_bytes = !keep;
+    session.opened_ms = session.last_heard_ms;  // the next request has a deadline of its own
+    list_flush(session);
+}
+
 // A request that asks for no WebSocket, or asks wrongly. It is never upgraded.
 bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
                                    Now now) {
     counters.http_requests.add();
-    const bool body_follows = head.chunked || head.content_length.value_or(0) > 0;
     const auto file =
         refusal.not_upgrade && is_get(head) ? runtime_->files.find(head.path) : runtime_->files.end();
     if (file != runtime_->files.end()) {
-        const bool keep = head.keep_alive && !body_follows;
-        session.queue.push(
-            framed(http_response_head(200, file->second.content_type, file->second.body->size(),
-                                      "X-Content-Type-Options: nosniff\r\n", keep)));
-        if (head.method == "GET") session.queue.push(file->second.body);
-        session.last_bytes = !keep;
-        session.opened_ms = session.last_heard_ms;  // the next request has a deadline of its own
-        list_flush(session);
+        send_file(session, head, file->second);
         return false;
     }
     if (refusal.not_upgrade && head.method == "OPTIONS" && answer_preflight(session, head, now)) return false;
@@ -161,17 +205,16 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     if (refusal.not_upgrade) {
         const bool known = runtime_->policy->router.find(head.authority.name, head.path, match);
         status = known ? 426 : 404;
-        because = known ? "this address speaks WebSocket" : "nothing has this address";
+        because =
+            known ? why_no_upgrade(head, *runtime_->policy->routes[match.route]) : "nothing has this address";
     }
     counters.refuse(status == 404 ? Reason::unknown_route : Reason::bad_request);
     tell_of_request(session, head, because, now);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
     if (refusal.version_hint || status == 426) headers += "Sec-WebSocket-Version: 13\r\n";
-    std::string response =
-        problem_response(status, status == 404 ? "unknown_route" : "bad_request",
-                         {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers);
-    if (head.method == "HEAD") response.resize(response.find("\r\n\r\n") + 4);
-    send_last(session, std::move(response));
+    send_last(session,
+              problem_response(status, status == 404 ? "unknown_route" : "bad_request",
+                               {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers));
     return false;
 }
 
@@ -199,10 +242,8 @@ bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head, Now
         send_last(session, problem_response(403, "forbidden", rejection, route->detail, ""));
         return true;
     }
-    headers +=
-        "Access-Control-Allow-Methods: GET, POST\r\n"
-        "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID, "
-        "Wayleave-Session\r\nAccess-Control-Max-Age: 600\r\n";
+    headers += "Access-Control-Allow-Methods: GET, POST\r\nAccess-Control-Allow-Headers: " +
+               allowed_headers(*runtime_->policy, *route) + "\r\nAccess-Control-Max-Age: 600\r\n";
     send_last(session, http_response(204, "", "", headers, false));
     return true;
 }

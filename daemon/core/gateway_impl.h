@@ -242,6 +242,7 @@ class Gateway::Impl {
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
                                       Now now);
+    void send_file(Session& session, const HttpHead& head, const StaticFile& file);
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
     void tell_of_request(const Session& session, const HttpHead& head, const std::string& because, Now now);
     // As whom it comes in; nothing: it is answered, or waits.

@@ -13,8 +13,30 @@ constexpr size_t most_errands = 16;  // of a session, whose answers are not ther
 constexpr char name_mark = '\x01';
 constexpr size_t name_within = 64;  // bytes of an answer: `re` follows `type`
 
-bool is_json(std::string_view content_type) {
-    return same_ignoring_case(trim(content_type.substr(0, content_type.find(';'))), "application/json");
+bool is_utf8(std::string_view charset) {
+    return same_ignoring_case(charset, "utf-8") || same_ignoring_case(charset, "\"utf-8\"") ||
+           same_ignoring_case(charset, "utf8") || same_ignoring_case(charset, "us-ascii");
+}
+
+// Why a body is not read; null: it is.
+const char* why_unread(const HttpHead& head) {
+    for (const HttpField& field : head.fields) {
+        if (!same_ignoring_case(field.name, "content-encoding") || field.value.empty()) continue;
+        if (!same_ignoring_case(field.value, "identity")) return "a message comes without Content-Encoding";
+    }
+    std::string_view rest = head.field("content-type");
+    std::string_view part;
+    bool more = true;
+    (void)next_part(rest, ';', more, part);
+    if (head.count("content-type") != 1 || !same_ignoring_case(part, "application/json"))
+        return "a message is application/json";
+    while (next_part(rest, ';', more, part)) {
+        const size_t equals = std::min(part.find('='), part.size());
+        if (!same_ignoring_case(part.substr(0, equals), "charset")) continue;
+        if (!is_utf8(part.substr(std::min(equals + 1, part.size()))))
+            return "a message has the charset UTF-8";
+    }
+    return nullptr;
 }
 
 std::string name_of(uint64_t errand) {
@@ -63,8 +85,7 @@ void Gateway::Impl::answer_post(Session& session, const HttpHead& head, Now now)
     if (!target || head.count("wayleave-session") != 1)
         return refuse(400, "Wayleave-Session is the session of a `$hello`, once");
     if (head.count("origin") > 1) return refuse(400, "more than one Origin field");
-    if (head.count("content-type") != 1 || !is_json(head.field("content-type")))
-        return refuse(415, "a message is application/json");
+    if (const char* unread = why_unread(head)) return refuse(415, unread);
     if (head.count("expect") > 0 && !same_ignoring_case(head.field("expect"), "100-continue"))
         return refuse(417, "the only expectation that is met is 100-continue");
     if (!head.chunked && !head.content_length) return refuse(411, "Content-Length is missing");
@@ -97,7 +118,8 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     errand.number = ++posts_;
     session.post = std::make_unique<Post>(Post{BodyReader(head.content_length, admitted->route->max_message),
                                                std::move(errand), headers, head.keep_alive});
-    const bool waits = head.count("expect") > 0 && session.handshaking->bytes.size() == head.size;
+    const bool waits =
+        head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
     if (!waits) return;
     session.queue.push(std::make_shared<const std::string>("HTTP/1.1 100 Continue\r\n\r\n"));
     list_flush(session);

@@ -63,7 +63,7 @@ bool is_announcement(std::string_view text) {
 // --- opening ---
 
 bool Gateway::Impl::wants_stream(const HttpHead& head) const {
-    if (head.method != "GET" || !accepts_events(head)) return false;
+    if ((head.method != "GET" && head.method != "HEAD") || !accepts_events(head)) return false;
     const dsl::Route* route = route_of(head);
     return route && route->dialect == dsl::Dialect::native;
 }
@@ -111,6 +111,12 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     upgrade.has_origin = head.count("origin") > 0 || !origin.empty();
     auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, headers, now);
     if (!admitted) return false;
+    if (head.method == "HEAD") {
+        for (const std::string& key : admitted->entered) limits.leave(key);
+        counters.http_requests.add();
+        send_last(session, sse_response_head(headers));
+        return false;
+    }
     open_stream(session, std::move(*admitted), head, headers, now);
     return true;
 }

@@ -132,11 +132,12 @@ Refused parse_target(std::string_view target, HttpHead& head) {
     return {};
 }
 
-Refused check_version(std::string_view version) {
-    if (version == "HTTP/1.1") return {};
+Refused read_version(std::string_view version, HttpHead& head) {
+    head.http10 = version == "HTTP/1.0";
+    if (version == "HTTP/1.1" || head.http10) return {};
     const bool is_http = version.size() == 8 && version.substr(0, 5) == "HTTP/" && is_digit(version[5]) &&
                          version[6] == '.' && is_digit(version[7]);
-    if (is_http) return HeadRefusal{505, "only HTTP/1.1 is spoken here"};
+    if (is_http) return HeadRefusal{505, "only HTTP/1.1 and 1.0 are spoken here"};
     return bad("the request line must end in HTTP/1.1");
 }
 
@@ -148,7 +149,7 @@ Refused parse_request_line(std::string_view line, HttpHead& head) {
         return bad("the request line must be a method, a target and HTTP/1.1, with one space between");
     head.method = line.substr(0, first);
     if (!is_token(head.method)) return bad("the method is not a token");
-    if (const Refused refused = check_version(line.substr(last + 1))) return refused;
+    if (const Refused refused = read_version(line.substr(last + 1), head)) return refused;
     return parse_target(line.substr(first + 1, last - first - 1), head);
 }
 
@@ -173,6 +174,7 @@ Refused parse_fields(std::string_view block, const HeadLimits& limits, HttpHead&
 // and the client has understood another address than the other.
 Refused check_host(HttpHead& head) {
     const size_t hosts = head.count("host");
+    if (hosts == 0 && head.http10) return {};  // health checks of proxies
     if (hosts == 0) return bad("the Host field is missing");
     if (hosts > 1) return bad("more than one Host field");
     auto authority = parse_authority(head.field("host"));
@@ -190,6 +192,7 @@ Refused check_framing(HttpHead& head) {
     const size_t lengths = head.count("content-length");
     if (lengths > 1) return bad("more than one Content-Length field");
     if (head.count("transfer-encoding") > 0) {
+        if (head.http10) return bad("Transfer-Encoding in a request of HTTP/1.0");
         if (lengths > 0) return bad("both Transfer-Encoding and Content-Length");
         head.chunked = head.count("transfer-encoding") == 1 &&
                        same_ignoring_case(head.field("transfer-encoding"), "chunked");
@@ -241,6 +244,12 @@ Scan scan_new_bytes(std::string_view bytes, size_t& scanned) {
     return scan;
 }
 
+// RFC 9112 9.3.
+bool keeps_alive(const HttpHead& head) {
+    if (list_has(head, "connection", "close")) return false;
+    return !head.http10 || list_has(head, "connection", "keep-alive");
+}
+
 HeadResult parse_complete(std::string_view bytes, const HeadLimits& limits) {
     HttpHead head;
     head.size = bytes.size();
@@ -250,12 +259,21 @@ HeadResult parse_complete(std::string_view bytes, const HeadLimits& limits) {
     if (const Refused refused = parse_fields(block, limits, head)) return *refused;
     if (const Refused refused = check_host(head)) return *refused;
     if (const Refused refused = check_framing(head)) return *refused;
-    head.keep_alive = !list_has(head, "connection", "close");
+    head.keep_alive = keeps_alive(head);
     return head;
+}
+
+// The bytes of the empty lines before the request line. They are ignored (RFC 9112 2.2), but not for ever.
+size_t empty_lines(std::string_view bytes) {
+    constexpr size_t most = 8 * 2;
+    size_t size = 0;
+    while (size < most && bytes.substr(size).starts_with("\r\n")) size += 2;
+    return size;
 }
 
 HeadResult parse_more(std::string_view bytes, const HeadLimits& limits, size_t& scanned) {
     const std::string_view visible = bytes.substr(0, limits.bytes);
+    if (visible == "\r") return NeedMore{};  // an empty line, perhaps
     const Scan scan = scan_new_bytes(visible, scanned);
     if (scan.size > 0) return parse_complete(visible.substr(0, scan.size), limits);
     if (scan.request_line_lf >
@@ -272,7 +290,9 @@ HeadResult parse_more(std::string_view bytes, const HeadLimits& limits, size_t& 
 }  // namespace
 
 HeadResult parse_head(std::string_view bytes, const HeadLimits& limits, size_t& scanned) {
-    HeadResult result = parse_more(bytes, limits, scanned);
+    const size_t before = empty_lines(bytes);
+    HeadResult result = parse_more(bytes.substr(before), limits, scanned);
+    if (auto* head = std::get_if<HttpHead>(&result)) head->size += before;
     if (!std::holds_alternative<NeedMore>(result)) scanned = 0;
     return result;
 }

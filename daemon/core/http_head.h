@@ -1,5 +1,5 @@
-// The head of one HTTP/1.1 request (RFC 9112), parsed strictly: what could be understood in two ways is
-// refused. A pure function over the caller's bytes; nothing is kept between calls but the number that the
+// The head of one HTTP/1.1 or 1.0 request (RFC 9112), parsed strictly: what could be understood in two ways
+// is refused. A pure function over the caller's bytes; nothing is kept between calls but the number that the
 // caller holds.
 #pragma once
 
@@ -30,12 +30,14 @@ struct HttpHead {
     std::string_view method;
     std::string_view target;  // as sent: only for logs. Decide on `path`.
     std::string_view query;   // as sent, without '?'; known to decode to UTF-8 without control bytes
-    // Of the one Host field, which an absolute target repeats: whoever decides, decides on this.
+    // Of the one Host field, which an absolute target repeats: whoever decides, decides on this. Its name is
+    // empty where a request of HTTP/1.0 says none.
     Authority authority;
     uint16_t scheme_port = 0;  // of an absolute target: what its scheme means by no port
     std::string path;  // decoded once; UTF-8; no empty, "." or ".." segment, no backslash, no control byte
     std::vector<HttpField> fields;
     size_t size = 0;  // bytes of the head; what follows is the body or the next protocol
+    bool http10 = false;
     bool keep_alive = true;
     std::optional<uint64_t> content_length;
     bool chunked = false;  // the body comes in chunks; then there is no content_length

@@ -25,8 +25,10 @@ constexpr int64_t deadline_ms = 10'000;
 constexpr int backlog = 64;
 constexpr size_t accepted_a_turn = 16;
 
-std::string to_text(const OpsAnswer& answer) {
-    return http_response(answer.status, answer.content_type, answer.body, answer.extra_headers, false);
+std::string to_text(const OpsAnswer& answer, bool head_only = false) {
+    std::string out = http_response_head(answer.status, answer.content_type, answer.body.size(),
+                                         answer.extra_headers, false);
+    return head_only ? out : out.append(answer.body);
 }
 
 std::string refusal(int status, std::string_view reason) {
@@ -97,8 +99,11 @@ class HttpServer::Connection {
             const auto& head = std::get<HttpHead>(parsed);
             if (!answers(head.authority))
                 return refusal(421, "no such host here; ask by address, or add the name to admin.hosts");
+            if (head.count("content-encoding") > 0)
+                return refusal(415, "send the body without Content-Encoding");
             if (head.chunked) return refusal(501, "send the body with Content-Length");
-            method_ = head.method;
+            head_only_ = head.method == "HEAD";
+            method_ = head_only_ ? "GET" : head.method;
             path_ = head.path;
             const uint64_t body = head.content_length.value_or(0);
             if (body > max_body) return refusal(413, "the body is too large");
@@ -108,11 +113,12 @@ class HttpServer::Connection {
         if (in_.size() < expected_) return {};
         asked_ = true;
         const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
-        return to_text(server_.handler_({method_, path_, body}));
+        return to_text(server_.handler_({method_, path_, body}), head_only_);
     }
 
+    // Without a name it is HTTP/1.0: a health check, and no page's browser.
     [[nodiscard]] bool answers(const Authority& host) const {
-        if (!server_.answers_host_) return true;
+        if (!server_.answers_host_ || host.name.empty()) return true;
         sockaddr_storage local{};
         socklen_t size = sizeof local;
         if (getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&local), &size) != 0) return false;
@@ -130,6 +136,7 @@ class HttpServer::Connection {
     size_t expected_ = 0;  // bytes of the whole request; 0 while its head is not complete
     size_t written_ = 0;
     bool asked_ = false;
+    bool head_only_ = false;
     IoWatcher io_;
     Timer deadline_;
 };

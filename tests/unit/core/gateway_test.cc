@@ -4,6 +4,7 @@
 using namespace wayleave;
 using namespace wayleave::test;
 using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
 
 namespace {
@@ -182,6 +183,57 @@ TEST_CASE("plain requests and broken ones have an answer") {
     CHECK_THAT(ask("GET /chat HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 426 "));
     CHECK_THAT(ask("GET /chat HTTP/1.1\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
     CHECK_THAT(ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"), StartsWith("HTTP/1.1 40"));
+}
+
+TEST_CASE("who has a file already is not sent it again") {
+    World world(chat);
+    world.runtime->files.emplace("/", StaticFile{"text/html", std::make_shared<const std::string>("<p>"),
+                                                 "\"abc\"", "Tue, 14 Nov 2023 22:13:20 GMT"});
+    const auto ask = [&](const std::string& lines, const std::string& method = "GET") {
+        const ConnectionId id = world.gateway->opened({}, world.now);
+        world.feed(id, method + " / HTTP/1.1\r\nHost: a\r\n" + lines + "\r\n");
+        return world.read(id);
+    };
+    CHECK_THAT(ask(""), StartsWith("HTTP/1.1 200 ") && Contains("\r\nETag: \"abc\"\r\n") &&
+                            Contains("\r\nLast-Modified: Tue, 14 Nov 2023 22:13:20 GMT\r\n") &&
+                            Contains("\r\nCache-Control: no-cache\r\n"));
+    for (const std::string known :
+         {"If-None-Match: \"abc\"", "If-None-Match: W/\"abc\"", "If-None-Match: \"x\", \"abc\"",
+          "If-None-Match: *", "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"}) {
+        INFO(known);
+        CHECK_THAT(ask(known + "\r\n"), StartsWith("HTTP/1.1 304 ") && Contains("ETag: \"abc\"") &&
+                                            !Contains("Content-Length") && !Contains("<p>"));
+    }
+    for (const std::string other :
+         {"If-None-Match: \"x\"", "If-None-Match: abc", "If-Modified-Since: Tue, 14 Nov 2023 22:13:21 GMT",
+          "If-None-Match: \"x\"\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT", "Range: bytes=0-0",
+          "Range: bytes=0-0\r\nIf-Range: \"abc\""}) {
+        INFO(other);
+        CHECK_THAT(ask(other + "\r\n"),
+                   StartsWith("HTTP/1.1 200 ") && EndsWith("<p>") && !Contains("Accept-Ranges"));
+    }
+    CHECK_THAT(ask("If-None-Match: \"abc\"\r\n", "HEAD"), StartsWith("HTTP/1.1 304 "));
+}
+
+TEST_CASE("what no WebSocket is asked for is answered in HTTP, whatever else it offers") {
+    World world(chat);
+    const auto ask = [&](const std::string& line, const std::string& lines) {
+        const ConnectionId id = world.gateway->opened({}, world.now);
+        world.feed(id, line + "\r\n" + lines + "\r\n");
+        return world.read(id);
+    };
+    CHECK_THAT(ask("GET /chat HTTP/1.1", "Host: a\r\nAccept: */*\r\n"),
+               StartsWith("HTTP/1.1 426 ") && Contains("Accept: text/event-stream"));
+    CHECK_THAT(ask("GET /chat HTTP/1.1",
+                   "Host: a\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                   "HTTP2-Settings: AAMAAABk\r\n"),
+               StartsWith("HTTP/1.1 426 "));
+    CHECK_THAT(ask("GET /chat HTTP/1.0", "Upgrade: websocket\r\nConnection: Upgrade\r\n"),
+               StartsWith("HTTP/1.1 426 ") && Contains("proxy_http_version 1.1"));
+    for (const std::string target : {"/chat", "/none"}) {
+        const std::string answer = ask("HEAD " + target + " HTTP/1.1", "Host: a\r\n");
+        CHECK_THAT(answer, StartsWith("HTTP/1.1 4") && EndsWith("\r\n\r\n") && Contains("Content-Length: "));
+    }
 }
 
 TEST_CASE("a message goes to the channel that its block names, once, to all") {

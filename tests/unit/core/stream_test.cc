@@ -32,6 +32,19 @@ route chat /chat {
 }
 route drops /drops { auth = none  slow_consumer = newest  max_queue = 4kb  idle_timeout = 0s  allow connect
                      allow subscribe, publish on ** }
+token named {
+    keys = file "keys.jwks"  exp = optional
+    from header "X-Session"
+    from header "authorization"
+    from cookie "sid"
+    claim sub : string required
+}
+route named /named {
+    auth = named
+    origins = { "https://app.example.com" }
+    input tenant : string from header "X-Tenant" else ""
+    allow connect
+}
 )";
 
 struct Streams : World {
@@ -189,6 +202,80 @@ TEST_CASE("a POST is answered under the client's own name for it") {
     CHECK_THAT(ask(R"({"type":"$nothing","$id":"x"})"), Contains("HTTP/1.1 404") && Contains("\"re\":\"x\""));
     CHECK_THAT(ask("nonsense"), Contains("HTTP/1.1 400") && Contains("bad_message"));
     CHECK_THAT(ask(std::string(1025, ' ')), Contains("HTTP/1.1 413"));
+}
+
+TEST_CASE("a body that is not read is refused with what is wrong") {
+    Streams world;
+    const std::string session = session_in(world.read(world.open(as("alice"))));
+    const auto ask = [&](const std::string& type, const std::string& more = "") {
+        const ConnectionId id = world.gateway->opened({}, world.now);
+        world.feed(id, "POST " + as("alice") + " HTTP/1.1\r\nHost: localhost\r\nWayleave-Session: " +
+                           session + "\r\nContent-Length: 16\r\nContent-Type: " + type + "\r\n" + more +
+                           "\r\n{\"type\":\"$ping\"}");
+        world.errands();
+        return world.read(id);
+    };
+    for (const std::string type : {"application/json", "Application/JSON ;charset=\"UTF-8\"",
+                                   "application/json; Charset=utf8; x=y", "application/json;"}) {
+        INFO(type);
+        CHECK_THAT(ask(type), Contains("HTTP/1.1 200"));
+    }
+    CHECK_THAT(ask("application/json", "Content-Encoding: identity\r\n"), Contains("HTTP/1.1 200"));
+    CHECK_THAT(ask("application/json", "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"),
+               Contains("HTTP/1.1 200"));
+    CHECK_THAT(ask("text/plain"), Contains("HTTP/1.1 415") && Contains("a message is application/json"));
+    for (const std::string type :
+         {"application/json; charset=utf-16", "application/json;x=y; charset=latin1"}) {
+        INFO(type);
+        CHECK_THAT(ask(type), Contains("HTTP/1.1 415") && Contains("a message has the charset UTF-8"));
+    }
+    for (const std::string coding : {"gzip", "br", "identity, gzip"}) {
+        INFO(coding);
+        CHECK_THAT(ask("application/json", "Content-Encoding: " + coding + "\r\n"),
+                   Contains("HTTP/1.1 415") && Contains("without Content-Encoding"));
+    }
+}
+
+TEST_CASE("HEAD is answered as GET is, without a stream") {
+    Streams world;
+    const auto ask = [&](const std::string& path, const std::string& version = "1.1") {
+        const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.1"), false}, world.now);
+        world.feed(id,
+                   "HEAD " + path + " HTTP/" + version + "\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
+        return world.read(id);
+    };
+    const std::string head = ask(as("alice"));
+    CHECK_THAT(head, Contains("HTTP/1.1 200") && Contains("Content-Type: text/event-stream"));
+    CHECK(head.ends_with("\r\n\r\n"));
+    CHECK(world.counters.streams.get() == 0);
+    const std::string refused = ask("/chat");
+    CHECK_THAT(refused, Contains("HTTP/1.1 401"));
+    CHECK(refused.ends_with("\r\n\r\n"));
+}
+
+TEST_CASE("a stream of HTTP/1.0 lasts until the connection is closed") {
+    Streams world;
+    const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.1"), false}, world.now);
+    world.feed(id,
+               "GET " + as("alice") + " HTTP/1.0\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n");
+    const std::string text = world.read(id);
+    CHECK_THAT(text, Contains("HTTP/1.1 200") && Contains("$hello") && !Contains("chunked"));
+    CHECK(world.counters.streams.get() == 1);
+}
+
+TEST_CASE("a preflight names every header that the policy reads") {
+    Streams world;
+    const auto ask = [&](const std::string& path) {
+        const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.1"), false}, world.now);
+        world.feed(id, "OPTIONS " + path +
+                           " HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example.com\r\n"
+                           "Access-Control-Request-Method: GET\r\n\r\n");
+        return world.read(id);
+    };
+    const std::string known = "Authorization, Cache-Control, Content-Type, Last-Event-ID, Wayleave-Session";
+    CHECK_THAT(ask("/chat"), Contains("\r\nAccess-Control-Allow-Headers: " + known + "\r\n"));
+    CHECK_THAT(ask("/named"),
+               Contains("\r\nAccess-Control-Allow-Headers: " + known + ", x-session, x-tenant\r\n"));
 }
 
 TEST_CASE("an answer that the broker gives later finds its way") {
