@@ -136,8 +136,7 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     }
     const Upgrade& upgrade = std::get<Upgrade>(checked);
     // Nothing but this handshake comes on this connection, so from here on the client is the peer.
-    const Origination client =
-        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    const Origination client = client_of(session.peer, head, now);
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
     auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, "", now);
@@ -216,6 +215,18 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
               problem_response(status, status == 404 ? "unknown_route" : "bad_request",
                                {Reason::bad_request, std::move(because), {}, {}, 0}, false, headers));
     return false;
+}
+
+Origination Gateway::Impl::client_of(const Peer& peer, const HttpHead& head, Now now) {
+    const Origination client = client_behind({peer.ip, peer.tls}, head, runtime_->settings.proxies);
+    if (client.unknown) {
+        counters.unknown_clients.add();
+        notice("client-unknown", peer.ip.text(),
+               "the proxy " + peer.ip.text() + " does not say from whom a request for " +
+                   escape_peer_word(head.path, 128) + " is: its header holds no address there",
+               now);
+    }
+    return client;
 }
 
 // A proxy's connection carries the requests of many, so who asks is found for each.

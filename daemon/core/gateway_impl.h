@@ -244,6 +244,7 @@ class Gateway::Impl {
                                       Now now);
     void send_file(Session& session, const HttpHead& head, const StaticFile& file);
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
+    [[nodiscard]] Origination client_of(const Peer& peer, const HttpHead& head, Now now);
     void tell_of_request(const Session& session, const HttpHead& head, const std::string& because, Now now);
     // As whom it comes in; nothing: it is answered, or waits.
     [[nodiscard]] std::optional<Admitted> pass_door(Session& session, const Peer& client,

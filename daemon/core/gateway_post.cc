@@ -100,7 +100,7 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     session.handshaking->most_ahead = Handshaking{}.most_ahead + route_of(head)->max_message;
     // A proxy's connection carries the requests of many, so who asks is found for each.
     Peer client = session.peer;
-    const Origination behind = client_behind({client.ip, client.tls}, head, runtime_->settings.proxies);
+    const Origination behind = client_of(client, head, now);
     client.ip = behind.ip;
     client.tls = behind.tls;
     Upgrade upgrade;

@@ -95,8 +95,7 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     }
     const dsl::Route& route = *route_of(head);
     // As with a WebSocket, nothing else comes on this connection.
-    const Origination client =
-        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    const Origination client = client_of(session.peer, head, now);
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
     const std::string origin = origin_of(head, route, session.peer.tls);

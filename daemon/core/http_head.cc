@@ -327,6 +327,25 @@ std::vector<std::string> query_values(std::string_view query, std::string_view n
     return found;
 }
 
+namespace {
+
+// What browsers keep and servers set: more than RFC 6265 4.1.1 lets them, blanks, commas and quotes of JSON.
+bool is_in_cookies(char c) {
+    return c >= 0x20 && c < 0x7f && c != ';';
+}
+
+bool is_cookie_octet(char c) {
+    return is_in_cookies(c) && c != ' ' && c != '"' && c != ',' && c != '\\';
+}
+
+// The quotes are no part of such a value (RFC 6265 4.1.1).
+bool is_quoted_plainly(std::string_view value) {
+    return value.size() >= 2 && value.front() == '"' && value.back() == '"' &&
+           std::all_of(value.begin() + 1, value.end() - 1, is_cookie_octet);
+}
+
+}  // namespace
+
 std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_view name) {
     std::optional<std::string_view> found;
     for (const HttpField& field : head.fields) {
@@ -336,18 +355,32 @@ std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_v
         for (bool more = true; next_part(rest, ';', more, pair);) {
             const size_t equals = pair.find('=');
             if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
-            std::string_view value = pair.substr(equals + 1);
-            if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-                value = value.substr(1, value.size() - 2);
-            if (found || !std::all_of(value.begin(), value.end(), is_cookie_octet)) return {};
+            std::string_view value = trim(pair.substr(equals + 1));
+            if (is_quoted_plainly(value)) value = value.substr(1, value.size() - 2);
+            if (found || !std::all_of(value.begin(), value.end(), is_in_cookies)) return {};
             found = value;
         }
     }
     return found;
 }
 
-bool is_cookie_octet(char c) {
-    return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
+size_t cookie_count(const HttpHead& head, std::string_view name) {
+    size_t count = 0;
+    for (const HttpField& field : head.fields) {
+        if (!same_ignoring_case(field.name, "cookie")) continue;
+        std::string_view rest = field.value;
+        std::string_view pair;
+        for (bool more = true; next_part(rest, ';', more, pair);) {
+            const size_t equals = pair.find('=');
+            if (equals != std::string_view::npos && pair.substr(0, equals) == name) ++count;
+        }
+    }
+    return count;
+}
+
+bool is_cookie_text(std::string_view text) {
+    return trim(text) == text && !is_quoted_plainly(text) &&
+           std::all_of(text.begin(), text.end(), is_in_cookies);
 }
 
 bool is_token(std::string_view text) {

@@ -196,6 +196,9 @@ def test_trusted_proxies_say_who_is_behind_them():
         daemon.wait_log("198.51.100.1 may not connect")  # the log names the client, not the proxy
         assert raw_status(daemon, b"GET /inside HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n") == 426
         daemon.wait_log("203.0.113.9 asked for /inside: this address speaks WebSocket")
+        assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7, unknown\r\n")) == 403
+        daemon.wait_log("event=client-unknown")
+        assert daemon.metric("wayleave_unknown_clients_total") == 1
         daemon.edit("wayleave.toml", "trusted_proxies", 'forwarded = "forwarded"\ntrusted_proxies')
         assert daemon.reload().returncode == 0
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 403
@@ -218,7 +221,7 @@ def test_the_proxy_protocol():
         assert raw_status(daemon, inside, first) == 101
         assert raw_status(daemon, inside, V2 + V2_V4) == 101
         assert raw_status(daemon, inside, first.replace(b"203", b"198")) == 403
-        assert raw_status(daemon, inside, b"PROXY UNKNOWN\r\n") == 403  # the proxy's own address
+        assert raw_status(daemon, inside, b"PROXY UNKNOWN\r\n") == 403  # nobody's address
         assert raw_status(daemon, inside, [first[:20], first[20:]], 0.2) == 101
         before = daemon.cpu_seconds()
         assert raw_status(daemon, inside, [first[i:i + 3] for i in range(0, len(first), 3)], 0.03) == 101

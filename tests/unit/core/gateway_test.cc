@@ -86,6 +86,50 @@ TEST_CASE("who may not come in is told why") {
     CHECK_THAT(world.read(good), StartsWith("HTTP/1.1 101 "));
 }
 
+TEST_CASE("what stands twice is named, and so is what cannot be read") {
+    World world(R"(
+token session {
+    keys = file "keys.jwks"  exp = optional
+    from query "token"
+    from cookie "sid"
+    from header "X-Session"
+    from header "authorization"
+    claim sub : string required
+}
+route chat /chat { auth = session  origins = { none }  allow connect
+                   input device : int from header "X-Device" required }
+route open /open { auth = none  input device : int from query "d" required  allow connect }
+)");
+    struct Case {
+        const char* path;
+        const char* headers;
+        const char* because;
+    };
+    const std::string token = "{\"sub\":\"a\"}";
+    for (const Case& one : {
+             Case{"/chat?token=a&token=b", "X-Device: 1\r\n", "the parameter token stands twice"},
+             {"/chat", "X-Device: 1\r\nCookie: sid=a; sid=b\r\n", "the cookie sid stands twice"},
+             {"/chat", "X-Device: 1\r\nCookie: sid=\xc3\xa4\r\n",
+              "the cookie sid holds a byte that is not printable ASCII"},
+             {"/chat", "X-Device: 1\r\nX-Session: a\r\nX-Session: b\r\n",
+              "the header x-session stands twice"},
+             {"/chat", "X-Device: 1\r\nAuthorization: Basic YTpi\r\n",
+              "the header authorization is not `Bearer TOKEN`"},
+             {"/chat", "X-Device: 1\r\n", "no token was sent"},
+             {"/chat", "X-Device: 1\r\nX-Device: 1\r\n",
+              "the input device: the header x-device stands twice"},
+             {"/open?d=1&d=2", "", "the input device: the parameter d stands twice"},
+             {"/open?d=x", "", "the input device is no int"},
+             {"/open", "", "the input device is missing"},
+         }) {
+        INFO(one.because);
+        CHECK_THAT(world.read(world.connect(one.path, one.headers)),
+                   StartsWith("HTTP/1.1 4") && Contains(one.because));
+    }
+    CHECK_THAT(world.read(world.connect("/chat", "X-Device: 1\r\nCookie: sid=" + token + "\r\n")),
+               StartsWith("HTTP/1.1 101 "));
+}
+
 TEST_CASE("the operator is told who was turned away, without what could steer a terminal") {
     World world(chat);
     (void)world.connect("/no%E2%80%AEwhere");

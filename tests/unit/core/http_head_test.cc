@@ -373,10 +373,16 @@ TEST_CASE("cookies") {
     CHECK(cookie("Cookie: a=1;sid=a=b==;") == "a=b==");
     CHECK(cookie("Cookie: a=1\r\ncookie: sid=\"abc\"") == "abc");
     CHECK(cookie("Cookie: sid=") == "");
+    // Not by RFC 6265 4.1.1, but servers set them and browsers bring them back.
+    CHECK(cookie("Cookie: sid=a b") == "a b");
+    CHECK(cookie("Cookie: sid= a,b ") == "a,b");
+    CHECK(cookie("Cookie: sid={\"id\": 1, \"b\": []}") == "{\"id\": 1, \"b\": []}");
+    CHECK(cookie("Cookie: sid=\"a, b\"") == "\"a, b\"");
+    CHECK(cookie("Cookie: sid=\"a") == "\"a");
+    CHECK(cookie("Cookie: sid=a\\b") == "a\\b");
     for (const std::string lines :
          {"A: sid=abc", "Cookie:", "Cookie: sid", "Cookie: SID=a", "Cookie: xsid=a", "Cookie: sid=a; sid=a",
-          "Cookie: sid=a\r\nCookie: sid=b", "Cookie: sid=a b", "Cookie: sid=a,b", "Cookie: sid=\"a",
-          "Cookie: sid=a\\b", "Cookie: sid=\xc3\xa4"}) {
+          "Cookie: sid=a\r\nCookie: sid=b", "Cookie: sid=\xc3\xa4", "Cookie: sid=a\tb"}) {
         INFO(lines);
         CHECK_FALSE(cookie(lines));
     }
