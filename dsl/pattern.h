@@ -46,5 +46,7 @@ struct ChannelName {
 
 // Nothing if the text is not a channel's name.
 [[nodiscard]] std::optional<ChannelName> split_channel(std::string_view text);
+// What to tell whoever wrote such a text where the name of a channel belongs.
+[[nodiscard]] std::string no_channel(std::string_view text);
 
 }  // namespace wayleave::dsl

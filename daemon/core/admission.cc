@@ -291,6 +291,7 @@ class Doorway {
             out_.user = who->user;
             out_.nameless = who->nameless;
             put_claims(*out_.route, *who, out_.facts);
+            if (kind_ == DoorKind::post) out_.who = std::make_shared<const Identified>(*who);
             who_ = std::move(*who);
             return true;
         }

@@ -123,15 +123,17 @@ bool ProxyTrust::trusts(const dsl::Address& address) const {
 
 Origination client_behind(const Origination& peer, const HttpHead& head, const ProxyTrust& trust) {
     Origination client = peer;
-    if (trust.header == ForwardedHeader::none || !trust.trusts(peer.ip)) return client;
+    if (trust.header == ForwardedHeader::none || !trust.trusts_peer(peer.ip, peer.unix_socket)) return client;
     const std::vector<Hop> heard = hops(head, trust.header);
     for (auto hop = heard.rbegin(); hop != heard.rend(); ++hop) {
         if (!hop->ip) {
             client.ip = {};
+            client.unix_socket = false;
             client.unknown = true;
             break;
         }
         client.ip = *hop->ip;
+        client.unix_socket = false;
         if (hop->tls) client.tls = *hop->tls;
         if (!trust.trusts(client.ip)) break;
     }

@@ -13,17 +13,22 @@ namespace wayleave {
 
 enum class ForwardedHeader : uint8_t { none, x_forwarded_for, forwarded };
 
-struct ProxyTrust {
-    std::vector<dsl::Net> networks;
-    ForwardedHeader header = ForwardedHeader::none;
-
-    [[nodiscard]] bool trusts(const dsl::Address& address) const;
-};
-
 struct Origination {
     dsl::Address ip;  // unspecified (::) where nobody can say: the peer of a Unix socket, an unknown client
     bool tls = false;
-    bool unknown = false;  // a trusted proxy does not say from whom the request is
+    bool unix_socket = false;  // the peer of a Unix socket
+    bool unknown = false;      // a trusted proxy does not say from whom the request is
+};
+
+struct ProxyTrust {
+    std::vector<dsl::Net> networks;
+    ForwardedHeader header = ForwardedHeader::none;
+    bool unix_sockets = false;  // whoever comes by one
+
+    [[nodiscard]] bool trusts(const dsl::Address& address) const;
+    [[nodiscard]] bool trusts_peer(const dsl::Address& address, bool unix_socket) const {
+        return unix_socket ? unix_sockets : trusts(address);
+    }
 };
 
 // The hop nearest to us that is not trusted: each proxy appends whom it heard, so what stands to the left of

@@ -89,7 +89,8 @@ void Gateway::Impl::closed(ConnectionId id, Now now) {
     if (!session) return;
     leave_channels(*session, now);
     set_stalled(*session, false);
-    if (session->stream) end_stream(*session);
+    if (session->stream) counters.streams.set(counters.streams.get() - 1);
+    if (by_number_.erase(session->number) > 0) end_errands(session->number);
     give_back(*session);
     if (session->binding) counters.connections.set(counters.connections.get() - 1);
     slots_[id.index].session.reset();

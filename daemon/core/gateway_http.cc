@@ -139,6 +139,7 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     const Origination client = client_of(session.peer, head, now);
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
+    session.peer.unix_socket = client.unix_socket;
     auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, "", now);
     if (!admitted) return false;
     open(session, std::move(*admitted), upgrade, now);
@@ -218,7 +219,8 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
 }
 
 Origination Gateway::Impl::client_of(const Peer& peer, const HttpHead& head, Now now) {
-    const Origination client = client_behind({peer.ip, peer.tls}, head, runtime_->settings.proxies);
+    const Origination client =
+        client_behind({peer.ip, peer.tls, peer.unix_socket}, head, runtime_->settings.proxies);
     if (client.unknown) {
         counters.unknown_clients.add();
         notice("client-unknown", peer.ip.text(),
@@ -232,8 +234,8 @@ Origination Gateway::Impl::client_of(const Peer& peer, const HttpHead& head, Now
 // A proxy's connection carries the requests of many, so who asks is found for each.
 void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head, const std::string& because,
                                     Now now) {
-    const Origination client =
-        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    const Origination client = client_behind({session.peer.ip, session.peer.tls, session.peer.unix_socket},
+                                             head, runtime_->settings.proxies);
     const std::string who = client.ip.text();
     notice("request-refused", who + because,
            who + " asked for " + escape_peer_word(head.path, 128) + ": " + because, now);
@@ -309,7 +311,10 @@ void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upg
     const std::string extensions = agree_on_compression(session, *admitted.route, upgrade);
     session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol, extensions)));
     list_flush(session);
-    if (admitted.route->dialect == dsl::Dialect::native) join(session, admitted, now);
+    if (admitted.route->dialect == dsl::Dialect::native) {
+        if (session.token != 0) by_number_.insert_or_assign(session.number, session.id);
+        join(session, admitted, now);
+    }
     reschedule(session, now);
 }
 

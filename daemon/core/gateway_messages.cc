@@ -158,6 +158,14 @@ void Gateway::Impl::native(Session& session, std::string_view payload, Now now) 
     const auto parsed = parser_.parse(payload);
     const bool known = parsed.ok();
     if (errand_ != 0) name_errand();
+    if (errand_ != 0 && !session.stream && !(known && parsed.value()->type == "$auth"))
+        return reject(session, parser_.id(),
+                      {Reason::unknown_message,
+                       "a WebSocket speaks for itself; by POST it takes `$auth` alone",
+                       {},
+                       {},
+                       0},
+                      now);
     if (known && parsed.value()->type == "$ping") {
         control(session, now);
         return send_text(session, pong_text(parser_.id()), now);
@@ -229,7 +237,9 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
 void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request,
                               Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel)
+        return reject(session, message.id, bad_message(dsl::no_channel(text_member(message, "channel"))),
+                      now);
     const MessageParser::Member* since = message.find("since");
     const auto position = since ? position_of(*since) : std::nullopt;
     if (since && !position)
@@ -266,7 +276,9 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel)
+        return reject(session, message.id, bad_message(dsl::no_channel(text_member(message, "channel"))),
+                      now);
     const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
     if (Channel* known = hub_.find(channel->text);
         known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
@@ -281,7 +293,9 @@ void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
                                     dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel)
+        return reject(session, message.id, bad_message(dsl::no_channel(text_member(message, "channel"))),
+                      now);
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;
     if (!data || data->value.get(object) != simdjson::SUCCESS) {

@@ -1,6 +1,6 @@
 // What the client of a stream says: a POST whose body is one message for the stream's session. It is handled
 // as if it had come over that connection, at the worker that has it, and the answer is the answer to the
-// POST.
+// POST. To a WebSocket it can bring an `$auth`, whose token is a cookie that the page cannot read.
 #include <algorithm>
 
 #include "daemon/core/gateway_impl.h"
@@ -113,6 +113,8 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     errand.route = admitted->route->name;
     errand.user = admitted->user;
     errand.has_token = admitted->token != 0;
+    errand.who = std::move(admitted->who);
+    errand.runtime = runtime_;
     errand.worker = worker_;
     errand.from = session.id;
     errand.number = ++posts_;
@@ -190,8 +192,8 @@ void Gateway::Impl::answer_errand(const Errand& errand, int status, std::string_
 
 // Who knows a session's id and is somebody else learns no more than who guesses one.
 void Gateway::Impl::run(const Errand& errand, Now now) {
-    const auto it = streams_.find(errand.session);
-    Session* session = it == streams_.end() ? nullptr : find(it->second);
+    const auto it = by_number_.find(errand.session);
+    Session* session = it == by_number_.end() ? nullptr : find(it->second);
     // The door has judged by the policy in force; the session may not have come to its turn yet.
     const bool same = session && session->state == Session::State::open && rebind(*session, now) &&
                       session->binding->route->name == errand.route && session->user == errand.user &&
@@ -209,8 +211,10 @@ void Gateway::Impl::run(const Errand& errand, Now now) {
                              "too many messages wait for their answers");
     }
     const uint64_t number = ++errands_begun_;
-    errands_.emplace(number,
-                     Running{{errand.worker, errand.from, errand.number, 200, {}}, errand.session, {}});
+    errands_.emplace(number, Running{{errand.worker, errand.from, errand.number, 200, {}},
+                                     errand.session,
+                                     {},
+                                     errand.runtime == runtime_ ? errand.who : nullptr});
     errand_ = number;
     message(*session, errand.message, false, now);
     errand_ = 0;

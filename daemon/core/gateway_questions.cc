@@ -138,7 +138,9 @@ void Gateway::Impl::published(Session& session, Publishing& publishing, Receipt 
 void Gateway::Impl::history(Session& session, const MessageParser::Message& message, dsl::Request& request,
                             Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel)
+        return reject(session, message.id, bad_message(dsl::no_channel(text_member(message, "channel"))),
+                      now);
     int64_t limit = history_limit;
     bool reverse = false;
     const MessageParser::Member* given = message.find("limit");
@@ -178,7 +180,9 @@ void Gateway::Impl::answer_history(Session& session, std::string_view re, const 
 void Gateway::Impl::presence(Session& session, const MessageParser::Message& message, dsl::Request& request,
                              Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message("`channel` is the name of a channel"), now);
+    if (!channel)
+        return reject(session, message.id, bad_message(dsl::no_channel(text_member(message, "channel"))),
+                      now);
     request.channel = &*channel;
     if (!allowed(session, "presence", &dsl::Route::presence, request, message.id, now)) return;
     if (!rules_of(channel->text, now).presence)

@@ -98,6 +98,7 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     const Origination client = client_of(session.peer, head, now);
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
+    session.peer.unix_socket = client.unix_socket;
     const std::string origin = origin_of(head, route, session.peer.tls);
     const std::string headers = cors_headers(route, head.field("origin"), head.authority.text());
     if (last_id(head) == sse_farewell_id) {
@@ -125,7 +126,7 @@ void Gateway::Impl::open_stream(Session& session, Admitted admitted, const HttpH
     session.stream = true;
     counters.streams_opened.add();
     counters.streams.set(counters.streams.get() + 1);
-    streams_.insert_or_assign(session.number, session.id);
+    by_number_.insert_or_assign(session.number, session.id);
     // What is not ours or malformed is as good as none, but its sender has been here: it is told of the gap.
     session.events = std::make_unique<EventStream>();
     if (const auto id = last_id(head))
@@ -257,12 +258,6 @@ Frame Gateway::Impl::last_event(uint16_t code, std::string_view bye, int64_t rec
     if (reconnect_ms >= 0) out = sse_retry(reconnect_ms);
     if (reconnect_ms < 0 && code != default_close(Reason::expired)) out = sse_id(sse_farewell_id);
     return framed(out + sse_event(bye));
-}
-
-void Gateway::Impl::end_stream(Session& session) {
-    counters.streams.set(counters.streams.get() - 1);
-    streams_.erase(session.number);
-    end_errands(session.number);
 }
 
 }  // namespace wayleave

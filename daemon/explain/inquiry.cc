@@ -201,7 +201,7 @@ class Asking {
         if (question_.action != Action::disconnect) {
             channel_ = dsl::split_channel(question_.target);
             if (!channel_)
-                return Rejection{Reason::bad_message, "`channel` is the name of a channel", {}, {}, 0};
+                return Rejection{Reason::bad_message, dsl::no_channel(question_.target), {}, {}, 0};
             request_.channel = &*channel_;
         }
         if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());

@@ -43,7 +43,7 @@ Result<Receipt, DeskError> BrokerDesk::publish(std::string_view json, const dsl:
     const auto message = parser.parse(text);
     if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
     const auto channel = dsl::split_channel(text_of(**message, "channel"));
-    if (!channel) return bad("`channel` is the name of a channel");
+    if (!channel) return bad(dsl::no_channel(text_of(**message, "channel")));
     const MessageParser::Member* data = (*message)->find("data");
     simdjson::dom::object object;
     if (!data || data->value.get(object) != simdjson::SUCCESS) return bad("`data` is a JSON object");
@@ -87,7 +87,7 @@ Result<Progress, DeskError> BrokerDesk::progress(std::string_view json, const ds
     const auto message = parser.parse(text);
     if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
     const auto channel = dsl::split_channel(text_of(**message, "channel"));
-    if (!channel) return bad("`channel` is the name of a channel");
+    if (!channel) return bad(dsl::no_channel(text_of(**message, "channel")));
     const std::string_view user = text_of(**message, "user");
     if (user.empty()) return bad("`user` is the name of a user");
     const dsl::ChannelRules& rules = policy.channel_rules(channel->text);

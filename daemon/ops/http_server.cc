@@ -1,5 +1,7 @@
 #include "daemon/ops/http_server.h"
 
+#include <fcntl.h>
+#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -8,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -22,7 +25,6 @@ namespace {
 constexpr size_t max_connections = 64;
 constexpr size_t max_body = 65536;
 constexpr int64_t deadline_ms = 10'000;
-constexpr int backlog = 64;
 constexpr size_t accepted_a_turn = 16;
 
 std::string to_text(const OpsAnswer& answer, bool head_only = false) {
@@ -199,7 +201,30 @@ void HttpServer::finished(Connection& connection) {
     sweeper_.after(0);
 }
 
-Result<UnixListener, ListenError> UnixListener::open(const std::string& path) {
+namespace {
+
+std::optional<gid_t> group_of(const std::string& text) {
+    gid_t number = 0;
+    const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (wrong == std::errc{} && end == text.data() + text.size()) return number;
+    const group* found = getgrnam(text.c_str());  // NOLINT: at the start, there is one thread
+    return found ? std::optional(found->gr_gid) : std::nullopt;
+}
+
+// Nobody can connect before listen(), so that the file may get its mode until then. 0: all is well, or errno.
+int admit(const std::string& path, const UnixListener::Options& options) {
+    if (!options.group.empty()) {
+        const auto group = group_of(options.group);
+        if (!group) return EINVAL;
+        if (chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) return errno;
+    }
+    return chmod(path.c_str(), options.mode) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+Result<UnixListener, ListenError> UnixListener::open(const std::string& path, const Options& options) {
+    const std::string setting(options.setting);
     const auto error = [&](int code, std::string_view remedy) {
         std::string text = path + ": " + std::strerror(code) + "; ";
         return failure(ListenError{code, text.append(remedy)});
@@ -213,17 +238,16 @@ Result<UnixListener, ListenError> UnixListener::open(const std::string& path) {
     std::error_code made;
     const auto parent = std::filesystem::path(path).parent_path();
     if (!parent.empty()) std::filesystem::create_directories(parent, made);
-    if (made) return error(made.value(), "its directory cannot be made; check control.socket");
+    if (made) return error(made.value(), "its directory cannot be made; check " + setting);
 
     struct stat info {};
     if (lstat(path.c_str(), &info) == 0) {
         if (!S_ISSOCK(info.st_mode))
-            return error(EEXIST, "it is no socket; remove it or choose another control.socket");
+            return error(EEXIST, "it is no socket; remove it or choose another " + setting);
         const FileDescriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         const int connected = connect(probe.get(), generic, sizeof address);
         if (connected == 0 || errno == EAGAIN) {
-            return error(EADDRINUSE,
-                         "another daemon answers there; stop it or choose another control.socket");
+            return error(EADDRINUSE, "another daemon answers there; stop it or choose another " + setting);
         }
         if (errno != ECONNREFUSED) return error(errno, "check who owns it");
         unlink(path.c_str());  // a dead daemon's
@@ -231,10 +255,21 @@ Result<UnixListener, ListenError> UnixListener::open(const std::string& path) {
     FileDescriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     // The mode that the file will have, set before there is one: at no moment can others connect.
     if (!fd.open() || fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 ||
-        bind(fd.get(), generic, sizeof address) != 0 || listen(fd.get(), backlog) != 0) {
-        return error(errno, "check control.socket and who may write to its directory");
+        bind(fd.get(), generic, sizeof address) != 0) {
+        return error(errno, "check " + setting + " and who may write to its directory");
     }
-    return UnixListener(path, std::move(fd));
+    UnixListener bound(path, std::move(fd));  // removes the file where it comes to nothing
+    if (const int wrong = admit(path, options); wrong == EINVAL) {
+        return error(wrong, "there is no group " + options.group + "; check listen[].group");
+    } else if (wrong != 0) {
+        return error(wrong, "the daemon must be a member of its group; check listen[].group");
+    }
+    if (listen(bound.socket_.get(), options.backlog) != 0) return error(errno, "check " + setting);
+    return bound;
+}
+
+FileDescriptor UnixListener::share_socket() const {
+    return FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 UnixListener::UnixListener(UnixListener&& other) noexcept

@@ -68,14 +68,23 @@ class HttpServer {
 // A listening Unix socket that removes its file when it goes.
 class UnixListener {
   public:
-    // Makes the directory if it is missing. The file is the owner's alone (0600). A file that a dead daemon
-    // left behind is replaced; where one answers, this is an error, with errno in `code`.
-    [[nodiscard]] static Result<UnixListener, ListenError> open(const std::string& path);
+    struct Options {
+        std::string_view setting = "control.socket";  // that says so, for errors
+        unsigned mode = 0600;
+        std::string group = {};  // by name or number; empty: the daemon's own
+        int backlog = 64;
+    };
+    // Makes the directory if it is missing. A file that a dead daemon left behind is replaced; where one
+    // answers, this is an error, with errno in `code`.
+    [[nodiscard]] static Result<UnixListener, ListenError> open(const std::string& path,
+                                                                const Options& options);
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&&) = delete;
     ~UnixListener();
 
     [[nodiscard]] FileDescriptor take_socket() { return std::move(socket_); }
+    // One more descriptor of the same socket: each connection is accepted at one of them.
+    [[nodiscard]] FileDescriptor share_socket() const;
 
   private:
     UnixListener(std::string path, FileDescriptor socket)

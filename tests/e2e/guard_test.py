@@ -3,6 +3,8 @@
 import asyncio
 import http.client
 import json
+import os
+import re
 import socket
 import time
 
@@ -92,7 +94,7 @@ async def test_a_ban_is_for_all_workers_survives_a_reload_and_is_lifted():
 
         wrong = command(daemon, "lift", "ip 127.0.0.9")
         assert wrong.returncode == 65 and "wayleave bans" in wrong.stderr, wrong
-        assert run("bans", "lift", ban["id"], "--config", daemon.config).stdout == "1 lifted\n"
+        assert run("bans", "lift", "127.0.0.1", "--config", daemon.config).stdout == "1 lifted\n"
         assert handshake(daemon, token=daemon.token("u1"))[0].status == 101
         assert bans(daemon) == []
         await other.close()
@@ -211,6 +213,47 @@ def test_trusted_proxies_say_who_is_behind_them():
 
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
 V2_V4 = b"\x21\x11\x00\x0c" + bytes([203, 0, 113, 7, 10, 0, 0, 1, 1, 2, 3, 4])
+
+
+def test_a_unix_socket_as_listener():
+    def ask(daemon, data):
+        raw = socket.socket(socket.AF_UNIX)
+        raw.settimeout(PATIENCE)
+        raw.connect(daemon.path("run/ws.sock"))
+        raw.sendall(data)
+        answer = raw.recv(4096)
+        raw.close()
+        return int(answer.split(b" ")[1])
+
+    more = '[[listen]]\naddress = "unix:run/ws.sock"\nmode = "0600"\n'
+    inside = upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")
+    with Daemon(PROXIED, top='trusted_proxies = ["unix"]', more=more) as daemon:
+        path = daemon.path("run/ws.sock")
+        assert os.stat(path).st_mode & 0o7777 == 0o600
+        daemon.wait_log("listening on unix:" + path)
+        for _ in range(8):
+            assert ask(daemon, inside) == 101
+        assert ask(daemon, upgrade("/inside")) == 403, "its peers have no address"
+        assert raw_status(daemon, inside) == 403, "TCP is not trusted with it"
+        # A second daemon does not take it away.
+        daemon.write("second.toml", re.sub("127.0.0.1:[0-9]+|control.sock", lambda m: "127.0.0.1:0" if ":" in m.group() else
+                                           "second.sock", daemon.read("wayleave.toml")))
+        second = run("serve", "--config", daemon.path("second.toml"))
+        assert second.returncode == 69 and "another daemon answers there" in second.stderr, second.stderr
+        assert ask(daemon, inside) == 101
+    with Daemon(PROXIED, more=more) as daemon:
+        assert ask(daemon, inside) == 403, "nobody trusts it"
+        daemon.process.kill()
+        daemon.process.wait()
+        assert os.path.exists(daemon.path("run/ws.sock"))
+        daemon.start()  # a file that nobody answers at is replaced
+        assert ask(daemon, inside) == 403
+        daemon.stop()
+        assert not os.path.exists(daemon.path("run/ws.sock"))
+        daemon.write("wayleave.toml", daemon.read("wayleave.toml").replace('mode = "0600"', 'group = "no-such-group"'))
+        daemon.start(wait=False)
+        daemon.check_end(78)
+        assert "there is no group no-such-group" in daemon.log()
 
 
 def test_the_proxy_protocol():

@@ -175,6 +175,17 @@ def refused_start(spoil):
     return ended.stderr
 
 
+def test_a_key_that_everybody_can_read():
+    daemon = tls_daemon()
+    os.chmod(daemon.path("tls/key.pem"), 0o644)
+    daemon.start(wait=False)
+    daemon.check_end(78)
+    assert "tls/key.pem: is a private key that everybody can read or write; run chmod 600" in daemon.log()
+    os.chmod(daemon.path("tls/key.pem"), 0o640)
+    with daemon:
+        wrapped(daemon).upgrade("/open").close()
+
+
 def test_broken_files():
     for name in ("chain.pem", "key.pem"):
         assert name in refused_start(lambda d: d.write("tls/" + name, "this is no PEM"))

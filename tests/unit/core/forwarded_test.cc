@@ -122,6 +122,22 @@ TEST_CASE("Forwarded is read to the letter") {
     }
 }
 
+TEST_CASE(
+    "the peer of a Unix socket is believed where these are trusted, and nobody else without an address") {
+    const std::string text = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n";
+    size_t scanned = 0;
+    const HeadResult parsed = parse_head(text, HeadLimits{}, scanned);
+    const HttpHead& head = std::get<HttpHead>(parsed);
+    ProxyTrust trust = trust_in(ForwardedHeader::x_forwarded_for);
+    Origination peer;
+    peer.unix_socket = true;
+    CHECK(client_behind(peer, head, trust).ip.text() == "::");
+    trust.unix_sockets = true;
+    CHECK(client_behind(peer, head, trust).ip.text() == "203.0.113.7");
+    CHECK_FALSE(client_behind(peer, head, trust).unix_socket);
+    CHECK(client_behind({}, head, trust).ip.text() == "::");  // of whom a proxy did not know where he is
+}
+
 TEST_CASE("nobody else is believed") {
     for (const ForwardedHeader header : {ForwardedHeader::x_forwarded_for, ForwardedHeader::forwarded}) {
         const std::string both = "X-Forwarded-For: 203.0.113.7\r\nForwarded: for=203.0.113.7;proto=https\r\n";

@@ -361,6 +361,37 @@ TEST_CASE("what is no message of ours is named") {
     CHECK_THAT(world.last(alice), Contains("not binary"));
 }
 
+TEST_CASE("what is no channel is told of the character that is wrong") {
+    World world(chat);
+    const ConnectionId id = world.connect(as("alice"));
+    (void)world.frames(id);
+    struct Case {
+        std::string channel;
+        std::string because;
+    };
+    const std::string allowed = "and there may be letters, digits and `._-~@:=`";
+    for (const Case& one : {
+             Case{"room/a b", "character 7 is ` `, " + allowed},
+             {"room/\xc3\xa4#", "character 6 is `\xc3\xa4`, " + allowed},
+             {"a\xc3\xa4", "character 2 is `\xc3\xa4`"},
+             {R"(room/\u0007)", "character 6 is a control character"},
+             {"room/:a", "character 6 is `:`, which no segment begins with"},
+             {"room//a", "a segment of it is empty"},
+             {"room/", "a segment of it is empty"},
+             {"/room", "it begins with a `/`"},
+             {"room/..", "a segment of it is `..`"},
+             {std::string(256, 'a'), "it has 256 bytes, and at most 255 are possible"},
+             {"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", "it has more than 16 segments"},
+         }) {
+        INFO(one.channel);
+        world.now.steady_ms += 1000;  // for the limit
+        world.say(id, R"({"type":"$unsubscribe","$id":1,"channel":")" + one.channel + "\"}");
+        CHECK_THAT(world.last(id), Contains("bad_message") &&
+                                       Contains("`channel` is the name of a channel: ") &&
+                                       Contains(one.because));
+    }
+}
+
 TEST_CASE("limits") {
     World world(chat);
     const ConnectionId first = world.connect(as("alice"));

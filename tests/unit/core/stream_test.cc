@@ -42,6 +42,7 @@ token named {
 route named /named {
     auth = named
     origins = { "https://app.example.com" }
+    idle_timeout = 0s
     input tenant : string from header "X-Tenant" else ""
     allow connect
 }
@@ -276,6 +277,41 @@ TEST_CASE("a preflight names every header that the policy reads") {
     CHECK_THAT(ask("/chat"), Contains("\r\nAccess-Control-Allow-Headers: " + known + "\r\n"));
     CHECK_THAT(ask("/named"),
                Contains("\r\nAccess-Control-Allow-Headers: " + known + ", x-session, x-tenant\r\n"));
+}
+
+// The `$auth` of a page that cannot read its own cookie.
+TEST_CASE("a POST renews the session of who has a cookie, of a stream and of a WebSocket alike") {
+    Streams world;
+    const std::string origin = "Origin: https://app.example.com\r\n";
+    const auto cookie = [&](const std::string& name, const std::string& claims) {
+        world.verifier->tokens[name] = claims;
+        return origin + "Cookie: sid=" + name + "\r\n";
+    };
+    const std::string first = cookie("first", R"({"sub":"ann","exp":1700000060})");
+    const std::string second = cookie("second", R"({"sub":"ann","exp":1700000600})");
+    const std::string other = cookie("other", R"({"sub":"bob","exp":1700000600})");
+    for (const bool stream : {true, false}) {
+        INFO(stream);
+        const ConnectionId id = stream ? world.open("/named", first) : world.connect("/named", first);
+        const std::string session = session_in(world.read(id));
+        const auto ask = [&](const std::string& body, const std::string& headers) {
+            return world.post("/named", session, body, headers);
+        };
+        CHECK_THAT(ask(R"({"type":"$auth","$id":7})", second), Contains("HTTP/1.1 200") &&
+                                                                   Contains(R"("type":"$ok","re":7)") &&
+                                                                   Contains("\"expires\":1700000600000"));
+        CHECK(world.read(id).empty());  // the answer is the POST's alone
+        CHECK_THAT(ask(R"({"type":"$auth"})", other), Contains("HTTP/1.1 404"));
+        CHECK_THAT(ask(R"({"type":"$auth"})", origin), Contains("HTTP/1.1 401"));
+        CHECK_THAT(ask(R"({"type":"$auth","token":"bad"})", second), Contains("HTTP/1.1 401"));
+        CHECK_THAT(ask(R"({"type":"$ping","$id":1})", second),
+                   stream ? Contains("HTTP/1.1 200") : Contains("HTTP/1.1 404"));
+        world.later(70'000);  // beyond the first one's end
+        CHECK_FALSE(world.gateway->closing(id));
+        world.gone(id);
+        CHECK_THAT(ask(R"({"type":"$auth"})", second), Contains("HTTP/1.1 404"));
+        world.now.wall_ms -= 70'000;
+    }
 }
 
 TEST_CASE("an answer that the broker gives later finds its way") {
