@@ -50,7 +50,8 @@ R"(token web {
 route r /r { auth = web origins = { none } })"},
     Check{"E017", "exposed-secret-file", Severity::error,
         "A file with a secret is open to others.",
-        "A file with a private or HMAC key can be read or written by its group or by everybody.",
+        "A file with a private or HMAC key can be read by everybody or by a group that is not the daemon's own, "
+        "or others than its owner can write to it.",
         "Who reads it can make tokens for anybody.",
         "chmod 600 FILE, and give it to the daemon's user.",
         Frame::file,

@@ -107,6 +107,19 @@ std::optional<Scalar> read_scalar(Kind kind, std::string_view text) {
     return std::nullopt;
 }
 
+// What a line of a list is not, as a literal would be told of it, and what helps.
+std::pair<std::string, std::string> why_no_scalar(Kind kind, std::string_view line) {
+    const auto net = kind == Kind::net ? parse_net(line) : std::nullopt;
+    if (!net)
+        return {quoted(line.substr(0, 64)) + " is no " + to_string(Type{kind}),
+                "one value a line; `#` begins a comment"};
+    return {quoted(line) + " has bits set behind its length", "write " + quoted(canonical(*net).text()) +
+                                                                  ", or " + quoted(net->address.text()) +
+                                                                  " for the one address"};
+}
+
+constexpr size_t told_of_list = 5;  // lines of one file
+
 }  // namespace
 
 std::string resolve_path(const Sources& sources, Span span, const std::string& path) {
@@ -427,6 +440,26 @@ std::optional<Typed> ExprChecker::let_operand(const ast::Let& let, Span use, con
     return typed;
 }
 
+// Each once. What stands twice is told of, as lint does it of a literal.
+std::vector<Scalar> ExprChecker::sorted_list(const ast::FileValue& file, const std::string& path,
+                                             std::vector<std::pair<Scalar, size_t>> found) {
+    std::sort(found.begin(), found.end());
+    std::vector<Scalar> out;
+    size_t doubled = 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+        if (i == 0 || found[i].first != found[i - 1].first) {
+            out.push_back(found[i].first);
+        } else if (++doubled <= told_of_list) {
+            diagnostics_.warning("W109", file.path.span,
+                                 path + ":" + std::to_string(found[i].second) +
+                                     ": this is in the list already, in line " +
+                                     std::to_string(found[i - 1].second),
+                                 {}, "leave it out");
+        }
+    }
+    return out;
+}
+
 std::optional<Typed> ExprChecker::file_set(const ast::FileValue& file) {
     const std::string path = resolve_file(sources_, file);
     const auto text = files_(path);
@@ -436,23 +469,26 @@ std::optional<Typed> ExprChecker::file_set(const ast::FileValue& file) {
         return std::nullopt;
     }
     const Kind kind = file.of ? file.of->type.kind : Kind::string;
-    std::vector<Scalar> elements;
+    std::vector<std::pair<Scalar, size_t>> found;  // and its line
     size_t number = 0;
+    size_t wrong = 0;
     for (const std::string_view line : lines_of(*text)) {
         ++number;
         if (line.empty()) continue;
-        const auto scalar = read_scalar(kind, line);
-        if (!scalar) {
-            diagnostics_.error(
-                "E013", file.path.span,
-                path + ":" + std::to_string(number) + ": this line is no " + to_string(Type{kind}), {},
-                "one value a line; `#` begins a comment");
-            return std::nullopt;
+        if (auto scalar = read_scalar(kind, line)) {
+            found.emplace_back(std::move(*scalar), number);
+            continue;
         }
-        elements.push_back(*scalar);
+        if (++wrong > told_of_list) continue;
+        auto [what, help] = why_no_scalar(kind, line);
+        diagnostics_.error("E013", file.path.span, path + ":" + std::to_string(number) + ": " + what, {},
+                           help);
     }
-    std::sort(elements.begin(), elements.end());
-    elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
+    if (wrong > 0) return std::nullopt;
+    if (found.empty())
+        diagnostics_.warning("W109", file.path.span, path + " holds no value", "so nothing is in this set",
+                             "one value a line; `#` begins a comment");
+    std::vector<Scalar> elements = sorted_list(file, path, std::move(found));
     Typed typed;
     typed.type = {kind, Shape::set};
     typed.value = Value(std::move(elements));

@@ -77,6 +77,8 @@ class ExprChecker {
     std::optional<Typed> lookup(const ast::Expr& expr, const Context& context);
     std::optional<Typed> let_operand(const ast::Let& let, Span use, const Context& context);
     std::optional<Typed> file_set(const ast::FileValue& file);
+    std::vector<Scalar> sorted_list(const ast::FileValue& file, const std::string& path,
+                                    std::vector<std::pair<Scalar, size_t>> found);
     std::optional<Typed> unknown(const ast::Path& path);
     bool add_element(std::vector<Scalar>& elements, Type& type, const Typed& element, bool first);
     bool enter(const ast::Let& let, Span use);

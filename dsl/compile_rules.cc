@@ -436,11 +436,13 @@ bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, con
     out.to = typed->operand;
     out.stage = std::max(out.stage, typed->stage);
     if (!limit.burst) return true;
-    const bool whole = limit.burst->type == Type{Kind::integer, Shape::one};
+    const bool whole = limit.burst->type == Type{Kind::integer, Shape::one} ||
+                       (bytes && limit.burst->type == Type{Kind::size, Shape::one});
     if (count || !whole || std::get<int64_t>(limit.burst->value.held) < 1) {
-        diagnostics_.error(
-            "E003", limit.burst->span,
-            count ? "a number of connections has no burst" : "a burst is a number of at least 1");
+        diagnostics_.error("E003", limit.burst->span,
+                           count   ? "a number of connections has no burst"
+                           : bytes ? "a burst of bytes is a size such as 4kb, or a number of at least 1"
+                                   : "a burst is a number of at least 1");
         return false;
     }
     out.burst = std::get<int64_t>(limit.burst->value.held);

@@ -162,28 +162,52 @@ std::optional<ChannelName> split_channel(std::string_view text) {
     }
 }
 
-std::string channel_fault(std::string_view text) {
-    if (text.empty()) return "is empty";
-    if (text.size() > max_channel_bytes) return "is longer than 255 bytes";
-    size_t count = 0;
-    for (std::string_view rest = text;;) {
-        const size_t slash = rest.find('/');
-        const std::string_view segment = rest.substr(0, slash);
-        if (segment.empty()) return "has an empty segment: `/` stands between two of them";
-        if (segment == "." || segment == "..") return "has the segment " + quoted(segment);
-        if (segment.front() == ':') return "has a segment that begins with `:`";
-        for (size_t at = 0; at < segment.size(); ++at) {
-            if (is_channel_segment(segment.substr(at, 1)) || segment[at] == '.' || segment[at] == ':')
-                continue;
-            size_t end = at + 1;
-            while (end < segment.size() && (static_cast<unsigned char>(segment[end]) & 0xC0) == 0x80) ++end;
-            return "holds " + quoted(segment.substr(at, end - at)) +
-                   "; a name has letters, digits and ._-~@=:";
-        }
-        if (++count > max_channel_segments) return "has more than 16 segments";
-        if (slash == std::string_view::npos) return "is no name of a channel";
-        rest.remove_prefix(slash + 1);
+namespace {
+
+bool goes_on(char c) {  // within a character of UTF-8
+    return (static_cast<unsigned char>(c) & 0xc0U) == 0x80;
+}
+
+// The character at that byte, and which one of the text it is.
+std::string character_at(std::string_view text, size_t at) {
+    const auto number = 1 + std::count_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at),
+                                          [](char c) { return !goes_on(c); });
+    size_t size = 1;
+    while (at + size < text.size() && goes_on(text[at + size])) ++size;
+    const std::string_view shown = text.substr(at, size);
+    const bool control = static_cast<unsigned char>(shown[0]) < 0x20 || shown[0] == 0x7f;
+    return "character " + std::to_string(number) + " is " + (control ? "a control character" : quoted(shown));
+}
+
+std::string wrong_segment(std::string_view text, size_t at, std::string_view segment) {
+    if (segment.empty()) return at == 0 ? "it begins with a `/`" : "a segment of it is empty";
+    if (is_dots(segment)) return "a segment of it is " + quoted(segment);
+    for (size_t i = 0; i < segment.size(); ++i) {
+        const char c = segment[i];
+        if (!is_segment_char(c) && c != '=')
+            return character_at(text, at + i) + ", and there may be letters, digits and `._-~@:=`";
     }
+    return character_at(text, at) + ", which no segment begins with";
+}
+
+}  // namespace
+
+std::string no_channel(std::string_view text) {
+    if (text.empty()) return "`channel` is empty";
+    const std::string out = "`channel` is no name of a channel";
+    if (text.size() > max_channel_bytes)
+        return out + ": it has " + std::to_string(text.size()) + " bytes, and at most " +
+               std::to_string(max_channel_bytes) + " are possible";
+    size_t at = 0;
+    for (size_t count = 0; count < max_channel_segments; ++count) {
+        const size_t slash = text.find('/', at);
+        const std::string_view segment =
+            text.substr(at, slash == std::string_view::npos ? slash : slash - at);
+        if (!is_channel_segment(segment)) return out + ": " + wrong_segment(text, at, segment);
+        if (slash == std::string_view::npos) return out;
+        at = slash + 1;
+    }
+    return out + ": it has more than " + std::to_string(max_channel_segments) + " segments";
 }
 
 }  // namespace wayleave::dsl

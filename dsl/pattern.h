@@ -46,7 +46,7 @@ struct ChannelName {
 
 // Nothing if the text is not a channel's name.
 [[nodiscard]] std::optional<ChannelName> split_channel(std::string_view text);
-// What is wrong with a text that is none, as the end of a sentence: "has an empty segment".
-[[nodiscard]] std::string channel_fault(std::string_view text);
+// What to tell whoever wrote such a text where the name of a channel belongs.
+[[nodiscard]] std::string no_channel(std::string_view text);
 
 }  // namespace wayleave::dsl

@@ -91,6 +91,7 @@ bool split_path(std::string_view path, Split& out) {
 }
 
 bool matches_host(const Segments& labels, std::string_view host, std::array<std::string_view, 32>& parts) {
+    if (host.empty()) return false;  // HTTP/1.0 may name none
     size_t i = 0;
     for (; i < labels.size() && i < parts.size(); ++i) {
         const size_t dot = host.find('.');

@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
+#include "daemon/ops/process.h"
 #include "dsl/near_name.h"
 #include "dsl/text.h"
 
@@ -62,7 +64,9 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
+// As early as can be: a reload that is asked for before the daemon listens is done then, and does not end it.
 int main(int argc, char** argv) {
+    if (argc > 1 && std::string_view(argv[1]) == "serve") wayleave::block_signals();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

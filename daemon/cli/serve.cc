@@ -18,7 +18,6 @@ namespace {
 // Whatever is wrong before the daemon is up is said on standard error as it is for a person, not as log
 // lines.
 int serve(const std::string& config) {
-    block_signals();
     const auto settings = settings_or_complain(config);
     if (!settings) return settings.error();
     Lasting lasting;

@@ -164,6 +164,38 @@ class Doorway {
         }
     }
 
+    // Why find() finds nothing where something stands; empty: nothing stands there.
+    [[nodiscard]] std::string why_not_found(const dsl::TokenSource& source) const {
+        switch (source.kind) {
+            case From::query:
+                if (query_values(head_.query, source.name).size() < 2) return {};
+                return "the parameter " + source.name + " stands twice";
+            case From::cookie: {
+                const size_t count = cookie_count(head_, source.name);
+                if (count > 1) return "the cookie " + source.name + " stands twice";
+                if (count == 0 || cookie_value(head_, source.name)) return {};
+                return "the cookie " + source.name + " holds a byte that is not printable ASCII";
+            }
+            case From::header: {
+                const size_t count = head_.count(source.name);
+                if (count > 1) return "the header " + source.name + " stands twice";
+                if (count == 0 || source.name != "authorization" || find(source)) return {};
+                return "the header authorization is not `Bearer TOKEN`";
+            }
+            default: return {};
+        }
+    }
+
+    // Nothing was shown of which anybody could be asked whether it is good.
+    [[nodiscard]] std::string why_no_token() const {
+        for (const uint32_t number : out_.route->auth) {
+            for (const dsl::TokenSource& source : runtime_.policy->tokens[number].from) {
+                if (std::string why = why_not_found(source); !why.empty()) return why;
+            }
+        }
+        return {};
+    }
+
     bool read_facts() {
         auto& values = out_.facts.values;
         values.reserve(out_.route->shape->facts.size());
@@ -173,10 +205,13 @@ class Doorway {
         for (const dsl::InputDecl& input : out_.route->inputs) {
             const auto text = find(input.from);
             auto value = text ? text_value(*text, input.type) : std::nullopt;
-            if (!value && input.required)
-                return turn_away(
-                    Reason::bad_message,
-                    "the input " + input.name + (text ? " is no " + to_string(input.type) : " is missing"));
+            if (!value && input.required) {
+                const std::string why = text ? "" : why_not_found(input.from);
+                return turn_away(Reason::bad_message, "the input " + input.name +
+                                                          (!why.empty() ? ": " + why
+                                                           : text       ? " is no " + to_string(input.type)
+                                                                        : " is missing"));
+            }
             values.push_back(value ? std::move(*value) : input.otherwise);
         }
         // Claims are read by nothing before they are known; the slots are there so that a reader could not
@@ -258,7 +293,8 @@ class Doorway {
         identified_ = true;
         if (out_.route->auth.empty()) return true;
         static const std::vector<AnsweredProof> none;
-        auto found = identify(runtime_, *out_.route, shown(), resumed_ ? resumed_->answers : none, now_);
+        const Shown shown = this->shown();
+        auto found = identify(runtime_, *out_.route, shown, resumed_ ? resumed_->answers : none, now_);
         if (auto* who = std::get_if<Identified>(&found)) {
             out_.expires_ms = who->claims.expires_ms;
             out_.token = who->token + 1;
@@ -266,12 +302,16 @@ class Doorway {
             out_.user = who->user;
             out_.nameless = who->nameless;
             put_claims(*out_.route, *who, out_.facts);
+            if (kind_ == DoorKind::post) out_.who = std::make_shared<const Identified>(*who);
             who_ = std::move(*who);
             return true;
         }
         identified_ = false;
         if (auto* rejection = std::get_if<Rejection>(&found)) {
             rejection_ = std::move(*rejection);
+            if (shown.credentials.empty()) {
+                if (std::string why = why_no_token(); !why.empty()) rejection_.because = std::move(why);
+            }
             return false;
         }
         // A message draws from no limit of connecting; but what makes a backend work is drawn like a

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,6 +27,8 @@ struct Seat {
     int64_t most = 1;
 };
 
+struct Identified;
+
 struct Admitted {
     const dsl::Route* route = nullptr;
     dsl::Facts facts;
@@ -41,6 +44,8 @@ struct Admitted {
     int64_t expires_ms = 0;             // wall time; 0: never
     std::vector<std::string> entered;   // keys of `limit connections`: the session gives them back
     std::vector<Seat> seats;            // to be taken: the oldest makes room
+    // Who brings a message by POST: it may be that he shows a new token. Null at the other doors.
+    std::shared_ptr<const Identified> who = nullptr;
 };
 
 struct TurnedAway {

@@ -28,6 +28,14 @@ std::string id_of(std::string_view key) {
     return out;
 }
 
+bool is_about(const BanEntry& ban, std::string_view name, const std::optional<dsl::Net>& net) {
+    if (ban.id == name || ban.who == name) return true;
+    if (std::find(ban.values.begin(), ban.values.end(), name) != ban.values.end()) return true;
+    return net && std::any_of(ban.networks.begin(), ban.networks.end(), [&](const dsl::Net& own) {
+               return own.bits <= net->bits ? own.contains(net->address) : net->contains(own.address);
+           });
+}
+
 }  // namespace
 
 struct BanTable::Entry {
@@ -145,12 +153,13 @@ std::vector<BanEntry> BanTable::list(int64_t now_ms) const {
 
 size_t BanTable::lift(std::string_view name, int64_t now_ms) {
     size_t lifted = 0;
+    const auto net = dsl::parse_net(name);
     for (size_t i = 0; i < stripes; ++i) {
         Stripe& stripe = stripes_[i];
         const std::lock_guard lock(stripe.mutex);
         lifted += absl::erase_if(stripe.entries, [&](const auto& item) {
             const Entry& entry = item.second;
-            if (entry.until_ms <= now_ms || (entry.told->id != name && entry.told->who != name)) return false;
+            if (entry.until_ms <= now_ms || !is_about(*entry.told, name, net)) return false;
             stripe.in_force.fetch_sub(1, std::memory_order_relaxed);
             return true;
         });

@@ -25,6 +25,9 @@ struct BanEntry {
     std::string because;
     int64_t left_ms = 0;
     uint32_t times = 0;  // how often in a row
+    // What it is about, each by itself: "203.0.113.7"; of IPv6 the network that counts as one client.
+    std::vector<std::string> values = {};
+    std::vector<dsl::Net> networks = {};
 };
 
 class BanTable {
@@ -48,7 +51,8 @@ class BanTable {
                                 const std::function<BanEntry()>& describe, int64_t now_ms);
 
     [[nodiscard]] std::vector<BanEntry> list(int64_t now_ms) const;
-    // By id, or by all of `who`; forgets also how often it was. How many were lifted.
+    // By id, by all of `who`, by one value of it, by an address that is kept out, or by a network that such
+    // addresses are in. Forgets also how often it was. How many were lifted.
     size_t lift(std::string_view name, int64_t now_ms);
 
     // Drops what has been quiet. Cheap: one stripe a call; call it at each tick of one thread.

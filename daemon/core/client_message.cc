@@ -184,7 +184,7 @@ std::string no_channel(const MessageParser::Message& message) {
     std::string_view text;
     if (!member) return "`channel` is missing";
     if (member->value.get(text) != simdjson::SUCCESS) return "`channel` is no text";
-    return "`channel` " + dsl::channel_fault(text);
+    return dsl::no_channel(text);
 }
 
 bool speaks_as_daemon(const std::vector<MessageParser::Member>& data) {

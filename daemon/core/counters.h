@@ -74,6 +74,7 @@ struct Counters {
     Counter accept_failures;   // the edge counts: descriptors exhausted and the like
     Counter accept_refused;    // the edge counts: closed at once because max_connections was reached
     Counter tls_failed;        // the edge counts: connections that ended before TLS was agreed
+    Counter unknown_clients;   // of which a trusted proxy does not say from whom they are
     Counter proxy_refused;     // the edge counts: without a good header of the PROXY protocol
     Counter loop_turns;        // the edge counts; a watchdog sees that it moves
     Counter events_lost;       // lines for the log for which a turn had no room

@@ -34,7 +34,7 @@ bool carries_text(const dsl::TokenSource& source) {
 bool can_carry(const dsl::TokenSource& source, std::string_view text) {
     if (text.empty()) return false;
     switch (source.kind) {
-        case From::cookie: return std::all_of(text.begin(), text.end(), is_cookie_octet);
+        case From::cookie: return is_cookie_text(text);
         case From::header:
             return source.name == "authorization" ? std::all_of(text.begin(), text.end(), is_visible)
                                                   : is_field_value(text);

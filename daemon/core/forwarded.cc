@@ -13,6 +13,13 @@ struct Hop {
     std::optional<bool> tls;
 };
 
+// RFC 4007 11: "fe80::1%eth0".
+std::optional<dsl::Address> v6_address(std::string_view text) {
+    const size_t zone = text.find('%');
+    if (text.find(':') == std::string_view::npos || zone + 1 == text.size()) return std::nullopt;
+    return dsl::parse_address(text.substr(0, zone));
+}
+
 // "192.0.2.1", "192.0.2.1:1234", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:1234".
 std::optional<dsl::Address> node_address(std::string_view text) {
     const auto is_port = [](std::string_view port) {
@@ -24,12 +31,12 @@ std::optional<dsl::Address> node_address(std::string_view text) {
         if (end == std::string_view::npos) return std::nullopt;
         const std::string_view rest = text.substr(end + 1);
         if (!rest.empty() && (rest[0] != ':' || !is_port(rest.substr(1)))) return std::nullopt;
-        const std::string_view inner = text.substr(1, end - 1);
-        return inner.find(':') == std::string_view::npos ? std::nullopt : dsl::parse_address(inner);
+        return v6_address(text.substr(1, end - 1));
     }
     const size_t colon = text.find(':');
     const bool port = colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos;
     if (port && !is_port(text.substr(colon + 1))) return std::nullopt;
+    if (colon != std::string_view::npos && !port) return v6_address(text);
     return dsl::parse_address(port ? text.substr(0, colon) : text);
 }
 
@@ -116,11 +123,17 @@ bool ProxyTrust::trusts(const dsl::Address& address) const {
 
 Origination client_behind(const Origination& peer, const HttpHead& head, const ProxyTrust& trust) {
     Origination client = peer;
-    if (trust.header == ForwardedHeader::none || !trust.trusts(peer.ip)) return client;
+    if (trust.header == ForwardedHeader::none || !trust.trusts_peer(peer.ip, peer.unix_socket)) return client;
     const std::vector<Hop> heard = hops(head, trust.header);
     for (auto hop = heard.rbegin(); hop != heard.rend(); ++hop) {
-        if (!hop->ip) break;
+        if (!hop->ip) {
+            client.ip = {};
+            client.unix_socket = false;
+            client.unknown = true;
+            break;
+        }
         client.ip = *hop->ip;
+        client.unix_socket = false;
         if (hop->tls) client.tls = *hop->tls;
         if (!trust.trusts(client.ip)) break;
     }

@@ -13,21 +13,28 @@ namespace wayleave {
 
 enum class ForwardedHeader : uint8_t { none, x_forwarded_for, forwarded };
 
+struct Origination {
+    dsl::Address ip;  // unspecified (::) where nobody can say: the peer of a Unix socket, an unknown client
+    bool tls = false;
+    bool unix_socket = false;  // the peer of a Unix socket
+    bool unknown = false;      // a trusted proxy does not say from whom the request is
+};
+
 struct ProxyTrust {
     std::vector<dsl::Net> networks;
     ForwardedHeader header = ForwardedHeader::none;
+    bool unix_sockets = false;  // whoever comes by one
 
     [[nodiscard]] bool trusts(const dsl::Address& address) const;
-};
-
-struct Origination {
-    dsl::Address ip;
-    bool tls = false;
+    [[nodiscard]] bool trusts_peer(const dsl::Address& address, bool unix_socket) const {
+        return unix_socket ? unix_sockets : trusts(address);
+    }
 };
 
 // The hop nearest to us that is not trusted: each proxy appends whom it heard, so what stands to the left of
-// an untrusted hop is that hop's own word. A hop that is no address ends the walk at the proxy that reported
-// it. With Forwarded, `proto` of the client's hop tells whether it used TLS; nothing else can.
+// an untrusted hop is that hop's own word. A hop that is no address ends the walk: then the client is
+// unknown, and never the proxy that reported it. A zone (`fe80::1%eth0`) is the proxy's, and left out. With
+// Forwarded, `proto` of the client's hop tells whether it used TLS; nothing else can.
 [[nodiscard]] Origination client_behind(const Origination& peer, const HttpHead& head,
                                         const ProxyTrust& trust);
 

@@ -86,7 +86,8 @@ void Gateway::Impl::closed(ConnectionId id, Now now) {
     if (!session) return;
     leave_channels(*session, now);
     set_stalled(*session, false);
-    if (session->stream) end_stream(*session);
+    if (session->stream) counters.streams.set(counters.streams.get() - 1);
+    if (by_number_.erase(session->number) > 0) end_errands(session->number);
     give_back(*session);
     if (session->binding) {
         counters.connections.set(counters.connections.get() - 1);
@@ -315,6 +316,7 @@ void Gateway::Impl::abort(Session& session) {
 }
 
 void Gateway::Impl::send_last(Session& session, std::string bytes) {
+    if (session.handshaking && session.handshaking->head_only) bytes.resize(bytes.find("\r\n\r\n") + 4);
     session.queue.push_last(std::make_shared<const std::string>(std::move(bytes)));
     session.last_bytes = true;
     list_flush(session);

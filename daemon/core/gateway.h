@@ -37,6 +37,7 @@ struct ConnectionId {
 struct Peer {
     dsl::Address ip;
     bool tls = false;          // with us, or as a trusted proxy says
+    bool unix_socket = false;  // without an address: ip is ::, unless a trusted proxy says another
     uint16_t tls_version = 0;  // with us: 0x0303 is 1.2, 0x0304 is 1.3; 0: unknown, or no TLS
     std::shared_ptr<const std::string> certificate = nullptr;  // the client's, as claims; often null
 };
@@ -49,6 +50,8 @@ struct CredentialQuestion {
     Credential credential;
 };
 
+struct Identified;
+
 // A message that came by POST for the session of a stream, which may be another worker's.
 struct Errand {
     uint64_t session = 0;
@@ -56,6 +59,9 @@ struct Errand {
     std::string route = {};
     std::string user = {};
     bool has_token = false;
+    // Of a token: what an `$auth` without one shows, as this runtime knows it.
+    std::shared_ptr<const Identified> who = nullptr;
+    std::shared_ptr<const Runtime> runtime = nullptr;
     uint32_t worker = 0;
     ConnectionId from = {};
     uint64_t number = 0;

@@ -28,11 +28,22 @@ bool is_known(const dsl::Ban& ban, const dsl::Facts& facts, bool identified) {
     });
 }
 
+void note_network(BanEntry& out, const dsl::ValueView& value) {
+    if (const auto* address = std::get_if<dsl::Address>(&value))
+        out.networks.push_back(dsl::canonical({*address, static_cast<uint8_t>(address->is_v4() ? 128 : 64)}));
+    if (const auto* net = std::get_if<dsl::Net>(&value)) out.networks.push_back(*net);
+}
+
 BanEntry described(const dsl::Route& route, const dsl::Ban& ban, const dsl::Request& request) {
     const dsl::Words words{route};
     BanEntry out;
-    for (const dsl::Operand& key : ban.keys)
-        out.who += (out.who.empty() ? "" : ", ") + words.operand(key) + " " + dsl::shown(words, key, request);
+    for (const dsl::Operand& key : ban.keys) {
+        std::string value = dsl::shown(words, key, request);
+        out.who += (out.who.empty() ? "" : ", ") + words.operand(key) + " " + value;
+        if (value.size() > 2 && value.starts_with('"')) value = value.substr(1, value.size() - 2);
+        out.values.push_back(std::move(value));
+        note_network(out, dsl::fetch(route.program, key, request));
+    }
     out.who = escape_peer_text(out.who, 256);
     out.route = route.name;
     out.place = ban.place;

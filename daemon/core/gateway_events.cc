@@ -129,8 +129,8 @@ void Gateway::Impl::note_ending(Session& session, std::string_view reason, std::
 // A proxy's connection carries the requests of many, so who asks is found for each.
 void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head, const Rejection& rejection,
                                     Now now) {
-    const Origination client =
-        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    const Origination client = client_behind({session.peer.ip, session.peer.tls, session.peer.unix_socket},
+                                             head, runtime_->settings.proxies);
     tell_of_request(client.ip, head.path, rejection, now);
 }
 
@@ -142,6 +142,15 @@ void Gateway::Impl::tell_of_request(const dsl::Address& client, std::string_view
     event.with("ip", ip).with("action", "request").with("target", path.substr(0, longest_target));
     add_why(event, rejection);
     events_.tell(std::move(event), ip + '\0' + rejection.decision + rejection.because, now);
+}
+
+void Gateway::Impl::tell_of_unknown_client(const Peer& peer, const HttpHead& head, Now now) {
+    Event event{"client-unknown",
+                "a proxy does not say from whom a request is: its header holds no address there"};
+    event.of_client = true;
+    const std::string ip = peer.ip.text();
+    event.with("ip", ip).with("action", "request").with("target", head.path.substr(0, longest_target));
+    events_.tell(std::move(event), ip, now);
 }
 
 // For whom nothing has matched, or where its head is not known any more.

@@ -12,6 +12,43 @@ bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
 }
 
+// RFC 9110 13.1.2 and 13.1.3. A date is compared as the text that it was given as: whoever has another one
+// has another file.
+bool is_known(const HttpHead& head, const StaticFile& file) {
+    if (file.etag.empty()) return false;
+    if (head.count("if-none-match") > 0)
+        return list_has(head, "if-none-match", file.etag) || list_has(head, "if-none-match", "*") ||
+               list_has(head, "if-none-match", "W/" + file.etag);
+    return head.count("if-modified-since") == 1 && head.field("if-modified-since") == file.modified;
+}
+
+// What a page may send with a request (Fetch 4.8): what the protocol knows, and what this policy reads.
+std::string allowed_headers(const dsl::Policy& policy, const dsl::Route& route) {
+    std::vector<std::string_view> names = {"Authorization", "Cache-Control", "Content-Type", "Last-Event-ID",
+                                           "Wayleave-Session"};
+    const auto add = [&](const dsl::TokenSource& source) {
+        const auto same = [&](std::string_view name) { return same_ignoring_case(name, source.name); };
+        if (source.kind == dsl::ast::Source::Kind::header && std::none_of(names.begin(), names.end(), same))
+            names.push_back(source.name);
+    };
+    for (const uint32_t token : route.auth)
+        for (const dsl::TokenSource& source : policy.tokens[token].from) add(source);
+    for (const dsl::InputDecl& input : route.inputs) add(input.from);
+    std::string out;
+    for (const std::string_view name : names) out.append(out.empty() ? "" : ", ").append(name);
+    return out;
+}
+
+// What the sender of a plain request to a route's address, or the operator of the proxy before it, can do.
+std::string why_no_upgrade(const HttpHead& head, const dsl::Route& route) {
+    std::string out = "this address speaks WebSocket";
+    if (head.count("upgrade") > 0 && head.http10)
+        return out + ", which needs HTTP/1.1; in nginx: proxy_http_version 1.1";
+    if (route.dialect == dsl::Dialect::native)
+        out += ", and Server-Sent Events to a GET with Accept: text/event-stream";
+    return out;
+}
+
 Frame framed(std::string bytes) {
     return std::make_shared<const std::string>(std::move(bytes));
 }
@@ -56,6 +93,7 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
 
 // True when the connection speaks WebSocket from now on.
 bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
+    session.handshaking->head_only = head.method == "HEAD";
     if (draining) {
         refuse_request(session, 503, {Reason::unavailable, "the server is stopping", {}, {}, 0}, {}, now);
         return false;
@@ -69,10 +107,10 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     }
     const Upgrade& upgrade = std::get<Upgrade>(checked);
     // Nothing but this handshake comes on this connection, so from here on the client is the peer.
-    const Origination client =
-        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    const Origination client = client_of(session.peer, head, now);
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
+    session.peer.unix_socket = client.unix_socket;
     auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, "", now);
     if (!admitted) return false;
     open(session, std::move(*admitted), upgrade, now);
@@ -107,22 +145,28 @@ const dsl::Route* Gateway::Impl::route_of(const HttpHead& head) const {
     return known ? runtime_->policy->routes[match.route].get() : nullptr;
 }
 
+// A Range is not looked at, as any server may do (RFC 9110 14.2), and no answer offers ranges.
+void Gateway::Impl::send_file(Session& session, const HttpHead& head, const StaticFile& file) {
+    const bool keep = head.keep_alive && !head.chunked && head.content_length.value_or(0) == 0;
+    const bool known = is_known(head, file);
+    std::string headers = "X-Content-Type-Options: nosniff\r\n";
+    if (!file.etag.empty()) headers += "ETag: " + file.etag + "\r\nLast-Modified: " + file.modified + "\r\n";
+    session.queue.push(framed(http_response_head(known ? 304 : 200, file.content_type, file.body->size(),
+                                                 headers, keep, "no-cache")));
+    if (head.method == "GET" && !known) session.queue.push(file.body);
+    session.last_bytes = !keep;
+    session.opened_ms = session.last_heard_ms;  // the next request has a deadline of its own
+    list_flush(session);
+}
+
 // A request that asks for no WebSocket, or asks wrongly. It is never upgraded.
 bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
                                    Now now) {
     counters.http_requests.add();
-    const bool body_follows = head.chunked || head.content_length.value_or(0) > 0;
     const auto file =
         refusal.not_upgrade && is_get(head) ? runtime_->files.find(head.path) : runtime_->files.end();
     if (file != runtime_->files.end()) {
-        const bool keep = head.keep_alive && !body_follows;
-        session.queue.push(
-            framed(http_response_head(200, file->second.content_type, file->second.body->size(),
-                                      "X-Content-Type-Options: nosniff\r\n", keep)));
-        if (head.method == "GET") session.queue.push(file->second.body);
-        session.last_bytes = !keep;
-        session.opened_ms = session.last_heard_ms;  // the next request has a deadline of its own
-        list_flush(session);
+        send_file(session, head, file->second);
         return false;
     }
     if (refusal.not_upgrade && head.method == "OPTIONS" && answer_preflight(session, head, now)) return false;
@@ -132,7 +176,8 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     if (refusal.not_upgrade) {
         const bool known = runtime_->policy->router.find(head.authority.name, head.path, match);
         status = known ? 426 : 404;
-        because = known ? "this address speaks WebSocket" : "nothing has this address";
+        because =
+            known ? why_no_upgrade(head, *runtime_->policy->routes[match.route]) : "nothing has this address";
     }
     const Rejection rejection{
         status == 404 ? Reason::unknown_route : Reason::bad_request, std::move(because), {}, {}, 0};
@@ -140,10 +185,18 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
     tell_of_request(session, head, rejection, now);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
     if (refusal.version_hint || status == 426) headers += "Sec-WebSocket-Version: 13\r\n";
-    std::string response = problem_response(status, to_string(rejection.reason), rejection, false, headers);
-    if (head.method == "HEAD") response.resize(response.find("\r\n\r\n") + 4);
-    send_last(session, std::move(response));
+    send_last(session, problem_response(status, to_string(rejection.reason), rejection, false, headers));
     return false;
+}
+
+Origination Gateway::Impl::client_of(const Peer& peer, const HttpHead& head, Now now) {
+    const Origination client =
+        client_behind({peer.ip, peer.tls, peer.unix_socket}, head, runtime_->settings.proxies);
+    if (client.unknown) {
+        counters.unknown_clients.add();
+        tell_of_unknown_client(peer, head, now);
+    }
+    return client;
 }
 
 // What a browser asks before a page of another origin may send a request (Fetch 4.8). True if it was
@@ -160,10 +213,8 @@ bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head, Now
         send_last(session, problem_response(403, "forbidden", rejection, route->detail, ""));
         return true;
     }
-    headers +=
-        "Access-Control-Allow-Methods: GET, POST\r\n"
-        "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID, "
-        "Wayleave-Session\r\nAccess-Control-Max-Age: 600\r\n";
+    headers += "Access-Control-Allow-Methods: GET, POST\r\nAccess-Control-Allow-Headers: " +
+               allowed_headers(*runtime_->policy, *route) + "\r\nAccess-Control-Max-Age: 600\r\n";
     send_last(session, http_response(204, "", "", headers, false));
     return true;
 }
@@ -218,7 +269,10 @@ void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upg
     const std::string extensions = agree_on_compression(session, *admitted.route, upgrade);
     session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol, extensions)));
     list_flush(session);
-    if (admitted.route->dialect == dsl::Dialect::native) join(session, admitted, now);
+    if (admitted.route->dialect == dsl::Dialect::native) {
+        if (session.token != 0) by_number_.insert_or_assign(session.number, session.id);
+        join(session, admitted, now);
+    }
     reschedule(session, now);
 }
 

@@ -45,6 +45,15 @@ Rejection rejection(Reason reason, std::string because) {
     return {reason, std::move(because), {}, {}, 0};
 }
 
+// Why there cannot be one more `$auth` now; nothing: there can, and it is counted.
+std::optional<Rejection> auth_limit(Session& session, Now now) {
+    if (session.awaiting) return rejection(Reason::limited, "the `$auth` before is not answered yet");
+    if (may_auth(session, now)) return std::nullopt;
+    Rejection limited = rejection(Reason::limited, "too many `$auth`");
+    limited.retry_after_ms = session.auths_since_ms + minute_ms - now.steady_ms;
+    return limited;
+}
+
 }  // namespace
 
 void Gateway::Impl::ask_about(Session& session, Credential question) {
@@ -78,6 +87,9 @@ void Gateway::Impl::answered(ConnectionId id, uint64_t question, Proof proof, No
 void Gateway::Impl::authenticate(Session& session, const MessageParser::Message& message, Now now) {
     std::string_view token;
     const MessageParser::Member* member = message.find("token");
+    const auto errand = errands_.find(errand_);
+    const auto posted = errand != errands_.end() && !member ? errand->second.who : nullptr;
+    if (posted) return authenticate_by_post(session, *posted, message.id, now);
     if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
         return reject(session, message.id,
                       rejection(Reason::bad_message, !member ? "`token` is missing: the new token, as a text"
@@ -90,18 +102,19 @@ void Gateway::Impl::authenticate(Session& session, const MessageParser::Message&
                                                          ? "this route asks for no token"
                                                          : "this route takes certificates, and no token"),
                       now);
-    if (session.awaiting)
-        return refuse_auth(session, message.id,
-                           rejection(Reason::limited, "the `$auth` before is not answered yet"), now);
-    if (!may_auth(session, now)) {
-        Rejection limited = rejection(Reason::limited, "too many `$auth`");
-        limited.retry_after_ms = session.auths_since_ms + minute_ms - now.steady_ms;
-        return refuse_auth(session, message.id, std::move(limited), now);
-    }
+    if (auto limited = auth_limit(session, now))
+        return refuse_auth(session, message.id, std::move(*limited), now);
     session.awaiting = std::make_unique<Awaiting>();
     session.awaiting->re = message.id;
     session.awaiting->token = token;
     continue_auth(session, now);
+}
+
+// The token is that of the POST, which the door has looked at: a page need not be able to read its cookie.
+void Gateway::Impl::authenticate_by_post(Session& session, const Identified& who, std::string_view re,
+                                         Now now) {
+    if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
+    become(session, *session.binding->route, who, re, now);
 }
 
 void Gateway::Impl::continue_auth(Session& session, Now now) {

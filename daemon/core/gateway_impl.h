@@ -251,7 +251,10 @@ class Gateway::Impl {
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
                                       Now now);
+    void send_file(Session& session, const HttpHead& head, const StaticFile& file);
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
+    [[nodiscard]] Origination client_of(const Peer& peer, const HttpHead& head, Now now);
+    void tell_of_unknown_client(const Peer& peer, const HttpHead& head, Now now);
     // As whom it comes in; nothing: it is answered, or waits.
     [[nodiscard]] std::optional<Admitted> pass_door(Session& session, const Peer& client,
                                                     const HttpHead& head, const Upgrade& upgrade,
@@ -284,13 +287,13 @@ class Gateway::Impl {
     void send_event(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
                     Now now);
     [[nodiscard]] static Frame last_event(uint16_t code, std::string_view bye, int64_t reconnect_ms);
-    void end_stream(Session& session);
 
     // --- gateway_post.cc ---
     struct Running {  // an errand whose answer is not there yet
         ErrandAnswer answer;
         uint64_t session = 0;
-        std::string id;  // the client's own `$id`
+        std::string id;                                   // the client's own `$id`
+        std::shared_ptr<const Identified> who = nullptr;  // null: without a token, or a reload came between
     };
     [[nodiscard]] bool wants_post(const HttpHead& head) const;
     void answer_post(Session& session, const HttpHead& head, Now now);
@@ -309,6 +312,7 @@ class Gateway::Impl {
     // --- gateway_identity.cc ---
     void ask_about(Session& session, Credential question);
     void authenticate(Session& session, const MessageParser::Message& message, Now now);
+    void authenticate_by_post(Session& session, const Identified& who, std::string_view re, Now now);
     void continue_auth(Session& session, Now now);
     void become(Session& session, const dsl::Route& route, Identified who, std::string_view re, Now now);
     void refuse_auth(Session& session, std::string_view re, Rejection rejection, Now now);
@@ -380,8 +384,8 @@ class Gateway::Impl {
         bool operator<(const Due& other) const { return at_ms > other.at_ms; }  // the next is on top
     };
     std::priority_queue<Due> due_;  // channels that gather; one may be gone, or have another time
-    absl::flat_hash_map<uint64_t, ConnectionId> streams_;  // by the session's number
-    absl::flat_hash_map<uint64_t, Running> errands_;       // by a number of their own
+    absl::flat_hash_map<uint64_t, ConnectionId> by_number_;  // of those for which a POST may come
+    absl::flat_hash_map<uint64_t, Running> errands_;         // by a number of their own
     uint64_t errands_begun_ = 0;
     uint64_t posts_ = 0;
     uint64_t errand_ = 0;                                   // whose message is being handled; 0: none

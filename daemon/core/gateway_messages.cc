@@ -168,6 +168,14 @@ void Gateway::Impl::native(Session& session, std::string_view payload, Now now) 
     const auto parsed = parser_.parse(payload);
     const bool known = parsed.ok();
     if (errand_ != 0) name_errand();
+    if (errand_ != 0 && !session.stream && !(known && parsed.value()->type == "$auth"))
+        return reject(session, parser_.id(),
+                      {Reason::unknown_message,
+                       "a WebSocket speaks for itself; by POST it takes `$auth` alone",
+                       {},
+                       {},
+                       0},
+                      now);
     if (known && parsed.value()->type == "$ping") {
         control(session, now);
         return send_text(session, pong_text(parser_.id()), now);

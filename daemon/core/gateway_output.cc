@@ -182,7 +182,7 @@ void Gateway::Impl::excuse(Session& session, Now now) {
 // --- what is sent ---
 
 void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane) {
-    if (session.stream && take_answer(text)) return;
+    if (!errands_.empty() && take_answer(text)) return;
     send_message(session, Opcode::text, text, now, lane);
 }
 

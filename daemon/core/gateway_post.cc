@@ -1,6 +1,6 @@
 // What the client of a stream says: a POST whose body is one message for the stream's session. It is handled
 // as if it had come over that connection, at the worker that has it, and the answer is the answer to the
-// POST.
+// POST. To a WebSocket it can bring an `$auth`, whose token is a cookie that the page cannot read.
 #include <algorithm>
 
 #include "daemon/core/gateway_impl.h"
@@ -13,8 +13,30 @@ constexpr size_t most_errands = 16;  // of a session, whose answers are not ther
 constexpr char name_mark = '\x01';
 constexpr size_t name_within = 64;  // bytes of an answer: `re` follows `type`
 
-bool is_json(std::string_view content_type) {
-    return same_ignoring_case(trim(content_type.substr(0, content_type.find(';'))), "application/json");
+bool is_utf8(std::string_view charset) {
+    return same_ignoring_case(charset, "utf-8") || same_ignoring_case(charset, "\"utf-8\"") ||
+           same_ignoring_case(charset, "utf8") || same_ignoring_case(charset, "us-ascii");
+}
+
+// Why a body is not read; null: it is.
+const char* why_unread(const HttpHead& head) {
+    for (const HttpField& field : head.fields) {
+        if (!same_ignoring_case(field.name, "content-encoding") || field.value.empty()) continue;
+        if (!same_ignoring_case(field.value, "identity")) return "a message comes without Content-Encoding";
+    }
+    std::string_view rest = head.field("content-type");
+    std::string_view part;
+    bool more = true;
+    (void)next_part(rest, ';', more, part);
+    if (head.count("content-type") != 1 || !same_ignoring_case(part, "application/json"))
+        return "a message is application/json";
+    while (next_part(rest, ';', more, part)) {
+        const size_t equals = std::min(part.find('='), part.size());
+        if (!same_ignoring_case(part.substr(0, equals), "charset")) continue;
+        if (!is_utf8(part.substr(std::min(equals + 1, part.size()))))
+            return "a message has the charset UTF-8";
+    }
+    return nullptr;
 }
 
 std::string name_of(uint64_t errand) {
@@ -63,8 +85,7 @@ void Gateway::Impl::answer_post(Session& session, const HttpHead& head, Now now)
     if (!target || head.count("wayleave-session") != 1)
         return refuse(400, "Wayleave-Session is the session of a `$hello`, once");
     if (head.count("origin") > 1) return refuse(400, "more than one Origin field");
-    if (head.count("content-type") != 1 || !is_json(head.field("content-type")))
-        return refuse(415, "a message is application/json");
+    if (const char* unread = why_unread(head)) return refuse(415, unread);
     if (head.count("expect") > 0 && !same_ignoring_case(head.field("expect"), "100-continue"))
         return refuse(417, "the only expectation that is met is 100-continue");
     if (!head.chunked && !head.content_length) return refuse(411, "Content-Length is missing");
@@ -79,7 +100,7 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     session.handshaking->most_ahead = Handshaking{}.most_ahead + route_of(head)->max_message;
     // A proxy's connection carries the requests of many, so who asks is found for each.
     Peer client = session.peer;
-    const Origination behind = client_behind({client.ip, client.tls}, head, runtime_->settings.proxies);
+    const Origination behind = client_of(client, head, now);
     client.ip = behind.ip;
     client.tls = behind.tls;
     Upgrade upgrade;
@@ -92,12 +113,15 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     errand.route = admitted->route->name;
     errand.user = admitted->user;
     errand.has_token = admitted->token != 0;
+    errand.who = std::move(admitted->who);
+    errand.runtime = runtime_;
     errand.worker = worker_;
     errand.from = session.id;
     errand.number = ++posts_;
     session.post = std::make_unique<Post>(Post{BodyReader(head.content_length, admitted->route->max_message),
                                                std::move(errand), headers, head.keep_alive});
-    const bool waits = head.count("expect") > 0 && session.handshaking->bytes.size() == head.size;
+    const bool waits =
+        head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
     if (!waits) return;
     session.queue.push(std::make_shared<const std::string>("HTTP/1.1 100 Continue\r\n\r\n"));
     list_flush(session);
@@ -166,8 +190,8 @@ void Gateway::Impl::answer_errand(const Errand& errand, int status, std::string_
 
 // Who knows a session's id and is somebody else learns no more than who guesses one.
 void Gateway::Impl::run(const Errand& errand, Now now) {
-    const auto it = streams_.find(errand.session);
-    Session* session = it == streams_.end() ? nullptr : find(it->second);
+    const auto it = by_number_.find(errand.session);
+    Session* session = it == by_number_.end() ? nullptr : find(it->second);
     // The door has judged by the policy in force; the session may not have come to its turn yet.
     const bool same = session && session->state == Session::State::open && rebind(*session, now) &&
                       session->binding->route->name == errand.route && session->user == errand.user &&
@@ -185,8 +209,10 @@ void Gateway::Impl::run(const Errand& errand, Now now) {
                              "too many messages wait for their answers");
     }
     const uint64_t number = ++errands_begun_;
-    errands_.emplace(number,
-                     Running{{errand.worker, errand.from, errand.number, 200, {}}, errand.session, {}});
+    errands_.emplace(number, Running{{errand.worker, errand.from, errand.number, 200, {}},
+                                     errand.session,
+                                     {},
+                                     errand.runtime == runtime_ ? errand.who : nullptr});
     errand_ = number;
     message(*session, errand.message, false, now);
     errand_ = 0;

@@ -63,7 +63,7 @@ bool is_announcement(std::string_view text) {
 // --- opening ---
 
 bool Gateway::Impl::wants_stream(const HttpHead& head) const {
-    if (head.method != "GET" || !accepts_events(head)) return false;
+    if ((head.method != "GET" && head.method != "HEAD") || !accepts_events(head)) return false;
     const dsl::Route* route = route_of(head);
     return route && route->dialect == dsl::Dialect::native;
 }
@@ -95,10 +95,10 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     }
     const dsl::Route& route = *route_of(head);
     // As with a WebSocket, nothing else comes on this connection.
-    const Origination client =
-        client_behind({session.peer.ip, session.peer.tls}, head, runtime_->settings.proxies);
+    const Origination client = client_of(session.peer, head, now);
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
+    session.peer.unix_socket = client.unix_socket;
     const std::string origin = origin_of(head, route, session.peer.tls);
     const std::string headers = cors_headers(route, head.field("origin"), head.authority.text());
     if (last_id(head) == sse_farewell_id) {
@@ -111,6 +111,12 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     upgrade.has_origin = head.count("origin") > 0 || !origin.empty();
     auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, headers, now);
     if (!admitted) return false;
+    if (head.method == "HEAD") {
+        for (const std::string& key : admitted->entered) limits.leave(key);
+        counters.http_requests.add();
+        send_last(session, sse_response_head(headers));
+        return false;
+    }
     open_stream(session, std::move(*admitted), head, headers, now);
     return true;
 }
@@ -120,7 +126,7 @@ void Gateway::Impl::open_stream(Session& session, Admitted admitted, const HttpH
     session.stream = true;
     counters.streams_opened.add();
     counters.streams.set(counters.streams.get() + 1);
-    streams_.insert_or_assign(session.number, session.id);
+    by_number_.insert_or_assign(session.number, session.id);
     // What is not ours or malformed is as good as none, but its sender has been here: it is told of the gap.
     session.events = std::make_unique<EventStream>();
     if (const auto id = last_id(head))
@@ -252,12 +258,6 @@ Frame Gateway::Impl::last_event(uint16_t code, std::string_view bye, int64_t rec
     if (reconnect_ms >= 0) out = sse_retry(reconnect_ms);
     if (reconnect_ms < 0 && code != default_close(Reason::expired)) out = sse_id(sse_farewell_id);
     return framed(out + sse_event(bye));
-}
-
-void Gateway::Impl::end_stream(Session& session) {
-    counters.streams.set(counters.streams.get() - 1);
-    streams_.erase(session.number);
-    end_errands(session.number);
 }
 
 }  // namespace wayleave

@@ -19,7 +19,9 @@ HandshakeRefusal bad(std::string_view reason) {
 }
 
 Refused check_wish(const HttpHead& head) {
-    const bool wanted = head.count("upgrade") > 0;
+    // Whoever offers another protocol is answered in HTTP/1.1 (RFC 9110 7.8): `h2c`, as some libraries add it
+    // to every request. Of HTTP/1.0 the field is ignored.
+    const bool wanted = !head.http10 && list_has(head, "upgrade", "websocket");
     if (head.method != "GET")
         return HandshakeRefusal{
             .status = 405, .reason = "the method must be GET, in capitals", .not_upgrade = !wanted};
@@ -28,13 +30,12 @@ Refused check_wish(const HttpHead& head) {
             .status = 426,
             .reason = "this is a WebSocket endpoint; a proxy in front must pass Upgrade and Connection on",
             .not_upgrade = true};
-    if (list_has(head, "upgrade", "h2c")) return bad("an upgrade to HTTP/2 is not offered here");
-    if (!list_has(head, "upgrade", "websocket")) return bad("the Upgrade field does not say websocket");
     if (!list_has(head, "connection", "upgrade"))
         return bad("the Connection field does not say Upgrade; a proxy in front must pass it on");
     if (head.chunked)
         return HandshakeRefusal{.status = 501, .reason = "an upgrade request cannot have a body"};
-    if (head.content_length) return bad("an upgrade request cannot have a body; leave out Content-Length");
+    if (head.content_length.value_or(0) > 0)
+        return bad("an upgrade request cannot have a body; leave out Content-Length");
     return {};
 }
 
@@ -80,6 +81,7 @@ std::string_view reason_phrase(int status) {
         case 201: return "Created";
         case 202: return "Accepted";
         case 204: return "No Content";
+        case 304: return "Not Modified";
         case 400: return "Bad Request";
         case 401: return "Unauthorized";
         case 403: return "Forbidden";
@@ -150,8 +152,9 @@ std::string switching_protocols(std::string_view accept, std::string_view protoc
 }
 
 std::string http_response_head(int status, std::string_view content_type, size_t length,
-                               std::string_view extra_headers, bool keep_alive) {
-    const bool has_body = status != 204;  // RFC 9110 8.6: not even a Content-Length
+                               std::string_view extra_headers, bool keep_alive,
+                               std::string_view cache_control) {
+    const bool has_body = status != 204 && status != 304;  // RFC 9110 8.6: not even a Content-Length
     std::string out;
     out.reserve(256 + extra_headers.size());
     out.append("HTTP/1.1 ")
@@ -165,14 +168,15 @@ std::string http_response_head(int status, std::string_view content_type, size_t
     out.append("Connection: ")
         .append(status == 426 ? "upgrade, " : "")
         .append(keep_alive ? "keep-alive" : "close");
-    out.append("\r\nCache-Control: no-store\r\n").append(extra_headers).append("\r\n");
+    out.append("\r\nCache-Control: ").append(cache_control).append("\r\n");
+    out.append(extra_headers).append("\r\n");
     return out;
 }
 
 std::string http_response(int status, std::string_view content_type, std::string_view body,
                           std::string_view extra_headers, bool keep_alive) {
     std::string out = http_response_head(status, content_type, body.size(), extra_headers, keep_alive);
-    if (status != 204) out.append(body);
+    if (status != 204 && status != 304) out.append(body);
     return out;
 }
 

@@ -27,7 +27,7 @@ struct HandshakeRefusal {
     std::string_view reason;    // static text
     bool version_hint = false;  // send Sec-WebSocket-Version: 13 (RFC 6455 4.2.2, item 4)
     bool not_upgrade =
-        false;  // no Upgrade field at all: an ordinary request, which another endpoint may serve
+        false;  // it does not ask for WebSocket: an ordinary request, which another endpoint may serve
 };
 
 // The policy judges Origin, protocols, and whether there is compression.
@@ -42,13 +42,14 @@ struct HandshakeRefusal {
                                               std::string_view extensions = {});
 
 // A complete response that no cache may keep. `extra_headers` are complete lines, each with its CRLF; they
-// and `content_type` (empty: no such field) are our own text, never the peer's. A 204 has no body. A 426 gets
-// the Upgrade field that RFC 9110 15.5.22 asks for.
+// and `content_type` (empty: no such field) are our own text, never the peer's. 204 and 304 have no body. A
+// 426 gets the Upgrade field that RFC 9110 15.5.22 asks for.
 [[nodiscard]] std::string http_response(int status, std::string_view content_type, std::string_view body,
                                         std::string_view extra_headers, bool keep_alive);
 
 // Only its head, for a body of `length` bytes that is sent from elsewhere, or not at all (HEAD).
 [[nodiscard]] std::string http_response_head(int status, std::string_view content_type, size_t length,
-                                             std::string_view extra_headers, bool keep_alive);
+                                             std::string_view extra_headers, bool keep_alive,
+                                             std::string_view cache_control = "no-store");
 
 }  // namespace wayleave

@@ -132,11 +132,12 @@ Refused parse_target(std::string_view target, HttpHead& head) {
     return {};
 }
 
-Refused check_version(std::string_view version) {
-    if (version == "HTTP/1.1") return {};
+Refused read_version(std::string_view version, HttpHead& head) {
+    head.http10 = version == "HTTP/1.0";
+    if (version == "HTTP/1.1" || head.http10) return {};
     const bool is_http = version.size() == 8 && version.substr(0, 5) == "HTTP/" && is_digit(version[5]) &&
                          version[6] == '.' && is_digit(version[7]);
-    if (is_http) return HeadRefusal{505, "only HTTP/1.1 is spoken here"};
+    if (is_http) return HeadRefusal{505, "only HTTP/1.1 and 1.0 are spoken here"};
     return bad("the request line must end in HTTP/1.1");
 }
 
@@ -148,7 +149,7 @@ Refused parse_request_line(std::string_view line, HttpHead& head) {
         return bad("the request line must be a method, a target and HTTP/1.1, with one space between");
     head.method = line.substr(0, first);
     if (!is_token(head.method)) return bad("the method is not a token");
-    if (const Refused refused = check_version(line.substr(last + 1))) return refused;
+    if (const Refused refused = read_version(line.substr(last + 1), head)) return refused;
     return parse_target(line.substr(first + 1, last - first - 1), head);
 }
 
@@ -173,6 +174,7 @@ Refused parse_fields(std::string_view block, const HeadLimits& limits, HttpHead&
 // and the client has understood another address than the other.
 Refused check_host(HttpHead& head) {
     const size_t hosts = head.count("host");
+    if (hosts == 0 && head.http10) return {};  // health checks of proxies
     if (hosts == 0) return bad("the Host field is missing");
     if (hosts > 1) return bad("more than one Host field");
     auto authority = parse_authority(head.field("host"));
@@ -190,6 +192,7 @@ Refused check_framing(HttpHead& head) {
     const size_t lengths = head.count("content-length");
     if (lengths > 1) return bad("more than one Content-Length field");
     if (head.count("transfer-encoding") > 0) {
+        if (head.http10) return bad("Transfer-Encoding in a request of HTTP/1.0");
         if (lengths > 0) return bad("both Transfer-Encoding and Content-Length");
         head.chunked = head.count("transfer-encoding") == 1 &&
                        same_ignoring_case(head.field("transfer-encoding"), "chunked");
@@ -241,6 +244,12 @@ Scan scan_new_bytes(std::string_view bytes, size_t& scanned) {
     return scan;
 }
 
+// RFC 9112 9.3.
+bool keeps_alive(const HttpHead& head) {
+    if (list_has(head, "connection", "close")) return false;
+    return !head.http10 || list_has(head, "connection", "keep-alive");
+}
+
 HeadResult parse_complete(std::string_view bytes, const HeadLimits& limits) {
     HttpHead head;
     head.size = bytes.size();
@@ -250,12 +259,21 @@ HeadResult parse_complete(std::string_view bytes, const HeadLimits& limits) {
     if (const Refused refused = parse_fields(block, limits, head)) return *refused;
     if (const Refused refused = check_host(head)) return *refused;
     if (const Refused refused = check_framing(head)) return *refused;
-    head.keep_alive = !list_has(head, "connection", "close");
+    head.keep_alive = keeps_alive(head);
     return head;
+}
+
+// The bytes of the empty lines before the request line. They are ignored (RFC 9112 2.2), but not for ever.
+size_t empty_lines(std::string_view bytes) {
+    constexpr size_t most = 8 * 2;
+    size_t size = 0;
+    while (size < most && bytes.substr(size).starts_with("\r\n")) size += 2;
+    return size;
 }
 
 HeadResult parse_more(std::string_view bytes, const HeadLimits& limits, size_t& scanned) {
     const std::string_view visible = bytes.substr(0, limits.bytes);
+    if (visible == "\r") return NeedMore{};  // an empty line, perhaps
     const Scan scan = scan_new_bytes(visible, scanned);
     if (scan.size > 0) return parse_complete(visible.substr(0, scan.size), limits);
     if (scan.request_line_lf >
@@ -272,7 +290,9 @@ HeadResult parse_more(std::string_view bytes, const HeadLimits& limits, size_t& 
 }  // namespace
 
 HeadResult parse_head(std::string_view bytes, const HeadLimits& limits, size_t& scanned) {
-    HeadResult result = parse_more(bytes, limits, scanned);
+    const size_t before = empty_lines(bytes);
+    HeadResult result = parse_more(bytes.substr(before), limits, scanned);
+    if (auto* head = std::get_if<HttpHead>(&result)) head->size += before;
     if (!std::holds_alternative<NeedMore>(result)) scanned = 0;
     return result;
 }
@@ -307,6 +327,25 @@ std::vector<std::string> query_values(std::string_view query, std::string_view n
     return found;
 }
 
+namespace {
+
+// What browsers keep and servers set: more than RFC 6265 4.1.1 lets them, blanks, commas and quotes of JSON.
+bool is_in_cookies(char c) {
+    return c >= 0x20 && c < 0x7f && c != ';';
+}
+
+bool is_cookie_octet(char c) {
+    return is_in_cookies(c) && c != ' ' && c != '"' && c != ',' && c != '\\';
+}
+
+// The quotes are no part of such a value (RFC 6265 4.1.1).
+bool is_quoted_plainly(std::string_view value) {
+    return value.size() >= 2 && value.front() == '"' && value.back() == '"' &&
+           std::all_of(value.begin() + 1, value.end() - 1, is_cookie_octet);
+}
+
+}  // namespace
+
 std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_view name) {
     std::optional<std::string_view> found;
     for (const HttpField& field : head.fields) {
@@ -316,18 +355,32 @@ std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_v
         for (bool more = true; next_part(rest, ';', more, pair);) {
             const size_t equals = pair.find('=');
             if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
-            std::string_view value = pair.substr(equals + 1);
-            if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-                value = value.substr(1, value.size() - 2);
-            if (found || !std::all_of(value.begin(), value.end(), is_cookie_octet)) return {};
+            std::string_view value = trim(pair.substr(equals + 1));
+            if (is_quoted_plainly(value)) value = value.substr(1, value.size() - 2);
+            if (found || !std::all_of(value.begin(), value.end(), is_in_cookies)) return {};
             found = value;
         }
     }
     return found;
 }
 
-bool is_cookie_octet(char c) {
-    return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
+size_t cookie_count(const HttpHead& head, std::string_view name) {
+    size_t count = 0;
+    for (const HttpField& field : head.fields) {
+        if (!same_ignoring_case(field.name, "cookie")) continue;
+        std::string_view rest = field.value;
+        std::string_view pair;
+        for (bool more = true; next_part(rest, ';', more, pair);) {
+            const size_t equals = pair.find('=');
+            if (equals != std::string_view::npos && pair.substr(0, equals) == name) ++count;
+        }
+    }
+    return count;
+}
+
+bool is_cookie_text(std::string_view text) {
+    return trim(text) == text && !is_quoted_plainly(text) &&
+           std::all_of(text.begin(), text.end(), is_in_cookies);
 }
 
 bool is_token(std::string_view text) {

@@ -1,5 +1,5 @@
-// The head of one HTTP/1.1 request (RFC 9112), parsed strictly: what could be understood in two ways is
-// refused. A pure function over the caller's bytes; nothing is kept between calls but the number that the
+// The head of one HTTP/1.1 or 1.0 request (RFC 9112), parsed strictly: what could be understood in two ways
+// is refused. A pure function over the caller's bytes; nothing is kept between calls but the number that the
 // caller holds.
 #pragma once
 
@@ -30,12 +30,14 @@ struct HttpHead {
     std::string_view method;
     std::string_view target;  // as sent: only for logs. Decide on `path`.
     std::string_view query;   // as sent, without '?'; known to decode to UTF-8 without control bytes
-    // Of the one Host field, which an absolute target repeats: whoever decides, decides on this.
+    // Of the one Host field, which an absolute target repeats: whoever decides, decides on this. Its name is
+    // empty where a request of HTTP/1.0 says none.
     Authority authority;
     uint16_t scheme_port = 0;  // of an absolute target: what its scheme means by no port
     std::string path;  // decoded once; UTF-8; no empty, "." or ".." segment, no backslash, no control byte
     std::vector<HttpField> fields;
     size_t size = 0;  // bytes of the head; what follows is the body or the next protocol
+    bool http10 = false;
     bool keep_alive = true;
     std::optional<uint64_t> content_length;
     bool chunked = false;  // the body comes in chunks; then there is no content_length
@@ -68,14 +70,16 @@ using HeadResult = std::variant<NeedMore, HttpHead, HeadRefusal>;
 // All values of a parameter that may be repeated, in their order. Nothing when the query is malformed.
 [[nodiscard]] std::vector<std::string> query_values(std::string_view query, std::string_view name);
 
-// A cookie (RFC 6265 4.2.1, names are case-sensitive) out of all Cookie fields, without the quotes around it.
-// Nothing when it is absent, is there twice, or holds bytes that a cookie-value cannot have.
+// A cookie (RFC 6265 5.4, names are case-sensitive) out of all Cookie fields, without the quotes around a
+// value that needs none. Nothing when it is absent, is there twice, or holds a byte that is not printable
+// ASCII.
 [[nodiscard]] std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_view name);
+[[nodiscard]] size_t cookie_count(const HttpHead& head, std::string_view name);
+// Whether a cookie can have this value, and would be read as it.
+[[nodiscard]] bool is_cookie_text(std::string_view text);
 
 // RFC 9110 5.6.2: at least one character, all of them token characters.
 [[nodiscard]] bool is_token(std::string_view text);
-// RFC 6265 4.1.1.
-[[nodiscard]] bool is_cookie_octet(char c);
 [[nodiscard]] bool same_ignoring_case(std::string_view a, std::string_view b);
 // `text` without spaces and tabs at either end (RFC 9110 5.6.3, OWS).
 [[nodiscard]] std::string_view trim(std::string_view text);

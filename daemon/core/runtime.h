@@ -46,6 +46,8 @@ class TokenVerifier {
 struct StaticFile {
     std::string content_type;
     Frame body;
+    std::string etag = {};      // with its quotes
+    std::string modified = {};  // as Last-Modified writes it
 };
 
 struct GatewaySettings {

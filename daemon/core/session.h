@@ -95,6 +95,7 @@ struct Handshaking {
     std::string bytes;               // of the head, as far as it arrived
     size_t scanned = 0;              // see parse_head
     size_t most_ahead = 128 * 1024;  // of the head, and of what a client sends before it has our answer
+    bool head_only = false;          // the request is a HEAD, whose answer has no body
 };
 
 // A request whose body is a message for the session of a stream.

@@ -56,7 +56,7 @@ void Anteroom::readable(int fd) {
     wake_beyond(fd, 0);
     Visitor& visitor = dismiss(fd);
     Peer peer = visitor.proxy;
-    if (header.source) peer = {*header.source, peer.tls || header.tls};
+    if (header.source) peer = {.ip = *header.source, .tls = peer.tls || header.tls};
     admitted_(std::move(visitor.socket), peer);
 }
 

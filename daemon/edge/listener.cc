@@ -105,7 +105,8 @@ void Listener::readable() {
             continue;
         }
         parts_.counters.accepted.add();
-        accepted_(std::move(socket), {address_of(from), tls_});
+        accepted_(std::move(socket),
+                  {.ip = address_of(from), .tls = tls_, .unix_socket = from.ss_family == AF_UNIX});
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <libwebsockets.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -62,6 +63,26 @@ class KeepLwsLines {
     std::string lines_;
 };
 
+// Plain HTTP at a port with TLS is answered in plain HTTP, before OpenSSL gives up: whoever asks is a person
+// or a health check. What has arrived is read first, because closing a socket with unread bytes resets the
+// connection and may take our answer with it.
+void on_tls_state(const SSL* ssl, int where, int result) noexcept {
+    if ((where & SSL_CB_EXIT) == 0 || result > 0) return;
+    const int reason = ERR_GET_REASON(ERR_peek_last_error());
+    if (reason != SSL_R_HTTP_REQUEST && reason != SSL_R_HTTPS_PROXY_REQUEST) return;
+    constexpr std::string_view answer =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 53\r\n"
+        "Connection: close\r\nCache-Control: no-store\r\n\r\n"
+        "this port speaks TLS; ask with https:// or with wss:\n";
+    std::array<char, 8192> unread;  // NOLINT: never looked at
+    const int fd = SSL_get_fd(ssl);
+    (void)recv(fd, unread.data(), unread.size(), MSG_DONTWAIT);
+    (void)send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    static int plain = 0;  // its address is the mark; OpenSSL's state is const here, ours is not
+    SSL_set_app_data(const_cast<SSL*>(ssl), &plain);
+}
+
 class LwsCarrier final : public Carrier {
   public:
     // `adopting` points to it until it has a wsi or is gone.
@@ -82,11 +103,18 @@ class LwsCarrier final : public Carrier {
     // What lws tells. Nonzero: it is to close the connection.
     int received(std::span<char> bytes);
     int writeable() { return events_.writeable() ? 0 : -1; }
-    void gone() { events_.gone(); }
+    void gone() {
+        if (wsi_ != nullptr && spoke_plainly()) events_.spoke_plainly();
+        events_.gone();
+    }
     void belongs_to(struct lws* wsi) { wsi_ = wsi; }
 
   private:
     void tell_of_tls();
+    [[nodiscard]] bool spoke_plainly() const {
+        const SSL* ssl = lws_get_ssl(wsi_);
+        return ssl != nullptr && SSL_get_app_data(ssl) != nullptr;
+    }
 
     CarrierEvents& events_;
     LwsCarrier*& adopting_;
@@ -252,6 +280,7 @@ Status LwsCarriers::Impl::add_vhost(const std::string& name, TlsSlot& slot) {
                        ": libwebsockets cannot use them for TLS");
     }
     slot.side->prepare(slot.context);
+    SSL_CTX_set_info_callback(slot.context, on_tls_state);
     SSL_CTX_set_client_hello_cb(slot.context, on_hello, &slot);
     return success();
 }

@@ -48,7 +48,10 @@ ProxyResult parse_1(std::string_view bytes) {
     header.size = end + 2;
     std::string_view line = bytes.substr(signature_1.size(), end - signature_1.size());
     const std::string_view family = next_word(line);
-    if (family == "UNKNOWN") return header;
+    if (family == "UNKNOWN") {
+        header.source.emplace();
+        return header;
+    }
     const std::string_view from = next_word(line);
     const std::string_view to = next_word(line);
     const auto source = dsl::parse_address(from);

@@ -12,9 +12,10 @@
 namespace wayleave {
 
 struct ProxyHeader {
-    std::optional<dsl::Address> source;  // none: the proxy speaks for itself (LOCAL, UNKNOWN)
-    bool tls = false;                    // version 2: the client used TLS with the proxy
-    size_t size = 0;                     // bytes of the header
+    // None: the proxy speaks for itself (LOCAL). Unspecified: it does not say for whom (UNKNOWN).
+    std::optional<dsl::Address> source;
+    bool tls = false;  // version 2: the client used TLS with the proxy
+    size_t size = 0;   // bytes of the header
 };
 struct ProxyNeedMore {};
 struct ProxyRefusal {

@@ -1,6 +1,7 @@
 #include "daemon/edge/socket.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -33,13 +35,28 @@ bool is_v6(const ListenAddress& address) {
     return address.host.find(':') != std::string::npos;
 }
 
+bool has_zone(const ListenAddress& address) {
+    return address.host.find('%') != std::string::npos;
+}
+
+// 0: there is none, or no such interface.
+uint32_t zone_of(const ListenAddress& address) {
+    if (!has_zone(address)) return 0;
+    const std::string zone = address.host.substr(address.host.find('%') + 1);
+    uint32_t number = if_nametoindex(zone.c_str());
+    if (number == 0) (void)std::from_chars(zone.data(), zone.data() + zone.size(), number);
+    return number;
+}
+
 SocketAddressBytes to_bytes(const ListenAddress& address) {
     SocketAddressBytes bytes;
     if (is_v6(address)) {
         sockaddr_in6 v6{};
         v6.sin6_family = AF_INET6;
         v6.sin6_port = htons(address.port);
-        inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr);
+        const size_t percent = std::min(address.host.find('%'), address.host.size());
+        inet_pton(AF_INET6, address.host.substr(0, percent).c_str(), &v6.sin6_addr);
+        v6.sin6_scope_id = zone_of(address);
         std::memcpy(&bytes.storage, &v6, sizeof v6);
         bytes.size = sizeof v6;
     } else {
@@ -60,6 +77,7 @@ std::string_view remedy(int code) {
         case EACCES: return "ports below 1024 need CAP_NET_BIND_SERVICE, or choose a higher one";
         case EMFILE:
         case ENFILE: return "raise the limit on open files";
+        case ENODEV: return "write the name of an interface behind the %; ip link shows them";
         case EAFNOSUPPORT: return "the kernel has no IPv6; use an IPv4 address";
         default: return "check the address";
     }
@@ -74,14 +92,15 @@ bool set(const FileDescriptor& socket, int level, int option, int value) {
     return setsockopt(socket.get(), level, option, &value, sizeof value) == 0;
 }
 
-Result<FileDescriptor, ListenError> bound_socket(const ListenAddress& address, bool share) {
+Result<FileDescriptor, ListenError> bound_socket(const ListenAddress& address, bool share, bool v6_only) {
+    if (has_zone(address) && zone_of(address) == 0) return error_at(address, ENODEV);
     FileDescriptor fd(
         socket(is_v6(address) ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd.open()) return error_at(address, errno);
-    // V6ONLY: what is bound is what is written. "[::]" does not take 0.0.0.0 as well.
+    // V6ONLY: what is bound is what is written, unless the admin wants "[::]" to take 0.0.0.0 as well.
     const SocketAddressBytes bytes = to_bytes(address);
     if (!set(fd, SOL_SOCKET, SO_REUSEADDR, 1) || (share && !set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
-        (is_v6(address) && !set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
+        (is_v6(address) && !set(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6_only ? 1 : 0)) ||
         bind(fd.get(), reinterpret_cast<const sockaddr*>(&bytes.storage), bytes.size) != 0) {
         return error_at(address, errno);
     }
@@ -111,7 +130,7 @@ std::string ListenAddress::text() const {
 }
 
 Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address, const ListenOptions& options) {
-    auto bound = bound_socket(address, options.share);
+    auto bound = bound_socket(address, options.share, options.v6_only);
     if (!bound) return bound;
     const FileDescriptor& fd = *bound;
     constexpr size_t most = 1U << 30U;
@@ -127,9 +146,9 @@ Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address, cons
     return bound;
 }
 
-Result<Nothing, ListenError> check_unused(const ListenAddress& address) {
+Result<Nothing, ListenError> check_unused(const ListenAddress& address, bool v6_only) {
     if (address.port == 0) return Nothing{};
-    const auto probe = bound_socket(address, false);
+    const auto probe = bound_socket(address, false, v6_only);
     if (!probe) return failure(probe.error());
     return Nothing{};
 }

@@ -32,7 +32,7 @@ class FileDescriptor {
 };
 
 struct ListenAddress {
-    std::string host;  // IPv4 or IPv6, numeric
+    std::string host;  // IPv4 or IPv6, numeric; a link-local one with its zone, "fe80::1%eth0"
     uint16_t port = 0;
 
     [[nodiscard]] std::string text() const;  // "127.0.0.1:8080", "[::1]:8080"
@@ -40,6 +40,7 @@ struct ListenAddress {
 
 struct ListenOptions {
     size_t send_buffer = 0;  // SO_SNDBUF of the connections, 0: the system's
+    bool v6_only = true;     // an IPv6 address takes no IPv4 connections
     bool share = false;      // several sockets of this process on one port (SO_REUSEPORT)
 };
 
@@ -55,7 +56,7 @@ struct ListenError {
 
 // Whether another socket, of whatever process, listens there. With SO_REUSEPORT a second daemon of the same
 // user would otherwise silently take half of the first one's connections.
-[[nodiscard]] Result<Nothing, ListenError> check_unused(const ListenAddress& address);
+[[nodiscard]] Result<Nothing, ListenError> check_unused(const ListenAddress& address, bool v6_only = true);
 
 // The port that the kernel chose for port 0.
 [[nodiscard]] uint16_t port_of(const FileDescriptor& socket);

@@ -4,6 +4,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -37,6 +38,14 @@ std::string openssl_reason() {
     std::string text = reason == nullptr ? "no reason given" : reason;
     ERR_clear_error();
     return text;
+}
+
+// As of any secret file, but that a group is not asked about: many systems give these keys to one of their
+// own.
+Status refuse_if_open_to_all(const std::string& path) {
+    struct stat info {};
+    if (stat(path.c_str(), &info) != 0 || (info.st_mode & (S_IROTH | S_IWOTH)) == 0) return success();
+    return failure(path + ": is a private key that everybody can read or write; run chmod 600 " + path);
 }
 
 std::string lower(std::string_view text) {
@@ -161,6 +170,7 @@ Status TlsSide::add(const TlsFiles& files) {
     std::unique_ptr<SSL_CTX, Free> context(SSL_CTX_new(TLS_server_method()));
     if (!context) return failure("OpenSSL cannot start: " + openssl_reason());
     if (auto used = use_files(context.get(), files); !used) return used;
+    if (auto hidden = refuse_if_open_to_all(files.key); !hidden) return hidden;
     SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
     settle_names(context.get());
     name_sessions(context.get());  // a connection takes this one over with the certificate

@@ -62,6 +62,7 @@ class Transports::Impl {
         bool may_read() override { return impl.may_read(*this); }
         bool received(std::span<char> bytes) override { return impl.received(*this, bytes); }
         bool writeable() override { return impl.writeable(*this); }
+        void spoke_plainly() override { plainly = true; }
         void gone() override { impl.gone(*this); }
 
         Impl& impl;
@@ -73,6 +74,7 @@ class Transports::Impl {
         dsl::Address source;         // whose place at the door it has
         bool stuck = false;          // it does not take what was written, and is not read from
         bool held = false;           // publications find no room, and it is not read from
+        bool plainly = false;        // it spoke HTTP where there is TLS
         bool lingering = false;      // unknown to the gateway: its last byte is written
     };
 
@@ -187,10 +189,13 @@ void Transports::Impl::gone(Connection& connection) {
     const std::unique_ptr<Connection> end(&connection);
 }
 
-// Silence, plain bytes, a certificate that is not accepted: lws does not say which.
+// Silence, bytes that are no TLS, a certificate that is not accepted: lws does not say which.
 void Transports::Impl::tls_failed(const Connection& connection) {
     parts_.counters.tls_failed.add();
-    Event event{"tls-failed", "a connection ended before TLS was agreed"};
+    Event event{"tls-failed",
+                connection.plainly
+                    ? "plain HTTP was spoken to a listener with TLS; ask with https:// or wss://"
+                    : "a connection ended before TLS was agreed"};
     event.of_client = true;
     parts_.report(event.with("ip", connection.source.text()));
 }

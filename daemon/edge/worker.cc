@@ -128,7 +128,8 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
         const size_t side = listener.tls ? next_tls++ : Transports::plain;
         const auto adopt = [this, side](FileDescriptor socket, const Peer& peer) {
             // A proxy that we trust stands for many.
-            if (!door_.take_place(peer.ip, !runtime_->settings.proxies.trusts(peer.ip)))
+            if (!door_.take_place(peer.ip,
+                                  !runtime_->settings.proxies.trusts_peer(peer.ip, peer.unix_socket)))
                 return refuse_many(socket, side != Transports::plain, peer);
             transports_->adopt(std::move(socket), side, peer);
         };
@@ -155,7 +156,7 @@ Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
         loop_, settings_.tls_timeout_ms, std::move(adopt),
         [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
     return [this, &room](FileDescriptor socket, const Peer& peer) {
-        if (runtime_->settings.proxies.trusts(peer.ip))
+        if (runtime_->settings.proxies.trusts_peer(peer.ip, peer.unix_socket))
             return room.enter(std::move(socket), peer, now_.steady_ms);
         refuse_proxy(peer, "it is not in trusted_proxies");
     };

@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "daemon/identity/credential_file.h"
 
@@ -66,6 +68,20 @@ Status read_all(const OpenFile& file, const std::string& path, std::string& byte
 
 bool ends_with_json_name(std::string_view path) {
     return path.ends_with(".jwks") || path.ends_with(".jwk") || path.ends_with(".json");
+}
+
+bool is_own_group(gid_t group) {
+    if (group == getegid()) return true;
+    std::vector<gid_t> groups(static_cast<size_t>(std::max(0, getgroups(0, nullptr))));
+    const int count = getgroups(static_cast<int>(groups.size()), groups.data());
+    groups.resize(static_cast<size_t>(std::max(0, count)));
+    return std::find(groups.begin(), groups.end(), group) != groups.end();
+}
+
+// The daemon's own group may read it: a volume of Kubernetes with fsGroup has no other way to hand it on.
+bool is_exposed(const struct stat& info) {
+    if ((info.st_mode & (S_IWGRP | S_IROTH | S_IWOTH)) != 0) return true;
+    return (info.st_mode & S_IRGRP) != 0 && !is_own_group(info.st_gid);
 }
 
 // Anything that could be a public key must not be taken for the secret of an HMAC: whoever has the public key
@@ -136,16 +152,16 @@ Result<KeyFile> read_key_file(const std::string& path) {
         if (auto form = refuse_other_forms(path, bytes); !form) return failure(form.error());
         if (bytes.back() == '\n') bytes.pop_back();
     }
-    const mode_t exposing = is_credential(path) ? 06 : 066;
-    return KeyFile{path, kind, (info.st_mode & exposing) != 0, SecretText(std::move(bytes))};
+    const bool exposed = is_credential(path) ? (info.st_mode & 06) != 0 : is_exposed(info);
+    return KeyFile{path, kind, exposed, SecretText(std::move(bytes))};
 }
 
 Status refuse_if_exposed(const KeyFile& file) {
     if (!file.exposed) return success();
-    return failure(
-        fmt::format("{0}: holds secret key material and is readable by group or others; run chmod 600 {0}, "
-                    "or with systemd give it by LoadCredential= and `file credential` (E017)",
-                    file.path));
+    return failure(fmt::format(
+        "{0}: holds secret key material and is open to others than its owner and the daemon's own group; run "
+        "chmod 600 {0}, or with systemd give it by LoadCredential= and `file credential` (E017)",
+        file.path));
 }
 
 }  // namespace wayleave

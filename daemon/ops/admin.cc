@@ -27,7 +27,8 @@ std::string unready(const Snapshot& snapshot) {
 OpsAnswer answer_admin(const OpsRequest& request, const Snapshot& snapshot) {
     const bool known = request.path == "/healthz" || request.path == "/readyz" || request.path == "/metrics";
     if (!known) return text(404, "there are /healthz, /readyz and /metrics\n");
-    if (request.method != "GET") return {405, std::string(text_type), "only GET\n", "Allow: GET\r\n"};
+    if (request.method != "GET")
+        return {405, std::string(text_type), "only GET and HEAD\n", "Allow: GET, HEAD\r\n"};
     if (request.path == "/metrics") {
         return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_page(snapshot)};
     }

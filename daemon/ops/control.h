@@ -17,9 +17,9 @@ namespace wayleave {
 
 struct ReloadReport {
     bool done = false;
-    std::string text;                  // diagnostics and warnings, for a person
-    std::vector<std::string> restart;  // settings that differ but wait for the next start
-    bool same = false;                 // the policy means what it did
+    std::string text;                       // diagnostics and warnings, for a person
+    std::vector<std::string> restart;       // settings that differ but wait for the next start
+    bool same = false;                      // the policy means what it did
     std::vector<std::string> changes = {};  // a line each, for a person
 };
 

@@ -1,15 +1,12 @@
 #include "daemon/ops/http_server.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
 #include "daemon/core/handshake.h"
@@ -22,11 +19,12 @@ namespace {
 constexpr size_t max_connections = 64;
 constexpr size_t max_body = 65536;
 constexpr int64_t deadline_ms = 10'000;
-constexpr int backlog = 64;
 constexpr size_t accepted_a_turn = 16;
 
-std::string to_text(const OpsAnswer& answer) {
-    return http_response(answer.status, answer.content_type, answer.body, answer.extra_headers, false);
+std::string to_text(const OpsAnswer& answer, bool head_only = false) {
+    std::string out = http_response_head(answer.status, answer.content_type, answer.body.size(),
+                                         answer.extra_headers, false);
+    return head_only ? out : out.append(answer.body);
 }
 
 std::string refusal(int status, std::string_view reason) {
@@ -97,8 +95,11 @@ class HttpServer::Connection {
             const auto& head = std::get<HttpHead>(parsed);
             if (!answers(head.authority))
                 return refusal(421, "no such host here; ask by address, or add the name to admin.hosts");
+            if (head.count("content-encoding") > 0)
+                return refusal(415, "send the body without Content-Encoding");
             if (head.chunked) return refusal(501, "send the body with Content-Length");
-            method_ = head.method;
+            head_only_ = head.method == "HEAD";
+            method_ = head_only_ ? "GET" : head.method;
             path_ = head.path;
             const uint64_t body = head.content_length.value_or(0);
             if (body > max_body)
@@ -109,11 +110,12 @@ class HttpServer::Connection {
         if (in_.size() < expected_) return {};
         asked_ = true;
         const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
-        return to_text(server_.handler_({method_, path_, body}));
+        return to_text(server_.handler_({method_, path_, body}), head_only_);
     }
 
+    // Without a name it is HTTP/1.0: a health check, and no page's browser.
     [[nodiscard]] bool answers(const Authority& host) const {
-        if (!server_.answers_host_) return true;
+        if (!server_.answers_host_ || host.name.empty()) return true;
         sockaddr_storage local{};
         socklen_t size = sizeof local;
         if (getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&local), &size) != 0) return false;
@@ -131,6 +133,7 @@ class HttpServer::Connection {
     size_t expected_ = 0;  // bytes of the whole request; 0 while its head is not complete
     size_t written_ = 0;
     bool asked_ = false;
+    bool head_only_ = false;
     IoWatcher io_;
     Timer deadline_;
 };
@@ -142,11 +145,13 @@ bool is_own_host(const Authority& host, const dsl::Address& local, const std::ve
     return host.name == "localhost" || std::find(names.begin(), names.end(), host.name) != names.end();
 }
 
-HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host)
+HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host,
+                       PeerRule serves_peer)
     : loop_(loop),
       socket_(std::move(listening)),
       handler_(std::move(handler)),
       answers_host_(std::move(answers_host)),
+      serves_peer_(std::move(serves_peer)),
       io_(loop, socket_.get(), [this](int) { accept_some(); }),
       sweeper_(loop, [this] {
           finished_.clear();
@@ -171,6 +176,12 @@ void HttpServer::accept_some() {
             if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
             break;
         }
+        if (serves_peer_ && !serves_peer_(socket.get())) {
+            const std::string answer =
+                refusal(403, "for root, the daemon's user and members of control.group alone");
+            (void)send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+            continue;
+        }
         // Who came first and has not said what he wants leaves; a monitor says it at once.
         if (connections_.size() >= max_connections) finished(**idle);
         connections_.push_back(std::make_unique<Connection>(*this, std::move(socket)));
@@ -191,68 +202,6 @@ void HttpServer::finished(Connection& connection) {
     finished_.push_back(std::move(*found));
     connections_.erase(found);
     sweeper_.after(0);
-}
-
-Result<UnixListener, ListenError> UnixListener::open(const std::string& path) {
-    const auto error = [&](int code, std::string_view remedy) {
-        std::string text = path + ": " + std::strerror(code) + "; ";
-        return failure(ListenError{code, text.append(remedy)});
-    };
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) return error(ENAMETOOLONG, "choose a shorter path");
-    std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
-    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-
-    std::error_code made;
-    const auto parent = std::filesystem::path(path).parent_path();
-    if (!parent.empty()) std::filesystem::create_directories(parent, made);
-    if (made) return error(made.value(), "its directory cannot be made; check control.socket");
-
-    struct stat info {};
-    if (lstat(path.c_str(), &info) == 0) {
-        if (!S_ISSOCK(info.st_mode))
-            return error(EEXIST, "it is no socket; remove it or choose another control.socket");
-        const FileDescriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        const int connected = connect(probe.get(), generic, sizeof address);
-        if (connected == 0 || errno == EAGAIN) {
-            return error(EADDRINUSE,
-                         "another daemon answers there; stop it or choose another control.socket");
-        }
-        if (errno != ECONNREFUSED) return error(errno, "check who owns it");
-        unlink(path.c_str());  // a dead daemon's
-    }
-    FileDescriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    // The mode that the file will have, set before there is one: at no moment can others connect.
-    if (!fd.open() || fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 ||
-        bind(fd.get(), generic, sizeof address) != 0 || listen(fd.get(), backlog) != 0) {
-        return error(errno, "check control.socket and who may write to its directory");
-    }
-    return UnixListener(path, std::move(fd));
-}
-
-UnixListener::UnixListener(std::string path, FileDescriptor socket)
-    : path_(std::move(path)), socket_(std::move(socket)) {
-    struct stat info {};
-    if (lstat(path_.c_str(), &info) != 0) return;
-    device_ = info.st_dev;
-    inode_ = info.st_ino;
-}
-
-UnixListener::UnixListener(UnixListener&& other) noexcept
-    : path_(std::exchange(other.path_, {})),
-      device_(other.device_),
-      inode_(other.inode_),
-      socket_(std::move(other.socket_)) {}
-
-bool UnixListener::stands() const {
-    struct stat info {};
-    return lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
-}
-
-// What another has put there is not ours to remove.
-UnixListener::~UnixListener() {
-    if (!path_.empty() && stands()) unlink(path_.c_str());
 }
 
 }  // namespace wayleave

@@ -36,8 +36,12 @@ class HttpServer {
     // Whether a request for this host is answered, at a connection to this address of the machine.
     using HostRule = std::function<bool(const Authority& host, const dsl::Address& local)>;
 
-    // Without a rule every host is: a Unix socket has none.
-    HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host = {});
+    // Whether whoever is at the other end of this socket is served.
+    using PeerRule = std::function<bool(int socket)>;
+
+    // Without rules all are: a Unix socket has no host, and an address no user.
+    HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host = {},
+               PeerRule serves_peer = {});
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
@@ -53,6 +57,7 @@ class HttpServer {
     FileDescriptor socket_;
     Handler handler_;
     HostRule answers_host_;
+    PeerRule serves_peer_;
     std::list<std::unique_ptr<Connection>> connections_;
     std::vector<std::unique_ptr<Connection>> finished_;  // freed outside of their own callbacks
     IoWatcher io_;
@@ -64,28 +69,5 @@ class HttpServer {
 // to; it cannot make a browser send another name than its own.
 [[nodiscard]] bool is_own_host(const Authority& host, const dsl::Address& local,
                                const std::vector<std::string>& names);
-
-// A listening Unix socket that removes its file when it goes.
-class UnixListener {
-  public:
-    // Makes the directory if it is missing. The file is the owner's alone (0600). A file that a dead daemon
-    // left behind is replaced; where one answers, this is an error, with errno in `code`.
-    [[nodiscard]] static Result<UnixListener, ListenError> open(const std::string& path);
-    UnixListener(UnixListener&& other) noexcept;
-    UnixListener& operator=(UnixListener&&) = delete;
-    ~UnixListener();
-
-    [[nodiscard]] FileDescriptor take_socket() { return std::move(socket_); }
-    // Whether its file is still there, and still its own.
-    [[nodiscard]] bool stands() const;
-
-  private:
-    UnixListener(std::string path, FileDescriptor socket);
-
-    std::string path_;
-    uint64_t device_ = 0;
-    uint64_t inode_ = 0;
-    FileDescriptor socket_;
-};
 
 }  // namespace wayleave

@@ -226,6 +226,7 @@ Result<std::string> read_list(const std::string& path) {
 
 GatewaySettings gateway_settings(const Settings& settings) {
     ProxyTrust proxies{settings.trusted_proxies, ForwardedHeader::none};
+    proxies.unix_sockets = std::erase(proxies.networks, dsl::Net{{}, 128}) > 0;
     if (settings.forwarded == "x-forwarded-for") proxies.header = ForwardedHeader::x_forwarded_for;
     if (settings.forwarded == "forwarded") proxies.header = ForwardedHeader::forwarded;
     return {.proxies = std::move(proxies),

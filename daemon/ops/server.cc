@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <list>
 #include <optional>
 #include <thread>
@@ -42,6 +43,7 @@
 #include "daemon/ops/report_event.h"
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/snapshot.h"
+#include "daemon/ops/unix_listener.h"
 #include "dsl/canonical.h"
 #include "dsl/difference.h"
 #include "dsl/policy.h"
@@ -70,6 +72,7 @@ int exit_code_of(const ListenError& error) {
         case EACCES:
         case EPERM: return EX_NOPERM;
         case ENOENT:
+        case EINVAL:  // a group that there is not
         case EEXIST:
         case ENAMETOOLONG: return EX_CONFIG;
         default: return EX_OSERR;
@@ -131,8 +134,12 @@ class Server::Impl {
     Result<Nothing, StartError> open_broker();
     Result<Nothing, StartError> open_workers();
     Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
+    Result<Nothing, StartError> open_unix(const ListenerSettings& listener,
+                                          std::vector<std::vector<WorkerListener>>& of_workers);
     Result<Nothing, StartError> open_control();
+    [[nodiscard]] Result<UnixListener, ListenError> open_control_file() const;
     void serve_control(UnixListener listener);
+    [[nodiscard]] ControlActions control_actions();
     void keep_control();
     void tell_of_certificates();
     Result<Nothing, StartError> open_admin();
@@ -186,6 +193,7 @@ class Server::Impl {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Pulse> pulses_;
     std::vector<std::string> listeners_;  // as they are bound
+    std::list<UnixListener> unix_files_;
 
     Loop loop_;
     std::optional<UnixListener> control_file_;
@@ -225,34 +233,46 @@ Result<Nothing, StartError> Server::Impl::open() {
 
 Result<Nothing, StartError> Server::Impl::open_control() {
     if (settings_.control_socket.empty()) return Nothing{};
-    auto listener = UnixListener::open(settings_.control_socket);
+    auto listener = open_control_file();
     if (!listener) return refuse(listener.error());
     serve_control(std::move(*listener));
     return Nothing{};
 }
 
+Result<UnixListener, ListenError> Server::Impl::open_control_file() const {
+    UnixListener::Options options;
+    options.group = started_.control_group;
+    if (!options.group.empty()) options.mode = 0660;
+    return UnixListener::open(started_.control_socket, options);
+}
+
 void Server::Impl::serve_control(UnixListener listener) {
     control_.reset();
     control_file_.emplace(std::move(listener));
-    control_.emplace(loop_, control_file_->take_socket(), [this](const OpsRequest& request) {
-        return answer_control(
-            request,
-            {[this] { return reload(); }, [this] { return forecast(); }, [this] { return snapshot(); },
-             [this] { return sessions_json(workers_); },
-             [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
-             [this] { return bans_.list(read_clocks().steady_ms); },
-             [this](const std::string& name) { return lift_ban(name); },
-             [this](std::string_view json) { return publish(json); },
-             [this](std::string_view json) {
-                 return desk_->progress(json, *runtime_->policy, read_clocks());
-             }});
-    });
+    const auto group = started_.control_group.empty() ? std::nullopt : group_number(started_.control_group);
+    control_.emplace(
+        loop_, control_file_->take_socket(),
+        [this](const OpsRequest& request) { return answer_control(request, control_actions()); },
+        HttpServer::HostRule(), [group](int socket) { return is_peer_of(socket, group); });
+}
+
+ControlActions Server::Impl::control_actions() {
+    return {
+        [this] { return reload(); },
+        [this] { return forecast(); },
+        [this] { return snapshot(); },
+        [this] { return sessions_json(workers_); },
+        [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
+        [this] { return bans_.list(read_clocks().steady_ms); },
+        [this](const std::string& name) { return lift_ban(name); },
+        [this](std::string_view json) { return publish(json); },
+        [this](std::string_view json) { return desk_->progress(json, *runtime_->policy, read_clocks()); }};
 }
 
 // Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask it.
 void Server::Impl::keep_control() {
     if (!control_file_ || control_file_->stands()) return;
-    auto listener = UnixListener::open(settings_.control_socket);
+    auto listener = open_control_file();
     if (listener) {
         log_event(Level::warn, "control-remade", "the control socket was removed, and is made anew",
                   {{"path", settings_.control_socket}});
@@ -296,15 +316,21 @@ Result<Nothing, StartError> Server::Impl::open_admin() {
 Result<Nothing, StartError> Server::Impl::open_listeners(
     std::vector<std::vector<WorkerListener>>& of_workers) {
     for (const ListenerSettings& listener : settings_.listeners) {  // before any of ours is bound
-        if (auto unused = check_unused(listen_address(listener.address)); !unused)
+        if (!listener.unix_path().empty()) continue;
+        if (auto unused = check_unused(listen_address(listener.address), listener.ipv6only); !unused)
             return refuse(unused.error());
     }
     for (size_t i = 0; i < settings_.listeners.size(); ++i) {
         const ListenerSettings& listener = settings_.listeners[i];
+        if (!listener.unix_path().empty()) {
+            if (auto opened = open_unix(listener, of_workers); !opened) return opened;
+            continue;
+        }
         ListenAddress address = listen_address(listener.address);
         const bool tls = !listener.certificate.empty();
         for (auto& listeners : of_workers) {
-            auto socket = listen_on(address, {.send_buffer = settings_.send_buffer, .share = true});
+            auto socket = listen_on(
+                address, {.send_buffer = settings_.send_buffer, .v6_only = listener.ipv6only, .share = true});
             if (!socket) return refuse(socket.error());
             address.port = port_of(*socket);
             listeners.push_back({std::move(*socket),
@@ -314,6 +340,26 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
         }
         listeners_.push_back((tls ? "https://" : "http://") + address.text());
     }
+    return Nothing{};
+}
+
+// All workers accept at one socket: there is no SO_REUSEPORT for these.
+Result<Nothing, StartError> Server::Impl::open_unix(const ListenerSettings& listener,
+                                                    std::vector<std::vector<WorkerListener>>& of_workers) {
+    constexpr int backlog = 4096;
+    const std::string mode = listener.mode.empty() ? "0660" : listener.mode;
+    auto opened = UnixListener::open(
+        listener.unix_path(),
+        {"listen[].address", static_cast<unsigned>(std::stoul(mode, nullptr, 8)), listener.group, backlog});
+    if (!opened) return refuse(opened.error());
+    unix_files_.push_back(std::move(*opened));
+    for (auto& listeners : of_workers) {
+        FileDescriptor socket = unix_files_.back().share_socket();
+        if (!socket.open()) return refuse(EX_OSERR, listener.address + ": " + std::strerror(errno));
+        listeners.push_back({std::move(socket), false, listener.proxy_protocol, {}});
+    }
+    (void)unix_files_.back().take_socket();  // those of the workers are left, so that it ends with them
+    listeners_.push_back(listener.address);
     return Nothing{};
 }
 

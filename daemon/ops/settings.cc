@@ -32,6 +32,8 @@ namespace wayleave {
 namespace {
 
 constexpr size_t max_file_bytes = 1024 * 1024;
+constexpr size_t longest_unix_path = 107;  // sun_path less its NUL
+constexpr dsl::Net unix_peers{{}, 128};
 
 std::string_view type_name(const toml::node& node) {
     switch (node.type()) {
@@ -59,6 +61,7 @@ std::string_view expected_name(SettingType type) {
         case SettingType::boolean: return "true or false";
         case SettingType::share: return "a number from 0 to 1";
         case SettingType::nets: return "an array of strings such as \"10.0.0.0/8\"";
+        case SettingType::mode: return "a string such as \"0660\"";
         case SettingType::hosts: return "an array of strings such as \"metrics.example.com\"";
         default: return "a string";
     }
@@ -266,12 +269,24 @@ class Reader {
         if (listener.certificate.empty() != listener.key.empty()) {
             tls_needs_both(at);
         }
+        check_kind(listener, at);
         if (listener.certificate.empty() && !listener.client_ca.empty())
             error(at, "client_ca asks for certificates, and this listener has no TLS; set tls");
         if (listener.client_ca.empty() && !listener.client_certificate.empty())
             error(at, "client_certificate needs client_ca, the authorities that are accepted; set it");
         if (!listener.client_ca.empty() && listener.client_certificate.empty())
             listener.client_certificate = "optional";
+    }
+
+    // What concerns one kind of address alone.
+    void check_kind(const ListenerSettings& listener, toml::source_position at) {
+        const bool is_unix = !listener.unix_path().empty();
+        if (is_unix && !listener.certificate.empty())
+            error(at, "a Unix socket carries no TLS; remove tls, the proxy at its other end speaks it");
+        if (!is_unix && (!listener.mode.empty() || !listener.group.empty()))
+            error(at, "mode and group are of a Unix socket; write address = \"unix:PATH\", or remove them");
+        if (!listener.ipv6only && !listener.address.starts_with('['))
+            error(at, "ipv6only is of an IPv6 address; write address = \"[::]:8080\", or remove it");
     }
 
     void check_listeners(const toml::table& document) {
@@ -287,8 +302,9 @@ class Reader {
         if (row.type == SettingType::boolean || row.type == SettingType::share)
             return read_number(row, node, listener);
         if (row.type == SettingType::nets) {
-            return read_list<dsl::Net>(row, node, "network; write \"10.0.0.0/8\" or an address", net_of,
-                                       [](const dsl::Net& net) { return net.text(); });
+            return read_list<dsl::Net>(
+                row, node, "network; write \"10.0.0.0/8\", an address, or \"unix\"", net_of,
+                [](const dsl::Net& net) { return net == unix_peers ? "unix" : net.text(); });
         }
         if (row.type == SettingType::hosts) {
             return read_list<std::string>(row, node, "host; write its name without a scheme or port", host_of,
@@ -339,6 +355,7 @@ class Reader {
     }
 
     static std::optional<dsl::Net> net_of(const std::string& text) {
+        if (text == "unix") return unix_peers;
         if (const auto address = dsl::parse_address(text)) return dsl::Net{*address, 128};
         const auto net = dsl::parse_net(text);
         return net && net->text() == text ? net : std::nullopt;  // host bits would be a slip
@@ -381,6 +398,8 @@ class Reader {
             case SettingType::time: return store_time(row, text, line);
             case SettingType::word: return store_word(row, text, line, listener);
             case SettingType::address: return store_address(row, text, listener, line);
+            case SettingType::mode: return store_mode(row, text, listener, line);
+            case SettingType::group: return put(row, text, toml_string(text), listener, line);
             default: return store_path(row, text, listener, line);
         }
     }
@@ -440,6 +459,7 @@ class Reader {
 
     std::string store_address(const SettingRow& row, const std::string& text, ListenerSettings* listener,
                               size_t line) {
+        if (listener != nullptr && text.starts_with("unix:")) return store_unix(row, text, listener, line);
         const auto address = parse_socket_address(text);
         if (!address) {
             return fmt::format(
@@ -448,6 +468,26 @@ class Reader {
                 row.name);
         }
         return put(row, address->text(), toml_string(text), listener, line);
+    }
+
+    std::string store_unix(const SettingRow& row, const std::string& text, ListenerSettings* listener,
+                           size_t line) {
+        const std::string path = (directory_ / text.substr(5)).lexically_normal().string();
+        if (text.size() == 5 || path.ends_with('/'))
+            return fmt::format("`{}` names no file; write \"unix:/run/wayleave/ws.sock\"", row.name);
+        if (path.size() > longest_unix_path)
+            return fmt::format("`{}` is a path of {} bytes; at most {} are possible, choose a shorter one",
+                               row.name, path.size(), longest_unix_path);
+        return put(row, "unix:" + path, toml_string("unix:" + path), listener, line);
+    }
+
+    std::string store_mode(const SettingRow& row, const std::string& text, ListenerSettings* listener,
+                           size_t line) {
+        const bool octal = text.size() >= 3 && text.size() <= 4 &&
+                           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '7'; });
+        if (!octal || (text.size() == 4 && text[0] != '0'))
+            return fmt::format("`{}` is no mode of a file; write it like \"0660\"", row.name);
+        return put(row, text, toml_string(text), listener, line);
     }
 
     std::string store_path(const SettingRow& row, const std::string& text, ListenerSettings* listener,

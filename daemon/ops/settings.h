@@ -15,14 +15,21 @@
 namespace wayleave {
 
 struct ListenerSettings {
-    std::string address;      // "127.0.0.1:8080", "[::1]:8080"
+    std::string address;      // "127.0.0.1:8080", "[::1]:8080", "unix:/run/ws.sock"
     std::string certificate;  // PEM file; empty: no TLS. Both or neither
     std::string key;
     std::vector<TlsFiles> more_certificates = {};  // chosen by the name that the client asks for
     std::string client_ca = {};                    // PEM file; empty: clients are asked for no certificate
     std::string client_certificate = {};           // "optional" or "required"; empty without client_ca
     bool proxy_protocol = false;                   // clients are named in a header before their first byte
+    bool ipv6only = true;
+    std::string mode = {};   // of a Unix socket's file, in octal digits; empty: 0660
+    std::string group = {};  // of it, by name or number; empty: the daemon's own
 
+    // The path of a Unix socket; empty: it is none.
+    [[nodiscard]] std::string unix_path() const {
+        return address.starts_with("unix:") ? address.substr(5) : "";
+    }
     bool operator==(const ListenerSettings&) const = default;
 };
 
@@ -39,8 +46,8 @@ struct Settings {
     std::vector<ListenerSettings> listeners;  // at least one
     size_t workers = 0;                       // threads, at least one
     size_t max_connections = 0;               // 0: derive it from RLIMIT_NOFILE
-    std::vector<dsl::Net> trusted_proxies;
-    std::string forwarded;  // "none", "x-forwarded-for", "forwarded"
+    std::vector<dsl::Net> trusted_proxies;    // ::/128: the peers of Unix sockets
+    std::string forwarded;                    // "none", "x-forwarded-for", "forwarded"
     std::string policy_directory;
     bool require_tests = false;
     std::string shadow_directory;  // empty: none
@@ -58,6 +65,7 @@ struct Settings {
     bool log_connections = true;
     size_t log_rate = 0;                   // lines a second
     std::string control_socket;            // empty: none
+    std::string control_group;             // by name or number; empty: root and the daemon's user alone
     std::string admin_address;             // empty: none
     std::vector<std::string> admin_hosts;  // as Authority::name
     std::string static_directory;          // empty: none

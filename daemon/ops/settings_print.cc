@@ -37,7 +37,8 @@ bool differs(const SettingRow& row, const Settings& old, const Settings& now) {
 // What a reload cannot change. Certificates can.
 bool same_sockets(const std::vector<ListenerSettings>& old, const std::vector<ListenerSettings>& now) {
     return std::equal(old.begin(), old.end(), now.begin(), now.end(), [](const auto& a, const auto& b) {
-        return a.address == b.address && a.proxy_protocol == b.proxy_protocol &&
+        return a.address == b.address && a.proxy_protocol == b.proxy_protocol && a.mode == b.mode &&
+               a.group == b.group && a.ipv6only == b.ipv6only &&
                a.certificate.empty() == b.certificate.empty();
     });
 }

@@ -25,6 +25,8 @@ enum class SettingType {
     share,    // a number from 0 to 1
     nets,     // an array of strings such as "10.0.0.0/8"
     hosts,    // an array of strings such as "metrics.example.com"
+    mode,     // of a file: "0660"
+    group,    // of a file: a name or number
 };
 
 // The member a row is stored in; what it points to is the type of the value.

@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -56,11 +58,20 @@ bool parse_v4(const std::string& host, SocketAddress& address) {
     return true;
 }
 
+// RFC 4007 11: the name of an interface, or its number.
+bool is_zone(std::string_view zone) {
+    return !zone.empty() && zone.size() < IF_NAMESIZE &&
+           std::all_of(zone.begin(), zone.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '/'; });
+}
+
 bool parse_v6(const std::string& host, SocketAddress& address) {
     in6_addr raw{};
     std::array<char, INET6_ADDRSTRLEN> text{};
-    if (inet_pton(AF_INET6, host.c_str(), &raw) != 1) return false;
-    address.host = inet_ntop(AF_INET6, &raw, text.data(), text.size());
+    const size_t percent = std::min(host.find('%'), host.size());
+    if (inet_pton(AF_INET6, host.substr(0, percent).c_str(), &raw) != 1) return false;
+    const std::string zone = host.substr(percent);
+    if (!zone.empty() && (!IN6_IS_ADDR_LINKLOCAL(&raw) || !is_zone(zone.substr(1)))) return false;
+    address.host = inet_ntop(AF_INET6, &raw, text.data(), text.size()) + zone;
     const bool mapped_loopback = IN6_IS_ADDR_V4MAPPED(&raw) && raw.s6_addr[12] == 127;
     address.loopback = IN6_IS_ADDR_LOOPBACK(&raw) || mapped_loopback;
     return true;

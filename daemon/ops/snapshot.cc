@@ -134,6 +134,9 @@ void add_door(Families& families, const Snapshot& snapshot) {
     families.counter("wayleave_shed_total", "Readers that were closed to free memory.", totals.shed);
     families.counter("wayleave_tls_failures_total", "Connections that ended before TLS was agreed.",
                      totals.tls_failed);
+    families.counter("wayleave_unknown_clients_total",
+                     "Requests of which a trusted proxy did not say from whom they are.",
+                     totals.unknown_clients);
     families.counter(
         "wayleave_proxy_refused_total",
         "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
@@ -398,6 +401,7 @@ void Totals::add(const Counters& counters) {
     accepted += counters.accepted.get();
     accept_failures += counters.accept_failures.get();
     accept_refused += counters.accept_refused.get();
+    unknown_clients += counters.unknown_clients.get();
     proxy_refused += counters.proxy_refused.get();
     tls_failed += counters.tls_failed.get();
     for (size_t i = 0; i < refused.size(); ++i) refused[i] += counters.refused[i].get();

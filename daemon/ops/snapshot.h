@@ -58,6 +58,7 @@ struct Totals {
     uint64_t accepted = 0;
     uint64_t accept_failures = 0;
     uint64_t accept_refused = 0;
+    uint64_t unknown_clients = 0;
     uint64_t proxy_refused = 0;
     uint64_t tls_failed = 0;
     std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};

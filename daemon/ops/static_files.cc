@@ -2,12 +2,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
+#include <ctime>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "daemon/edge/socket.h"
@@ -23,6 +28,42 @@ struct CloseDirectory {
     void operator()(DIR* directory) const noexcept { closedir(directory); }
 };
 
+// RFC 9110 8.8.3. Of what the file holds, so that it is the same on every server.
+std::string etag_of(std::string_view text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("OpenSSL offers no SHA-256");
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out = "\"";
+    for (size_t i = 0; i < 16; ++i) {
+        out += digits[digest[i] >> 4U];
+        out += digits[digest[i] & 15U];
+    }
+    return out + '"';
+}
+
+// RFC 9110 5.6.7.
+std::string http_date(std::time_t time) {
+    std::tm parts{};
+    std::array<char, 64> text{};
+    gmtime_r(&time, &parts);
+    return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+// Where an open file stands, whatever links led to it. Empty: nowhere any more, or nobody can say.
+std::string place_of(int fd) {
+    std::array<char, PATH_MAX> place{};
+    const ssize_t size =
+        readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), place.data(), place.size());
+    return size > 0 && place[0] == '/' ? std::string(place.data(), static_cast<size_t>(size)) : "";
+}
+
+bool is_within(std::string_view place, std::string_view directory) {
+    if (directory == "/") directory = "";
+    return place.starts_with(directory) && place.substr(directory.size()).starts_with('/');
+}
+
 class Reader {
   public:
     explicit Reader(std::string root) : root_(std::move(root)) {}
@@ -33,11 +74,13 @@ class Reader {
         const std::unique_ptr<DIR, CloseDirectory> directory(opened.open() ? fdopendir(fd) : nullptr);
         if (!directory) return problem(prefix, std::strerror(errno), "check the path and who may read it");
         (void)opened.release();  // the stream closes it
+        const std::string place = place_of(fd);
+        if (root_place_.empty()) root_place_ = place;
         if (depth > max_depth) return problem(prefix, "is nested too deep", "at most 16 levels are read");
         while (const dirent* entry = readdir(directory.get())) {  // NOLINT: the stream is ours alone
             const std::string name(static_cast<const char*>(entry->d_name));
             if (name.front() == '.') continue;
-            if (auto read = read_entry(fd, name, prefix, depth); !read) return read;
+            if (auto read = read_entry({fd, name, prefix, place, depth}); !read) return read;
         }
         return success();
     }
@@ -45,29 +88,62 @@ class Reader {
     StaticFiles take() { return std::move(files_); }
 
   private:
-    Status read_entry(int fd, const std::string& name, const std::string& prefix, int depth) {
+    struct Entry {
+        int directory;
+        const std::string& name;
+        const std::string& prefix;
+        const std::string& place;  // of the directory
+        int depth;
+    };
+
+    Status read_entry(const Entry& entry) {
         struct stat info {};
-        if (fstatat(fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+        if (fstatat(entry.directory, entry.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
             return success();  // removed meanwhile
+        if (S_ISLNK(info.st_mode)) return follow(entry);
         if (S_ISDIR(info.st_mode)) {
-            const std::string path = prefix + name + "/";
             constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-            return read_directory(FileDescriptor(openat(fd, name.c_str(), flags)), path, depth + 1);
+            return read_directory(FileDescriptor(openat(entry.directory, entry.name.c_str(), flags)),
+                                  entry.prefix + entry.name + "/", entry.depth + 1);
         }
         if (!S_ISREG(info.st_mode)) return success();
-        auto text = read_whole_file_at(fd, name, max_static_bytes - bytes_);
+        const size_t room = max_static_bytes - bytes_;
+        return add(entry, info, read_whole_file_at(entry.directory, entry.name, room));
+    }
+
+    // What is looked at is what was opened, whoever changes links meanwhile. A link to a directory around it
+    // would never end.
+    Status follow(const Entry& entry) {
+        const FileDescriptor target(openat(entry.directory, entry.name.c_str(), O_PATH | O_CLOEXEC));
+        struct stat info {};
+        if (!target.open() || fstat(target.get(), &info) != 0) return success();  // it leads nowhere
+        const std::string place = place_of(target.get());
+        if (!is_within(place, root_place_) || is_within(entry.place + "/", place)) return success();
+        if (S_ISDIR(info.st_mode)) {
+            constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+            return read_directory(FileDescriptor(openat(target.get(), ".", flags)),
+                                  entry.prefix + entry.name + "/", entry.depth + 1);
+        }
+        if (!S_ISREG(info.st_mode)) return success();
+        const std::string path = "/proc/self/fd/" + std::to_string(target.get());
+        return add(entry, info, read_whole_file(path, max_static_bytes - bytes_));
+    }
+
+    Status add(const Entry& entry, const struct stat& info, Result<std::string> text) {
         if (!text && static_cast<uint64_t>(info.st_size) > max_static_bytes - bytes_) {
             return problem("/", "holds more than 16 MiB", "serve large files by a web server");
         }
-        if (!text) return problem(prefix + name, text.error(), "check who may read it");
+        if (!text) return problem(entry.prefix + entry.name, text.error(), "check who may read it");
         if (files_.size() >= max_static_files) {
             return problem("/", "holds more than 1000 files", "serve them by a web server");
         }
         bytes_ += text->size();
-        const StaticFile file{std::string(content_type_of(name)),
-                              std::make_shared<const std::string>(std::move(*text))};
-        if (prefix == "/" && name == "index.html") files_.emplace("/", file);
-        files_.emplace(prefix + name, file);
+        const std::string etag = etag_of(*text);
+        const StaticFile file{std::string(content_type_of(entry.name)),
+                              std::make_shared<const std::string>(std::move(*text)), etag,
+                              http_date(info.st_mtim.tv_sec)};
+        if (entry.prefix == "/" && entry.name == "index.html") files_.emplace("/", file);
+        files_.emplace(entry.prefix + entry.name, file);
         return success();
     }
 
@@ -78,6 +154,7 @@ class Reader {
     }
 
     std::string root_;
+    std::string root_place_;
     StaticFiles files_;
     size_t bytes_ = 0;
 };

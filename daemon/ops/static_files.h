@@ -18,7 +18,8 @@ constexpr size_t max_static_files = 1000;
 using StaticFiles = std::map<std::string, StaticFile, std::less<>>;
 
 // By the path of the address: DIRECTORY/js/chat.js is "/js/chat.js", DIRECTORY/index.html also "/". Hidden
-// files, symbolic links and whatever is no regular file are left out. Error: "PATH: what is wrong; remedy".
+// files, symbolic links out of the directory and whatever is no regular file are left out; a link within it
+// is what it leads to, be that hidden, as in the volumes of Kubernetes. Error: "PATH: what is wrong; remedy".
 [[nodiscard]] Result<StaticFiles> load_static_files(const std::string& directory);
 
 // By the name's ending.

@@ -221,8 +221,8 @@ async def test_server():
         daemon.wait_log("event=control-remade")
         assert publish("mail/ann", '{"n": 1}').returncode == 0
         for wrong, words in (
-                (publish("mail//ann", "{}"), "`channel` has an empty segment"),
-                (publish("$canary", "{}"), "`channel` holds `$`"),
+                (publish("mail//ann", "{}"), "a segment of it is empty"),
+                (publish("$canary", "{}"), "character 1 is `$`"),
                 (publish("cursor/1", "{}"), "this channel needs `key`"),
                 (publish("mail/ann", "[1]"), "no JSON object"),
                 (publish("mail/ann", '{"$": 1}'), "begin with `$`"),

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -89,6 +90,17 @@ def test_small_limit_on_open_files():
             raw.close()
         wait_until(lambda: daemon.metric("wayleave_sockets") == 0, "no socket")
         assert serves(daemon)
+
+
+def test_a_limit_on_open_files_that_carries_no_daemon():
+    for nofile in (16, 24, 40):
+        daemon = Daemon(POLICY, nofile=nofile)
+        daemon.start(wait=False)
+        daemon.check_end(78)
+        assert re.search(f"the limit on open files is {nofile}, and 2 workers need [0-9]+ at least", daemon.log()), daemon.log()
+    needed = int(re.search("need ([0-9]+) at least", daemon.log()).group(1))
+    with Daemon(POLICY, nofile=needed) as daemon:
+        assert serves(daemon) and daemon.reload().returncode == 0 and daemon.admin("/healthz")[0] == 200
 
 
 def test_descriptors_run_out():

@@ -3,6 +3,8 @@
 import asyncio
 import http.client
 import json
+import os
+import re
 import socket
 import time
 
@@ -92,7 +94,7 @@ async def test_a_ban_is_for_all_workers_survives_a_reload_and_is_lifted():
 
         wrong = command(daemon, "lift", "ip 127.0.0.9")
         assert wrong.returncode == 65 and "wayleave bans" in wrong.stderr, wrong
-        assert run("bans", "lift", ban["id"], "--config", daemon.config).stdout == "1 lifted\n"
+        assert run("bans", "lift", "127.0.0.1", "--config", daemon.config).stdout == "1 lifted\n"
         assert handshake(daemon, token=daemon.token("u1"))[0].status == 101
         assert bans(daemon) == []
         await other.close()
@@ -197,6 +199,9 @@ def test_trusted_proxies_say_who_is_behind_them():
         daemon.wait_log("ip=198.51.100.1 route=inside action=connect")  # the log names the client, not the proxy
         assert raw_status(daemon, b"GET /inside HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n") == 426
         daemon.wait_log("this address speaks WebSocket event=request-refused ip=203.0.113.9 action=request target=/inside")
+        assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7, unknown\r\n")) == 403
+        daemon.wait_log("event=client-unknown")
+        assert daemon.metric("wayleave_unknown_clients_total") == 1
         daemon.edit("wayleave.toml", "trusted_proxies", 'forwarded = "forwarded"\ntrusted_proxies')
         assert daemon.reload().returncode == 0
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")) == 403
@@ -211,6 +216,47 @@ V2 = b"\r\n\r\n\0\r\nQUIT\n"
 V2_V4 = b"\x21\x11\x00\x0c" + bytes([203, 0, 113, 7, 10, 0, 0, 1, 1, 2, 3, 4])
 
 
+def test_a_unix_socket_as_listener():
+    def ask(daemon, data):
+        raw = socket.socket(socket.AF_UNIX)
+        raw.settimeout(PATIENCE)
+        raw.connect(daemon.path("run/ws.sock"))
+        raw.sendall(data)
+        answer = raw.recv(4096)
+        raw.close()
+        return int(answer.split(b" ")[1])
+
+    more = '[[listen]]\naddress = "unix:run/ws.sock"\nmode = "0600"\n'
+    inside = upgrade("/inside", "X-Forwarded-For: 203.0.113.7\r\n")
+    with Daemon(PROXIED, top='trusted_proxies = ["unix"]', more=more) as daemon:
+        path = daemon.path("run/ws.sock")
+        assert os.stat(path).st_mode & 0o7777 == 0o600
+        daemon.wait_log("listening on unix:" + path)
+        for _ in range(8):
+            assert ask(daemon, inside) == 101
+        assert ask(daemon, upgrade("/inside")) == 403, "its peers have no address"
+        assert raw_status(daemon, inside) == 403, "TCP is not trusted with it"
+        # A second daemon does not take it away.
+        daemon.write("second.toml", re.sub("127.0.0.1:[0-9]+|control.sock", lambda m: "127.0.0.1:0" if ":" in m.group() else
+                                           "second.sock", daemon.read("wayleave.toml")))
+        second = run("serve", "--config", daemon.path("second.toml"))
+        assert second.returncode == 69 and "another daemon answers there" in second.stderr, second.stderr
+        assert ask(daemon, inside) == 101
+    with Daemon(PROXIED, more=more) as daemon:
+        assert ask(daemon, inside) == 403, "nobody trusts it"
+        daemon.process.kill()
+        daemon.process.wait()
+        assert os.path.exists(daemon.path("run/ws.sock"))
+        daemon.start()  # a file that nobody answers at is replaced
+        assert ask(daemon, inside) == 403
+        daemon.stop()
+        assert not os.path.exists(daemon.path("run/ws.sock"))
+        daemon.write("wayleave.toml", daemon.read("wayleave.toml").replace('mode = "0600"', 'group = "no-such-group"'))
+        daemon.start(wait=False)
+        daemon.check_end(78)
+        assert "there is no group no-such-group" in daemon.log()
+
+
 def test_the_proxy_protocol():
     with Daemon(PROXIED, top='trusted_proxies = ["127.0.0.1"]', tls="proxy_protocol = true", workers=1,
                 limits='handshake_timeout = "1s"') as daemon:
@@ -219,7 +265,7 @@ def test_the_proxy_protocol():
         assert raw_status(daemon, inside, first) == 101
         assert raw_status(daemon, inside, V2 + V2_V4) == 101
         assert raw_status(daemon, inside, first.replace(b"203", b"198")) == 403
-        assert raw_status(daemon, inside, b"PROXY UNKNOWN\r\n") == 403  # the proxy's own address
+        assert raw_status(daemon, inside, b"PROXY UNKNOWN\r\n") == 403  # nobody's address
         assert raw_status(daemon, inside, [first[:20], first[20:]], 0.2) == 101
         before = daemon.cpu_seconds()
         assert raw_status(daemon, inside, [first[i:i + 3] for i in range(0, len(first), 3)], 0.03) == 101

@@ -29,7 +29,7 @@ MALFORMED = {
     "two keys": (400, head("/ws", "Sec-WebSocket-Key: " + KEY)),
     "POST": (405, head(line="POST /ws HTTP/1.1")),
     "get": (405, head(line="get /ws HTTP/1.1")),
-    "HTTP/1.0": (505, head(line="GET /ws HTTP/1.0")),
+    "HTTP/1.0": (426, head(line="GET /ws HTTP/1.0")),
     "HTTP/2.0": (505, head(line="GET /ws HTTP/2.0")),
     "FOO/1.1": (400, head(line="GET /ws FOO/1.1")),
     "no version": (400, head(line="GET /ws")),
@@ -46,19 +46,17 @@ MALFORMED = {
     "NUL in a value": (400, head("/ws", "X-A: a\0b")),
     "control byte in a value": (400, head("/ws", "X-A: a\x01b")),
     "Content-Length": (400, head("/ws", "Content-Length: 5")),
-    "Content-Length: 0": (400, head("/ws", "Content-Length: 0")),
     "Content-Length twice": (400, head("/ws", "Content-Length: 0", "Content-Length: 5")),
     "Content-Length -1": (400, head("/ws", "Content-Length: -1")),
     "Transfer-Encoding": (501, head("/ws", "Transfer-Encoding: chunked")),
     "both": (400, head("/ws", "Transfer-Encoding: chunked", "Content-Length: 5")),
-    "h2c": (400, head("/ws", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", drop=["Upgrade"])),
-    "h2c beside websocket": (400, head("/ws", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")),
+    "h2c": (426, head("/ws", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", drop=["Upgrade"])),
     "HTTP/2 preface": (0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     "two hosts": (400, head("/ws", "Host: evil")),
     "no host": (400, head(drop=["Host"])),
     "host with a user": (400, head("/ws", "Host: a@b", drop=["Host"])),
     "two origins": (400, head("/ws", "Origin: https://a", "Origin: https://b")),
-    "upgrade to something": (400, head("/ws", "Upgrade: something", drop=["Upgrade"])),
+    "upgrade to something": (426, head("/ws", "Upgrade: something", drop=["Upgrade"])),
     "Connection without Upgrade": (400, head("/ws", "Connection: keep-alive", drop=["Connection"])),
     "NUL in the path": (400, head("/%00secret")),
     "raw NUL in the target": (400, head("/\0secret")),
@@ -84,7 +82,7 @@ MALFORMED = {
     "a subprotocol twice": (400, head("/ws", "Sec-WebSocket-Protocol: a, a")),
     "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100),
     "binary": (400, b"\0\1\2\3\4\5\6\7"),
-    "empty lines": (400, b"\r\n\r\n"),
+    "empty lines": (400, b"\r\n" * 9),
 }
 
 
@@ -105,6 +103,10 @@ def test_malformed_heads():
                 raw.close()
         assert not wrong, "\n".join(wrong)
         Raw(daemon.port).upgrade()
+        # What clients send, and is no mistake.
+        Raw(daemon.port).upgrade("/ws", "Content-Length: 0")
+        Raw(daemon.port).upgrade("/ws", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+        assert Raw(daemon.port).send(b"\r\n\r\n" + head()).read_head()[0] == 101
         # A header name that is a prefix of a known one is not special.
         for name in ("X", "Cook", "X-A", "X-Real", "Up", "Sec-WebSocket"):
             Raw(daemon.port).upgrade("/ws", f"{name}: a")
@@ -182,6 +184,29 @@ def test_files():
         assert answer.getheader("Upgrade") == "websocket", answer.getheaders()
 
 
+def test_files_to_old_proxies_and_to_caches():
+    with Daemon(POLICY, static=FILES) as daemon:
+        raw = Raw(daemon.port).send(b"GET /app.js HTTP/1.0\r\n\r\n")
+        status, fields, body = raw.read_answer()
+        assert (status, body, fields["connection"]) == (200, b"let a = 1;", "close") and raw.ended(), fields
+        raw = Raw(daemon.port)
+        for _ in range(2):
+            assert raw.send(b"GET /app.js HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").read_answer()[2] == b"let a = 1;"
+        answer, _ = request(daemon, "GET", "/app.js", Upgrade="h2c", Connection="Upgrade, HTTP2-Settings")
+        assert answer.status == 200, "another protocol that is offered is ignored"
+        tag, date = answer.getheader("ETag"), answer.getheader("Last-Modified")
+        assert answer.getheader("Cache-Control") == "no-cache", "else no browser keeps it to ask again"
+        for fields in ({"If-None-Match": tag}, {"If-Modified-Since": date}):
+            answer, data = request(daemon, "GET", "/app.js", **fields)
+            assert (answer.status, data, answer.getheader("ETag")) == (304, b"", tag), fields
+        answer, data = request(daemon, "GET", "/app.js", Range="bytes=0-1")
+        assert (answer.status, data) == (200, b"let a = 1;") and answer.getheader("Accept-Ranges") is None
+        daemon.write("www/app.js", "let a = 2;")
+        daemon.hang_up()
+        answer, data = request(daemon, "GET", "/app.js", If_None_Match=tag)
+        assert (answer.status, data) == (200, b"let a = 2;")
+
+
 def test_no_way_out_of_the_directory():
     with Daemon(POLICY, static=FILES) as daemon:
         os.symlink(daemon.config, daemon.path("www/link"))
@@ -223,6 +248,14 @@ def test_admin_address():
         assert daemon.admin("/healthz") == (200, "ok\n")
         wait_until(lambda: daemon.admin("/readyz") == (200, "ok\n"), "readiness")
         assert daemon.admin("/nothing")[0] == 404
+        # HAProxy's checks are HTTP/1.0 without a Host; balancers also ask by HEAD.
+        for line, has_body in ((b"GET /healthz HTTP/1.0", True), (b"HEAD /healthz HTTP/1.0", False),
+                               (b"HEAD /metrics HTTP/1.1\r\nHost: localhost", False)):
+            raw = Raw(daemon.admin_port).send(line + b"\r\n\r\n")
+            status, fields = raw.read_head()
+            assert status == 200 and int(fields["content-length"]) > 0, (line, status, fields)
+            assert (raw.read_all() == b"ok\n") == has_body, line
+        assert Raw(daemon.admin_port).send(b"HEAD /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").read_head()[0] == 421
         page = daemon.admin("/metrics")[1]
         for name in ("wayleave_build_info", "wayleave_connections", "wayleave_refusals_total", "wayleave_loop_turns_total"):
             assert f"# TYPE {name} " in page and f"# HELP {name} " in page, name

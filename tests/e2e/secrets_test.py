@@ -72,5 +72,29 @@ def test_what_an_unprivileged_daemon_may_read():
     assert code == 2 and "error[E017]" in out and "LoadCredential=" in out, out
 
 
+def ask_as(daemon, *options):
+    made = subprocess.run(["setpriv", *options, BINARY, "status", "--config", daemon.config], capture_output=True, text=True)
+    return made.returncode
+
+
+def test_the_control_socket_is_for_its_group():
+    if os.geteuid() != 0:
+        return
+    group = 24680  # that nothing else has
+    daemon = Daemon(POLICY.replace('file credential "demo.key"', 'file "../keys/demo.key"'))
+    daemon.edit("wayleave.toml", "[control]", f'[control]\ngroup = "{group}"')
+    os.chmod(daemon.root, 0o755)
+    with daemon:
+        stranger = [f"--reuid={NOBODY}", f"--regid={NOBODY}"]
+        os.chmod(daemon.path("run"), 0o755)
+        assert ask_as(daemon, "--reuid=0") == 0
+        assert ask_as(daemon, *stranger, f"--groups={group}") == 0
+        assert ask_as(daemon, f"--reuid={NOBODY}", f"--regid={group}", "--clear-groups") == 0
+        assert ask_as(daemon, *stranger, "--clear-groups") == 77
+        os.chmod(daemon.path("run/control.sock"), 0o777)  # a slip of the operator opens nothing
+        assert ask_as(daemon, *stranger, "--clear-groups") == 69
+        assert ask_as(daemon, *stranger, f"--groups={group}") == 0
+
+
 if __name__ == "__main__":
     main(globals())

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import threading
+import time
 import urllib.parse
 
 from daemon import PATIENCE, TOKEN_BLOCK, Daemon, wait_until
@@ -277,6 +278,29 @@ def test_posts():
         connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
         for number in range(3):
             assert say({"type": "$ping", "$id": number}, connection=connection) == (200, {"type": "$pong", "re": number})
+
+
+def test_a_cookie_that_no_page_can_read_renews_the_session():
+    with Daemon(POLICY, workers=4) as daemon:
+        short, long = daemon.token("alice", expires="3s"), daemon.token("alice", expires="1h")
+        socket_ = Raw(daemon.port).upgrade("/ws", "Origin: " + ORIGIN, "Cookie: sid=" + short)
+        hello = json.loads(socket_.read_frame()[1])
+        stream = Stream(daemon, Origin=ORIGIN, Cookie="sid=" + short)
+        for session in (hello["session"], stream.session):
+            status, answer = post(daemon, session, {"type": "$auth", "$id": 1}, Origin=ORIGIN, Cookie="sid=" + long)
+            assert status == 200 and answer["type"] == "$ok" and answer["re"] == 1 and answer["expires"], answer
+            bob = post(daemon, session, {"type": "$auth"}, Origin=ORIGIN, Cookie="sid=" + daemon.token("bob"))
+            assert bob[0] == 404, bob
+            assert post(daemon, session, {"type": "$auth"}, Origin="https://evil.example", Cookie="sid=" + long)[0] == 403
+        time.sleep(4)  # the first cookie has run out meanwhile
+        assert post(daemon, stream.session, {"type": "say", "text": "still here"}, Origin=ORIGIN, Cookie="sid=" + long)[0] == 200
+        stream.until(text="still here")
+        socket_.send(frame(TEXT, b'{"type":"$ping","$id":9}'))
+        while True:
+            message = socket_.read_frame()
+            assert message is not None and message[0] != 8, "the WebSocket ended with its first cookie"
+            if message[1] == b'{"type":"$pong","re":9}':
+                break
 
 
 def test_posts_of_others():

@@ -116,6 +116,35 @@ TEST_CASE("bans are listed and lifted") {
     CHECK_FALSE(table.left("a", 2000));
 }
 
+TEST_CASE("a ban is lifted by what it is about") {
+    const auto net = [](const char* text) { return *dsl::parse_net(text); };
+    const BanEntry address{"", "ip 127.0.7.1", "r", "r:1:1", "", 0, 0, {"127.0.7.1"}, {net("127.0.7.1")}};
+    const BanEntry of_ipv6{
+        "", "ip 2001:db8::5", "r", "r:1:1", "", 0, 0, {"2001:db8::5"}, {net("2001:db8::/64")}};
+    const BanEntry subnet{
+        "", "subnet 10.1.2.0/24", "r", "r:1:1", "", 0, 0, {"10.1.2.0/24"}, {net("10.1.2.0/24")}};
+    const BanEntry user{"", "user.sub \"alice\"", "r", "r:1:1", "", 0, 0, {"alice"}, {}};
+    const auto lifted = [&](const std::string& name) {
+        BanTable table;
+        const dsl::Ban ban = ban_of(1, 1000, 30'000, 30'000);
+        for (const BanEntry& entry : {address, of_ipv6, subnet, user})
+            (void)table.count(
+                entry.who, ban, [&] { return entry; }, 0);
+        return table.lift(name, 10);
+    };
+    for (const std::string name :
+         {"127.0.7.1", "127.0.7.1/32", "127.0.0.0/8", "::ffff:127.0.7.1", "2001:db8::5", "2001:db8::77",
+          "2001:db8::/32", "10.1.2.0/24", "10.1.2.9", "10.0.0.0/8", "alice", "ip 127.0.7.1"}) {
+        INFO(name);
+        CHECK(lifted(name) == 1);
+    }
+    for (const std::string name : {"127.0.7.2", "2001:db8:0:1::5", "10.1.3.9", "bob", "", "ip"}) {
+        INFO(name);
+        CHECK(lifted(name) == 0);
+    }
+    CHECK(lifted("::/0") == 3);
+}
+
 TEST_CASE("a flood of strangers does not grow the table, nor free those who are banned") {
     BanTable table(640);
     const dsl::Ban strict = ban_of(1, 1000, 3'600'000, 3'600'000);
@@ -143,6 +172,9 @@ TEST_CASE("refused handshakes lead to a ban, which a good token does not lift") 
     world.gone(id);
     CHECK_THAT(world.read(world.connect("/chat", good, "10.0.0.2")), StartsWith("HTTP/1.1 101"));
     REQUIRE(world.bans.list(world.now.steady_ms).size() == 1);
+    CHECK(world.bans.list(world.now.steady_ms)[0].values == std::vector<std::string>{"10.0.0.1"});
+    CHECK(world.bans.list(world.now.steady_ms)[0].networks ==
+          std::vector<dsl::Net>{*dsl::parse_net("10.0.0.1")});
     CHECK(world.bans.list(world.now.steady_ms)[0].who == "ip 10.0.0.1");
     world.now.steady_ms += 30'000;
     CHECK_THAT(world.read(world.connect("/chat", good)), StartsWith("HTTP/1.1 101"));

@@ -148,13 +148,16 @@ TEST_CASE("what is wrong with the name of a channel") {
     CHECK(fault("") == "`channel` is missing");
     CHECK(fault(",\"channel\":7") == "`channel` is no text");
     CHECK(fault(",\"channel\":\"\"") == "`channel` is empty");
-    CHECK(fault(",\"channel\":\"a//b\"") == "`channel` has an empty segment: `/` stands between two of them");
-    CHECK(fault(",\"channel\":\"a/..\"") == "`channel` has the segment `..`");
-    CHECK(fault(",\"channel\":\"a/:b\"") == "`channel` has a segment that begins with `:`");
-    CHECK(fault(",\"channel\":\"room/ä b\"") == "`channel` holds `ä`; a name has letters, digits and ._-~@=:");
-    CHECK(fault(",\"channel\":\"a b\"") == "`channel` holds ` `; a name has letters, digits and ._-~@=:");
-    CHECK(fault(",\"channel\":\"" + std::string(256, 'a') + "\"") == "`channel` is longer than 255 bytes");
-    CHECK(fault(",\"channel\":\"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\"") == "`channel` has more than 16 segments");
+    const std::string no = "`channel` is no name of a channel: ";
+    CHECK(fault(",\"channel\":\"a//b\"") == no + "a segment of it is empty");
+    CHECK(fault(",\"channel\":\"a/..\"") == no + "a segment of it is `..`");
+    CHECK(fault(",\"channel\":\"a/:b\"") == no + "character 3 is `:`, which no segment begins with");
+    const std::string may = ", and there may be letters, digits and `._-~@:=`";
+    CHECK(fault(",\"channel\":\"room/ä b\"") == no + "character 6 is `ä`" + may);
+    CHECK(fault(",\"channel\":\"a b\"") == no + "character 2 is ` `" + may);
+    CHECK(fault(",\"channel\":\"" + std::string(256, 'a') + "\"") ==
+          no + "it has 256 bytes, and at most 255 are possible");
+    CHECK(fault(",\"channel\":\"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\"") == no + "it has more than 16 segments");
 }
 
 TEST_CASE("an id is known even if the rest is not") {

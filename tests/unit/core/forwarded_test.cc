@@ -48,23 +48,27 @@ TEST_CASE("X-Forwarded-For counts from the right, past trusted hops only") {
              Case{"X-Forwarded-For: [2001:db8::7]:443\r\n", "2001:db8::7"},
              Case{"X-Forwarded-For: ::ffff:203.0.113.7\r\n", "203.0.113.7"},
              Case{"X-Forwarded-For: 198.51.100.1, 2001:db8:ffff::1\r\n", "198.51.100.1"},
-             // What is no address ends the walk where somebody trustworthy spoke last.
-             Case{"X-Forwarded-For: unknown\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: 203.0.113.7, unknown\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: 203.0.113.7, , 10.2.0.1\r\n", "10.2.0.1"},
-             Case{"X-Forwarded-For: 203.0.113.7,\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: fe80::1%eth0\r\n", "fe80::1"},
+             Case{"X-Forwarded-For: [fe80::1%25]:80\r\n", "fe80::1"},
+             Case{"X-Forwarded-For: fe80::1%\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.7%eth0\r\n", "::"},
+             // What is no address ends the walk: the proxy is not its own client.
+             Case{"X-Forwarded-For: unknown\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.7, unknown\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.7, , 10.2.0.1\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.7,\r\n", "::"},
              Case{"X-Forwarded-For: ,203.0.113.7\r\n", "203.0.113.7"},
-             Case{"X-Forwarded-For: 203.0.113.7 198.51.100.1\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: 203.0.113.300\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: 0xcb007107\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: 203.0.113.7:\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: 203.0.113.7:80:80\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: 203.0.113.7:x\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: [203.0.113.7]\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: [2001:db8::7\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: [2001:db8::7]x\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: \"203.0.113.7\"\r\n", "10.0.0.1"},
-             Case{"X-Forwarded-For: \"198.51.100.1, 203.0.113.7\r\n", "10.0.0.1"},
+             Case{"X-Forwarded-For: 203.0.113.7 198.51.100.1\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.300\r\n", "::"},
+             Case{"X-Forwarded-For: 0xcb007107\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.7:\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.7:80:80\r\n", "::"},
+             Case{"X-Forwarded-For: 203.0.113.7:x\r\n", "::"},
+             Case{"X-Forwarded-For: [203.0.113.7]\r\n", "::"},
+             Case{"X-Forwarded-For: [2001:db8::7\r\n", "::"},
+             Case{"X-Forwarded-For: [2001:db8::7]x\r\n", "::"},
+             Case{"X-Forwarded-For: \"203.0.113.7\"\r\n", "::"},
+             Case{"X-Forwarded-For: \"198.51.100.1, 203.0.113.7\r\n", "::"},
              // Other headers are nobody's word.
              Case{"Forwarded: for=203.0.113.7\r\n", "10.0.0.1"},
              Case{"X-Real-IP: 203.0.113.7\r\n", "10.0.0.1"},
@@ -75,6 +79,21 @@ TEST_CASE("X-Forwarded-For counts from the right, past trusted hops only") {
         INFO(c.fields);
         CHECK(client(ForwardedHeader::x_forwarded_for, c.fields) == c.expected);
     }
+}
+
+TEST_CASE("an unknown client is marked as such") {
+    const auto unknown = [](const std::string& fields, const std::string& peer) {
+        const std::string text = "GET / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
+        size_t scanned = 0;
+        const HeadResult parsed = parse_head(text, HeadLimits{}, scanned);
+        return client_behind({*dsl::parse_address(peer)}, std::get<HttpHead>(parsed),
+                             trust_in(ForwardedHeader::x_forwarded_for))
+            .unknown;
+    };
+    CHECK(unknown("X-Forwarded-For: unknown\r\n", "10.0.0.1"));
+    CHECK_FALSE(unknown("X-Forwarded-For: unknown, 203.0.113.7\r\n", "10.0.0.1"));
+    CHECK_FALSE(unknown("X-Forwarded-For: unknown\r\n", "192.0.2.9"));
+    CHECK_FALSE(unknown("", "10.0.0.1"));
 }
 
 TEST_CASE("Forwarded is read to the letter") {
@@ -89,18 +108,34 @@ TEST_CASE("Forwarded is read to the letter") {
              Case{"Forwarded: for=198.51.100.1\r\nForwarded: for=203.0.113.7\r\n", "203.0.113.7"},
              Case{"Forwarded: by=\"a,b;c\";for=203.0.113.7\r\n", "203.0.113.7"},
              Case{"Forwarded: by=\"a\\\",for=198.51.100.1\";for=203.0.113.7\r\n", "203.0.113.7"},
-             Case{"Forwarded: for=unknown\r\n", "10.0.0.1"},
-             Case{"Forwarded: for=_hidden, for=10.2.0.1\r\n", "10.2.0.1"},
-             Case{"Forwarded: for=2001:db8::7\r\n", "10.0.0.1"},  // must be quoted
-             Case{"Forwarded: for=203.0.113.7;for=198.51.100.1\r\n", "10.0.0.1"},
-             Case{"Forwarded: for = 203.0.113.7\r\n", "10.0.0.1"},
-             Case{"Forwarded: for=\"203.0.113.7\r\n", "10.0.0.1"},
-             Case{"Forwarded: proto=https\r\n", "10.0.0.1"},
+             Case{"Forwarded: for=unknown\r\n", "::"},
+             Case{"Forwarded: for=_hidden, for=10.2.0.1\r\n", "::"},
+             Case{"Forwarded: for=2001:db8::7\r\n", "::"},  // must be quoted
+             Case{"Forwarded: for=203.0.113.7;for=198.51.100.1\r\n", "::"},
+             Case{"Forwarded: for = 203.0.113.7\r\n", "::"},
+             Case{"Forwarded: for=\"203.0.113.7\r\n", "::"},
+             Case{"Forwarded: proto=https\r\n", "::"},
              Case{"X-Forwarded-For: 203.0.113.7\r\n", "10.0.0.1"},
          }) {
         INFO(c.fields);
         CHECK(client(ForwardedHeader::forwarded, c.fields) == c.expected);
     }
+}
+
+TEST_CASE(
+    "the peer of a Unix socket is believed where these are trusted, and nobody else without an address") {
+    const std::string text = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n";
+    size_t scanned = 0;
+    const HeadResult parsed = parse_head(text, HeadLimits{}, scanned);
+    const HttpHead& head = std::get<HttpHead>(parsed);
+    ProxyTrust trust = trust_in(ForwardedHeader::x_forwarded_for);
+    Origination peer;
+    peer.unix_socket = true;
+    CHECK(client_behind(peer, head, trust).ip.text() == "::");
+    trust.unix_sockets = true;
+    CHECK(client_behind(peer, head, trust).ip.text() == "203.0.113.7");
+    CHECK_FALSE(client_behind(peer, head, trust).unix_socket);
+    CHECK(client_behind({}, head, trust).ip.text() == "::");  // of whom a proxy did not know where he is
 }
 
 TEST_CASE("nobody else is believed") {

@@ -86,6 +86,50 @@ TEST_CASE("who may not come in is told why") {
     CHECK_THAT(world.read(good), StartsWith("HTTP/1.1 101 "));
 }
 
+TEST_CASE("what stands twice is named, and so is what cannot be read") {
+    World world(R"(
+token session {
+    keys = file "keys.jwks"  exp = optional
+    from query "token"
+    from cookie "sid"
+    from header "X-Session"
+    from header "authorization"
+    claim sub : string required
+}
+route chat /chat { auth = session  origins = { none }  allow connect
+                   input device : int from header "X-Device" required }
+route open /open { auth = none  input device : int from query "d" required  allow connect }
+)");
+    struct Case {
+        const char* path;
+        const char* headers;
+        const char* because;
+    };
+    const std::string token = "{\"sub\":\"a\"}";
+    for (const Case& one : {
+             Case{"/chat?token=a&token=b", "X-Device: 1\r\n", "the parameter token stands twice"},
+             {"/chat", "X-Device: 1\r\nCookie: sid=a; sid=b\r\n", "the cookie sid stands twice"},
+             {"/chat", "X-Device: 1\r\nCookie: sid=\xc3\xa4\r\n",
+              "the cookie sid holds a byte that is not printable ASCII"},
+             {"/chat", "X-Device: 1\r\nX-Session: a\r\nX-Session: b\r\n",
+              "the header x-session stands twice"},
+             {"/chat", "X-Device: 1\r\nAuthorization: Basic YTpi\r\n",
+              "the header authorization is not `Bearer TOKEN`"},
+             {"/chat", "X-Device: 1\r\n", "no token was sent"},
+             {"/chat", "X-Device: 1\r\nX-Device: 1\r\n",
+              "the input device: the header x-device stands twice"},
+             {"/open?d=1&d=2", "", "the input device: the parameter d stands twice"},
+             {"/open?d=x", "", "the input device is no int"},
+             {"/open", "", "the input device is missing"},
+         }) {
+        INFO(one.because);
+        CHECK_THAT(world.read(world.connect(one.path, one.headers)),
+                   StartsWith("HTTP/1.1 4") && Contains(one.because));
+    }
+    CHECK_THAT(world.read(world.connect("/chat", "X-Device: 1\r\nCookie: sid=" + token + "\r\n")),
+               StartsWith("HTTP/1.1 101 "));
+}
+
 // "key=value …" of an event's fields.
 std::string fields_of(const Event& event) {
     std::string text;
@@ -259,6 +303,57 @@ TEST_CASE("plain requests and broken ones have an answer") {
     CHECK_THAT(ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"), StartsWith("HTTP/1.1 40"));
 }
 
+TEST_CASE("who has a file already is not sent it again") {
+    World world(chat);
+    world.runtime->files.emplace("/", StaticFile{"text/html", std::make_shared<const std::string>("<p>"),
+                                                 "\"abc\"", "Tue, 14 Nov 2023 22:13:20 GMT"});
+    const auto ask = [&](const std::string& lines, const std::string& method = "GET") {
+        const ConnectionId id = world.gateway->opened({}, world.now);
+        world.feed(id, method + " / HTTP/1.1\r\nHost: a\r\n" + lines + "\r\n");
+        return world.read(id);
+    };
+    CHECK_THAT(ask(""), StartsWith("HTTP/1.1 200 ") && Contains("\r\nETag: \"abc\"\r\n") &&
+                            Contains("\r\nLast-Modified: Tue, 14 Nov 2023 22:13:20 GMT\r\n") &&
+                            Contains("\r\nCache-Control: no-cache\r\n"));
+    for (const std::string known :
+         {"If-None-Match: \"abc\"", "If-None-Match: W/\"abc\"", "If-None-Match: \"x\", \"abc\"",
+          "If-None-Match: *", "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"}) {
+        INFO(known);
+        CHECK_THAT(ask(known + "\r\n"), StartsWith("HTTP/1.1 304 ") && Contains("ETag: \"abc\"") &&
+                                            !Contains("Content-Length") && !Contains("<p>"));
+    }
+    for (const std::string other :
+         {"If-None-Match: \"x\"", "If-None-Match: abc", "If-Modified-Since: Tue, 14 Nov 2023 22:13:21 GMT",
+          "If-None-Match: \"x\"\r\nIf-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT", "Range: bytes=0-0",
+          "Range: bytes=0-0\r\nIf-Range: \"abc\""}) {
+        INFO(other);
+        CHECK_THAT(ask(other + "\r\n"),
+                   StartsWith("HTTP/1.1 200 ") && EndsWith("<p>") && !Contains("Accept-Ranges"));
+    }
+    CHECK_THAT(ask("If-None-Match: \"abc\"\r\n", "HEAD"), StartsWith("HTTP/1.1 304 "));
+}
+
+TEST_CASE("what no WebSocket is asked for is answered in HTTP, whatever else it offers") {
+    World world(chat);
+    const auto ask = [&](const std::string& line, const std::string& lines) {
+        const ConnectionId id = world.gateway->opened({}, world.now);
+        world.feed(id, line + "\r\n" + lines + "\r\n");
+        return world.read(id);
+    };
+    CHECK_THAT(ask("GET /chat HTTP/1.1", "Host: a\r\nAccept: */*\r\n"),
+               StartsWith("HTTP/1.1 426 ") && Contains("Accept: text/event-stream"));
+    CHECK_THAT(ask("GET /chat HTTP/1.1",
+                   "Host: a\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                   "HTTP2-Settings: AAMAAABk\r\n"),
+               StartsWith("HTTP/1.1 426 "));
+    CHECK_THAT(ask("GET /chat HTTP/1.0", "Upgrade: websocket\r\nConnection: Upgrade\r\n"),
+               StartsWith("HTTP/1.1 426 ") && Contains("proxy_http_version 1.1"));
+    for (const std::string target : {"/chat", "/none"}) {
+        const std::string answer = ask("HEAD " + target + " HTTP/1.1", "Host: a\r\n");
+        CHECK_THAT(answer, StartsWith("HTTP/1.1 4") && EndsWith("\r\n\r\n") && Contains("Content-Length: "));
+    }
+}
+
 TEST_CASE("a message goes to the channel that its block names, once, to all") {
     World world(chat);
     const ConnectionId alice = world.connect(as("alice", team));
@@ -338,6 +433,37 @@ TEST_CASE("what is no message of ours is named") {
     }
     world.feed(alice, masked(Opcode::binary, "x"));
     CHECK_THAT(world.last(alice), Contains("not binary"));
+}
+
+TEST_CASE("what is no channel is told of the character that is wrong") {
+    World world(chat);
+    const ConnectionId id = world.connect(as("alice"));
+    (void)world.frames(id);
+    struct Case {
+        std::string channel;
+        std::string because;
+    };
+    const std::string allowed = "and there may be letters, digits and `._-~@:=`";
+    for (const Case& one : {
+             Case{"room/a b", "character 7 is ` `, " + allowed},
+             {"room/\xc3\xa4#", "character 6 is `\xc3\xa4`, " + allowed},
+             {"a\xc3\xa4", "character 2 is `\xc3\xa4`"},
+             {R"(room/\u0007)", "character 6 is a control character"},
+             {"room/:a", "character 6 is `:`, which no segment begins with"},
+             {"room//a", "a segment of it is empty"},
+             {"room/", "a segment of it is empty"},
+             {"/room", "it begins with a `/`"},
+             {"room/..", "a segment of it is `..`"},
+             {std::string(256, 'a'), "it has 256 bytes, and at most 255 are possible"},
+             {"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", "it has more than 16 segments"},
+         }) {
+        INFO(one.channel);
+        world.now.steady_ms += 1000;  // for the limit
+        world.say(id, R"({"type":"$unsubscribe","$id":1,"channel":")" + one.channel + "\"}");
+        CHECK_THAT(world.last(id), Contains("bad_message") &&
+                                       Contains("`channel` is no name of a channel: ") &&
+                                       Contains(one.because));
+    }
 }
 
 TEST_CASE("limits") {

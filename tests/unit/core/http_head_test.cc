@@ -54,7 +54,9 @@ const std::vector<Refusal> kRefused = {
     // first bytes
     {"\x16\x03\x01\x02\x00"s, 400},
     {"\x80\x2e\x01"s, 400},
-    {"\r\n" + kPlain, 400},
+    {"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n" + kPlain, 400},  // nine empty lines
+    {"\r" + kPlain, 400},
+    {"\r\n\rX" + kPlain, 400},
     {"\n" + kPlain, 400},
     {" " + kPlain, 400},
     {"\0GET"s, 400},
@@ -66,7 +68,10 @@ const std::vector<Refusal> kRefused = {
     {"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: a\r\n\rX", 400},
     // request line
-    {"GET / HTTP/1.0\r\nHost: a\r\n\r\n", 505},
+    {"GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505},
+    {"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", 400},
+    {"GET / HTTP/1.0\r\nHost:\r\n\r\n", 400},
+    {"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
     {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
     {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
     {"GET / HTTP/1.2\r\n", 505},
@@ -248,6 +253,36 @@ TEST_CASE("Connection: close ends the connection") {
     CHECK_FALSE(keeps("connection: Upgrade\r\nconnection: foo ,, CLOSE"));
 }
 
+TEST_CASE("HTTP/1.0, as proxies and their health checks speak it") {
+    const auto head_of = [](const std::string& lines) {
+        return std::get<HttpHead>(parse("GET /healthz HTTP/1.0\r\n" + lines + "\r\n"));
+    };
+    CHECK(head_of("").http10);
+    CHECK(head_of("").authority.name.empty());
+    CHECK_FALSE(head_of("").keep_alive);
+    CHECK(head_of("Host: a\r\n").authority.name == "a");
+    CHECK(head_of("Connection: Keep-Alive\r\n").keep_alive);
+    CHECK_FALSE(head_of("Connection: keep-alive, close\r\n").keep_alive);
+    CHECK_FALSE(std::get<HttpHead>(parse(kPlain)).http10);
+}
+
+TEST_CASE("empty lines before the request line are ignored, however they are split") {
+    for (const size_t lines : {1, 2, 8}) {
+        std::string bytes;
+        for (size_t i = 0; i < lines; ++i) bytes += "\r\n";
+        bytes += kPlain;
+        std::string last;
+        for (size_t step = 1; step <= bytes.size(); ++step) {
+            const HeadResult result = drip(bytes, step, last);
+            REQUIRE(status_of(result) == 0);
+            CHECK(std::get<HttpHead>(result).size == bytes.size());
+            CHECK(std::get<HttpHead>(result).path == "/");
+        }
+        for (size_t size = 0; size < bytes.size(); ++size)
+            CHECK(status_of(parse(bytes.substr(0, size))) == 1);
+    }
+}
+
 TEST_CASE("what can be understood in two ways is refused, however it is split") {
     for (const Refusal& refusal : kRefused) {
         INFO(refusal.bytes);
@@ -280,7 +315,7 @@ TEST_CASE("every split gives the same head") {
 TEST_CASE("refusals wait for nothing") {
     CHECK(status_of(parse("\x16")) == 400);
     CHECK(reason_of(parse("\x16")).find("TLS") != std::string_view::npos);
-    CHECK(status_of(parse("GET / HTTP/1.0\r\n")) == 505);
+    CHECK(status_of(parse("GET / HTTP/2.0\r\n")) == 505);
     CHECK(status_of(parse("GET / HTTP/1.1\r\nA: \x01")) == 400);
 }
 
@@ -338,10 +373,16 @@ TEST_CASE("cookies") {
     CHECK(cookie("Cookie: a=1;sid=a=b==;") == "a=b==");
     CHECK(cookie("Cookie: a=1\r\ncookie: sid=\"abc\"") == "abc");
     CHECK(cookie("Cookie: sid=") == "");
+    // Not by RFC 6265 4.1.1, but servers set them and browsers bring them back.
+    CHECK(cookie("Cookie: sid=a b") == "a b");
+    CHECK(cookie("Cookie: sid= a,b ") == "a,b");
+    CHECK(cookie("Cookie: sid={\"id\": 1, \"b\": []}") == "{\"id\": 1, \"b\": []}");
+    CHECK(cookie("Cookie: sid=\"a, b\"") == "\"a, b\"");
+    CHECK(cookie("Cookie: sid=\"a") == "\"a");
+    CHECK(cookie("Cookie: sid=a\\b") == "a\\b");
     for (const std::string lines :
          {"A: sid=abc", "Cookie:", "Cookie: sid", "Cookie: SID=a", "Cookie: xsid=a", "Cookie: sid=a; sid=a",
-          "Cookie: sid=a\r\nCookie: sid=b", "Cookie: sid=a b", "Cookie: sid=a,b", "Cookie: sid=\"a",
-          "Cookie: sid=a\\b", "Cookie: sid=\xc3\xa4"}) {
+          "Cookie: sid=a\r\nCookie: sid=b", "Cookie: sid=\xc3\xa4", "Cookie: sid=a\tb"}) {
         INFO(lines);
         CHECK_FALSE(cookie(lines));
     }

@@ -34,6 +34,20 @@ route chat /chat {
 }
 route drops /drops { auth = none  slow_consumer = newest  max_queue = 4kb  idle_timeout = 0s  allow connect
                      allow subscribe, publish on ** }
+token named {
+    keys = file "keys.jwks"  exp = optional
+    from header "X-Session"
+    from header "authorization"
+    from cookie "sid"
+    claim sub : string required
+}
+route named /named {
+    auth = named
+    origins = { "https://app.example.com" }
+    idle_timeout = 0s
+    input tenant : string from header "X-Tenant" else ""
+    allow connect
+}
 )";
 
 struct Streams : World {
@@ -197,8 +211,9 @@ TEST_CASE("what the server sets is its word, for a POST and for a WebSocket alik
     Streams world;
     const ConnectionId id = world.open(as("alice"));
     std::string text = world.read(id);
-    CHECK_THAT(world.post(as("alice"), session_in(text), R"({"type":"say","$id":1,"text":"hi","from":"bob"})"),
-               Contains("$ok"));
+    CHECK_THAT(
+        world.post(as("alice"), session_in(text), R"({"type":"say","$id":1,"text":"hi","from":"bob"})"),
+        Contains("$ok"));
     text = world.read(id);
     CHECK_THAT(text, Contains(R"("from":"alice","size":47,"type":"say","text":"hi"})"));
     CHECK(text.find("bob") == std::string::npos);
@@ -209,6 +224,115 @@ TEST_CASE("what the server sets is its word, for a POST and for a WebSocket alik
     // As good as twice is refused, as ever.
     world.say(socket, R"({"type":"say","$id":3,"text":"ho","from":"a","fr\u006fm":"b"})");
     CHECK_THAT(world.frames(socket).back(), Contains("a member stands twice"));
+}
+
+TEST_CASE("a body that is not read is refused with what is wrong") {
+    Streams world;
+    const std::string session = session_in(world.read(world.open(as("alice"))));
+    const auto ask = [&](const std::string& type, const std::string& more = "") {
+        const ConnectionId id = world.gateway->opened({}, world.now);
+        world.feed(id, "POST " + as("alice") + " HTTP/1.1\r\nHost: localhost\r\nWayleave-Session: " +
+                           session + "\r\nContent-Length: 16\r\nContent-Type: " + type + "\r\n" + more +
+                           "\r\n{\"type\":\"$ping\"}");
+        world.errands();
+        return world.read(id);
+    };
+    for (const std::string type : {"application/json", "Application/JSON ;charset=\"UTF-8\"",
+                                   "application/json; Charset=utf8; x=y", "application/json;"}) {
+        INFO(type);
+        CHECK_THAT(ask(type), Contains("HTTP/1.1 200"));
+    }
+    CHECK_THAT(ask("application/json", "Content-Encoding: identity\r\n"), Contains("HTTP/1.1 200"));
+    CHECK_THAT(ask("application/json", "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n"),
+               Contains("HTTP/1.1 200"));
+    CHECK_THAT(ask("text/plain"), Contains("HTTP/1.1 415") && Contains("a message is application/json"));
+    for (const std::string type :
+         {"application/json; charset=utf-16", "application/json;x=y; charset=latin1"}) {
+        INFO(type);
+        CHECK_THAT(ask(type), Contains("HTTP/1.1 415") && Contains("a message has the charset UTF-8"));
+    }
+    for (const std::string coding : {"gzip", "br", "identity, gzip"}) {
+        INFO(coding);
+        CHECK_THAT(ask("application/json", "Content-Encoding: " + coding + "\r\n"),
+                   Contains("HTTP/1.1 415") && Contains("without Content-Encoding"));
+    }
+}
+
+TEST_CASE("HEAD is answered as GET is, without a stream") {
+    Streams world;
+    const auto ask = [&](const std::string& path, const std::string& version = "1.1") {
+        const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.1"), false}, world.now);
+        world.feed(id,
+                   "HEAD " + path + " HTTP/" + version + "\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
+        return world.read(id);
+    };
+    const std::string head = ask(as("alice"));
+    CHECK_THAT(head, Contains("HTTP/1.1 200") && Contains("Content-Type: text/event-stream"));
+    CHECK(head.ends_with("\r\n\r\n"));
+    CHECK(world.counters.streams.get() == 0);
+    const std::string refused = ask("/chat");
+    CHECK_THAT(refused, Contains("HTTP/1.1 401"));
+    CHECK(refused.ends_with("\r\n\r\n"));
+}
+
+TEST_CASE("a stream of HTTP/1.0 lasts until the connection is closed") {
+    Streams world;
+    const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.1"), false}, world.now);
+    world.feed(id,
+               "GET " + as("alice") + " HTTP/1.0\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n");
+    const std::string text = world.read(id);
+    CHECK_THAT(text, Contains("HTTP/1.1 200") && Contains("$hello") && !Contains("chunked"));
+    CHECK(world.counters.streams.get() == 1);
+}
+
+TEST_CASE("a preflight names every header that the policy reads") {
+    Streams world;
+    const auto ask = [&](const std::string& path) {
+        const ConnectionId id = world.gateway->opened({*dsl::parse_address("10.0.0.1"), false}, world.now);
+        world.feed(id, "OPTIONS " + path +
+                           " HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example.com\r\n"
+                           "Access-Control-Request-Method: GET\r\n\r\n");
+        return world.read(id);
+    };
+    const std::string known = "Authorization, Cache-Control, Content-Type, Last-Event-ID, Wayleave-Session";
+    CHECK_THAT(ask("/chat"), Contains("\r\nAccess-Control-Allow-Headers: " + known + "\r\n"));
+    CHECK_THAT(ask("/named"),
+               Contains("\r\nAccess-Control-Allow-Headers: " + known + ", x-session, x-tenant\r\n"));
+}
+
+// The `$auth` of a page that cannot read its own cookie.
+TEST_CASE("a POST renews the session of who has a cookie, of a stream and of a WebSocket alike") {
+    Streams world;
+    const std::string origin = "Origin: https://app.example.com\r\n";
+    const auto cookie = [&](const std::string& name, const std::string& claims) {
+        world.verifier->tokens[name] = claims;
+        return origin + "Cookie: sid=" + name + "\r\n";
+    };
+    const std::string first = cookie("first", R"({"sub":"ann","exp":1700000060})");
+    const std::string second = cookie("second", R"({"sub":"ann","exp":1700000600})");
+    const std::string other = cookie("other", R"({"sub":"bob","exp":1700000600})");
+    for (const bool stream : {true, false}) {
+        INFO(stream);
+        const ConnectionId id = stream ? world.open("/named", first) : world.connect("/named", first);
+        const std::string session = session_in(world.read(id));
+        const auto ask = [&](const std::string& body, const std::string& headers) {
+            return world.post("/named", session, body, headers);
+        };
+        CHECK_THAT(ask(R"({"type":"$auth","$id":7})", second), Contains("HTTP/1.1 200") &&
+                                                                   Contains(R"("type":"$ok","re":7)") &&
+                                                                   Contains("\"expires\":1700000600000"));
+        CHECK(world.read(id).empty());  // the answer is the POST's alone
+        CHECK_THAT(ask(R"({"type":"$auth"})", other), Contains("HTTP/1.1 404"));
+        CHECK_THAT(ask(R"({"type":"$auth"})", origin), Contains("HTTP/1.1 401"));
+        CHECK_THAT(ask(R"({"type":"$auth","token":"bad"})", second), Contains("HTTP/1.1 401"));
+        CHECK_THAT(ask(R"({"type":"$ping","$id":1})", second),
+                   stream ? Contains("HTTP/1.1 200") : Contains("HTTP/1.1 404"));
+        world.later(70'000);  // beyond the first one's end
+        CHECK_FALSE(world.gateway->closing(id));
+        world.gone(id);
+        CHECK_THAT(ask(R"({"type":"$auth"})", second), Contains("HTTP/1.1 404"));
+        world.now.wall_ms -= 70'000;
+    }
 }
 
 TEST_CASE("an answer that the broker gives later finds its way") {

@@ -21,6 +21,9 @@ struct Compiled {
             [](const std::string& path) -> Result<std::string> {
                 if (path == "nets") return std::string("10.0.0.0/8   # ours\n\n192.168.1.1\n");
                 if (path == "broken") return std::string("10.0.0.0/8\nhello\n");
+                if (path == "bits") return std::string("10.0.0.1/8\n300.0.0.1\n10.0.0.0/8\n");
+                if (path == "doubled") return std::string("10.0.0.0/8\n# ours\n10.0.0.0/8\n");
+                if (path == "empty") return std::string("# none yet\n");
                 return failure("No such file or directory");
             },
             diagnostics);
@@ -71,6 +74,8 @@ TEST_CASE("good policies compile without a word") {
              "let m = { \"a\": 1, \"b\": 2 } allow connect if m[user.sub] else 0 == 1",
              "allow subscribe on room/:x, other/{user.sub}/** if connection.age > 3s",
              "allow publish on room/* if message.size < 1kb",
+             "limit bytes to 3kb/s per ip burst 4kb",
+             "limit bytes to 3kb/s per ip burst 4096",
              "limit messages to 3/s per connection, user.sub burst 10 limit connects to 5/m per subnet limit "
              "connections to 2 per user.sub",
              "message a.b, c.* { field x : int in { 1, 2 } required field y : list of string else {} strict "
@@ -166,7 +171,16 @@ TEST_CASE("each mistake has its place and its words") {
         {"let x = file \"nowhere\" of net allow connect if ip in x",
          "E013 4:14 cannot read nowhere: No such file or directory\n"},
         {"let x = file \"broken\" of net allow connect if ip in x",
-         "E013 4:14 broken:2: this line is no net\n"},
+         "E013 4:14 broken:2: `hello` is no net\n"},
+        {"let x = file \"bits\" of net allow connect if ip in x",
+         "E013 4:14 bits:1: `10.0.0.1/8` has bits set behind its length\n"
+         "E013 4:14 bits:2: `300.0.0.1` is no net\n"},
+        {"let x = file \"doubled\" of net allow connect if ip in x",
+         "W109 4:14 doubled:3: this is in the list already, in line 1\n"},
+        {"let x = file \"empty\" of net allow connect if ip in x", "W109 4:14 empty holds no value\n"},
+        {"limit messages to 3/s per ip burst 4kb", "E003 4:36 a burst is a number of at least 1\n"},
+        {"limit bytes to 3kb/s per ip burst 4s",
+         "E003 4:35 a burst of bytes is a size such as 4kb, or a number of at least 1\n"},
         {"let m = { \"a\": 1, \"a\": 2 } allow connect if m[user.sub] else 0 == 1",
          "E005 4:9 the key \"a\" stands twice\n"},
         {"let m = { \"a\": 1 } allow connect if m[user.n] else 0 == 1",
@@ -199,7 +213,7 @@ TEST_CASE("a definition that nobody reads is checked") {
     const std::vector<Case> cases{
         {"let x = message.size > 30s", "E003 4:22 `>` cannot compare these two\n"},
         {"let x = { 1, \"a\" }", "E003 4:14 this is a string in a set of int\n"},
-        {"let x = file \"broken\" of net", "E013 4:14 broken:2: this line is no net\n"},
+        {"let x = file \"broken\" of net", "E013 4:14 broken:2: `hello` is no net\n"},
         {"let x = id == \"a\"", "E003 4:12 `==` cannot compare these two\n"},
         {"let x = user.sub in user.n", "E003 4:18 `in` cannot compare these two\n"},
         {"message m { let y = tls == 1 allow }", "E003 4:25 `==` cannot compare these two\n"},
@@ -639,4 +653,10 @@ TEST_CASE("a limit's identity is what it counts") {
           identity("allow connect limit messages to 4/s per ip burst 9"));
     CHECK(identity("limit messages to 3/s per ip") != identity("limit messages to 3/s per subnet"));
     CHECK(identity("limit messages to 3/s per ip") != identity("limit connects to 3/s per ip"));
+}
+
+TEST_CASE("a burst of bytes may be a size") {
+    const Compiled compiled(in_route("limit bytes to 3kb/s per ip burst 4kb"));
+    REQUIRE(compiled.policy);
+    CHECK(compiled.policy->routes[0]->limits[0].burst == 4096);
 }

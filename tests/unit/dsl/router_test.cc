@@ -104,3 +104,14 @@ TEST_CASE("two of which neither is narrower are an error that shows an address")
     CHECK(Table({"/:x(int)", "/:x(uuid)", "/:x(date)", "/x", "/x/"}).errors.empty());
     CHECK(Table({"/:x(int)", "/:x(hex)", "/:x"}).errors.empty());
 }
+
+TEST_CASE("a request that names no host is for addresses that name none") {
+    Router router;
+    AddressPattern named;
+    named.host = {{AddressSegment::Kind::capture, "", CaptureType::any, -1}};
+    named.path = {{AddressSegment::Kind::text, "a", CaptureType::any, -1}};
+    REQUIRE_FALSE(router.add(named, 0));
+    RouteMatch match;
+    CHECK(router.find("x", "/a", match));
+    CHECK_FALSE(router.find("", "/a", match));
+}

@@ -38,8 +38,8 @@ const std::string v6 = std::string("\x20\x01\x0d\xb8", 4) + std::string(11, '\0'
 TEST_CASE("version 1") {
     CHECK(shown("PROXY TCP4 203.0.113.7 10.0.0.1 4711 443\r\nGET") == "203.0.113.7 42");
     CHECK(shown("PROXY TCP6 2001:db8::7 2001:db8::1 4711 443\r\n") == "2001:db8::7 45");
-    CHECK(shown("PROXY UNKNOWN\r\n") == "none 15");
-    CHECK(shown("PROXY UNKNOWN ffff:f::1 ffff::2 65535 65535\r\n") == "none 45");
+    CHECK(shown("PROXY UNKNOWN\r\n") == ":: 15");
+    CHECK(shown("PROXY UNKNOWN ffff:f::1 ffff::2 65535 65535\r\n") == ":: 45");
     for (const char* bad :
          {"GET / HTTP/1.1\r\n", "PROXY TCP5 1.2.3.4 1.2.3.4 1 1\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
           "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 01 1\r\n",

@@ -102,3 +102,26 @@ TEST_CASE("addresses of peers", "[socket]") {
     std::memcpy(&storage, &v6, sizeof v6);
     CHECK(address_of(storage).text() == "2001:db8::1");
 }
+
+TEST_CASE("an IPv6 address takes IPv4 connections where that is wanted", "[socket]") {
+    const auto only = listen_on({"::", 0}, {});
+    if (!only) return;  // a machine without IPv6
+    CHECK(option(only->get(), IPPROTO_IPV6, IPV6_V6ONLY) == 1);
+    const auto both = listen_on({"::", 0}, {.v6_only = false});
+    REQUIRE(both);
+    const FileDescriptor client = connect_to(port_of(*both));
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    FileDescriptor accepted;
+    while (!accepted.open())
+        accepted = FileDescriptor(accept(both->get(), reinterpret_cast<sockaddr*>(&from), &size));
+    CHECK(address_of(from).text() == "127.0.0.1");
+}
+
+TEST_CASE("a zone names an interface", "[socket]") {
+    const auto missing = listen_on({"fe80::1%nosuchdev", 0}, {});
+    REQUIRE_FALSE(missing);
+    CHECK(missing.error().code == ENODEV);
+    CHECK_THAT(missing.error().text,
+               Catch::Contains("[fe80::1%nosuchdev]:0: ") && Catch::Contains("ip link"));
+}

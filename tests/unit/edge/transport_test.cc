@@ -68,7 +68,7 @@ struct Edge : World {
     Loop loop;
     Door door{100};
     Pressure pressure;
-    EdgeReport report = [](const EdgeEvent&) {};
+    EdgeReport report = [](const Event&) {};
     std::unique_ptr<Transports> transports;
 };
 

@@ -156,12 +156,18 @@ TEST_CASE("an HMAC file is its bytes without one newline") {
 TEST_CASE("secret material that others may read or write is refused") {
     const KeyDirectory directory;
     const std::string oct = R"({"kty":"oct","k":")" + k32 + "\"}";
-    for (const mode_t mode : {0640U, 0604U, 0620U, 0602U, 0644U}) {
-        check_error(directory.write("a.jwk", oct, mode), "is readable by group or others; run chmod 600");
+    for (const mode_t mode : {0604U, 0620U, 0660U, 0602U, 0644U}) {
+        check_error(directory.write("a.jwk", oct, mode),
+                    "is open to others than its owner and the daemon's own group; run chmod 600");
         check_error(directory.write("b.key", k32, mode), "E017");
         check_error(directory.write("c.jwks", *generate_key(Algorithm::EdDSA), mode), "chmod 600");
     }
     CHECK(KeySet::load(directory.write("d.jwk", oct, 0600)));
+    // As Kubernetes mounts secrets for an fsGroup.
+    CHECK(KeySet::load(directory.write("e.jwk", oct, 0440)));
+    const std::string foreign = directory.write("f.jwk", oct, 0440);
+    if (chown(foreign.c_str(), static_cast<uid_t>(-1), 54321) == 0)
+        check_error(foreign, "the daemon's own group");  // only root can try
     const char* open_key =
         R"({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})";
     CHECK(KeySet::load(directory.write("e.jwk", open_key, 0644)));

@@ -180,6 +180,21 @@ TEST_CASE("what is wrong is said") {
         {minimal + "client_ca = \"ca\"", "this listener has no TLS; set tls"},
         {minimal + "client_certificate = \"required\"", "needs client_ca"},
         {minimal + "client_certificate = \"yes\"", "choose optional, required"},
+        {"[[listen]]\naddress = \"unix:\"\n", "names no file"},
+        {"[[listen]]\naddress = \"unix:/run/\"\n", "names no file"},
+        {"[[listen]]\naddress = \"unix:/" + std::string(107, 'x') + "\"\n", "at most 107 are possible"},
+        {"[[listen]]\naddress = \"unix:/s\"\nmode = \"999\"\n",
+         "is no mode of a file; write it like \"0660\""},
+        {"[[listen]]\naddress = \"unix:/s\"\nmode = 432\n", "expected a string such as \"0660\""},
+        {"[[listen]]\naddress = \"unix:/s\"\ntls = { certificate = \"c\", key = \"k\" }\n",
+         "a Unix socket carries no TLS"},
+        {"[[listen]]\naddress = \"unix:/s\"\n[[listen]]\naddress = \"unix:/s\"\n", "listened on twice"},
+        {"[[listen]]\naddress = \"[fe80::1%]:80\"\n", "is no address and port"},
+        {"[[listen]]\naddress = \"[2001:db8::1%eth0]:80\"\n", "is no address and port"},
+        {minimal + "mode = \"0660\"", "mode and group are of a Unix socket"},
+        {minimal + "group = \"www-data\"", "mode and group are of a Unix socket"},
+        {minimal + "ipv6only = false", "ipv6only is of an IPv6 address"},
+        {minimal + "[admin]\naddress = \"unix:/s\"", "is no address and port"},
         {minimal + "proxy_protocol = true", "and there is none; set trusted_proxies"},
         {minimal + "proxy_protocol = 1", "`listen[].proxy_protocol` is 1, expected true or false"},
         {"forwarded = \"forwarded\"\n" + minimal, "and there is none; set trusted_proxies"},
@@ -294,6 +309,29 @@ TEST_CASE("proxies and certificates are read, printed and read again") {
     CHECK(settings.admin_hosts == std::vector<std::string>{"metrics.example.com"});
     CHECK(again.admin_hosts == settings.admin_hosts);
     CHECK(again.forwarded == settings.forwarded);
+}
+
+TEST_CASE("Unix sockets, zones and both families are read, printed and read again") {
+    const SettingsDirectory directory;
+    const auto settings = good(directory,
+                               "trusted_proxies = [\"unix\", \"10.0.0.0/8\"]\n"
+                               "[[listen]]\naddress = \"unix:run/ws.sock\"\nmode = \"0666\"\ngroup = \"33\"\n"
+                               "[[listen]]\naddress = \"[::]:8080\"\nipv6only = false\n"
+                               "[[listen]]\naddress = \"[FE80:0::1%eth0]:8080\"\n");
+    CHECK(settings.listeners[0].unix_path() == directory.path() + "/run/ws.sock");
+    CHECK(settings.listeners[0].mode == "0666");
+    CHECK(settings.listeners[0].group == "33");
+    CHECK_FALSE(settings.listeners[1].ipv6only);
+    CHECK(settings.listeners[1].unix_path().empty());
+    CHECK(settings.listeners[2].address == "[fe80::1%eth0]:8080");
+    const std::string text = print_settings(settings);
+    INFO(text);
+    const auto again = good(directory, text);
+    CHECK(again.listeners == settings.listeners);
+    CHECK(again.trusted_proxies == settings.trusted_proxies);
+    auto other = settings;
+    other.listeners[0].mode = "0600";
+    CHECK(restart_needed(settings, other) == std::vector<std::string>{"listen"});
 }
 
 TEST_CASE("what a reload cannot change is listed") {

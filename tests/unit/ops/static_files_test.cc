@@ -1,5 +1,6 @@
 #include "daemon/ops/static_files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,65 @@ TEST_CASE("hidden files, links and devices are left out", "[static]") {
     REQUIRE(files);
     CHECK(files->size() == 1);
     CHECK(files->contains("/a.txt"));
+}
+
+TEST_CASE("a link within the directory is what it leads to", "[static]") {
+    const Directory directory;
+    // As Kubernetes lays a ConfigMap out.
+    directory.write("..2024_01/index.html", "<p>");
+    directory.write("..2024_01/js/chat.js", "x");
+    fs::create_directory_symlink("..2024_01", directory.path() / "..data");
+    fs::create_symlink("..data/index.html", directory.path() / "index.html");
+    fs::create_directory_symlink("..data/js", directory.path() / "js");
+    fs::create_symlink(directory.path() / "..2024_01/js/chat.js", directory.path() / "absolute.js");
+    fs::create_symlink("gone", directory.path() / "dangling.html");
+    fs::create_directory_symlink(".", directory.path() / "again");
+    directory.write("sub/a.txt", "a");
+    fs::create_directory_symlink("..", directory.path() / "sub/up");
+    const auto files = load_static_files(directory.path().string());
+    REQUIRE(files);
+    std::string names;
+    for (const auto& [name, file] : *files) names += name + " ";
+    CHECK(names == "/ /absolute.js /index.html /js/chat.js /sub/a.txt ");
+    CHECK(*files->at("/").body == "<p>");
+}
+
+TEST_CASE("a link to a directory beside it whose name begins alike leads out", "[static]") {
+    const Directory directory;
+    directory.write("www/a.txt", "a");
+    directory.write("www-secret/b.txt", "b");
+    fs::create_symlink("../www-secret/b.txt", directory.path() / "www/b.txt");
+    fs::create_directory_symlink("../www-secret", directory.path() / "www/secret");
+    const auto files = load_static_files((directory.path() / "www").string());
+    REQUIRE(files);
+    CHECK(files->size() == 1);
+}
+
+TEST_CASE("a directory that is switched is another the next time", "[static]") {
+    const Directory directory;
+    directory.write("1/a.txt", "one");
+    directory.write("2/a.txt", "two");
+    fs::create_directory_symlink("1", directory.path() / "current");
+    const std::string path = (directory.path() / "current").string();
+    const auto before = load_static_files(path);
+    fs::create_directory_symlink("2", directory.path() / "next");
+    fs::rename(directory.path() / "next", path);
+    const auto after = load_static_files(path);
+    REQUIRE((before && after));
+    CHECK(*before->at("/a.txt").body == "one");
+    CHECK(*after->at("/a.txt").body == "two");
+    CHECK(before->at("/a.txt").etag != after->at("/a.txt").etag);
+}
+
+TEST_CASE("validators are of the content and of the file's time", "[static]") {
+    const Directory directory;
+    directory.write("a.txt", "a");
+    const timespec times[2] = {{1'700'000'000, 5}, {1'700'000'000, 5}};
+    REQUIRE(utimensat(AT_FDCWD, (directory.path() / "a.txt").c_str(), times, 0) == 0);
+    const auto files = load_static_files(directory.path().string());
+    REQUIRE(files);
+    CHECK(files->at("/a.txt").etag == "\"ca978112ca1bbdcafac231b39a23dc4d\"");
+    CHECK(files->at("/a.txt").modified == "Tue, 14 Nov 2023 22:13:20 GMT");
 }
 
 TEST_CASE("a directory that is too large is refused", "[static]") {
