@@ -116,7 +116,7 @@ def test_lint_paths():
             ended(run("lint", path), 2, "user.nmae")
         ended(run("lint", daemon.path("nothing.route")), 2, "nothing.route")
         ended(run("lint", daemon.config + ".none", "--config", daemon.path("none.toml")), 2)
-        os.chmod(daemon.path("keys/demo.key"), 0o640)
+        os.chmod(daemon.path("keys/demo.key"), 0o604)
         daemon.edit("routes.d/test.route", *reversed(MISTAKE))
         ended(run("lint", file), 2, "demo.key")
 

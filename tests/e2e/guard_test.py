@@ -251,10 +251,10 @@ def test_a_unix_socket_as_listener():
         assert ask(daemon, inside) == 403
         daemon.stop()
         assert not os.path.exists(daemon.path("run/ws.sock"))
-        daemon.write("wayleave.toml", daemon.read("wayleave.toml").replace('mode = "0600"', 'group = "no-such-group"'))
-        daemon.start(wait=False)
-        daemon.check_end(78)
-        assert "there is no group no-such-group" in daemon.log()
+    daemon = Daemon(PROXIED, more=more.replace('mode = "0600"', 'group = "no-such-group"'))
+    daemon.start(wait=False)
+    daemon.check_end(78)
+    assert "there is no group no-such-group" in daemon.log() and not os.path.exists(daemon.path("run/ws.sock"))
 
 
 def test_the_proxy_protocol():
