@@ -77,7 +77,11 @@ Consequences::Consequences(const ast::File& file, const Sources& sources, const 
     // A whole item that could not be read; the word begins no statement of a block.
     for (const Span hole : holes) {
         const std::string_view word = word_at(sources.text(hole), 0);
-        shared_hole_ = shared_hole_ || word == "defaults" || word == "policy";
+        // A word that begins no item may have been meant as `defaults`.
+        const bool item = sources.position(hole.file, hole.begin).column == 1;
+        shared_hole_ = shared_hole_ || word == "defaults" || word == "policy" ||
+                       (item && !keywords::holds(keywords::item, word));
+        claims_torn_ = claims_torn_ || shared_hole_ || word == "auth" || word == "use" || word == "token";
         nameless_ =
             nameless_ || hole.begin == hole.end || (declares(word) && !names_something(sources.text(hole)));
     }
@@ -91,6 +95,7 @@ bool Consequences::hold(const Diagnostic& diagnostic) const {
     // What stands before a mistake on its line is most likely half a statement.
     if (lines_.contains({span.file, sources_.position(span.file, span.begin).line})) return true;
     if (holds(unknown, diagnostic.id) && (nameless_ || named_in_hole(span))) return true;
+    if (claims_torn_ && diagnostic.id == "E002" && sources_.text(span).starts_with("user.")) return true;
     return holds(absent, diagnostic.id) && (shared_hole_ || beside_hole(span));
 }
 

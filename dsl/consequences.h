@@ -29,6 +29,7 @@ class Consequences {
     std::set<std::string_view> words_;               // of the holes: what stands there may be declared there
     std::vector<Span> torn_;                         // items with a hole
     bool shared_hole_ = false;                       // something that reaches every route has one
+    bool claims_torn_ = false;                       // what says which claims there are
     bool nameless_ = false;                          // something was declared, and its name could not be read
     std::set<std::pair<uint32_t, uint32_t>> lines_;  // file and line of what was told
 };
