@@ -64,7 +64,7 @@ void RouteCompiler::compile_messages() {
 }
 
 void RouteCompiler::compile_message(const ast::Message& message, const Names& outer) {
-    const size_t errors = diagnostics_.errors();
+    const size_t errors = diagnostics_.reported();
     Names names = outer;
     Message out;
     out.place = context_.sources.place(message.span);
@@ -98,7 +98,8 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
         return allow.condition.kind != Condition::Kind::constant || allow.condition.value;
     });
     // A mistake in a condition says enough; a block without a type could not be read.
-    if (never_allowed && diagnostics_.errors() == errors && !message.types.empty()) {
+    if (never_allowed && !names.claims_unknown && diagnostics_.reported() == errors &&
+        !message.types.empty()) {
         diagnostics_.error(
             "E023", message.types.front().span, "no `allow` lets this message pass", {},
             "write `allow` in the block, or leave the block out: what is not named is refused");

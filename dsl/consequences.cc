@@ -24,6 +24,17 @@ bool within(Span inner, Span outer) {
     return inner.file == outer.file && outer.begin <= inner.begin && inner.begin < outer.end;
 }
 
+bool declares(std::string_view word) {
+    constexpr std::array words{"let"sv, "token"sv, "backend"sv, "policy"sv, "claim"sv, "field"sv, "input"sv};
+    return holds(words, word);
+}
+
+// `let x …`, and not `let = …`. Of a head such as `token {` nothing is left but its place.
+bool names_something(std::string_view declaration) {
+    const size_t next = blank_end(declaration, word_at(declaration, 0).size());
+    return !word_at(declaration, next).empty();
+}
+
 bool before(Span a, Span b) {
     return std::pair(a.file, a.begin) < std::pair(b.file, b.begin);
 }
@@ -45,7 +56,11 @@ Span span_of(const ast::Item& item) {
 
 Consequences::Consequences(const ast::File& file, const Sources& sources, const Diagnostics& told)
     : sources_(sources) {
-    for (const Diagnostic& diagnostic : told.all()) told_.push_back(diagnostic.primary.span);
+    for (const Diagnostic& diagnostic : told.all()) {
+        const Span span = diagnostic.primary.span;
+        told_.push_back(span);
+        lines_.emplace(span.file, sources.position(span.file, span.begin).line);
+    }
     std::vector<Span> holes = file.holes;
     std::sort(holes.begin(), holes.end(), before);
     for (const Span hole : holes)
@@ -62,7 +77,13 @@ Consequences::Consequences(const ast::File& file, const Sources& sources, const 
     // A whole item that could not be read; the word begins no statement of a block.
     for (const Span hole : holes) {
         const std::string_view word = word_at(sources.text(hole), 0);
-        shared_hole_ = shared_hole_ || word == "defaults" || word == "policy";
+        // A word that begins no item may have been meant as `defaults`.
+        const bool item = sources.position(hole.file, hole.begin).column == 1;
+        shared_hole_ = shared_hole_ || word == "defaults" || word == "policy" ||
+                       (item && !keywords::holds(keywords::item, word));
+        claims_torn_ = claims_torn_ || shared_hole_ || word == "auth" || word == "use" || word == "token";
+        nameless_ =
+            nameless_ || hole.begin == hole.end || (declares(word) && !names_something(sources.text(hole)));
     }
 }
 
@@ -71,7 +92,10 @@ bool Consequences::hold(const Diagnostic& diagnostic) const {
     if (diagnostic.severity != Severity::error) return true;
     if (span.begin == 0 && span.end == 0) return true;  // about what stands for a hole
     if (told_there(span)) return true;
-    if (holds(unknown, diagnostic.id) && named_in_hole(span)) return true;
+    // What stands before a mistake on its line is most likely half a statement.
+    if (lines_.contains({span.file, sources_.position(span.file, span.begin).line})) return true;
+    if (holds(unknown, diagnostic.id) && (nameless_ || named_in_hole(span))) return true;
+    if (claims_torn_ && diagnostic.id == "E002" && sources_.text(span).starts_with("user.")) return true;
     return holds(absent, diagnostic.id) && (shared_hole_ || beside_hole(span));
 }
 

@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dsl/ast.h"
@@ -25,9 +26,12 @@ class Consequences {
 
     const Sources& sources_;
     std::vector<Span> told_;
-    std::set<std::string_view> words_;  // of the holes: what stands there may be declared there
-    std::vector<Span> torn_;            // items with a hole
-    bool shared_hole_ = false;          // something that reaches every route has one
+    std::set<std::string_view> words_;               // of the holes: what stands there may be declared there
+    std::vector<Span> torn_;                         // items with a hole
+    bool shared_hole_ = false;                       // something that reaches every route has one
+    bool claims_torn_ = false;                       // what says which claims there are
+    bool nameless_ = false;                          // something was declared, and its name could not be read
+    std::set<std::pair<uint32_t, uint32_t>> lines_;  // file and line of what was told
 };
 
 }  // namespace wayleave::dsl

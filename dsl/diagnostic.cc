@@ -88,6 +88,7 @@ Diagnostic& Diagnostics::add(Severity severity, std::string_view id, Span span, 
                              std::string label, std::string help) {
     Diagnostic diagnostic{id, severity,        std::move(message), {span, std::move(label)},
                           {}, std::move(help), std::nullopt};
+    if (severity == Severity::error) ++reported_;
     if (known(diagnostic)) return overflow_ = std::move(diagnostic);
     if (severity != Severity::error && suppressor_) {
         if (auto because = suppressor_(id, span)) {

@@ -67,6 +67,8 @@ class Diagnostics {
     [[nodiscard]] const std::vector<Diagnostic>& all() const { return all_; }
     [[nodiscard]] const std::vector<Suppressed>& suppressed() const { return suppressed_; }
     [[nodiscard]] size_t errors() const { return errors_; }
+    // How often an error was reported, also one that had been told already: whether something went wrong.
+    [[nodiscard]] size_t reported() const { return reported_; }
     [[nodiscard]] size_t warnings() const { return warnings_; }
     [[nodiscard]] size_t notes() const { return notes_; }
     [[nodiscard]] size_t hidden() const { return errors_ + warnings_ + notes_ - all_.size(); }
@@ -84,6 +86,7 @@ class Diagnostics {
     Diagnostic overflow_;  // swallows what comes after `most`
     Suppressor suppressor_;
     size_t errors_ = 0;
+    size_t reported_ = 0;
     size_t warnings_ = 0;
     size_t notes_ = 0;
 };

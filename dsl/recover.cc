@@ -54,6 +54,13 @@ bool opens_block(std::string_view text, size_t at) {
     return keywords::holds(openers, word_at(text, at)) && !begins_setting(text, at);
 }
 
+// `mesage chat.say {` at the end of a line: what is inside belongs to it, whatever it is. A set is one, too,
+// but that says `=` before.
+bool begins_unknown_block(std::string_view text, size_t at) {
+    const size_t brace = block_brace(text, at);
+    return brace != std::string_view::npos && text.substr(at, brace - at).find('=') == std::string_view::npos;
+}
+
 // Words in the middle of a statement, which some people write at the start of a line.
 bool continues_statement(std::string_view text, size_t at) {
     constexpr std::array<std::string_view, 16> middle{"on",   "if",       "then", "because", "per", "burst",
@@ -155,7 +162,7 @@ bool begins_statement(std::string_view text, size_t at, Words words) {
 size_t next_statement(std::string_view text, size_t start, Words words) {
     // A stray separator costs nothing but itself.
     if (start < text.size() && (text[start] == ';' || text[start] == ',')) return blank_end(text, start + 1);
-    const bool own_block = opens_block(text, start);
+    const bool own_block = opens_block(text, start) || begins_unknown_block(text, start);
     const bool own_line = first_on_line(text, start);
     const size_t left = indentation(text, start);
     size_t depth = 0;

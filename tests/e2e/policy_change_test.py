@@ -121,6 +121,9 @@ async def test_sessions_and_explain_live():
         assert told["effects"] == ["publishes to room/lobby"] and told["limits"][0]["left"] in range(12, 20), told
         told = explain("message", "say", '{"text": "darn"}', expect=1)
         assert told["because"] == "we do not say that here" and told["client"] == "$error forbidden", told
+        (decided,) = [rule for rule in told["rules"] if rule["decided"]]
+        assert decided["why"] == ['text == "darn": text is "darn"'], decided
+        assert {"ip is 127.0.0.1", "tls is false", 'text is "darn"'} <= set(told["facts"]), told
         # The same decision in the answer to the client's message, in the log and in the metric.
         await alice.refused("say", "forbidden", text="darn")
         daemon.wait_log(f"decision={told['decision']}")

@@ -195,18 +195,20 @@ TEST_CASE("each mistake has its place and its words") {
 }
 
 TEST_CASE("what the server says in a message") {
-    Compiled made(in_route("message a { field to : string required set from = user.sub set \"sentAt\" = ip set n = "
-                           "{ 1, 2 } set back = to allow publish to b }"));
+    Compiled made(
+        in_route("message a { field to : string required set from = user.sub set \"sentAt\" = ip set n = "
+                 "{ 1, 2 } set back = to allow publish to b }"));
     CHECK(made.summary().empty());
     const Message& message = *made.policy->routes.front()->message("a");
     REQUIRE(message.stamps.size() == 4);
     CHECK(message.stamps[0].member == "from");
     CHECK(message.stamps[1].member == "sentAt");
     CHECK(message.stamps[2].type == Type{Kind::integer, Shape::set});
-    CHECK(Compiled("token s { keys = file \"k\" from header \"A\" claim sub : string required claim pin : int "
-                   "required secret } route r /r { auth = s origins = { none } message a { set p = user.pin "
-                   "allow } }")
-              .summary() == "E028 1:166 this would show a secret to all who read the message\n");
+    CHECK(
+        Compiled("token s { keys = file \"k\" from header \"A\" claim sub : string required claim pin : int "
+                 "required secret } route r /r { auth = s origins = { none } message a { set p = user.pin "
+                 "allow } }")
+            .summary() == "E028 1:166 this would show a secret to all who read the message\n");
 }
 
 TEST_CASE("a definition that nobody reads is checked") {
@@ -290,6 +292,72 @@ E008 27:14 there is no reason `forbiden`
 E001 31:25 expected the channel, address or message type in quotes
 E002 33:8 there is no token `sesion`
 )");
+}
+
+// One mistake of the syntax in what is otherwise good.
+TEST_CASE("nothing follows from a mistake of the syntax") {
+    const std::string good =
+        "token t { keys = file \"k\" from header \"A\" claim sub : string required\n"
+        " claim roles : set of string else {}\n"
+        "}\n"
+        "let staff = { \"x\" }\n"
+        "policy p { limit connects to 1/s per ip }\n"
+        "defaults { origins = { none } }\n"
+        "route r /r/:room {\n"
+        " auth = t\n"
+        " use p\n"
+        " let mods = \"mods\" in user.roles\n"
+        " allow connect if not (user.sub in staff)\n"
+        " message a {\n"
+        "  field f : string required\n"
+        "  allow if mods and f != room\n"
+        "  publish to b/{f}\n"
+        " }\n"
+        " message c { allow if mods publish to b }\n"
+        "}\n"
+        "test \"t\" at \"/r/x\" {\n"
+        " as t { sub = \"1\" roles = { \"mods\" } }\n"
+        " expect allow message \"a\" { f = \"x\" }\n"
+        "}\n";
+    REQUIRE(Compiled(good).summary().empty());
+    const std::vector<std::pair<std::string, std::string>> mistakes{
+        {"token t {", "token {"},
+        {"token t {", "tokn t {"},
+        {"token t {", "token t {;"},
+        {"claim roles :", "claim roles"},
+        {"claim roles :", "roles :"},
+        {"let staff =", "let staff"},
+        {"let staff =", "let ="},
+        {"policy p {", "policy {"},
+        {"policy p {", "polcy p {"},
+        {"defaults {", "default {"},
+        {"origins = {", "origins {"},
+        {"route r /r/:room {", "route r /r/:room? {"},
+        {"route r /r/:room {", "rute r /r/:room {"},
+        {"auth = t\n", "auth = \n"},
+        {"use p", "use"},
+        {"let mods =", "let mods == "},
+        {"allow connect if", "allow conect if"},
+        {"message a {", "mesage a {"},
+        {"message a {", "a {"},
+        {"message a {", "message {"},
+        {"field f :", "field f"},
+        {"allow if mods and f", "allow if mods && f"},
+        {"allow if mods publish", "alow if mods publish"},
+        {"as t {", "as {"},
+        {"expect allow message", "expect alow message"},
+    };
+    for (const auto& [from, to] : mistakes) {
+        std::string broken = good;
+        broken.replace(broken.find(from), from.size(), to);
+        INFO(from + " -> " + to);
+        const std::string summary = Compiled(broken).summary();
+        CHECK(summary.find("E0", 1) == std::string::npos);
+        CHECK(summary.substr(0, 4) == "E001");
+    }
+    // A mistake in a definition that several blocks read is told once, and nothing about their allows.
+    Compiled twice(in_route("let m = user.subb == \"x\" message a { allow if m } message b { allow if m }"));
+    CHECK(twice.summary() == "E002 4:9 there is no `user.subb`\n");
 }
 
 TEST_CASE("one mistake is told once") {
