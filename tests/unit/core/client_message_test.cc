@@ -151,10 +151,12 @@ TEST_CASE("what is wrong with the name of a channel") {
     CHECK(fault(",\"channel\":\"a//b\"") == "`channel` has an empty segment: `/` stands between two of them");
     CHECK(fault(",\"channel\":\"a/..\"") == "`channel` has the segment `..`");
     CHECK(fault(",\"channel\":\"a/:b\"") == "`channel` has a segment that begins with `:`");
-    CHECK(fault(",\"channel\":\"room/ä b\"") == "`channel` holds `ä`; a name has letters, digits and ._-~@=:");
+    CHECK(fault(",\"channel\":\"room/ä b\"") ==
+          "`channel` holds `ä`; a name has letters, digits and ._-~@=:");
     CHECK(fault(",\"channel\":\"a b\"") == "`channel` holds ` `; a name has letters, digits and ._-~@=:");
     CHECK(fault(",\"channel\":\"" + std::string(256, 'a') + "\"") == "`channel` is longer than 255 bytes");
-    CHECK(fault(",\"channel\":\"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\"") == "`channel` has more than 16 segments");
+    CHECK(fault(",\"channel\":\"a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\"") ==
+          "`channel` has more than 16 segments");
 }
 
 TEST_CASE("an id is known even if the rest is not") {

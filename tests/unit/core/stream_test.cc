@@ -197,8 +197,9 @@ TEST_CASE("what the server sets is its word, for a POST and for a WebSocket alik
     Streams world;
     const ConnectionId id = world.open(as("alice"));
     std::string text = world.read(id);
-    CHECK_THAT(world.post(as("alice"), session_in(text), R"({"type":"say","$id":1,"text":"hi","from":"bob"})"),
-               Contains("$ok"));
+    CHECK_THAT(
+        world.post(as("alice"), session_in(text), R"({"type":"say","$id":1,"text":"hi","from":"bob"})"),
+        Contains("$ok"));
     text = world.read(id);
     CHECK_THAT(text, Contains(R"("from":"alice","size":47,"type":"say","text":"hi"})"));
     CHECK(text.find("bob") == std::string::npos);
