@@ -81,7 +81,8 @@ Consequences::Consequences(const ast::File& file, const Sources& sources, const 
         const bool item = sources.position(hole.file, hole.begin).column == 1;
         shared_hole_ = shared_hole_ || word == "defaults" || word == "policy" ||
                        (item && !keywords::holds(keywords::item, word));
-        claims_torn_ = claims_torn_ || shared_hole_ || word == "auth" || word == "use" || word == "token";
+        claims_torn_ = claims_torn_ || shared_hole_ || word.empty() || word == "auth" || word == "use" ||
+                       word == "token";
         nameless_ =
             nameless_ || hole.begin == hole.end || (declares(word) && !names_something(sources.text(hole)));
     }

@@ -74,6 +74,10 @@ Result<ControlAnswer, int> ask_daemon(const ControlAddress& address, const char*
         return failure(exit_code_of(code));
     }
     curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+    if (answer.status == 403) {  // by who we are, whatever we asked
+        complain(*socket + ": " + answer.body.substr(0, answer.body.find('\n')));
+        return failure(EX_NOPERM);
+    }
     return answer;
 }
 

@@ -335,6 +335,7 @@ TEST_CASE("nothing follows from a mistake of the syntax") {
         {"route r /r/:room {", "route r /r/:room? {"},
         {"route r /r/:room {", "rute r /r/:room {"},
         {"auth = t\n", "auth = \n"},
+        {"auth = t\n", "= t\n"},
         {"use p", "use"},
         {"let mods =", "let mods == "},
         {"allow connect if", "allow conect if"},
