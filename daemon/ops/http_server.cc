@@ -93,6 +93,8 @@ class HttpServer::Connection {
             if (const auto* refused = std::get_if<HeadRefusal>(&parsed))
                 return refusal(refused->status, refused->reason);
             const auto& head = std::get<HttpHead>(parsed);
+            if (server_.serves_peer_ && !server_.serves_peer_(socket_.get()))
+                return refusal(403, "for root, the daemon's user and members of control.group alone");
             if (!answers(head.authority))
                 return refusal(421, "no such host here; ask by address, or add the name to admin.hosts");
             if (head.count("content-encoding") > 0)
@@ -175,12 +177,6 @@ void HttpServer::accept_some() {
         if (!socket.open()) {
             if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
             break;
-        }
-        if (serves_peer_ && !serves_peer_(socket.get())) {
-            const std::string answer =
-                refusal(403, "for root, the daemon's user and members of control.group alone");
-            (void)send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-            continue;
         }
         // Who came first and has not said what he wants leaves; a monitor says it at once.
         if (connections_.size() >= max_connections) finished(**idle);
