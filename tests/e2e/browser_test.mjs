@@ -128,6 +128,26 @@ await story(daemon, {
     await hasLine(alice, "goodbye 1009: too_big: message too big");
     await alice.screenshot({ path: join(pictures, "chat-huge.png") });
   },
+  "what is said while the connection is gone is said later": async () => {
+    await comeIn(alice, "alice");
+    await hasState(alice, "connected as alice");
+    await alice.evaluate(() => { // at once: it comes again within a second
+      socket.close();
+      document.getElementById("text").value = "said in a tunnel";
+      document.querySelector("#say button").click();
+    });
+    await hasLine(alice, "alice (not sent yet): said in a tunnel");
+    await hasLine(bob, "alice: said in a tunnel");
+    await hasState(alice, "connected as alice");
+    await alice.locator("#present li", { hasText: "bob" }).waitFor();
+  },
+  "a narrow window shows all": async () => {
+    await alice.setViewportSize({ width: 380, height: 700 });
+    const width = await alice.evaluate(() => document.documentElement.scrollWidth);
+    await alice.screenshot({ path: join(pictures, "chat-narrow.png") });
+    await alice.setViewportSize({ width: 1280, height: 720 });
+    assert.ok(width <= 380, `the page is ${width} px wide`);
+  },
   "leaving is seen": async () => {
     await comeIn(alice, "alice");
     await hasState(alice, "connected as alice");
@@ -159,7 +179,7 @@ await story(daemon, {
     await comeIn(alice, "alice");
     await hasState(alice, "connected as alice");
     daemon.process.kill("SIGTERM");
-    await hasState(alice, "closed: 1001");
     await hasLine(alice, "goodbye 1001: drain");
+    await hasLine(alice, "the connection is gone; trying again in ");
   },
 }).finally(() => browser.close());
