@@ -6,6 +6,7 @@
 
 #include "daemon/cli/control_options.h"
 #include "daemon/core/escape.h"
+#include "daemon/core/json_value.h"
 
 namespace wayleave {
 
@@ -14,26 +15,50 @@ namespace {
 struct SessionsOptions {
     ControlAddress address;
     std::string format = "text";
+    std::string user;
+    std::string route;
+    std::string ip;
+    std::string channel;
 };
 
+std::string filter_of(const SessionsOptions& options) {
+    std::string out;
+    for (const auto& [name, value] : {std::pair{"user", &options.user},
+                                      {"route", &options.route},
+                                      {"ip", &options.ip},
+                                      {"channel", &options.channel}}) {
+        if (value->empty()) continue;
+        out += (out.empty() ? "{\"" : ",\"") + std::string(name) + "\":";
+        append_json(out, *value);
+    }
+    return out.empty() ? "{}" : out + "}";
+}
+
+constexpr std::string_view row = "{:<16}  {:<20} {:<39} {:>8} {:>8}  {}\n";
+
 int sessions(const SessionsOptions& options) {
-    const auto answer = ask_daemon(options.address, "GET", "/sessions");
+    const auto answer = ask_daemon(options.address, "POST", "/sessions", filter_of(options));
     if (!answer) return answer.error();
     simdjson::dom::parser parser;
     simdjson::dom::element document;
     simdjson::dom::array list;
+    if (answer->status == 400 && parser.parse(answer->body).get(document) == simdjson::SUCCESS) {
+        complain(text_of(document, "detail"));
+        return EX_USAGE;
+    }
     if (answer->status != 200 || parser.parse(answer->body).get(document) != simdjson::SUCCESS ||
         document["sessions"].get(list) != simdjson::SUCCESS) {
-        complain(fmt::format("the daemon gave an answer that is not understood (status {})", answer->status));
+        complain(strange_answer(*answer));
         return EX_PROTOCOL;
     }
     if (options.format == "json") {
         write_text(stdout, answer->body);
         return EX_OK;
     }
+    if (list.size() > 0)
+        write_text(stdout, fmt::format(row, "SESSION", "ROUTE", "ADDRESS", "SECONDS", "CHANNELS", "USER"));
     for (const simdjson::dom::element session : list) {
-        write_text(stdout, fmt::format("{}  {:<20} {:<39} {:>8} s  {:>5} channels  {}\n",
-                                       text_of(session, "session"), text_of(session, "route"),
+        write_text(stdout, fmt::format(row, text_of(session, "session"), text_of(session, "route"),
                                        text_of(session, "ip"), session["age_ms"].get_int64().value() / 1000,
                                        session["channels"].get_int64().value(),
                                        escape_peer_text(text_of(session, "user"), 128)));
@@ -52,9 +77,13 @@ void add_sessions(CLI::App& app, int& exit_code) {
     command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
+    command->add_option("--user", options->user, "Only those of this user");
+    command->add_option("--route", options->route, "Only those on this route");
+    command->add_option("--ip", options->ip, "Only those from this address or network");
+    command->add_option("--channel", options->channel, "Only those that are in this channel");
     command->footer(
         "`wayleave explain --live SESSION` asks the policy about one of them.\n"
-        "Exit status: 0, 69 no daemon answers.");
+        "Exit status: 0, 64 the filter is none, 69 no daemon answers.");
     command->callback([options, &exit_code] { exit_code = sessions(*options); });
 }
 

@@ -65,6 +65,12 @@ OpsAnswer explain(const ControlActions& actions, std::string_view body) {
     return {200, "application/json", json + ",\"text\":" + json_string(text_of(*answer)) + "}\n"};
 }
 
+OpsAnswer sessions(const ControlActions& actions, std::string_view body) {
+    const auto filter = session_filter(body);
+    if (!filter) return problem(400, "Bad Request", filter.error());
+    return {200, "application/json", actions.sessions(*filter)};
+}
+
 std::string ban_json(const BanEntry& ban) {
     return fmt::format(R"({{"id":{},"who":{},"route":{},"place":{},"because":{},"left_ms":{},"times":{}}})",
                        json_string(ban.id), json_string(ban.who), json_string(ban.route),
@@ -110,7 +116,7 @@ struct Endpoint {
     OpsAnswer (*answer)(const ControlActions& actions, std::string_view body);
 };
 
-constexpr std::array<Endpoint, 9> endpoints{{
+constexpr std::array<Endpoint, 10> endpoints{{
     {"POST", "/reload", [](const ControlActions& a, std::string_view) { return reload(a); }},
     {"POST", "/reload/dry-run", [](const ControlActions& a, std::string_view) { return dry_run(a); }},
     {"POST", "/explain", explain},
@@ -120,8 +126,9 @@ constexpr std::array<Endpoint, 9> endpoints{{
      }},
     {"GET", "/sessions",
      [](const ControlActions& a, std::string_view) {
-         return OpsAnswer{200, "application/json", a.sessions()};
+         return OpsAnswer{200, "application/json", a.sessions({})};
      }},
+    {"POST", "/sessions", sessions},
     {"GET", "/bans", [](const ControlActions& a, std::string_view) { return bans(a); }},
     {"POST", "/bans/lift", lift},
     {"POST", "/publish", publish},
@@ -132,17 +139,21 @@ constexpr std::array<Endpoint, 9> endpoints{{
 
 OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions) {
     const auto it = std::find_if(endpoints.begin(), endpoints.end(),
-                                 [&](const Endpoint& endpoint) { return endpoint.path == request.path; });
-    if (it == endpoints.end())
-        return problem(404, "Not Found",
-                       "there are POST /reload, /reload/dry-run, /explain, /bans/lift, /publish and "
-                       "/progress, GET /status, "
-                       "/sessions and /bans");
-    if (request.method != it->method) {
-        return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, it->method),
-                       fmt::format("Allow: {}\r\n", it->method));
+                                 [&](const Endpoint& endpoint) {
+                                     return endpoint.path == request.path && endpoint.method == request.method;
+                                 });
+    if (it != endpoints.end()) return it->answer(actions, request.body);
+    std::string allowed;
+    for (const Endpoint& endpoint : endpoints) {
+        if (endpoint.path == request.path)
+            allowed += (allowed.empty() ? "" : ", ") + std::string(endpoint.method);
     }
-    return it->answer(actions, request.body);
+    if (allowed.empty())
+        return problem(404, "Not Found",
+                       "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
+                       "/progress, GET /status, /sessions and /bans");
+    return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, allowed),
+                   fmt::format("Allow: {}\r\n", allowed));
 }
 
 }  // namespace wayleave

@@ -34,7 +34,7 @@ struct ControlActions {
     std::function<ReloadReport()> reload;  // returns when it is done or refused
     std::function<ForecastReport()> forecast;
     std::function<Snapshot()> snapshot;
-    std::function<std::string()> sessions;  // JSON
+    std::function<std::string(const SessionFilter& filter)> sessions;  // JSON
     std::function<Result<Explanation>(const LiveQuestion&)> explain;
     std::function<std::vector<BanEntry>()> bans;
     std::function<size_t(const std::string& name)> lift;  // how many
@@ -43,7 +43,7 @@ struct ControlActions {
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457).
-// POST /explain, GET /status, GET /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
+// POST /explain, GET /status, GET or POST /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
 // POST /publish and POST /progress: see BrokerDesk.
 [[nodiscard]] OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions);
 

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <mutex>
 
 #include "daemon/core/native.h"
 #include "daemon/ops/ask_workers.h"
 #include "daemon/ops/json.h"
+#include "dsl/text.h"
 
 namespace wayleave {
 namespace {
@@ -44,15 +46,54 @@ std::optional<uint64_t> number_of(std::string_view text) {
 
 }  // namespace
 
-std::string sessions_json(const Workers& workers) {
+bool SessionFilter::admits(const Seen& seen) const {
+    if (!user.empty() && seen.user != user) return false;
+    if (!route.empty() && seen.route.name != route) return false;
+    if (ip && !ip->contains(seen.facts.ip)) return false;
+    return channel.empty() ||
+           std::find(seen.channels.begin(), seen.channels.end(), channel) != seen.channels.end();
+}
+
+Result<SessionFilter> session_filter(std::string_view body) {
+    simdjson::dom::parser parser;
+    simdjson::dom::element document;
+    simdjson::dom::object members;
+    const simdjson::padded_string padded(body);
+    if (parser.parse(padded).get(document) != simdjson::SUCCESS ||
+        document.get(members) != simdjson::SUCCESS)
+        return failure("the filter is a JSON object with any of user, route, ip and channel");
+    SessionFilter out;
+    for (const auto member : members) {
+        std::string_view text;
+        const std::string name(member.key);
+        if (member.value.get(text) != simdjson::SUCCESS || text.empty())
+            return failure(dsl::quoted(name) + " is a text that is not empty");
+        if (name == "user") {
+            out.user = text;
+        } else if (name == "route") {
+            out.route = text;
+        } else if (name == "channel") {
+            out.channel = text;
+        } else if (name == "ip") {
+            out.ip = dsl::parse_net(text);
+            if (!out.ip) return failure("`ip` is an address or a network such as 10.0.0.0/8");
+        } else {
+            return failure("sessions have no " + dsl::quoted(name) + "; there are user, route, ip and channel");
+        }
+    }
+    return out;
+}
+
+std::string sessions_json(const Workers& workers, const SessionFilter& filter) {
     auto listing = std::make_shared<Shared<Listing>>();
     auto places = std::make_shared<std::vector<size_t>>(workers.size());
     const bool all = ask_workers(
         workers,
-        [listing, places](size_t worker, Gateway& gateway, Now now) {
+        [listing, places, filter](size_t worker, Gateway& gateway, Now now) {
             const std::lock_guard lock(listing->mutex);
             return gateway.walk((*places)[worker],
                                 [&](const Seen& seen) {
+                                    if (!filter.admits(seen)) return;
                                     Listing& out = listing->value;
                                     if (++out.count > most_sessions) return;
                                     out.text += (out.text.empty() ? "" : ",") + session_json(seen, worker);

@@ -17,8 +17,22 @@ namespace wayleave {
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
-// JSON: {"sessions":[{"session","route","ip","path","age_ms","channels","worker"}],"more":false}
-[[nodiscard]] std::string sessions_json(const Workers& workers);
+// Which connections are listed: all that have what is named.
+struct SessionFilter {
+    std::string user;
+    std::string route;
+    std::optional<dsl::Net> ip;
+    std::string channel;
+
+    [[nodiscard]] bool admits(const Seen& seen) const;
+};
+
+// The body of POST /sessions: an object with any of user, route, ip (an address or a network) and channel.
+// Error: for the client.
+[[nodiscard]] Result<SessionFilter> session_filter(std::string_view body);
+
+// JSON: {"sessions":[{"session","route","ip","user","path","age_ms","channels","worker"}],"count":1,"more":false}
+[[nodiscard]] std::string sessions_json(const Workers& workers, const SessionFilter& filter);
 
 // The body of POST /explain: {"session","action","target","json"}.
 struct LiveQuestion {

@@ -261,7 +261,7 @@ ControlActions Server::Impl::control_actions() {
         [this] { return reload(); },
         [this] { return forecast(); },
         [this] { return snapshot(); },
-        [this] { return sessions_json(workers_); },
+        [this](const SessionFilter& filter) { return sessions_json(workers_, filter); },
         [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
         [this] { return bans_.list(read_clocks().steady_ms); },
         [this](const std::string& name) { return lift_ban(name); },

@@ -45,7 +45,8 @@ _wayleave() {
         diff) words="--format --help" ;;
         fmt) words="--check --help" ;;
         reload) words="--config --socket --dry-run --format --help" ;;
-        status | sessions) words="--config --socket --format --help" ;;
+        status) words="--config --socket --format --help" ;;
+        sessions) words="--config --socket --format --user --route --ip --channel --help" ;;
         publish) words="--config --socket --dedup --key --help" ;;
         progress) words="--config --socket --help" ;;
         bans) words="--config --socket --format --help lift" ;;

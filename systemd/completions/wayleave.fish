@@ -55,3 +55,7 @@ complete -c wayleave -n "__fish_seen_subcommand_from explain" -l tls -d "It uses
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l subprotocol -x -d "What it offers"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l header -x -d "NAME:VALUE"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l input -x -d "NAME=VALUE"
+complete -c wayleave -n "__fish_seen_subcommand_from sessions" -l user -x -d "Only those of this user"
+complete -c wayleave -n "__fish_seen_subcommand_from sessions" -l route -x -d "Only those on this route"
+complete -c wayleave -n "__fish_seen_subcommand_from sessions" -l ip -x -d "Only those from this address or network"
+complete -c wayleave -n "__fish_seen_subcommand_from sessions" -l channel -x -d "Only those in this channel"

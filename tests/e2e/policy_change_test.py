@@ -109,7 +109,15 @@ async def test_sessions_and_explain_live():
         assert session["session"] == alice.hello["session"] and session["route"] == "chat", (session, alice.hello)
         assert session["ip"] == "127.0.0.1" and session["channels"] == 1 and not listed["more"], session
         assert session["user"] == "alice", session
-        assert alice.hello["session"] in run("sessions", "--config", daemon.config).stdout
+        shown = run("sessions", "--config", daemon.config).stdout
+        assert shown.startswith("SESSION ") and alice.hello["session"] in shown, shown
+        for name, value, other in (("user", session["user"], "nobody"), ("route", session["route"], "other"),
+                                   ("ip", "127.0.0.0/8", "10.0.0.0/8"), ("channel", "no/channel", None)):
+            for text, found in ((value, name != "channel"), (other, False)):
+                if text:
+                    shown = run("sessions", f"--{name}", text, "--config", daemon.config).stdout
+                    assert (alice.hello["session"] in shown) == found, (name, text, shown)
+        assert run("sessions", "--ip", "10.0", "--config", daemon.config).returncode == 64
 
         def explain(*question, expect):
             done = run("explain", "--live", alice.hello["session"], "--config", daemon.config, "--format", "json", *question)
