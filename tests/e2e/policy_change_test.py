@@ -58,7 +58,7 @@ async def test_the_prediction_comes_true():
         told = dry_run(daemon)
         impact = told["impact"]
         assert impact == {"connections": 3, "untouched": 0, "staying": 1, "losing": 1, "ending": 1, "returning": 0,
-                          "subscriptions_lost": 1, "channels_joined": 0}, impact
+                          "subscriptions_lost": 1, "channels_joined": 0, "keys_gone": 0}, impact
         assert '+ allow connect if not (user.name == "carol")' in told["diff"], told["diff"]
         for client in clients.values():  # a dry run changes nothing
             await client.must("say", text="still here")

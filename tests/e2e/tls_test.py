@@ -118,7 +118,7 @@ def test_plain_bytes_to_a_tls_port():
         for method in ("GET", "POST", "HEAD", "CONNECT"):
             answer = Raw(daemon.port).send(f"{method} / HTTP/1.1\r\nHost: a\r\nCookie: {'x' * 3000}\r\n\r\n".encode()).read_all()
             assert answer.startswith(b"HTTP/1.1 400 ") and b"this port speaks TLS" in answer, (method, answer)
-        daemon.wait_log("spoke plain HTTP to a listener with TLS")
+        daemon.wait_log("plain HTTP was spoken to a listener with TLS")
         silent, half = Raw(daemon.port), Raw(daemon.port).send(b"\x16\x03\x01\x02\x00\x01\x00")
         assert silent.ended() and half.ended(), "a handshake that never comes has a deadline"
         encrypted = wrapped(daemon)
@@ -182,7 +182,7 @@ def test_a_key_that_everybody_can_read():
     daemon.check_end(78)
     assert "tls/key.pem: is a private key that everybody can read or write; run chmod 600" in daemon.log()
     os.chmod(daemon.path("tls/key.pem"), 0o640)
-    with daemon:
+    with daemon.start():
         wrapped(daemon).upgrade("/open").close()
 
 

@@ -66,7 +66,7 @@ ControlActions actions_with(const ReloadReport& reload) {
         return report;
     };
     actions.snapshot = example;
-    actions.sessions = [] { return std::string("{\"sessions\":[]}\n"); };
+    actions.sessions = [](const SessionFilter&) { return std::string("{\"sessions\":[]}\n"); };
     actions.explain = [](const LiveQuestion& question) -> Result<Explanation> {
         if (question.session != 0xabc) return failure("there is no session");
         Explanation out;
