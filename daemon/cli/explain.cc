@@ -13,7 +13,7 @@
 #include "daemon/explain/rehearsal.h"
 #include "daemon/ops/json.h"
 #include "daemon/ops/read_file.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 

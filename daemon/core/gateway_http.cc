@@ -3,7 +3,7 @@
 
 #include "daemon/core/escape.h"
 #include "daemon/core/gateway_impl.h"
-#include "dsl/describe.h"
+#include "dsl/policy/describe.h"
 
 namespace wayleave {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "daemon/core/handshake.h"
 #include "daemon/core/json_value.h"
-#include "dsl/canonical.h"
+#include "dsl/policy/canonical.h"
 
 namespace wayleave {
 namespace {

@@ -7,7 +7,7 @@
 #include "daemon/core/counting_key.h"
 #include "daemon/core/json_value.h"
 #include "daemon/core/judge.h"
-#include "dsl/trace.h"
+#include "dsl/policy/trace.h"
 
 namespace wayleave {
 namespace {

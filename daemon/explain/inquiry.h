@@ -9,7 +9,7 @@
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/explain/explanation.h"
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

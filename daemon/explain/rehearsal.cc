@@ -6,7 +6,7 @@
 #include <map>
 
 #include "daemon/core/json_value.h"
-#include "dsl/describe.h"
+#include "dsl/policy/describe.h"
 
 namespace wayleave {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "dsl/check_expr.h"
+#include "dsl/compile/check_expr.h"
 
 namespace wayleave {
 

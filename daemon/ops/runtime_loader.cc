@@ -13,10 +13,10 @@
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/static_files.h"
 #include "daemon/ops/token_verifier.h"
-#include "dsl/compile.h"
-#include "dsl/load.h"
-#include "dsl/policy.h"
-#include "dsl/text.h"
+#include "dsl/compile/compile.h"
+#include "dsl/policy/policy.h"
+#include "dsl/syntax/load.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 

@@ -3,10 +3,10 @@
 #include <array>
 #include <optional>
 
-#include "dsl/compile.h"
-#include "dsl/evaluate.h"
-#include "dsl/load.h"
-#include "dsl/parse.h"
+#include "dsl/compile/compile.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/syntax/load.h"
+#include "dsl/syntax/parse.h"
 #include "tests/support/policy_generator.h"
 #include "tests/support/sample_values.h"
 #include "tests/support/slow_interpreter.h"

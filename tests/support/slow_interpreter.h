@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/ast.h"
-#include "dsl/facts.h"
-#include "dsl/program.h"
-#include "dsl/source.h"
+#include "dsl/policy/facts.h"
+#include "dsl/policy/program.h"
+#include "dsl/syntax/ast.h"
+#include "dsl/text/source.h"
 
 namespace wayleave::tests {
 

@@ -8,11 +8,11 @@
 #include <sstream>
 #include <string>
 
-#include "dsl/names.h"
-#include "dsl/pattern.h"
-#include "dsl/policy.h"
-#include "dsl/settings.h"
-#include "dsl/words.h"
+#include "dsl/compile/names.h"
+#include "dsl/policy/pattern.h"
+#include "dsl/policy/policy.h"
+#include "dsl/policy/settings.h"
+#include "dsl/syntax/words.h"
 
 using namespace wayleave::dsl;
 

@@ -1,11 +1,11 @@
-#include "dsl/parse.h"
+#include "dsl/syntax/parse.h"
 
 #include <catch2/catch.hpp>
 #include <deque>
 #include <fstream>
 #include <iterator>
 
-#include "dsl/load.h"
+#include "dsl/syntax/load.h"
 #include "show_ast.h"
 
 using namespace wayleave::dsl;

@@ -5,10 +5,10 @@
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
 #include "daemon/explain/test_run.h"
-#include "dsl/canonical.h"
-#include "dsl/compile.h"
-#include "dsl/difference.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/policy/canonical.h"
+#include "dsl/policy/difference.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using Catch::Matchers::Contains;
