@@ -11,7 +11,7 @@
 namespace wayleave {
 namespace {
 
-using From = dsl::ast::Source::Kind;
+using From = dsl::SourceKind;
 
 constexpr std::string_view stated = "stated-claims";
 

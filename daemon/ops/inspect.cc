@@ -124,7 +124,7 @@ Result<LiveQuestion> live_question(std::string_view body) {
     const auto number = number_of(session);
     if (!number) return failure("a session is 16 hexadecimal digits, as in $hello and the log");
     const auto known = action_from(action);
-    if (!known || *known == dsl::ast::Action::disconnect) return failure("no client can ask for that action");
+    if (!known || *known == dsl::Action::disconnect) return failure("no client can ask for that action");
     out.session = *number;
     out.question = {*known, std::string(target), std::string(json)};
     return out;

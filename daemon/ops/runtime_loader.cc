@@ -383,7 +383,7 @@ void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
     if (asked) return;
     for (const dsl::TokenDecl& token : policy.tokens) {
         for (const dsl::TokenSource& source : token.from) {
-            if (source.kind != dsl::ast::Source::Kind::certificate) continue;
+            if (source.kind != dsl::SourceKind::certificate) continue;
             warnings.push_back("the token `" + token.name +
                                "` comes from certificates, and no listener asks for them; set client_ca");
         }

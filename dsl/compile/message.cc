@@ -32,7 +32,7 @@ void RouteCompiler::gather_message_rules() {
             const auto* rule = std::get_if<ast::Rule>(&member);
             const bool mine = rule && std::any_of(rule->actions.begin(), rule->actions.end(),
                                                   [](const ast::ActionName& name) {
-                                                      return name.action == ast::Action::message;
+                                                      return name.action == Action::message;
                                                   });
             if (mine) add_candidate(*rule, names, at_message, message_denies_, message_allows_);
         }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dsl/policy/attributes.h"
 #include "dsl/policy/program.h"
 #include "dsl/syntax/ast.h"
 
@@ -19,17 +20,6 @@ struct Context {
     bool message = false;
     std::string_view when;  // for messages: "at connect"
 };
-
-// An attribute, or a value that the address, the token or the message declares.
-struct Symbol {
-    Operand operand;
-    Type type;
-    Stage stage = Stage::arrival;
-};
-
-// The built-in attribute of that name, or null.
-[[nodiscard]] const Symbol* builtin(std::string_view name);
-[[nodiscard]] std::vector<std::string_view> builtin_names();
 
 using LetNames = std::map<std::string_view, const ast::Let*>;
 

@@ -150,9 +150,9 @@ void RouteCompiler::check_members(const Part& part) {
 
 void RouteCompiler::check_actions(const ast::Rule& rule, const Part& part) {
     for (const ast::ActionName& action : rule.actions) {
-        const bool client = action.action == ast::Action::connect ||
-                            action.action == ast::Action::subscribe || action.action == ast::Action::message;
-        const bool server = action.action == ast::Action::disconnect;
+        const bool client = action.action == Action::connect || action.action == Action::subscribe ||
+                            action.action == Action::message;
+        const bool server = action.action == Action::disconnect;
         const bool foreign = route_->api ? client : server;
         if (foreign && part.from == Part::From::own) {
             diagnostics_.error(
@@ -405,7 +405,7 @@ void RouteCompiler::check_door() {
     const Span span = span_of(chosen_.at("origins").setting->value);
     for (const uint32_t number : route_->auth) {
         for (const TokenSource& source : policy_.tokens[number].from) {
-            if (source.kind != ast::Source::Kind::cookie) continue;
+            if (source.kind != SourceKind::cookie) continue;
             diagnostics_.error(
                 "E015", span,
                 null ? "origin `null` with a token from a cookie lets every page act for its visitors"
@@ -472,7 +472,7 @@ void RouteCompiler::declare_facts() {
 void RouteCompiler::declare_inputs(FactShape& shape) {
     for (const Part& part : parts_) {
         each<ast::Input>(*part.members, [&](const ast::Input& input) {
-            if (input.from.kind == ast::Source::Kind::message) {
+            if (input.from.kind == SourceKind::message) {
                 diagnostics_.error("E004", input.from.span, "an input comes with the handshake",
                                    "no message is known then", "a message's members are its `field`s");
                 return;

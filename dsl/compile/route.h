@@ -71,7 +71,7 @@ class RouteCompiler {
 
     // --- compile_rules.cc: what it permits ---
     void compile_decisions();
-    [[nodiscard]] RootId decision(ast::Action action, const Context& context);
+    [[nodiscard]] RootId decision(Action action, const Context& context);
     [[nodiscard]] RootId link_decision(std::vector<Candidate> denies, std::vector<Candidate> allows);
     void add_candidate(const ast::Rule& rule, const Names& names, const Context& context,
                        std::vector<Candidate>& denies, std::vector<Candidate>& allows);

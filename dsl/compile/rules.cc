@@ -14,7 +14,7 @@ const Context at_subscribe{true, true, false, "at subscribe"};
 const Context at_publish{true, true, true, "at publish"};
 const Context at_message{true, false, true, "at a message"};
 
-bool concerns(const ast::Rule& rule, ast::Action action) {
+bool concerns(const ast::Rule& rule, Action action) {
     return std::any_of(rule.actions.begin(), rule.actions.end(),
                        [&](const ast::ActionName& name) { return name.action == action; });
 }
@@ -57,27 +57,27 @@ void RouteCompiler::compile_decisions() {
     for (const Part& part : parts_) {
         each<ast::Rule>(*part.members, [&](const ast::Rule& rule) {
             check_then(rule);
-            for (const ast::Action action : {ast::Action::connect, ast::Action::disconnect}) {
+            for (const Action action : {Action::connect, Action::disconnect}) {
                 if (!concerns(rule, action) || rule.tail.on.empty()) continue;
                 diagnostics_.error("E004", rule.tail.on.front().span,
                                    "`on` has no meaning for " + std::string(to_string(action)),
                                    "it is about a connection, not about a channel");
             }
-            if (concerns(rule, ast::Action::message) && !rule.tail.on.empty()) {
+            if (concerns(rule, Action::message) && !rule.tail.on.empty()) {
                 diagnostics_.error("E004", rule.tail.on.front().span, "`on` has no meaning for message",
                                    "a message has a type, not a channel");
             }
         });
     }
-    route_->connect = decision(ast::Action::connect, at_connect);
-    route_->subscribe = decision(ast::Action::subscribe, at_subscribe);
-    route_->publish = decision(ast::Action::publish, at_publish);
-    route_->presence = decision(ast::Action::presence, at_subscribe);
-    route_->history = decision(ast::Action::history, at_subscribe);
-    route_->disconnect = decision(ast::Action::disconnect, at_connect);
+    route_->connect = decision(Action::connect, at_connect);
+    route_->subscribe = decision(Action::subscribe, at_subscribe);
+    route_->publish = decision(Action::publish, at_publish);
+    route_->presence = decision(Action::presence, at_subscribe);
+    route_->history = decision(Action::history, at_subscribe);
+    route_->disconnect = decision(Action::disconnect, at_connect);
 }
 
-RootId RouteCompiler::decision(ast::Action action, const Context& context) {
+RootId RouteCompiler::decision(Action action, const Context& context) {
     std::vector<Candidate> denies;
     std::vector<Candidate> allows;
     for (const Part& part : parts_) {
@@ -260,16 +260,16 @@ void RouteCompiler::check_then(const ast::Rule& rule) {
         diagnostics_.error("E019", rule.tail.then->span, "`then` says how to refuse, and this rule allows");
         return;
     }
-    const bool handshake = concerns(rule, ast::Action::connect);
-    const bool session = rule.actions.empty() || concerns(rule, ast::Action::subscribe) ||
-                         concerns(rule, ast::Action::publish) || concerns(rule, ast::Action::message) ||
-                         concerns(rule, ast::Action::presence) || concerns(rule, ast::Action::history);
+    const bool handshake = concerns(rule, Action::connect);
+    const bool session = rule.actions.empty() || concerns(rule, Action::subscribe) ||
+                         concerns(rule, Action::publish) || concerns(rule, Action::message) ||
+                         concerns(rule, Action::presence) || concerns(rule, Action::history);
     const auto kind = rule.tail.then->kind;
-    if (kind == ast::Outcome::Kind::status && !handshake) {
+    if (kind == OutcomeKind::status && !handshake) {
         diagnostics_.error("E019", rule.tail.then->span, "the handshake is over: there is no status to send",
                            {}, "write `close N` or `error \"name\"`");
     }
-    if (kind == ast::Outcome::Kind::close && !session) {
+    if (kind == OutcomeKind::close && !session) {
         diagnostics_.error("E019", rule.tail.then->span, "there is no connection yet that could be closed",
                            {}, "write `status N`");
     }
@@ -318,14 +318,13 @@ void RouteCompiler::compile_limits() {
 
 std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& names,
                                           const std::string& scope) {
-    if (!scope.empty() && limit.meter != ast::Meter::messages && limit.meter != ast::Meter::bytes) {
+    if (!scope.empty() && limit.meter != Meter::messages && limit.meter != Meter::bytes) {
         diagnostics_.error("E004", limit.meter_span, "a message block limits messages and bytes only");
         return std::nullopt;
     }
     Limit out;
     if (limit.on_excess) {
-        if (limit.meter != ast::Meter::connections ||
-            !has_word("refuse replace_oldest", limit.on_excess->text)) {
+        if (limit.meter != Meter::connections || !has_word("refuse replace_oldest", limit.on_excess->text)) {
             diagnostics_.error("E001", limit.on_excess->span, "`on excess` is `refuse` or `replace_oldest`",
                                "of a limit on connections");
         }
@@ -335,11 +334,11 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
         diagnostics_.error("E001", limit.tail.on.front().span, "a limit has no `on`", {},
                            "use `if channel like \"…\"`");
     }
-    const bool messages = limit.meter != ast::Meter::connects && limit.meter != ast::Meter::connections;
-    const Context& context = limit.meter == ast::Meter::subscriptions ? at_subscribe
-                             : messages                               ? at_message
-                             : limit.meter == ast::Meter::connects    ? at_arrival
-                                                                      : at_connect;
+    const bool messages = limit.meter != Meter::connects && limit.meter != Meter::connections;
+    const Context& context = limit.meter == Meter::subscriptions ? at_subscribe
+                             : messages                          ? at_message
+                             : limit.meter == Meter::connects    ? at_arrival
+                                                                 : at_connect;
     out.meter = limit.meter;
     out.stage = Stage::arrival;
     if (!limit_value(limit, names, context, out)) return std::nullopt;
@@ -402,8 +401,8 @@ bool RouteCompiler::limit_value(const ast::Limit& limit, const Names& names, con
     ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
     const auto typed = checker.operand(limit.to, context);
     if (!typed) return false;
-    const bool count = limit.meter == ast::Meter::connections || limit.meter == ast::Meter::subscriptions;
-    const bool bytes = limit.meter == ast::Meter::bytes;
+    const bool count = limit.meter == Meter::connections || limit.meter == Meter::subscriptions;
+    const bool bytes = limit.meter == Meter::bytes;
     if (typed->type != Type{count ? Kind::integer : Kind::rate, Shape::one}) {
         diagnostics_.error("E003", limit.to.span,
                            count   ? std::string(to_string(limit.meter)) + " are limited to a number"

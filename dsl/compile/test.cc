@@ -170,10 +170,9 @@ class TestCompiler {
         out.verdict = expect.verdict.text == "allow"  ? TestStep::Verdict::allow
                       : expect.verdict.text == "deny" ? TestStep::Verdict::deny
                                                       : TestStep::Verdict::limit;
-        for (const ast::Action action :
-             {ast::Action::connect, ast::Action::subscribe, ast::Action::publish, ast::Action::presence,
-              ast::Action::history, ast::Action::disconnect, ast::Action::message}) {
-            if (ast::to_string(action) == expect.action.text) out.action = action;
+        for (const Action action : {Action::connect, Action::subscribe, Action::publish, Action::presence,
+                                    Action::history, Action::disconnect, Action::message}) {
+            if (to_string(action) == expect.action.text) out.action = action;
         }
         out.target = expect.target.text;
         out.members = object(expect.members);

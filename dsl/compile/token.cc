@@ -180,7 +180,7 @@ void check_opaque(const ast::Token& token, Diagnostics& diagnostics) {
                           "let the backend refuse what it does not want");
     }
     for (const ast::Source& source : token.from) {
-        using From = ast::Source::Kind;
+        using From = SourceKind;
         if (source.kind == From::cookie || source.kind == From::header || source.kind == From::certificate)
             continue;
         diagnostics.error("E022", source.span, "`check` hands on a cookie or a header, and nothing else", {},
@@ -205,7 +205,7 @@ void check_partners(const ast::Token& token, const TokenDecl& out, bool pinned, 
 }  // namespace
 
 std::optional<TokenSource> compile_source(CompileContext& context, const ast::Source& source) {
-    using From = ast::Source::Kind;
+    using From = SourceKind;
     if (source.kind == From::certificate) {
         return TokenSource{source.kind, ""};
     }
@@ -244,7 +244,7 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
     for (const ast::Setting& setting : token.settings) settings.read(setting);
     for (const ast::Source& source : token.from) {
         if (auto made = compile_source(context, source)) out.from.push_back(std::move(*made));
-        if (source.kind == ast::Source::Kind::query) {
+        if (source.kind == SourceKind::query) {
             context.diagnostics.warning("W304", source.span, "a token in a URL ends in logs and histories",
                                         {}, "prefer a header, a cookie or a subprotocol");
         }
@@ -259,7 +259,7 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
     // Without either every token would be refused, or worse.
     const bool signed_by_listener =
         !out.from.empty() && std::all_of(out.from.begin(), out.from.end(), [](const TokenSource& source) {
-            return source.kind == ast::Source::Kind::certificate;
+            return source.kind == SourceKind::certificate;
         });
     if (signed_by_listener && (settings.has("keys") || settings.has("check"))) {
         context.diagnostics.error("E022", token.name.span, "a certificate needs no `keys` and no `check`", {},

@@ -104,7 +104,7 @@ std::optional<std::vector<std::string>> ValueReader::texts(const ast::Setting& s
 std::optional<std::string> ValueReader::word(const ast::Setting& setting, const SettingRow& row) {
     // `drop` reads as an outcome, but is a word where the setting has it.
     if (const auto* outcome = std::get_if<ast::Outcome>(&setting.value);
-        outcome && outcome->kind == ast::Outcome::Kind::drop && has_word(row.words, "drop"))
+        outcome && outcome->kind == OutcomeKind::drop && has_word(row.words, "drop"))
         return "drop";
     const ast::Expr* expr = expression(setting);
     std::optional<std::string> found;
@@ -203,18 +203,17 @@ SettingValues compile_settings(CompileContext& context, const std::vector<ast::S
 
 std::optional<Outcome> compile_outcome(const ast::Outcome& outcome, Diagnostics& diagnostics) {
     const auto code = outcome.code;
-    if (outcome.kind == ast::Outcome::Kind::status && (code < 400 || code > 599)) {
+    if (outcome.kind == OutcomeKind::status && (code < 400 || code > 599)) {
         diagnostics.error("E014", outcome.span, "a refusal's status is from 400 to 599");
         return std::nullopt;
     }
     const bool registered = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
-    if (outcome.kind == ast::Outcome::Kind::close && !registered && (code < 3000 || code > 4999)) {
+    if (outcome.kind == OutcomeKind::close && !registered && (code < 3000 || code > 4999)) {
         diagnostics.error("E014", outcome.span, "a close code is 1000-1003, 1007-1014 or 3000-4999",
                           "RFC 6455 7.4 reserves the others", "an application's own codes are 4000-4999");
         return std::nullopt;
     }
-    if (outcome.kind == ast::Outcome::Kind::error &&
-        (outcome.name.text.empty() || outcome.name.text.size() > 64)) {
+    if (outcome.kind == OutcomeKind::error && (outcome.name.text.empty() || outcome.name.text.size() > 64)) {
         diagnostics.error("E014", outcome.span, "an error's name has 1 to 64 bytes");
         return std::nullopt;
     }
@@ -222,8 +221,8 @@ std::optional<Outcome> compile_outcome(const ast::Outcome& outcome, Diagnostics&
 }
 
 bool possible(const Outcome& outcome, Phase phase) {
-    if (outcome.kind == ast::Outcome::Kind::status) return phase == Phase::handshake;
-    if (outcome.kind == ast::Outcome::Kind::close) return phase == Phase::session;
+    if (outcome.kind == OutcomeKind::status) return phase == Phase::handshake;
+    if (outcome.kind == OutcomeKind::close) return phase == Phase::session;
     return true;
 }
 

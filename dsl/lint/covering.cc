@@ -11,7 +11,6 @@
 namespace wayleave::dsl {
 namespace {
 
-using ast::Action;
 
 class Covering {
   public:
@@ -76,7 +75,7 @@ class Covering {
         const DecisionFindings looked = look_exactly(*route.compiled, clauses, written_, absent_);
         if (looked.gave_up) {
             context_.diagnostics.note("N504", where,
-                                      "the rules about " + quoted(ast::to_string(action)) +
+                                      "the rules about " + quoted(to_string(action)) +
                                           " are too many, or their conditions too " +
                                           "large, to compare them all",
                                       "in the route " + quoted(route.ast->name.text),

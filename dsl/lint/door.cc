@@ -7,7 +7,7 @@
 namespace wayleave::dsl {
 namespace {
 
-using Kind = ast::Outcome::Kind;
+using Kind = OutcomeKind;
 
 bool is_loopback_origin(std::string_view origin) {
     const size_t scheme = origin.find("://");
@@ -46,7 +46,7 @@ void check_absent_origin(LintContext& context, const LintRoute& route) {
     for (const uint32_t number : compiled.auth) {
         const TokenDecl& token = context.policy.tokens[number];
         const bool cookie = std::any_of(token.from.begin(), token.from.end(), [](const TokenSource& source) {
-            return source.kind == ast::Source::Kind::cookie;
+            return source.kind == SourceKind::cookie;
         });
         if (!cookie) continue;
         context.diagnostics.warning(
@@ -96,8 +96,8 @@ void check_public(LintContext& context, const LintRoute& route) {
                                 "`auth = none`",
                                 "if that is meant, say why: # lint: ignore W403 because \"…\"");
     route.each<ast::Rule>([&](const ast::Rule& rule) {
-        if (!rule.allow || !concerns(rule, ast::Action::publish)) return;
-        context.diagnostics.warning("W307", span_of_action(rule, ast::Action::publish),
+        if (!rule.allow || !concerns(rule, Action::publish)) return;
+        context.diagnostics.warning("W307", span_of_action(rule, Action::publish),
                                     "anybody may publish here, unknown to you", {},
                                     "name a token in `auth`, or let only your server publish");
     });
@@ -173,7 +173,7 @@ void check_reason(LintContext& context, const ast::Setting& setting) {
 }
 
 void check_then(LintContext& context, const ast::Rule& rule) {
-    if (!rule.tail.then || !concerns(rule, ast::Action::connect) || rule.actions.size() < 2) return;
+    if (!rule.tail.then || !concerns(rule, Action::connect) || rule.actions.size() < 2) return;
     const auto kind = rule.tail.then->kind;
     if (kind != Kind::status && kind != Kind::close) return;
     context.diagnostics.note("N505", rule.tail.then->span,

@@ -7,7 +7,6 @@
 namespace wayleave::dsl {
 namespace {
 
-using ast::Meter;
 
 constexpr size_t large_message = 1U << 20U;
 constexpr size_t most_compared = 100;  // limits
@@ -211,7 +210,7 @@ class RouteLimits {
         };
         const Span name = route_.ast->name.span;
         const bool publishes = route_.any<ast::Rule>(
-            [](const ast::Rule& rule) { return rule.allow && concerns(rule, ast::Action::publish); });
+            [](const ast::Rule& rule) { return rule.allow && concerns(rule, Action::publish); });
         const bool unlimited_block =
             route_.any<ast::Message>([&](const ast::Message& message) { return !limits(message); });
         if (!has(Meter::messages) && (publishes || unlimited_block)) {
@@ -220,7 +219,7 @@ class RouteLimits {
                 "the route has no `limit messages`", "write `limit messages to 10/s per connection`");
         }
         const bool connects = route_.any<ast::Rule>(
-            [](const ast::Rule& rule) { return rule.allow && concerns(rule, ast::Action::connect); });
+            [](const ast::Rule& rule) { return rule.allow && concerns(rule, Action::connect); });
         if (connects && !has(Meter::connections)) {
             context_.diagnostics.warning(
                 "W202", name, "one client of " + quoted(route_.ast->name.text) + " may take all connections",

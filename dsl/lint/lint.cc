@@ -70,12 +70,12 @@ std::deque<LintRoute> lint_routes(const ast::File& file, const Policy& policy) {
     return out;
 }
 
-bool concerns(const ast::Rule& rule, ast::Action action) {
+bool concerns(const ast::Rule& rule, Action action) {
     return std::any_of(rule.actions.begin(), rule.actions.end(),
                        [&](const ast::ActionName& name) { return name.action == action; });
 }
 
-Span span_of_action(const ast::Rule& rule, ast::Action action) {
+Span span_of_action(const ast::Rule& rule, Action action) {
     for (const ast::ActionName& name : rule.actions) {
         if (name.action == action) return name.span;
     }

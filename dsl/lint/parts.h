@@ -62,8 +62,8 @@ void each_in(const std::vector<ast::MessageMember>& members, const auto& visit) 
     }
 }
 
-[[nodiscard]] bool concerns(const ast::Rule& rule, ast::Action action);
-[[nodiscard]] Span span_of_action(const ast::Rule& rule, ast::Action action);
+[[nodiscard]] bool concerns(const ast::Rule& rule, Action action);
+[[nodiscard]] Span span_of_action(const ast::Rule& rule, Action action);
 // The one word of an expression such as `none`, or nothing.
 [[nodiscard]] std::string_view word_of(const ast::SettingValue& value);
 [[nodiscard]] const std::string* string_of(const ast::Expr& expr);  // of a literal

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "dsl/compile/names.h"
+#include "dsl/policy/attributes.h"
 #include "dsl/policy/describe.h"
 #include "dsl/policy/settings.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "dsl/compile/names.h"
+#include "dsl/policy/attributes.h"
 
 namespace wayleave::dsl {
 namespace {
@@ -97,10 +97,10 @@ std::string print(const Value& value, Type type) {
 
 std::string print(const Outcome& outcome) {
     switch (outcome.kind) {
-        case ast::Outcome::Kind::status: return "status " + std::to_string(outcome.code);
-        case ast::Outcome::Kind::close: return "close " + std::to_string(outcome.code);
-        case ast::Outcome::Kind::error: return "error " + print(Value(outcome.name));
-        case ast::Outcome::Kind::drop: break;
+        case OutcomeKind::status: return "status " + std::to_string(outcome.code);
+        case OutcomeKind::close: return "close " + std::to_string(outcome.code);
+        case OutcomeKind::error: return "error " + print(Value(outcome.name));
+        case OutcomeKind::drop: break;
     }
     return "drop";
 }
@@ -270,8 +270,7 @@ std::string Words::condition_of(RootId root) const {
 }
 
 std::string Words::limit(const Limit& limit) const {
-    std::string text =
-        "limit " + std::string(ast::to_string(limit.meter)) + " to " + operand(limit.to) + " per ";
+    std::string text = "limit " + std::string(to_string(limit.meter)) + " to " + operand(limit.to) + " per ";
     for (size_t i = 0; i < limit.per.size(); ++i) text += (i > 0 ? ", " : "") + operand(limit.per[i]);
     if (limit.burst) text += " burst " + std::to_string(*limit.burst);
     if (limit.replace_oldest) text += " on excess replace_oldest";

@@ -17,7 +17,7 @@
 #include "dsl/policy/program.h"
 #include "dsl/policy/router.h"
 #include "dsl/policy/test_case.h"
-#include "dsl/syntax/ast.h"
+#include "dsl/policy/vocabulary.h"
 #include "dsl/text/source.h"
 #include "dsl/text/text.h"
 
@@ -82,7 +82,7 @@ struct BackendPath {
 // --- tokens ---
 
 struct TokenSource {
-    ast::Source::Kind kind = ast::Source::Kind::header;
+    SourceKind kind = SourceKind::header;
     std::string name;  // of the header, cookie or parameter; for a subprotocol the protocol that is echoed
 };
 
@@ -142,7 +142,7 @@ constexpr size_t refusals = 11;
 [[nodiscard]] std::optional<Refusal> refusal_from(std::string_view name);
 
 struct Outcome {
-    ast::Outcome::Kind kind = ast::Outcome::Kind::error;
+    OutcomeKind kind = OutcomeKind::error;
     uint16_t code = 0;  // of status and close
     std::string name;   // of error
 
@@ -247,7 +247,7 @@ struct Ban {
 };
 
 struct Limit {
-    ast::Meter meter = ast::Meter::messages;
+    Meter meter = Meter::messages;
     Stage stage = Stage::arrival;  // when all that it reads is known
     std::vector<Operand> per;
     Operand to;  // an int (connections) or a rate

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "dsl/policy/value.h"
-#include "dsl/syntax/ast.h"
+#include "dsl/policy/vocabulary.h"
 
 namespace wayleave::dsl {
 
@@ -34,7 +34,7 @@ struct TestStep {
     enum class Verdict : uint8_t { allow, deny, limit };
 
     Verdict verdict = Verdict::allow;
-    ast::Action action = ast::Action::connect;
+    Action action = Action::connect;
     std::string target;
     std::vector<TestValue> members;  // of a message
     std::string at;                  // of an api; empty: a client's connection

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dsl/policy/value.h"
+#include "dsl/policy/vocabulary.h"
 #include "dsl/text/source.h"
 
 namespace wayleave::dsl::ast {
@@ -85,7 +86,7 @@ struct ChannelPattern {
 };
 
 struct Outcome {
-    enum class Kind : uint8_t { status, close, error, drop };
+    using Kind = OutcomeKind;
 
     Kind kind = Kind::error;
     int64_t code = 0;  // of status and close
@@ -129,7 +130,7 @@ struct Absent {
 };
 
 struct Source {  // query "token", header "Authorization", certificate
-    enum class Kind : uint8_t { query, header, cookie, subprotocol, message, certificate };
+    using Kind = SourceKind;
 
     Kind kind = Kind::header;
     Text name;  // empty for certificate
@@ -145,9 +146,6 @@ struct Tail {
     std::optional<Text> because;
 };
 
-enum class Action : uint8_t { connect, subscribe, publish, presence, history, disconnect, message };
-[[nodiscard]] std::string_view to_string(Action action);
-
 struct ActionName {
     Action action;
     Span span;
@@ -159,9 +157,6 @@ struct Rule {
     Tail tail;
     Span span;
 };
-
-enum class Meter : uint8_t { connects, connections, subscriptions, messages, bytes };
-[[nodiscard]] std::string_view to_string(Meter meter);
 
 struct Limit {
     Meter meter = Meter::messages;

@@ -7,20 +7,19 @@
 namespace wayleave::dsl {
 namespace {
 
-ast::Action action_of(std::string_view word) {
-    for (const ast::Action action : {ast::Action::subscribe, ast::Action::publish, ast::Action::presence,
-                                     ast::Action::history, ast::Action::disconnect, ast::Action::message}) {
-        if (ast::to_string(action) == word) return action;
+Action action_of(std::string_view word) {
+    for (const Action action : {Action::subscribe, Action::publish, Action::presence, Action::history,
+                                Action::disconnect, Action::message}) {
+        if (to_string(action) == word) return action;
     }
-    return ast::Action::connect;
+    return Action::connect;
 }
 
-ast::Meter meter_of(std::string_view word) {
-    for (const ast::Meter meter :
-         {ast::Meter::connections, ast::Meter::subscriptions, ast::Meter::messages, ast::Meter::bytes}) {
-        if (ast::to_string(meter) == word) return meter;
+Meter meter_of(std::string_view word) {
+    for (const Meter meter : {Meter::connections, Meter::subscriptions, Meter::messages, Meter::bytes}) {
+        if (to_string(meter) == word) return meter;
     }
-    return ast::Meter::connects;
+    return Meter::connects;
 }
 
 // One function for each statement of the grammar, in its order.

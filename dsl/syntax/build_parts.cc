@@ -258,7 +258,7 @@ ast::Outcome PartBuilder::outcome(const SyntaxNode& node) {
     Children parts = children(node);
     ast::Outcome out;
     out.span = span(node);
-    out.kind = from_word<ast::Outcome::Kind>(text(parts.take(NodeKind::word)), kinds);
+    out.kind = from_word<OutcomeKind>(text(parts.take(NodeKind::word)), kinds);
     if (parts.peek() == NodeKind::string) out.name = string(parts.take());
     if (parts.peek() == NodeKind::integer) out.code = std::get<int64_t>(literal(parts.take()).value.held);
     return out;
@@ -279,7 +279,7 @@ ast::Source PartBuilder::source(const SyntaxNode& node) {
     Children parts = children(node);
     ast::Source out;
     out.span = span(node);
-    out.kind = from_word<ast::Source::Kind>(text(parts.take(NodeKind::word)), kinds);
+    out.kind = from_word<SourceKind>(text(parts.take(NodeKind::word)), kinds);
     if (!parts.done()) out.name = string(parts.take(NodeKind::string));
     return out;
 }

@@ -1,4 +1,4 @@
-// The files of a policy as they stand on disk at one moment. Private to dsl/load.cc.
+// The files of a policy as they stand on disk at one moment. Private to dsl/syntax/load.cc.
 #pragma once
 
 #include <cstdint>
