@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "dsl/compile/check_expr.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

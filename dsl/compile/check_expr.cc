@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dsl/policy/evaluate.h"
+#include "dsl/policy/policy.h"
 #include "dsl/text/near_name.h"
 #include "dsl/text/text.h"
 

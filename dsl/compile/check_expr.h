@@ -20,10 +20,6 @@ using FileReader = std::function<Result<std::string>(const std::string& path)>;
 // The directory of the file that `span` is in, joined with a path relative to it.
 [[nodiscard]] std::string resolve_path(const Sources& sources, Span span, const std::string& path);
 
-// Begins the path of a file that the service manager gives: what follows is its name there. Who reads it
-// knows where that is; identity/credential_file.h.
-constexpr std::string_view credential_prefix = "credential:";
-
 // As it is read, and as it stands in the policy.
 [[nodiscard]] std::string resolve_file(const Sources& sources, const ast::FileValue& file);
 [[nodiscard]] std::string written_file(const ast::FileValue& file);

@@ -29,6 +29,10 @@ using SettingValues = std::map<std::string, Value, std::less<>>;
 
 // --- what the policy leans on ---
 
+// Begins the path of a file that the service manager gives: what follows is its name there. Who reads it
+// knows where that is; identity/credential_file.h.
+constexpr std::string_view credential_prefix = "credential:";
+
 // A server of the user's. Its settings are those of Place::backend.
 struct BackendDecl {
     std::string name;
