@@ -15,7 +15,7 @@
 #include "daemon/broker/sqlite_schema.h"
 #include "daemon/broker/sqlite_writer.h"
 #include "daemon/core/broker.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

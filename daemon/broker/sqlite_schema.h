@@ -9,7 +9,7 @@
 #include "daemon/broker/epoch.h"
 #include "daemon/broker/sqlite_database.h"
 #include "daemon/core/now.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace simdjson::dom {
 class element;

@@ -6,7 +6,7 @@
 #include "daemon/cli/policy_options.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/ops/json.h"
-#include "dsl/difference.h"
+#include "dsl/policy/difference.h"
 
 namespace wayleave {
 

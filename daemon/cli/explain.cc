@@ -13,7 +13,7 @@
 #include "daemon/explain/rehearsal.h"
 #include "daemon/ops/json.h"
 #include "daemon/ops/read_file.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 
@@ -165,7 +165,7 @@ int explain(const ExplainOptions& options) {
     const Runtime& runtime = *loaded->runtime;
     auto sketch = sketch_from(options, *runtime.policy);
     if (!sketch) return broken_because(sketch.error());
-    const bool connecting = *action == dsl::ast::Action::connect;
+    const bool connecting = *action == dsl::Action::connect;
     auto address = connecting ? Result<std::string>(options.target) : address_of(options, *runtime.policy);
     if (!address) return broken_because(address.error());
     sketch->address = *address;

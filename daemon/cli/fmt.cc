@@ -10,9 +10,9 @@
 #include "daemon/cli/commands.h"
 #include "daemon/cli/replace_file.h"
 #include "daemon/cli/terminal.h"
-#include "dsl/format.h"
-#include "dsl/load.h"
-#include "dsl/text.h"
+#include "dsl/format/format.h"
+#include "dsl/syntax/load.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {

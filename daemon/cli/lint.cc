@@ -9,8 +9,8 @@
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/ops/lint_report.h"
-#include "dsl/catalogue.h"
-#include "dsl/near_name.h"
+#include "dsl/text/catalogue.h"
+#include "dsl/text/near_name.h"
 
 namespace wayleave {
 

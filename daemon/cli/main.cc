@@ -11,8 +11,8 @@
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/ops/process.h"
-#include "dsl/near_name.h"
-#include "dsl/text.h"
+#include "dsl/text/near_name.h"
+#include "dsl/text/text.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/ops/runtime_loader.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "daemon/ops/settings.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -10,8 +10,8 @@
 namespace wayleave {
 namespace {
 
-using From = dsl::ast::Source::Kind;
-using dsl::ast::Meter;
+using From = dsl::SourceKind;
+using dsl::Meter;
 
 // Subprotocols that the daemon itself speaks.
 constexpr std::string_view native_protocol = "wayleave.v1";

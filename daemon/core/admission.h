@@ -16,8 +16,8 @@
 #include "daemon/core/proof.h"
 #include "daemon/core/rejection.h"
 #include "daemon/core/runtime.h"
-#include "dsl/evaluate.h"
-#include "dsl/facts.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/facts.h"
 
 namespace wayleave {
 

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

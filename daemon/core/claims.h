@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/policy.h"
-#include "dsl/result.h"
+#include "dsl/policy/policy.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

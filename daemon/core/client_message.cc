@@ -5,7 +5,7 @@
 
 #include "daemon/core/json_text.h"
 #include "daemon/core/json_value.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {

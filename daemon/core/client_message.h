@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/evaluate.h"
-#include "dsl/policy.h"
-#include "dsl/result.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/policy.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "dsl/evaluate.h"
-#include "dsl/policy.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

@@ -9,7 +9,7 @@
 namespace wayleave {
 namespace {
 
-using From = dsl::ast::Source::Kind;
+using From = dsl::SourceKind;
 
 bool is_control(char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

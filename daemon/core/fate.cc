@@ -4,8 +4,8 @@
 
 #include "daemon/core/identify.h"
 #include "daemon/core/rejection.h"
-#include "dsl/evaluate.h"
-#include "dsl/router.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/router.h"
 
 namespace wayleave {
 namespace {

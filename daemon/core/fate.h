@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "daemon/core/runtime.h"
-#include "dsl/facts.h"
-#include "dsl/policy.h"
+#include "dsl/policy/facts.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "daemon/core/http_head.h"
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
 
 namespace wayleave {
 

@@ -357,10 +357,10 @@ void Gateway::Impl::close_for(Session& session, Rejection rejection, Now now) {
     }
     note_ending(session, rejection);
     const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
-    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
+    if (outcome.kind == dsl::OutcomeKind::drop) return abort(session);
     const uint16_t code =
-        outcome.kind == dsl::ast::Outcome::Kind::close ? outcome.code : default_close(rejection.reason);
-    const std::string_view name = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty()
+        outcome.kind == dsl::OutcomeKind::close ? outcome.code : default_close(rejection.reason);
+    const std::string_view name = outcome.kind == dsl::OutcomeKind::error && !outcome.name.empty()
                                       ? std::string_view(outcome.name)
                                       : to_string(rejection.reason);
     const int64_t after_ms =

@@ -16,9 +16,9 @@
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
 #include "daemon/core/send_queue.h"
-#include "dsl/evaluate.h"
-#include "dsl/facts.h"
-#include "dsl/value.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/facts.h"
+#include "dsl/policy/value.h"
 
 namespace wayleave {
 

@@ -4,8 +4,8 @@
 #include "daemon/core/counting_key.h"
 #include "daemon/core/escape.h"
 #include "daemon/core/gateway_impl.h"
-#include "dsl/canonical.h"
-#include "dsl/trace.h"
+#include "dsl/policy/canonical.h"
+#include "dsl/policy/trace.h"
 
 namespace wayleave {
 namespace {

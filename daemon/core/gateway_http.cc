@@ -3,7 +3,7 @@
 
 #include "daemon/core/escape.h"
 #include "daemon/core/gateway_impl.h"
-#include "dsl/describe.h"
+#include "dsl/policy/describe.h"
 
 namespace wayleave {
 namespace {
@@ -28,7 +28,7 @@ std::string allowed_headers(const dsl::Policy& policy, const dsl::Route& route) 
                                            "Wayleave-Session"};
     const auto add = [&](const dsl::TokenSource& source) {
         const auto same = [&](std::string_view name) { return same_ignoring_case(name, source.name); };
-        if (source.kind == dsl::ast::Source::Kind::header && std::none_of(names.begin(), names.end(), same))
+        if (source.kind == dsl::SourceKind::header && std::none_of(names.begin(), names.end(), same))
             names.push_back(source.name);
     };
     for (const uint32_t token : route.auth)
@@ -232,10 +232,10 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
                             now);
     }
     const dsl::Outcome outcome = outcome_of(turned.route, rejection, dsl::Phase::handshake);
-    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return abort(session);
-    const bool named = outcome.kind == dsl::ast::Outcome::Kind::error && !outcome.name.empty();
+    if (outcome.kind == dsl::OutcomeKind::drop) return abort(session);
+    const bool named = outcome.kind == dsl::OutcomeKind::error && !outcome.name.empty();
     const int status =
-        outcome.kind == dsl::ast::Outcome::Kind::status ? outcome.code : default_status(rejection.reason);
+        outcome.kind == dsl::OutcomeKind::status ? outcome.code : default_status(rejection.reason);
     send_last(session,
               problem_response(status, named ? std::string_view(outcome.name) : to_string(rejection.reason),
                                rejection, turned.route && turned.route->detail, headers));

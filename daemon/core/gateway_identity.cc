@@ -162,7 +162,7 @@ void Gateway::Impl::refuse_auth(Session& session, std::string_view re, Rejection
     const auto number = static_cast<size_t>(why.reason);
     const auto phase = static_cast<size_t>(dsl::Phase::session);
     if (!why.then && !(number < dsl::refusals && route.errors[number][phase])) {
-        why.then = dsl::Outcome{dsl::ast::Outcome::Kind::error, 0, std::string(to_string(why.reason))};
+        why.then = dsl::Outcome{dsl::OutcomeKind::error, 0, std::string(to_string(why.reason))};
     }
     reject(session, re, std::move(why), now);
 }

@@ -408,7 +408,7 @@ bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& req
         keys.push_back(std::move(key));
     }
     for (const dsl::Limit& limit : route.limits) {
-        if (limit.meter != dsl::ast::Meter::subscriptions) continue;
+        if (limit.meter != dsl::Meter::subscriptions) continue;
         auto rejection = enter(route.program, limit, request, limits, keys);
         if (!rejection) continue;
         for (const std::string& key : keys) limits.leave(key);
@@ -429,12 +429,12 @@ bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request,
 void Gateway::Impl::reject(Session& session, std::string_view re, Rejection rejection, Now now) {
     const dsl::Route& route = *session.binding->route;
     const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::session);
-    if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, std::move(rejection), now);
+    if (outcome.kind == dsl::OutcomeKind::close) return close_for(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), &route, rejection);
     tell_refused(session, rejection, now);
     if (auto banned = count_refusal(session, rejection.reason, now))
         return close_for(session, std::move(*banned), now);
-    if (outcome.kind == dsl::ast::Outcome::Kind::drop) return drop_answer(re);
+    if (outcome.kind == dsl::OutcomeKind::drop) return drop_answer(re);
     note_refusal(re, rejection.reason);
     if (route.dialect != dsl::Dialect::native)
         return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,

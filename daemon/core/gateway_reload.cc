@@ -3,7 +3,7 @@
 
 #include "daemon/core/fate.h"
 #include "daemon/core/gateway_impl.h"
-#include "dsl/canonical.h"
+#include "dsl/policy/canonical.h"
 
 namespace wayleave {
 namespace {

@@ -75,7 +75,7 @@ std::string Gateway::Impl::cors_headers(const dsl::Route& route, std::string_vie
     const bool cookies = std::any_of(route.auth.begin(), route.auth.end(), [&](uint32_t token) {
         const auto& from = runtime_->policy->tokens[token].from;
         return std::any_of(from.begin(), from.end(), [](const dsl::TokenSource& source) {
-            return source.kind == dsl::ast::Source::Kind::cookie;
+            return source.kind == dsl::SourceKind::cookie;
         });
     });
     std::string out = "Access-Control-Allow-Origin: " + std::string(origin) + "\r\nVary: Origin\r\n";

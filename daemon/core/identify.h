@@ -12,7 +12,7 @@
 #include "daemon/core/proof.h"
 #include "daemon/core/rejection.h"
 #include "daemon/core/runtime.h"
-#include "dsl/facts.h"
+#include "dsl/policy/facts.h"
 
 namespace wayleave {
 

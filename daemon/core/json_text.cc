@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstdint>
 
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "dsl/describe.h"
-#include "dsl/text.h"
+#include "dsl/policy/describe.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {

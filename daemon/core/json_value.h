@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
 
 namespace wayleave {
 

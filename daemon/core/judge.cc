@@ -26,8 +26,8 @@ Judgement judge(const View& view, dsl::RootId decision, const dsl::Request& requ
 std::optional<Rejection> draw_messages(const View& view, const std::vector<dsl::Limit>& list,
                                        const dsl::Request& request, LimitTable& limits, Now now) {
     for (const dsl::Limit& limit : list) {
-        const bool bytes = limit.meter == dsl::ast::Meter::bytes;
-        if (!bytes && limit.meter != dsl::ast::Meter::messages) continue;
+        const bool bytes = limit.meter == dsl::Meter::bytes;
+        if (!bytes && limit.meter != dsl::Meter::messages) continue;
         const int64_t cost = bytes ? request.message_size : 1;
         if (auto rejection = draw(view.route.program, limit, request, limits, now, cost)) return rejection;
     }

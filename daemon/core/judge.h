@@ -9,8 +9,8 @@
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/core/rejection.h"
-#include "dsl/evaluate.h"
-#include "dsl/policy.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

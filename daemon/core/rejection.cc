@@ -4,7 +4,7 @@
 
 #include "daemon/core/handshake.h"
 #include "daemon/core/json_value.h"
-#include "dsl/canonical.h"
+#include "dsl/policy/canonical.h"
 
 namespace wayleave {
 namespace {
@@ -105,7 +105,7 @@ std::string decision_id(const dsl::Policy& policy, std::string_view place) {
 }
 
 dsl::Outcome outcome_of(const dsl::Route* route, const Rejection& rejection, dsl::Phase phase) {
-    using Kind = dsl::ast::Outcome::Kind;
+    using Kind = dsl::OutcomeKind;
     const auto possible = [&](const dsl::Outcome& outcome) {
         return outcome.kind != (phase == dsl::Phase::handshake ? Kind::close : Kind::status);
     };

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "daemon/core/counters.h"
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

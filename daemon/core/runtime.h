@@ -15,7 +15,7 @@
 #include "daemon/core/forwarded.h"
 #include "daemon/core/now.h"
 #include "daemon/core/proof.h"
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "daemon/core/shared_frame.h"
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

@@ -14,8 +14,8 @@
 #include "daemon/core/send_queue.h"
 #include "daemon/core/sse.h"
 #include "daemon/core/websocket.h"
-#include "dsl/evaluate.h"
-#include "dsl/facts.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/facts.h"
 
 namespace wayleave {
 

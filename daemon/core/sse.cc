@@ -6,7 +6,7 @@
 #include <array>
 #include <stdexcept>
 
-#include "dsl/pattern.h"
+#include "dsl/policy/pattern.h"
 
 namespace wayleave {
 namespace {

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <string>
 
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
 
 namespace wayleave {
 

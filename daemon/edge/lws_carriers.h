@@ -12,7 +12,7 @@
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
 #include "daemon/edge/tls_side.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

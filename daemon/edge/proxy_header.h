@@ -7,7 +7,7 @@
 #include <string_view>
 #include <variant>
 
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
 
 namespace wayleave {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "dsl/result.h"
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
+#include "dsl/text/result.h"
 
 struct sockaddr_storage;
 

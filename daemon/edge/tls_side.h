@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "daemon/edge/tls_files.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 struct ssl_st;
 struct ssl_ctx_st;

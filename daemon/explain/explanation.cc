@@ -2,7 +2,7 @@
 
 #include "daemon/core/escape.h"
 #include "daemon/core/json_value.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {

@@ -7,17 +7,17 @@
 #include "daemon/core/counting_key.h"
 #include "daemon/core/json_value.h"
 #include "daemon/core/judge.h"
-#include "dsl/trace.h"
+#include "dsl/policy/trace.h"
 
 namespace wayleave {
 namespace {
 
-using dsl::ast::Action;
-using dsl::ast::Meter;
+using dsl::Action;
+using dsl::Meter;
 
 // In the form that the client gets, such as "HTTP 403 forbidden".
 std::string told(const dsl::Route* route, const Rejection& rejection, dsl::Phase phase) {
-    using Kind = dsl::ast::Outcome::Kind;
+    using Kind = dsl::OutcomeKind;
     const dsl::Outcome outcome = outcome_of(route, rejection, phase);
     const std::string name = outcome.kind == Kind::error && !outcome.name.empty()
                                  ? outcome.name
@@ -197,7 +197,7 @@ class Asking {
         request_.connection = subject.connection;
         request_.connection_age_ms = subject.age_ms;
         request_.subscriptions = subject.subscriptions;
-        out_.explanation.action = dsl::ast::to_string(question.action);
+        out_.explanation.action = dsl::to_string(question.action);
         out_.explanation.target = question.target;
         out_.explanation.route = subject.route.name;
     }
@@ -267,7 +267,7 @@ class Asking {
         std::string out = "{\"type\":";
         append_json(out, question_.action == Action::message
                              ? question_.target
-                             : "$" + std::string(dsl::ast::to_string(question_.action)));
+                             : "$" + std::string(dsl::to_string(question_.action)));
         if (question_.action == Action::message) {
             const std::string members = data();
             const size_t open = members.find('{');
@@ -308,7 +308,7 @@ class Asking {
         const Rejection* rejection = judged_.rejection ? &*judged_.rejection : nullptr;
         const bool message = question_.action == Action::message;
         if (root_ && judged_.judged)
-            note.rules(message ? "" : dsl::ast::to_string(question_.action), *root_, judged_.verdict);
+            note.rules(message ? "" : dsl::to_string(question_.action), *root_, judged_.verdict);
         for (const dsl::Limit& limit : subject_.route.limits) {
             if (!subject_.route.api && concerns(limit.meter, question_.action)) note.limit(limit, rejection);
         }
@@ -369,7 +369,7 @@ class Asking {
 std::optional<Action> action_from(std::string_view name) {
     for (const Action action : {Action::connect, Action::subscribe, Action::publish, Action::presence,
                                 Action::history, Action::disconnect, Action::message}) {
-        if (dsl::ast::to_string(action) == name) return action;
+        if (dsl::to_string(action) == name) return action;
     }
     return std::nullopt;
 }

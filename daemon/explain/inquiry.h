@@ -9,7 +9,7 @@
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/explain/explanation.h"
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 
@@ -26,7 +26,7 @@ struct Subject {
 
 // What it asks for. `json` is a message's members, or a publication's data; empty: {}.
 struct Question {
-    dsl::ast::Action action = dsl::ast::Action::message;
+    dsl::Action action = dsl::Action::message;
     std::string target;
     std::string json;
 };
@@ -44,6 +44,6 @@ struct Inquiry {
                                         const std::string& target, LimitTable& limits, Now now, bool detail);
 
 // The action of that name, `message` among them.
-[[nodiscard]] std::optional<dsl::ast::Action> action_from(std::string_view name);
+[[nodiscard]] std::optional<dsl::Action> action_from(std::string_view name);
 
 }  // namespace wayleave

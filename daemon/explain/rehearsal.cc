@@ -6,12 +6,12 @@
 #include <map>
 
 #include "daemon/core/json_value.h"
-#include "dsl/describe.h"
+#include "dsl/policy/describe.h"
 
 namespace wayleave {
 namespace {
 
-using From = dsl::ast::Source::Kind;
+using From = dsl::SourceKind;
 
 constexpr std::string_view stated = "stated-claims";
 

@@ -12,8 +12,8 @@
 #include "daemon/core/limits.h"
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
-#include "dsl/result.h"
-#include "dsl/test_case.h"
+#include "dsl/policy/test_case.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -11,20 +11,20 @@
 
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
 
+using dsl::Action;
 using dsl::TestStep;
-using dsl::ast::Action;
 
 Verdict wanted(TestStep::Verdict verdict) {
     return static_cast<Verdict>(verdict);
 }
 
 std::string asked(const TestStep& step) {
-    return std::string(dsl::ast::to_string(step.action)) + " " + dsl::quoted(step.target);
+    return std::string(dsl::to_string(step.action)) + " " + dsl::quoted(step.target);
 }
 
 std::string outcome_text(const Explanation& e) {

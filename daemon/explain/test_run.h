@@ -8,7 +8,7 @@
 
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "dsl/check_expr.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

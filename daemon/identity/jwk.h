@@ -8,7 +8,7 @@
 
 #include "daemon/identity/algorithm.h"
 #include "daemon/identity/key_file.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -13,7 +13,7 @@
 
 #include "daemon/identity/algorithm.h"
 #include "daemon/identity/key_file.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 struct evp_pkey_st;
 struct evp_mac_ctx_st;

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "daemon/identity/algorithm.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

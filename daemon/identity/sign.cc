@@ -13,7 +13,7 @@
 #include "daemon/identity/jwk.h"
 #include "daemon/identity/key_file.h"
 #include "daemon/identity/pem.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 

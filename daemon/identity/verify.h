@@ -14,7 +14,7 @@
 
 #include "daemon/identity/algorithm.h"
 #include "daemon/identity/key_set.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

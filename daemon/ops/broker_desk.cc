@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "daemon/core/client_message.h"
-#include "dsl/evaluate.h"
+#include "dsl/policy/evaluate.h"
 
 namespace wayleave {
 namespace {

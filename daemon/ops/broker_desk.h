@@ -11,8 +11,8 @@
 
 #include "daemon/core/broker.h"
 #include "daemon/core/now.h"
-#include "dsl/policy.h"
-#include "dsl/result.h"
+#include "dsl/policy/policy.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

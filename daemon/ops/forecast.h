@@ -7,7 +7,7 @@
 #include "daemon/core/gateway.h"
 #include "daemon/core/now.h"
 #include "daemon/core/runtime.h"
-#include "dsl/difference.h"
+#include "dsl/policy/difference.h"
 
 namespace wayleave {
 

@@ -12,7 +12,7 @@
 #include "daemon/core/authority.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/socket.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -10,7 +10,7 @@
 #include "daemon/core/native.h"
 #include "daemon/ops/ask_workers.h"
 #include "daemon/ops/json.h"
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
@@ -59,8 +59,7 @@ Result<SessionFilter> session_filter(std::string_view body) {
     simdjson::dom::element document;
     simdjson::dom::object members;
     const simdjson::padded_string padded(body);
-    if (parser.parse(padded).get(document) != simdjson::SUCCESS ||
-        document.get(members) != simdjson::SUCCESS)
+    if (parser.parse(padded).get(document) != simdjson::SUCCESS || document.get(members) != simdjson::SUCCESS)
         return failure("the filter is a JSON object with any of user, route, ip and channel");
     SessionFilter out;
     for (const auto member : members) {
@@ -78,7 +77,8 @@ Result<SessionFilter> session_filter(std::string_view body) {
             out.ip = dsl::parse_net(text);
             if (!out.ip) return failure("`ip` is an address or a network such as 10.0.0.0/8");
         } else {
-            return failure("sessions have no " + dsl::quoted(name) + "; there are user, route, ip and channel");
+            return failure("sessions have no " + dsl::quoted(name) +
+                           "; there are user, route, ip and channel");
         }
     }
     return out;
@@ -124,7 +124,7 @@ Result<LiveQuestion> live_question(std::string_view body) {
     const auto number = number_of(session);
     if (!number) return failure("a session is 16 hexadecimal digits, as in $hello and the log");
     const auto known = action_from(action);
-    if (!known || *known == dsl::ast::Action::disconnect) return failure("no client can ask for that action");
+    if (!known || *known == dsl::Action::disconnect) return failure("no client can ask for that action");
     out.session = *number;
     out.question = {*known, std::string(target), std::string(json)};
     return out;

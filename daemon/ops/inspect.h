@@ -11,7 +11,7 @@
 #include "daemon/core/limits.h"
 #include "daemon/edge/worker.h"
 #include "daemon/explain/inquiry.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 
@@ -31,7 +31,8 @@ struct SessionFilter {
 // Error: for the client.
 [[nodiscard]] Result<SessionFilter> session_filter(std::string_view body);
 
-// JSON: {"sessions":[{"session","route","ip","user","path","age_ms","channels","worker"}],"count":1,"more":false}
+// JSON:
+// {"sessions":[{"session","route","ip","user","path","age_ms","channels","worker"}],"count":1,"more":false}
 [[nodiscard]] std::string sessions_json(const Workers& workers, const SessionFilter& filter);
 
 // The body of POST /explain: {"session","action","target","json"}.

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "daemon/ops/json.h"
-#include "dsl/catalogue.h"
+#include "dsl/text/catalogue.h"
 
 namespace wayleave {
 

@@ -6,7 +6,7 @@
 
 #include "daemon/ops/json.h"
 #include "daemon/ops/lint_report.h"
-#include "dsl/catalogue.h"
+#include "dsl/text/catalogue.h"
 
 namespace wayleave {
 

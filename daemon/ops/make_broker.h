@@ -7,7 +7,7 @@
 #include "daemon/core/now.h"
 #include "daemon/ops/server.h"
 #include "daemon/ops/settings.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

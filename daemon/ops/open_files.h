@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "daemon/ops/settings.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

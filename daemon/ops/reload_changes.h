@@ -8,7 +8,7 @@
 #include "daemon/core/runtime.h"
 #include "daemon/edge/tls_side.h"
 #include "daemon/ops/settings.h"
-#include "dsl/difference.h"
+#include "dsl/policy/difference.h"
 
 namespace wayleave {
 

@@ -13,10 +13,10 @@
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/static_files.h"
 #include "daemon/ops/token_verifier.h"
-#include "dsl/compile.h"
-#include "dsl/load.h"
-#include "dsl/policy.h"
-#include "dsl/text.h"
+#include "dsl/compile/compile.h"
+#include "dsl/policy/policy.h"
+#include "dsl/syntax/load.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 
@@ -383,7 +383,7 @@ void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
     if (asked) return;
     for (const dsl::TokenDecl& token : policy.tokens) {
         for (const dsl::TokenSource& source : token.from) {
-            if (source.kind != dsl::ast::Source::Kind::certificate) continue;
+            if (source.kind != dsl::SourceKind::certificate) continue;
             warnings.push_back("the token `" + token.name +
                                "` comes from certificates, and no listener asks for them; set client_ca");
         }

@@ -10,9 +10,9 @@
 #include "daemon/core/runtime.h"
 #include "daemon/edge/tls_side.h"
 #include "daemon/ops/settings.h"
-#include "dsl/diagnostic.h"
-#include "dsl/lint.h"
-#include "dsl/source.h"
+#include "dsl/lint/lint.h"
+#include "dsl/text/diagnostic.h"
+#include "dsl/text/source.h"
 
 namespace wayleave {
 

@@ -44,9 +44,9 @@
 #include "daemon/ops/settings_value.h"
 #include "daemon/ops/snapshot.h"
 #include "daemon/ops/unix_listener.h"
-#include "dsl/canonical.h"
-#include "dsl/difference.h"
-#include "dsl/policy.h"
+#include "dsl/policy/canonical.h"
+#include "dsl/policy/difference.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 

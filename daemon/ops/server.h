@@ -7,7 +7,7 @@
 
 #include "daemon/ops/runtime_loader.h"
 #include "daemon/ops/settings.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

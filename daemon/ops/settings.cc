@@ -25,7 +25,7 @@
 #include "daemon/ops/memory_budget.h"
 #include "daemon/ops/settings_table.h"
 #include "daemon/ops/settings_value.h"
-#include "dsl/near_name.h"
+#include "dsl/text/near_name.h"
 
 namespace wayleave {
 

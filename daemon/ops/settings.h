@@ -9,8 +9,8 @@
 
 #include "daemon/edge/tls_files.h"
 #include "daemon/ops/log.h"
-#include "dsl/result.h"
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

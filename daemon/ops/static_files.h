@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "daemon/core/runtime.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

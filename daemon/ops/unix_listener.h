@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "daemon/edge/socket.h"
-#include "dsl/result.h"
+#include "dsl/text/result.h"
 
 namespace wayleave {
 

@@ -13,10 +13,10 @@
 #include <memory>
 #include <string>
 
-#include "dsl/compile.h"
-#include "dsl/lint.h"
-#include "dsl/load.h"
-#include "dsl/parse.h"
+#include "dsl/compile/compile.h"
+#include "dsl/lint/lint.h"
+#include "dsl/syntax/load.h"
+#include "dsl/syntax/parse.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

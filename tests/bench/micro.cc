@@ -19,9 +19,9 @@
 #include "daemon/core/limits.h"
 #include "daemon/identity/sign.h"
 #include "daemon/ops/token_verifier.h"
-#include "dsl/compile.h"
-#include "dsl/evaluate.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

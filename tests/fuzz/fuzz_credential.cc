@@ -13,7 +13,7 @@ using namespace wayleave;
 
 namespace {
 
-using From = dsl::ast::Source::Kind;
+using From = dsl::SourceKind;
 
 void check(bool holds) {
     if (!holds) std::abort();

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "dsl/format.h"
-#include "dsl/load.h"
+#include "dsl/format/format.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave::dsl;
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "dsl/load.h"
-#include "dsl/parse.h"
+#include "dsl/syntax/load.h"
+#include "dsl/syntax/parse.h"
 
 using namespace wayleave::dsl;
 

@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "dsl/catalogue.h"
-#include "dsl/compile.h"
-#include "dsl/evaluate.h"
-#include "dsl/lint.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/lint/lint.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/syntax/load.h"
+#include "dsl/text/catalogue.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

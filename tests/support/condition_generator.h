@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "dsl/program.h"
-#include "dsl/value.h"
+#include "dsl/policy/program.h"
+#include "dsl/policy/value.h"
 #include "tests/support/choices.h"
 
 namespace wayleave::tests {

@@ -3,10 +3,10 @@
 #include <array>
 #include <optional>
 
-#include "dsl/compile.h"
-#include "dsl/evaluate.h"
-#include "dsl/load.h"
-#include "dsl/parse.h"
+#include "dsl/compile/compile.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/syntax/load.h"
+#include "dsl/syntax/parse.h"
 #include "tests/support/policy_generator.h"
 #include "tests/support/sample_values.h"
 #include "tests/support/slow_interpreter.h"
@@ -74,14 +74,14 @@ class Comparison {
 
     void run(Choices& choices) {
         compare_channels("join", slow_.joins(route_.name, input_), route_.joins);
-        compare("connect", route_.connect, slow_.decide(route_.name, ast::Action::connect, input_));
+        compare("connect", route_.connect, slow_.decide(route_.name, Action::connect, input_));
         const auto amounts = slow_.limits(route_.name, input_);
         for (size_t i = 0; i < amounts.size(); ++i) compare_limit(route_.limits[i], amounts[i]);
         request_.channel = &*channel_;
-        compare("subscribe", route_.subscribe, slow_.decide(route_.name, ast::Action::subscribe, input_));
-        compare("publish", route_.publish, slow_.decide(route_.name, ast::Action::publish, input_));
-        compare("presence", route_.presence, slow_.decide(route_.name, ast::Action::presence, input_));
-        compare("history", route_.history, slow_.decide(route_.name, ast::Action::history, input_));
+        compare("subscribe", route_.subscribe, slow_.decide(route_.name, Action::subscribe, input_));
+        compare("publish", route_.publish, slow_.decide(route_.name, Action::publish, input_));
+        compare("presence", route_.presence, slow_.decide(route_.name, Action::presence, input_));
+        compare("history", route_.history, slow_.decide(route_.name, Action::history, input_));
         request_.channel = nullptr;
         message(choices);
     }

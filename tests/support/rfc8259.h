@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "dsl/text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave::test {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "dsl/literal.h"
+#include "dsl/syntax/literal.h"
 
 namespace wayleave::tests {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
 #include "tests/support/choices.h"
 
 namespace wayleave::tests {

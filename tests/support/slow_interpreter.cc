@@ -346,9 +346,8 @@ SlowVerdict SlowInterpreter::verdict(std::vector<Holding> holding) const {
     return {first->rule->allow, sources_.place(first->rule->span)};
 }
 
-SlowVerdict SlowInterpreter::decide(std::string_view route, ast::Action action,
-                                    const SlowInput& input) const {
-    const bool channels = action != ast::Action::connect && action != ast::Action::message;
+SlowVerdict SlowInterpreter::decide(std::string_view route, Action action, const SlowInput& input) const {
+    const bool channels = action != Action::connect && action != Action::message;
     std::vector<Holding> holding;
     for (const Part& part : parts(route)) {
         for (const ast::Rule* rule : all_of_kind<ast::Rule>(*part.members)) {
@@ -387,7 +386,7 @@ SlowVerdict SlowInterpreter::decide(std::string_view route, const ast::Message& 
         for (const ast::Rule* rule : all_of_kind<ast::Rule>(*part.members)) {
             const bool mine =
                 std::any_of(rule->actions.begin(), rule->actions.end(),
-                            [](const ast::ActionName& name) { return name.action == ast::Action::message; });
+                            [](const ast::ActionName& name) { return name.action == Action::message; });
             if (mine) consider(*rule, place, false, holding);
         }
         for (const ast::Message* one : all_of_kind<ast::Message>(*part.members)) {

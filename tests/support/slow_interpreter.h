@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/ast.h"
-#include "dsl/facts.h"
-#include "dsl/program.h"
-#include "dsl/source.h"
+#include "dsl/policy/facts.h"
+#include "dsl/policy/program.h"
+#include "dsl/syntax/ast.h"
+#include "dsl/text/source.h"
 
 namespace wayleave::tests {
 
@@ -43,7 +43,7 @@ class SlowInterpreter {
     // `list` is what every file that the policy names holds.
     SlowInterpreter(const dsl::ast::File& file, const dsl::Sources& sources, std::string_view list);
 
-    [[nodiscard]] SlowVerdict decide(std::string_view route, dsl::ast::Action action,
+    [[nodiscard]] SlowVerdict decide(std::string_view route, dsl::Action action,
                                      const SlowInput& input) const;
     // The block of that message type, or null.
     [[nodiscard]] const dsl::ast::Message* message(std::string_view route, std::string_view type) const;

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/ast.h"
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
+#include "dsl/syntax/ast.h"
 
 namespace wayleave::tests {
 

@@ -12,7 +12,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-using From = dsl::ast::Source::Kind;
+using From = dsl::SourceKind;
 
 // One block for each kind of place, on one route.
 const std::string policy = R"(

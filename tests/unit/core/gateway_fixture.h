@@ -15,8 +15,8 @@
 #include "daemon/core/gateway.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/websocket.h"
-#include "dsl/compile.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/syntax/load.h"
 
 namespace wayleave::test {
 

@@ -1,4 +1,4 @@
-#include "dsl/bdd.h"
+#include "dsl/lint/exact/bdd.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,8 +1,8 @@
-#include "dsl/compile.h"
+#include "dsl/compile/compile.h"
 
 #include <catch2/catch.hpp>
 
-#include "dsl/load.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

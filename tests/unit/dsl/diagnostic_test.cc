@@ -1,4 +1,4 @@
-#include "dsl/diagnostic.h"
+#include "dsl/text/diagnostic.h"
 
 #include <catch2/catch.hpp>
 

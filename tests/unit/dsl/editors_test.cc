@@ -8,11 +8,11 @@
 #include <sstream>
 #include <string>
 
-#include "dsl/names.h"
-#include "dsl/pattern.h"
-#include "dsl/policy.h"
-#include "dsl/settings.h"
-#include "dsl/words.h"
+#include "dsl/compile/names.h"
+#include "dsl/policy/pattern.h"
+#include "dsl/policy/policy.h"
+#include "dsl/policy/settings.h"
+#include "dsl/syntax/words.h"
 
 using namespace wayleave::dsl;
 
@@ -48,7 +48,7 @@ void add_quoted(WordSet& out, const std::string& text) {
 
 // The words that the grammar knows: kw<"on">, word<"allow">, any_word<"int", "bool">, exactly<"true">.
 WordSet grammar_words() {
-    const std::string grammar = read("/dsl/grammar.h");
+    const std::string grammar = read("/dsl/syntax/grammar.h");
     const std::regex rule("\\b(?:kw|word|any_word)<([^>]*)>|\\bexactly<(\"[a-z]{3,}\")>");
     WordSet out;
     for (std::sregex_iterator it(grammar.begin(), grammar.end(), rule), end; it != end; ++it) {
@@ -100,8 +100,8 @@ WordSet statements() {
 std::map<std::string, WordSet> tables() {
     return {{"item", set_of(keywords::item)},
             {"statement", statements()},
-            {"action", names_of(ast::Action::message)},
-            {"meter", names_of(ast::Meter::bytes)},
+            {"action", names_of(Action::message)},
+            {"meter", names_of(Meter::bytes)},
             {"type", types()},
             {"setting", setting_names()},
             {"reason", names_of(static_cast<Refusal>(refusals - 1))},

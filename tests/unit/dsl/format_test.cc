@@ -1,4 +1,4 @@
-#include "dsl/format.h"
+#include "dsl/format/format.h"
 
 #include <catch2/catch.hpp>
 
@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "dsl/load.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

@@ -8,9 +8,9 @@
 #include <set>
 #include <string>
 
-#include "dsl/compile.h"
-#include "dsl/format.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/format/format.h"
+#include "dsl/syntax/load.h"
 #include "tests/support/differential.h"
 #include "tests/support/policy_generator.h"
 

@@ -1,5 +1,5 @@
 // The only test that sees PEGTL: is the grammar sound, and do its tokens take what they should and no more?
-#include "dsl/grammar.h"
+#include "dsl/syntax/grammar.h"
 
 #include <catch2/catch.hpp>
 #include <tao/pegtl/contrib/analyze.hpp>

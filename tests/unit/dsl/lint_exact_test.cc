@@ -1,5 +1,5 @@
 // What lint is certain of, and whether the evaluator ever contradicts it.
-#include "dsl/lint_exact.h"
+#include "dsl/lint/exact/exact.h"
 
 #include <catch2/catch.hpp>
 
@@ -8,12 +8,12 @@
 #include <set>
 #include <string>
 
-#include "dsl/compile.h"
-#include "dsl/evaluate.h"
-#include "dsl/lint.h"
-#include "dsl/lint_parts.h"
-#include "dsl/load.h"
-#include "dsl/parse.h"
+#include "dsl/compile/compile.h"
+#include "dsl/lint/lint.h"
+#include "dsl/lint/parts.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/syntax/load.h"
+#include "dsl/syntax/parse.h"
 #include "tests/support/policy_generator.h"
 #include "tests/support/sample_values.h"
 

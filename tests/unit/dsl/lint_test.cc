@@ -1,8 +1,8 @@
-#include "dsl/lint.h"
+#include "dsl/lint/lint.h"
 
 #include <catch2/catch.hpp>
 
-#include "dsl/load.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

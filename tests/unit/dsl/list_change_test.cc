@@ -1,4 +1,4 @@
-#include "dsl/list_change.h"
+#include "dsl/policy/list_change.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "dsl/load.h"
+#include "dsl/syntax/load.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include <set>
 #include <thread>
 
-#include "dsl/file_set.h"
+#include "dsl/syntax/file_set.h"
 
 using namespace wayleave::dsl;
 namespace fs = std::filesystem;

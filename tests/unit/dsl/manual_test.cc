@@ -6,9 +6,9 @@
 #include <sstream>
 #include <string>
 
-#include "dsl/policy.h"
-#include "dsl/settings.h"
-#include "dsl/words.h"
+#include "dsl/policy/policy.h"
+#include "dsl/policy/settings.h"
+#include "dsl/syntax/words.h"
 
 using namespace wayleave::dsl;
 

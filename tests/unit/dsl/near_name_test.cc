@@ -1,4 +1,4 @@
-#include "dsl/near_name.h"
+#include "dsl/text/near_name.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,11 +1,11 @@
-#include "dsl/parse.h"
+#include "dsl/syntax/parse.h"
 
 #include <catch2/catch.hpp>
 #include <deque>
 #include <fstream>
 #include <iterator>
 
-#include "dsl/load.h"
+#include "dsl/syntax/load.h"
 #include "show_ast.h"
 
 using namespace wayleave::dsl;
@@ -216,13 +216,13 @@ TEST_CASE("rules") {
     const auto rule = member<ast::Rule>(full);
     CHECK_FALSE(rule.allow);
     REQUIRE(rule.actions.size() == 2);
-    CHECK(rule.actions[1].action == ast::Action::history);
+    CHECK(rule.actions[1].action == Action::history);
     CHECK(full.sources.text(rule.actions[1].span) == "history");
     CHECK(show(rule.tail) == " on a / *, b if (== x int:1) then status 403 because no");
     CHECK(full.sources.text(rule.span).ends_with("because \"no\""));
 
     const auto message = member<ast::Rule>(keep(in_route("deny message if user.muted")));
-    CHECK(message.actions.at(0).action == ast::Action::message);
+    CHECK(message.actions.at(0).action == Action::message);
     const auto bare = message_member<ast::Rule>(keep(in_message("allow if a then drop")));
     CHECK(bare.actions.empty());
     CHECK(show(bare.tail) == " if a then drop");
@@ -231,7 +231,7 @@ TEST_CASE("rules") {
 TEST_CASE("limits and bans") {
     const auto limit = member<ast::Limit>(keep(in_route(
         "limit messages to m[user.plan] else 1/s per user.sub, ip burst 3 on a if b then error \"slow\"")));
-    CHECK(limit.meter == ast::Meter::messages);
+    CHECK(limit.meter == Meter::messages);
     CHECK(show(limit.to) == "m[user.plan]|rate:1/s");
     CHECK(show(limit.per) == "user.sub, ip");
     CHECK(show(*limit.burst) == "int:3");

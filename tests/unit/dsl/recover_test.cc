@@ -1,11 +1,11 @@
 // What a person is told about broken policies: every line of `told` is one diagnostic, and there are no
 // others.
-#include "dsl/recover.h"
+#include "dsl/syntax/recover.h"
 
 #include <catch2/catch.hpp>
 
-#include "dsl/load.h"
-#include "dsl/parse.h"
+#include "dsl/syntax/load.h"
+#include "dsl/syntax/parse.h"
 #include "tests/support/growth.h"
 
 using namespace wayleave::dsl;

@@ -1,9 +1,9 @@
-#include "dsl/router.h"
+#include "dsl/policy/router.h"
 
 #include <catch2/catch.hpp>
 
-#include "dsl/compile.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

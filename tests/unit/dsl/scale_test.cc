@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "dsl/compile.h"
-#include "dsl/lint.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/lint/lint.h"
+#include "dsl/syntax/load.h"
 #include "tests/support/growth.h"
 
 using namespace wayleave;

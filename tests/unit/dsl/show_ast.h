@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "dsl/ast.h"
+#include "dsl/syntax/ast.h"
 
 namespace wayleave::dsl::ast {
 

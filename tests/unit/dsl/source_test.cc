@@ -1,4 +1,4 @@
-#include "dsl/source.h"
+#include "dsl/text/source.h"
 
 #include <catch2/catch.hpp>
 

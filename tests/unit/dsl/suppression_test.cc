@@ -1,9 +1,9 @@
-#include "dsl/suppression.h"
+#include "dsl/lint/suppression.h"
 
 #include <catch2/catch.hpp>
 
-#include "dsl/lint.h"
-#include "dsl/load.h"
+#include "dsl/lint/lint.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;

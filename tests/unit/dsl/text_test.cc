@@ -1,5 +1,5 @@
-#include "dsl/text.h"
-#include "dsl/pattern.h"
+#include "dsl/text/text.h"
+#include "dsl/policy/pattern.h"
 
 #include <catch2/catch.hpp>
 

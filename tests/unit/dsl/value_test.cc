@@ -1,4 +1,4 @@
-#include "dsl/value.h"
+#include "dsl/policy/value.h"
 
 #include <catch2/catch.hpp>
 

@@ -5,10 +5,10 @@
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
 #include "daemon/explain/test_run.h"
-#include "dsl/canonical.h"
-#include "dsl/compile.h"
-#include "dsl/difference.h"
-#include "dsl/load.h"
+#include "dsl/compile/compile.h"
+#include "dsl/policy/canonical.h"
+#include "dsl/policy/difference.h"
+#include "dsl/syntax/load.h"
 
 using namespace wayleave;
 using Catch::Matchers::Contains;
@@ -154,7 +154,7 @@ TEST_CASE("explain: what a client may say") {
     const Runtime runtime = runtime_of(policy);
     const Sketch free = client(R"({"sub":"u1","roles":["member"]})");
     const Sketch team = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
-    using dsl::ast::Action;
+    using dsl::Action;
 
     CHECK(ask(runtime, team, {Action::subscribe, "room/lobby/x", ""}).verdict == Verdict::allow);
     CHECK(ask(runtime, team, {Action::subscribe, "room/lobby/x", ""}).rules[0].text ==
@@ -336,7 +336,7 @@ TEST_CASE("explain names the values that decided") {
         return out;
     };
     using Lines = std::vector<std::string>;
-    using dsl::ast::Action;
+    using dsl::Action;
     Sketch sketch = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
     CHECK(lines(ask(runtime, sketch, {Action::subscribe, "room/lobby/x", ""})) ==
           Lines{"p.route:20:5: allow subscribe on room/{room}/* if \"member\" in user.roles and not "

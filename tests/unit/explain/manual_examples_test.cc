@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "daemon/explain/test_run.h"
-#include "dsl/compile.h"
-#include "dsl/lint_parts.h"
-#include "dsl/load.h"
-#include "dsl/parse.h"
-#include "dsl/settings.h"
-#include "dsl/words.h"
+#include "dsl/compile/compile.h"
+#include "dsl/lint/parts.h"
+#include "dsl/policy/settings.h"
+#include "dsl/syntax/load.h"
+#include "dsl/syntax/parse.h"
+#include "dsl/syntax/words.h"
 
 using namespace wayleave;
 

@@ -1,6 +1,6 @@
 // The catalogue of checks against the code: every id that is told has a page, every page's examples do what
 // they say.
-#include "dsl/catalogue.h"
+#include "dsl/text/catalogue.h"
 
 #include <catch2/catch.hpp>
 #include <filesystem>

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "daemon/identity/sign.h"
-#include "dsl/policy.h"
+#include "dsl/policy/policy.h"
 #include "tests/unit/identity/key_fixture.h"
 
 using namespace wayleave;

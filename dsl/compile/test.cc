@@ -1,0 +1,204 @@
+// Test blocks.
+#include <algorithm>
+#include <array>
+
+#include "dsl/compile/parts.h"
+#include "dsl/text/near_name.h"
+#include "dsl/text/text.h"
+
+namespace wayleave::dsl {
+namespace {
+
+constexpr int64_t most_times = 10'000;
+
+// What a test may say about the client besides the inputs of its routes.
+struct ClientSetting {
+    std::string_view name;
+    Type type;
+};
+constexpr std::array<ClientSetting, 5> client_settings{{
+    {"ip", {Kind::ip, Shape::one}},
+    {"origin", {Kind::string, Shape::one}},
+    {"host", {Kind::string, Shape::one}},
+    {"subprotocol", {Kind::string, Shape::one}},
+    {"tls", {Kind::boolean, Shape::one}},
+}};
+
+class TestCompiler {
+  public:
+    TestCompiler(CompileContext& context, const Policy& policy, const LetNames& instead)
+        : context_(context), policy_(policy), lets_(&context.lets, &instead), reader_(context, lets_) {}
+
+    TestCase compile(const ast::Test& test) {
+        TestCase out{
+            test.title.text, test.at ? test.at->text : "", {}, context_.sources.place(test.span), nullptr};
+        TestClient client;
+        for (const ast::TestItem& item : test.items) {
+            if (const auto* as = std::get_if<ast::As>(&item)) become(*as, client);
+            if (const auto* setting = std::get_if<ast::Setting>(&item)) change(*setting, client);
+            if (const auto* expect = std::get_if<ast::Expect>(&item))
+                out.steps.push_back(step(*expect, client));
+        }
+        if (out.steps.empty()) {
+            context_.diagnostics.error("E022", test.title.span, "this test expects nothing", {},
+                                       "write `expect allow connect \"/address\"`");
+        }
+        return out;
+    }
+
+  private:
+    Diagnostics& diagnostics() { return context_.diagnostics; }
+
+    void become(const ast::As& as, TestClient& client) {
+        client.token = std::string(as.token.text);
+        client.claims.clear();
+        if (as.token.text == "none") {
+            client.token.clear();
+            return;
+        }
+        const auto it = context_.token_numbers.find(as.token.text);
+        if (it == context_.token_numbers.end()) {
+            std::vector<std::string_view> known;
+            for (const auto& [name, number] : context_.token_numbers) known.push_back(name);
+            const std::string_view near = near_name(as.token.text, known);
+            diagnostics().error("E002", as.token.span, "there is no token " + quoted(as.token.text), {},
+                                near.empty() ? "`as none { }` is a client without one"
+                                             : "did you mean " + quoted(near) + "?");
+            return;
+        }
+        const TokenDecl& token = policy_.tokens[it->second];
+        for (const ast::Setting& setting : as.claims) claim(token, setting, client);
+        for (const ClaimDecl& claim : token.claims) {
+            const bool said = std::any_of(client.claims.begin(), client.claims.end(),
+                                          [&](const TestValue& value) { return value.name == claim.name; });
+            if (claim.required && !said) {
+                diagnostics().error("E022", as.span, "the claim " + quoted(claim.name) + " is required");
+            }
+        }
+    }
+
+    void claim(const TokenDecl& token, const ast::Setting& setting, TestClient& client) {
+        const auto it = std::find_if(token.claims.begin(), token.claims.end(),
+                                     [&](const ClaimDecl& known) { return known.name == setting.name.text; });
+        if (it == token.claims.end()) {
+            std::vector<std::string_view> known;
+            for (const ClaimDecl& claim : token.claims) known.push_back(claim.name);
+            const std::string_view near = near_name(setting.name.text, known);
+            diagnostics().misspelt("E002", setting.name.span,
+                                   quoted(token.name) + " has no claim " + quoted(setting.name.text), near);
+        } else if (auto value = typed(setting.name.text, setting.value, it->type)) {
+            client.claims.push_back(std::move(*value));
+        }
+    }
+
+    // A value that may be written where that type is wanted; an empty set fits every set.
+    std::optional<TestValue> typed(std::string_view name, const ast::SettingValue& written, Type wanted) {
+        const auto* expr = std::get_if<ast::Expr>(&written);
+        if (!expr) {
+            diagnostics().error("E003", span_of(written), "this is no value");
+            return std::nullopt;
+        }
+        auto constant = reader_.constant(*expr);
+        if (!constant) return std::nullopt;
+        Type given = constant->type;
+        if (given.shape == Shape::set && wanted.shape == Shape::list) given.shape = Shape::list;
+        const auto* list = std::get_if<std::vector<Scalar>>(&constant->value->held);
+        const bool empty = list && list->empty() && wanted.shape != Shape::one;
+        if (given != wanted && !empty) {
+            diagnostics().error("E003", expr->span,
+                                quoted(name) + " is " + a_type(wanted) + ", not " + a_type(constant->type));
+            return std::nullopt;
+        }
+        return TestValue{std::string(name), wanted, *constant->value, false, {}};
+    }
+
+    std::optional<Type> input_type(std::string_view name) const {
+        for (const auto* list : {&policy_.routes, &policy_.apis}) {
+            for (const auto& route : *list) {
+                for (const InputDecl& input : route->inputs) {
+                    if (input.name == name) return input.type;
+                }
+            }
+        }
+        return std::nullopt;
+    }
+
+    void change(const ast::Setting& setting, TestClient& client) {
+        const std::string_view name = setting.name.text;
+        const auto it = std::find_if(client_settings.begin(), client_settings.end(),
+                                     [&](const ClientSetting& known) { return known.name == name; });
+        std::optional<Type> type = input_type(name);
+        if (it != client_settings.end()) type = it->type;
+        if (!type) {
+            diagnostics().error("E008", setting.name.span, "a client has no " + quoted(name), {},
+                                "ip, origin, host, subprotocol, tls and the inputs of the routes can be set");
+            return;
+        }
+        // `origin = none` is a client that sends none.
+        const auto* expr = std::get_if<ast::Expr>(&setting.value);
+        std::optional<TestValue> value;
+        if (name == "origin" && expr && expr->kind == ast::Expr::Kind::path && expr->path.text() == "none") {
+            value = TestValue{"none", *type, Value(std::string()), true, {}};
+        } else {
+            value = typed(name, setting.value, *type);
+        }
+        if (!value) return;
+        std::erase_if(client.settings, [&](const auto& known) { return known.first == name; });
+        client.settings.emplace_back(std::string(name), std::move(*value));
+    }
+
+    std::vector<TestValue> object(const std::vector<ast::TestMember>& members) {
+        std::vector<TestValue> out;
+        for (const ast::TestMember& member : members) {
+            if (std::any_of(out.begin(), out.end(),
+                            [&](const TestValue& known) { return known.name == member.name.text; })) {
+                diagnostics().error("E020", member.name.span, quoted(member.name.text) + " is set twice");
+                continue;
+            }
+            if (const auto* inner = std::get_if<std::vector<ast::TestMember>>(&member.value)) {
+                out.push_back({member.name.text, {}, {}, true, object(*inner)});
+                continue;
+            }
+            const auto constant = reader_.constant(std::get<ast::Expr>(member.value));
+            if (constant) out.push_back({member.name.text, constant->type, *constant->value, false, {}});
+        }
+        return out;
+    }
+
+    TestStep step(const ast::Expect& expect, const TestClient& client) {
+        TestStep out;
+        out.verdict = expect.verdict.text == "allow"  ? TestStep::Verdict::allow
+                      : expect.verdict.text == "deny" ? TestStep::Verdict::deny
+                                                      : TestStep::Verdict::limit;
+        for (const Action action : {Action::connect, Action::subscribe, Action::publish, Action::presence,
+                                    Action::history, Action::disconnect, Action::message}) {
+            if (to_string(action) == expect.action.text) out.action = action;
+        }
+        out.target = expect.target.text;
+        out.members = object(expect.members);
+        if (expect.at) out.at = expect.at->text;
+        if (expect.times) out.times = std::get<int64_t>(expect.times->value.held);
+        if (out.times < 1 || out.times > most_times)
+            diagnostics().error("E003", expect.times->span, "this is from 1 to 10000");
+        if (expect.because) out.because = expect.because->text;
+        if (expect.because && out.verdict == TestStep::Verdict::allow)
+            diagnostics().error("E003", expect.because->span, "what is allowed has no `because`");
+        out.client = client;
+        out.place = context_.sources.place(expect.span);
+        return out;
+    }
+
+    CompileContext& context_;
+    const Policy& policy_;
+    Lets lets_;
+    ValueReader reader_;
+};
+
+}  // namespace
+
+TestCase compile_test(CompileContext& context, const Policy& policy, const ast::Test& test,
+                      const LetNames& instead) {
+    return TestCompiler(context, policy, instead).compile(test);
+}
+
+}  // namespace wayleave::dsl
