@@ -77,10 +77,12 @@ void add_sessions(CLI::App& app, int& exit_code) {
     command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
-    command->add_option("--user", options->user, "Only those of this user");
-    command->add_option("--route", options->route, "Only those on this route");
-    command->add_option("--ip", options->ip, "Only those from this address or network");
-    command->add_option("--channel", options->channel, "Only those that are in this channel");
+    // An empty variable of a script must not mean everybody.
+    const CLI::Validator filled([](const std::string& text) { return text.empty() ? "is empty" : ""; }, "");
+    command->add_option("--user", options->user, "Only those of this user")->check(filled);
+    command->add_option("--route", options->route, "Only those on this route")->check(filled);
+    command->add_option("--ip", options->ip, "Only those from this address or network")->check(filled);
+    command->add_option("--channel", options->channel, "Only those that are in this channel")->check(filled);
     command->footer(
         "`wayleave explain --live SESSION` asks the policy about one of them.\n"
         "Exit status: 0, 64 the filter is none, 69 no daemon answers.");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "daemon/core/http_head.h"
 #include "daemon/core/json_text.h"
 #include "daemon/core/json_value.h"
 #include "dsl/text/text.h"
@@ -216,8 +217,10 @@ std::string published_members(const std::vector<MessageParser::Member>& members,
         out.append(":").append(text);
     }
     for (const MessageParser::Member& member : members) {
-        const bool stamped = std::any_of(stamps.begin(), stamps.end(),
-                                         [&](const auto& stamp) { return stamp.first == member.key; });
+        // A reader that does not mind the case of letters would take `From` for `from`.
+        const bool stamped = std::any_of(stamps.begin(), stamps.end(), [&](const auto& stamp) {
+            return same_ignoring_case(stamp.first, member.key);
+        });
         if (stamped || member.key.starts_with('$')) continue;
         if (!out.empty()) out += ',';
         out += member.raw;

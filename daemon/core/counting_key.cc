@@ -50,8 +50,7 @@ void append_part(std::string& key, const dsl::ValueView& value) {
 // A provider gives every customer of IPv6 a /64 at least: one address of it is as good as another, and nobody
 // is counted anew for taking the next.
 dsl::ValueView one_client(dsl::ValueView value) {
-    if (auto* address = std::get_if<dsl::Address>(&value); address && !address->is_v4())
-        std::fill(address->bytes.begin() + 8, address->bytes.end(), 0);
+    if (auto* address = std::get_if<dsl::Address>(&value)) *address = counted_network(*address).address;
     return value;
 }
 
@@ -60,6 +59,12 @@ std::string begin_key(uint64_t identity) {
 }
 
 }  // namespace
+
+dsl::Net counted_network(dsl::Address address) {
+    if (address.is_v4()) return {address, 128};
+    std::fill(address.bytes.begin() + 8, address.bytes.end(), 0);
+    return {address, 64};
+}
 
 std::string limit_key(const dsl::Program& program, const dsl::Limit& limit, const dsl::Request& request) {
     std::string key = begin_key(limit.identity);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/core/counters.h"
@@ -18,27 +19,34 @@ class EventLog {
     // `out` is emptied by who writes the lines; `lost` counts those for which a turn has no room.
     EventLog(std::vector<Event>& out, Counter& lost) : out_(out), lost_(lost) {}
 
-    // `key` is what makes it the same: source and cause.
-    void tell(Event event, const std::string& key, Now now, uint64_t lines = 1);
+    // The same thing is of one name, source and cause; `lines` of them are told one by one. A source, a user
+    // or a network, has a share of all lines, so that its noise does not hide what is said of others.
+    void tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines = 1);
     // Tells how many more there were, whether or not it happens once more.
     void tick(Now now);
     // Memory is short. What was not told yet is lost.
-    void forget() { repeated_.clear(); }
+    void forget();
 
   private:
     struct Repeated {
         int64_t since_ms = 0;
-        uint64_t count = 0;
-        uint64_t lines = 1;  // of them told
-        Event last;          // that was not told
+        uint64_t told = 0;
+        uint64_t untold = 0;
+        Event last;  // that was not told
+    };
+    struct Share {
+        int64_t since_ms = 0;
+        uint64_t told = 0;
     };
 
+    [[nodiscard]] bool within_share(std::string_view source, Now now);
     void put(Event event);
     void tell_of_more(Now now, bool all);
 
     std::vector<Event>& out_;
     Counter& lost_;
     StringMap<Repeated> repeated_;  // bounded
+    StringMap<Share> shares_;       // likewise
     int64_t tick_at_ms_ = 0;
 };
 

@@ -92,24 +92,39 @@ Hop forwarded_hop(std::string_view element) {
     return hop;
 }
 
-// All fields of that name are one list, in their order (RFC 9110 5.3).
+bool is_escaped(std::string_view text, size_t at) {
+    size_t backslashes = 0;
+    while (backslashes < at && text[at - 1 - backslashes] == '\\') ++backslashes;
+    return backslashes % 2 == 1;
+}
+
+// The last first. It was written by whoever is nearest; what stands to its left, a quote that never ends
+// among it, cannot change how it is read.
+std::vector<std::string_view> elements_from_the_right(std::string_view text, bool with_quotes) {
+    std::vector<std::string_view> out;
+    bool quoted = false;
+    size_t end = text.size();
+    for (size_t i = text.size(); i-- > 0;) {
+        if (with_quotes && text[i] == '"' && !is_escaped(text, i)) {
+            quoted = !quoted;
+        } else if (text[i] == ',' && !quoted) {
+            out.push_back(trim(text.substr(i + 1, end - i - 1)));
+            end = i;
+        }
+    }
+    out.push_back(trim(text.substr(0, end)));
+    return out;
+}
+
+// The nearest first. All fields of that name are one list, in their order (RFC 9110 5.3).
 std::vector<Hop> hops(const HttpHead& head, ForwardedHeader header) {
     const bool standard = header == ForwardedHeader::forwarded;
     const std::string_view name = standard ? "forwarded" : "x-forwarded-for";
     std::vector<Hop> out;
-    for (const HttpField& field : head.fields) {
-        if (!same_ignoring_case(field.name, name)) continue;
-        std::vector<std::string_view> elements;
-        const bool whole = split(field.value, ',', elements);
-        for (const std::string_view element : elements) {
-            if (!whole) {
-                out.emplace_back();
-            } else if (standard) {
-                out.push_back(forwarded_hop(element));
-            } else {
-                out.push_back({node_address(element), std::nullopt});
-            }
-        }
+    for (auto field = head.fields.rbegin(); field != head.fields.rend(); ++field) {
+        if (!same_ignoring_case(field->name, name)) continue;
+        for (const std::string_view element : elements_from_the_right(field->value, standard))
+            out.push_back(standard ? forwarded_hop(element) : Hop{node_address(element), std::nullopt});
     }
     return out;
 }
@@ -124,17 +139,16 @@ bool ProxyTrust::trusts(const dsl::Address& address) const {
 Origination client_behind(const Origination& peer, const HttpHead& head, const ProxyTrust& trust) {
     Origination client = peer;
     if (trust.header == ForwardedHeader::none || !trust.trusts_peer(peer.ip, peer.unix_socket)) return client;
-    const std::vector<Hop> heard = hops(head, trust.header);
-    for (auto hop = heard.rbegin(); hop != heard.rend(); ++hop) {
-        if (!hop->ip) {
+    for (const Hop& hop : hops(head, trust.header)) {
+        if (!hop.ip) {
             client.ip = {};
             client.unix_socket = false;
             client.unknown = true;
             break;
         }
-        client.ip = *hop->ip;
+        client.ip = *hop.ip;
         client.unix_socket = false;
-        if (hop->tls) client.tls = *hop->tls;
+        if (hop.tls) client.tls = *hop.tls;
         if (!trust.trusts(client.ip)) break;
     }
     return client;

@@ -54,11 +54,11 @@ BanEntry described(const dsl::Route& route, const dsl::Ban& ban, const dsl::Requ
 }  // namespace
 
 std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy, const dsl::Route& route,
-                                                      const dsl::Request& request, bool identified,
+                                                      const dsl::Request& request, const Whom& whom,
                                                       Reason reason, Now now) {
     std::optional<Rejection> banned;
     for (const dsl::Ban& ban : route.bans) {
-        if (!is_counted(ban.counted, reason) || !is_known(ban, *request.facts, identified)) continue;
+        if (!is_counted(ban.counted, reason) || !is_known(ban, *request.facts, whom.identified)) continue;
         BanEntry entry;
         const auto describe = [&] { return entry = described(route, ban, request); };
         const auto counted = bans.count(ban_key(route.program, ban, request), ban, describe, now.steady_ms);
@@ -73,11 +73,13 @@ std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy,
                                   std::to_string((counted.left_ms + 999) / 1000) + " s" +
                                   (ban.because.empty() ? "" : ": " + ban.because)};
         event.of_client = true;
-        event.with("route", route.name)
+        event.with("user", whom.user, whom.nameless)
+            .with("ip", request.facts->ip.text())
+            .with("route", route.name)
             .with("reason", to_string(Reason::banned))
             .with("decision", decision)
             .with("rule", ban.place);
-        events_.tell(std::move(event), decision + who, now);
+        events_.tell(std::move(event), who, decision, now);
     }
     return banned;
 }
@@ -88,7 +90,8 @@ std::optional<Rejection> Gateway::Impl::count_refusal(const Session& session, Re
     dsl::Request request;
     request.facts = &session.facts;
     request.connection = session.number;
-    return count_refusal(*session.binding->runtime->policy, route, request, true, reason, now);
+    return count_refusal(*session.binding->runtime->policy, route, request,
+                         {true, session.user, session.nameless}, reason, now);
 }
 
 }  // namespace wayleave

@@ -1,11 +1,12 @@
 // What the operator is told: a line for each refusal, and for each connection that comes and goes.
+#include "daemon/core/counting_key.h"
 #include "daemon/core/gateway_impl.h"
 
 namespace wayleave {
 namespace {
 
 constexpr size_t longest_target = 256;
-constexpr uint64_t most_connections = 100;  // lines about one user's, or one address's, within ten seconds
+constexpr uint64_t most_connections = 20;  // lines about one source's, within ten seconds
 
 void add_why(Event& event, const Rejection& rejection) {
     event.with("reason", to_string(rejection.reason))
@@ -19,9 +20,16 @@ std::string sentence_of(std::string_view what, const Rejection& rejection) {
            (rejection.because.empty() ? std::string(to_string(rejection.reason)) : rejection.because);
 }
 
-// Many users may be behind one address, and one user may make many connections.
-std::string source_of(const Session& session) {
-    return session.user.empty() ? "session " + session_text(session.number) : "user " + session.user;
+// Many users may be behind one address, and one user may make many connections. Who is nobody is his network,
+// as for limits and bans.
+std::string source_of(const std::string& user, const dsl::Address& ip) {
+    return user.empty() ? counted_network(ip).text() : "user " + user;
+}
+
+// What is the same again and again: a rule, or what is wrong with a request that no rule was asked about. A
+// sentence may hold what a client wrote, and would be another each time.
+std::string cause_of(const Rejection& rejection) {
+    return rejection.decision + '\0' + std::string(to_string(rejection.reason));
 }
 
 std::string seconds_text(int64_t ms) {
@@ -54,7 +62,7 @@ void Gateway::Impl::tell_refused(const Session& session, const Rejection& reject
     Event event = about(session, "message-refused", sentence_of(handled_.action, rejection));
     event.with("action", handled_.action).with("target", handled_.target.substr(0, longest_target));
     add_why(event, rejection);
-    events_.tell(std::move(event), source_of(session) + '\0' + rejection.decision + rejection.because, now);
+    events_.tell(std::move(event), source_of(session.user, session.peer.ip), cause_of(rejection), now);
 }
 
 void Gateway::Impl::tell_turned_away(const Session& session, const HttpHead& head, const TurnedAway& turned,
@@ -70,8 +78,7 @@ void Gateway::Impl::tell_turned_away(const Session& session, const HttpHead& hea
         .with("target", head.path.substr(0, longest_target));
     add_why(event, turned.rejection);
     if (turned.foreign) event.with("origin", head.field("origin").substr(0, longest_target));
-    const std::string source = turned.user.empty() ? ip : "user " + turned.user;
-    events_.tell(std::move(event), source + '\0' + turned.rejection.decision + turned.rejection.because, now);
+    events_.tell(std::move(event), source_of(turned.user, session.peer.ip), cause_of(turned.rejection), now);
 }
 
 void Gateway::Impl::tell_opened(const Session& session, const Admitted& admitted, Now now) {
@@ -83,8 +90,7 @@ void Gateway::Impl::tell_opened(const Session& session, const Admitted& admitted
         const std::string& place = admitted.route->rules[rule - 2].place;
         event.with("decision", decision_id(*runtime_->policy, place)).with("rule", place);
     }
-    events_.tell(std::move(event), session.user.empty() ? session.peer.ip.text() : source_of(session), now,
-                 most_connections);
+    events_.tell(std::move(event), source_of(session.user, session.peer.ip), {}, now, most_connections);
 }
 
 // When the transport is gone, whoever ended it.
@@ -106,8 +112,8 @@ void Gateway::Impl::tell_closed(const Session& session, Now now) {
         .with("messages_out", std::to_string(session.messages_out))
         .with("bytes_in", std::to_string(session.bytes_in))
         .with("bytes_out", std::to_string(session.bytes_out));
-    const std::string source = session.user.empty() ? session.peer.ip.text() : source_of(session);
-    events_.tell(std::move(event), each ? source : source + '\0' + why.decision + why.because, now,
+    const std::string cause = each ? std::string() : why.decision + '\0' + why.reason;
+    events_.tell(std::move(event), source_of(session.user, session.peer.ip), cause, now,
                  each ? most_connections : 1);
 }
 
@@ -131,17 +137,20 @@ void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head
                                     Now now) {
     const Origination client = client_behind({session.peer.ip, session.peer.tls, session.peer.unix_socket},
                                              head, runtime_->settings.proxies);
-    tell_of_request(client.ip, head.path, rejection, now);
+    const dsl::Route* route = route_of(head);
+    tell_of_request(client.ip, route ? route->name : std::string_view(), head.path, rejection, now);
 }
 
-void Gateway::Impl::tell_of_request(const dsl::Address& client, std::string_view path,
+void Gateway::Impl::tell_of_request(const dsl::Address& client, std::string_view route, std::string_view path,
                                     const Rejection& rejection, Now now) {
     Event event{"request-refused", sentence_of("request", rejection)};
     event.of_client = true;
-    const std::string ip = client.text();
-    event.with("ip", ip).with("action", "request").with("target", path.substr(0, longest_target));
+    event.with("ip", client.text())
+        .with("route", route)
+        .with("action", "request")
+        .with("target", path.substr(0, longest_target));
     add_why(event, rejection);
-    events_.tell(std::move(event), ip + '\0' + rejection.decision + rejection.because, now);
+    events_.tell(std::move(event), source_of({}, client), cause_of(rejection), now);
 }
 
 void Gateway::Impl::tell_of_unknown_client(const Peer& peer, const HttpHead& head, Now now) {
@@ -150,14 +159,16 @@ void Gateway::Impl::tell_of_unknown_client(const Peer& peer, const HttpHead& hea
     event.of_client = true;
     const std::string ip = peer.ip.text();
     event.with("ip", ip).with("action", "request").with("target", head.path.substr(0, longest_target));
-    events_.tell(std::move(event), ip, now);
+    events_.tell(std::move(event), ip, {}, now);
 }
 
 // For whom nothing has matched, or where its head is not known any more.
 void Gateway::Impl::refuse_request(Session& session, int status, Rejection rejection,
                                    std::string_view headers, Now now) {
     counters.refuse(rejection.reason);
-    tell_of_request(session.peer.ip, {}, rejection, now);
+    const auto* post = session.post.get();
+    tell_of_request(post ? post->client : session.peer.ip, {}, post ? post->path : std::string(), rejection,
+                    now);
     send_last(session, problem_response(status, to_string(rejection.reason), rejection, false, headers));
 }
 

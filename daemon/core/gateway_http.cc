@@ -228,8 +228,8 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
         dsl::Request request;
         request.facts = &turned.facts;
         request.connection = session.number;
-        (void)count_refusal(*runtime_->policy, *turned.route, request, turned.identified, rejection.reason,
-                            now);
+        (void)count_refusal(*runtime_->policy, *turned.route, request,
+                            {turned.identified, turned.user, turned.nameless}, rejection.reason, now);
     }
     const dsl::Outcome outcome = outcome_of(turned.route, rejection, dsl::Phase::handshake);
     if (outcome.kind == dsl::OutcomeKind::drop) return abort(session);
@@ -296,7 +296,8 @@ void Gateway::Impl::tell_of_no_channel(const Session& session, const dsl::Route&
               "a channel is not joined: a value in it is empty, or the name would have more than 255 "
               "bytes");
     event.with("action", "join").with("target", channel).with("rule", route.place);
-    events_.tell(std::move(event), session.user + '\0' + session.peer.ip.text() + channel, now);
+    events_.tell(std::move(event), session.user.empty() ? session.peer.ip.text() : session.user, channel,
+                 now);
 }
 
 void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {

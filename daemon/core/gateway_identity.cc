@@ -150,6 +150,7 @@ void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified
     }
     session.token = who.token + 1;
     session.key = who.key;
+    session.key_gone = false;
     session.expires_ms = who.claims.expires_ms;
     counters.reauthenticated.add();
     if (!re.empty()) send_text(session, ok_text(re, session.expires_ms), now);

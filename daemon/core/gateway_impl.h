@@ -221,16 +221,22 @@ class Gateway::Impl {
     void note_ending(Session& session, const Rejection& rejection);
     static void note_ending(Session& session, std::string_view reason, std::string_view because);
     void tell_of_request(const Session& session, const HttpHead& head, const Rejection& rejection, Now now);
-    void tell_of_request(const dsl::Address& client, std::string_view path, const Rejection& rejection,
-                         Now now);
+    void tell_of_request(const dsl::Address& client, std::string_view route, std::string_view path,
+                         const Rejection& rejection, Now now);
     // Counts a request that is no handshake, tells of it, and answers with it.
     void refuse_request(Session& session, int status, Rejection rejection, std::string_view headers, Now now);
 
     // --- gateway_bans.cc ---
+    // Who is refused, as far as it is known.
+    struct Whom {
+        bool identified = false;
+        std::string_view user = {};
+        bool nameless = false;
+    };
     // Counts it for the route's bans. The ban that is in force then, if one is.
     std::optional<Rejection> count_refusal(const Session& session, Reason reason, Now now);
     std::optional<Rejection> count_refusal(const dsl::Policy& policy, const dsl::Route& route,
-                                           const dsl::Request& request, bool identified, Reason reason,
+                                           const dsl::Request& request, const Whom& whom, Reason reason,
                                            Now now);
 
     // --- gateway_shadow.cc ---

@@ -66,9 +66,9 @@ bool Gateway::Impl::wants_post(const HttpHead& head) const {
 
 void Gateway::Impl::refuse_post(Session& session, int status, std::string because, const std::string& headers,
                                 Now now) {
-    session.post.reset();
     const Reason reason = status == 413 ? Reason::too_big : Reason::bad_request;
     refuse_request(session, status, {reason, std::move(because), {}, {}, 0}, headers, now);
+    session.post.reset();
 }
 
 // What can be refused by the head is refused before the body comes.
@@ -120,6 +120,8 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     errand.number = ++posts_;
     session.post = std::make_unique<Post>(Post{BodyReader(head.content_length, admitted->route->max_message),
                                                std::move(errand), headers, head.keep_alive});
+    session.post->client = client.ip;
+    session.post->path = head.path;
     const bool waits =
         head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
     if (!waits) return;

@@ -60,7 +60,7 @@ bool Gateway::Impl::rebind(Session& session, Now now) {
     session.shadow.reset();  // a quiet connection must not keep an old policy alive
     const Living before = living(session, now);
     Fate fate = fate_of(before, *runtime_);
-    if (fate.key_gone) counters.keys_gone.add();
+    if (fate.key_gone && !std::exchange(session.key_gone, true)) counters.keys_gone.add();
     if (fate.kind == Fate::Kind::ends || fate.kind == Fate::Kind::returns) {
         condemn(session, std::move(fate), now);
         return false;

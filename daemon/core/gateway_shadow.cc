@@ -111,7 +111,7 @@ void Gateway::Impl::compare(const Session& session, std::string_view what, bool 
     Event event = about(
         session, "shadow-differs",
         std::string(what) + " is " + said(allowed, rule) + ", and by the shadow policy " + said(other, by));
-    events_.tell(std::move(event), std::string(rule) + "|" + std::string(by), now);
+    events_.tell(std::move(event), rule, by, now);
 }
 
 }  // namespace wayleave

@@ -63,7 +63,10 @@ std::variant<Identified, Rejection> read_proof(const Runtime& runtime, const dsl
     }
     if (token.single_use && runtime.used_tokens &&
         runtime.used_tokens->was_used(token.name, claims->id, now.wall_ms)) {
-        return used_before();
+        Rejection why = used_before();
+        why.user = user_of(route, token, *claims);
+        why.nameless = is_secret_user(token);
+        return why;
     }
     std::string user = user_of(route, token, *claims);
     return Identified{place, number, std::move(user), is_secret_user(token), proof.key, std::move(*claims)};

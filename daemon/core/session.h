@@ -104,7 +104,9 @@ struct Post {
     Errand errand;        // without its message, until the body is complete
     std::string headers;  // for the answer
     bool keep_alive = true;
-    bool sent = false;  // the errand is under way, and its answer is waited for
+    bool sent = false;         // the errand is under way, and its answer is waited for
+    dsl::Address client = {};  // who sends it, behind proxies
+    std::string path = {};
 };
 
 // What only a stream of Server-Sent Events needs.
@@ -129,6 +131,7 @@ struct Session {
     bool publishes = false;   // it has, so that it is held when publications find no room
     bool held = false;        // it is not read from: see Gateway::hold
     bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
+    bool key_gone = false;    // the key of its token is not trusted any more, and that was counted
     bool nameless = false;    // the user's name is a secret claim; as it was when the connection was made
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`

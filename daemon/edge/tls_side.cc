@@ -74,6 +74,14 @@ int64_t expiry_of(const X509* certificate) {
     return timegm(&time);
 }
 
+std::string serial_of(const X509* certificate) {
+    const std::unique_ptr<BIGNUM, void (*)(BIGNUM*)> number(
+        ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr), BN_free);
+    const std::unique_ptr<char, void (*)(char*)> text(number ? BN_bn2hex(number.get()) : nullptr,
+                                                      [](char* owned) { OPENSSL_free(owned); });
+    return text ? text.get() : "";
+}
+
 // RFC 6066 3: a list of one host name. Nothing if there is none, or it is not understood; then OpenSSL
 // judges.
 std::optional<std::string> asked_name(SSL* ssl) {
@@ -175,7 +183,7 @@ Status TlsSide::add(const TlsFiles& files) {
     settle_names(context.get());
     name_sessions(context.get());  // a connection takes this one over with the certificate
     const X509* own = SSL_CTX_get0_certificate(context.get());
-    certificates_.push_back({files.certificate, expiry_of(own), names_of(own)});
+    certificates_.push_back({files.certificate, expiry_of(own), names_of(own), serial_of(own)});
     contexts_.push_back(std::move(context));
     return success();
 }

@@ -38,6 +38,7 @@ class TlsSide {
         std::string path;
         int64_t expires_s = 0;           // since 1970
         std::vector<std::string> names;  // lower case; "*.example.org" too
+        std::string serial;              // hexadecimal
     };
     [[nodiscard]] const std::vector<Certificate>& certificates() const { return certificates_; }
 

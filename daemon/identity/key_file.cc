@@ -152,7 +152,8 @@ Result<KeyFile> read_key_file(const std::string& path) {
         if (auto form = refuse_other_forms(path, bytes); !form) return failure(form.error());
         if (bytes.back() == '\n') bytes.pop_back();
     }
-    const bool exposed = is_credential(path) ? (info.st_mode & 06) != 0 : is_exposed(info);
+    const bool exposed =
+        is_credential(path) ? (info.st_mode & (S_IWGRP | S_IROTH | S_IWOTH)) != 0 : is_exposed(info);
     return KeyFile{path, kind, exposed, SecretText(std::move(bytes))};
 }
 

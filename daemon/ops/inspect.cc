@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <mutex>
+#include <set>
 
 #include "daemon/core/native.h"
 #include "daemon/ops/ask_workers.h"
@@ -62,7 +63,9 @@ Result<SessionFilter> session_filter(std::string_view body) {
     if (parser.parse(padded).get(document) != simdjson::SUCCESS || document.get(members) != simdjson::SUCCESS)
         return failure("the filter is a JSON object with any of user, route, ip and channel");
     SessionFilter out;
+    std::set<std::string_view> seen;
     for (const auto member : members) {
+        if (!seen.insert(member.key).second) return failure(dsl::quoted(member.key) + " stands twice");
         std::string_view text;
         const std::string name(member.key);
         if (member.value.get(text) != simdjson::SUCCESS || text.empty())

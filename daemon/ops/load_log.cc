@@ -29,13 +29,13 @@ void log_lines(std::string_view event, std::string_view text) {
 }
 
 void log_changes(const std::vector<std::string>& changes) {
-    constexpr size_t most_changes = 9;  // of the lines that an event gets in a second
+    constexpr size_t most_changes = 500;
     for (size_t i = 0; i < std::min(changes.size(), most_changes); ++i)
-        log_event(Level::info, "reload-changed", changes[i]);
+        log_report(Level::info, "reload-changed", changes[i]);
     if (changes.size() > most_changes) {
-        log_event(
-            Level::info, "reload-changed",
-            fmt::format("and {} more changes; `wayleave reload` tells all", changes.size() - most_changes));
+        log_report(Level::info, "reload-changed",
+                   fmt::format("and {} more changes; `wayleave diff` tells them of two policies",
+                               changes.size() - most_changes));
     }
 }
 

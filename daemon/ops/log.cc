@@ -23,6 +23,7 @@ namespace {
 constexpr size_t queue_lines = 8192;
 constexpr unsigned own_lines = 10;  // a second
 constexpr unsigned client_lines = 200;
+constexpr unsigned report_lines = 10'000;
 constexpr size_t max_events = 256;
 constexpr auto flush_wait = std::chrono::seconds(2);
 
@@ -187,6 +188,10 @@ void set_log_level(Level level) {
 void log_event(Level level, std::string_view event, std::string_view message,
                std::initializer_list<LogField> fields) {
     log_line(level, event, message, {fields.begin(), fields.size()}, own_lines);
+}
+
+void log_report(Level level, std::string_view event, std::string_view message) {
+    log_line(level, event, message, {}, report_lines);
 }
 
 void log_client_event(Level level, std::string_view event, std::string_view message,

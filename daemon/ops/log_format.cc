@@ -23,14 +23,16 @@ std::string time_text(std::chrono::system_clock::time_point time) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", parts, since % 1000);
 }
 
-std::string in_quotes(std::string_view value) {
-    if (!value.empty() && value.find_first_of(" \"=") == std::string_view::npos) return std::string(value);
-    std::string text = "\"";
+// What a client wrote is no field of its own: no value holds a `=`, so that whoever looks for `user=alice`
+// finds the field.
+std::string as_value(std::string_view value) {
+    const bool quoted = value.empty() || value.find_first_of(" \"") != std::string_view::npos;
+    std::string text = quoted ? "\"" : "";
     for (const char c : value) {
         if (c == '"') text += '\\';
-        text += c;
+        text += c == '=' ? "\\x3D" : std::string(1, c);
     }
-    return text + '"';
+    return quoted ? text + '"' : text;
 }
 
 // The text is escaped UTF-8 already; what JSON still wants is the quote and the backslash.
@@ -45,7 +47,7 @@ std::string json_string(std::string_view text) {
 
 std::string fields_text(const LogLine& line) {
     std::string text;
-    for (const auto& [key, value] : line.fields) text += fmt::format(" {}={}", key, in_quotes(value));
+    for (const auto& [key, value] : line.fields) text += fmt::format(" {}={}", key, as_value(value));
     return text;
 }
 

@@ -50,7 +50,8 @@ void compare_keys(const Runtime& before, const Runtime& after, Lines& out) {
 
 std::string text_of(const TlsSide::Certificate& certificate) {
     const auto end = static_cast<std::time_t>(certificate.expires_s);
-    return fmt::format("{} until {:%Y-%m-%d}", fmt::join(certificate.names, ", "), fmt::gmtime(end));
+    return fmt::format("{} until {:%Y-%m-%d} (serial {})", fmt::join(certificate.names, ", "),
+                       fmt::gmtime(end), certificate.serial);
 }
 
 std::map<std::string, std::string> certificates_of(const Configuration& of) {

@@ -38,6 +38,13 @@ std::string hashed(const HashKey& key, const std::string& value) {
     return text;
 }
 
+// A sentence may quote what a client wrote, and stands before the fields: see log_format.
+std::string without_equals(std::string_view message) {
+    std::string out;
+    for (const char c : message) out += c == '=' ? "\\x3D" : std::string(1, c);
+    return out;
+}
+
 Level level_of(Severity severity) {
     switch (severity) {
         case Severity::error: return Level::error;
@@ -56,7 +63,7 @@ EdgeReport make_event_report() {
         fields.reserve(event.fields.size());
         for (const EventField& field : event.fields)
             fields.push_back({field.key, field.secret ? hashed(*key, field.value) : field.value});
-        log_client_event(level_of(event.severity), event.name, event.message, fields);
+        log_client_event(level_of(event.severity), event.name, without_equals(event.message), fields);
     };
 }
 

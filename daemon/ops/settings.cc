@@ -356,9 +356,10 @@ class Reader {
 
     static std::optional<dsl::Net> net_of(const std::string& text) {
         if (text == "unix") return unix_peers;
-        if (const auto address = dsl::parse_address(text)) return dsl::Net{*address, 128};
-        const auto net = dsl::parse_net(text);
-        return net && net->text() == text ? net : std::nullopt;  // host bits would be a slip
+        const auto address = dsl::parse_address(text);
+        const auto net = address ? std::optional(dsl::Net{*address, 128}) : dsl::parse_net(text);
+        if (net == unix_peers) return std::nullopt;  // no host has that address
+        return address || (net && net->text() == text) ? net : std::nullopt;  // host bits would be a slip
     }
 
     void read_number(const SettingRow& row, const toml::node& node, ListenerSettings* listener) {

@@ -23,6 +23,7 @@ namespace wayleave {
 namespace {
 
 constexpr int max_depth = 16;
+constexpr size_t max_entries = 10'000;
 
 struct CloseDirectory {
     void operator()(DIR* directory) const noexcept { closedir(directory); }
@@ -80,6 +81,10 @@ class Reader {
         while (const dirent* entry = readdir(directory.get())) {  // NOLINT: the stream is ours alone
             const std::string name(static_cast<const char*>(entry->d_name));
             if (name.front() == '.') continue;
+            // Links may lead to one directory in very many ways.
+            if (++entries_ > max_entries)
+                return problem("/", "has more than 10000 entries, by all its links",
+                               "serve it by a web server");
             if (auto read = read_entry({fd, name, prefix, place, depth}); !read) return read;
         }
         return success();
@@ -157,6 +162,7 @@ class Reader {
     std::string root_place_;
     StaticFiles files_;
     size_t bytes_ = 0;
+    size_t entries_ = 0;  // that were looked at
 };
 
 }  // namespace

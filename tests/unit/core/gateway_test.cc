@@ -234,12 +234,33 @@ TEST_CASE("one user's connections do not fill the log") {
     for (int i = 0; i < 120; ++i) {
         world.gateway->closed(world.connect(as("alice", team)), world.now);
     }
-    CHECK(events.size() == 200);
+    CHECK(events.size() == 40);
     (void)world.connect(as("bob", team));
-    CHECK(events.size() == 201);
+    CHECK(events.size() == 41);
     world.later(11'000);
-    REQUIRE(events.size() == 203);
-    CHECK_THAT(events[201].message, Contains("the last of 20 more"));
+    REQUIRE(events.size() == 43);
+    CHECK_THAT(events[41].message, Contains("the last of 100 more"));
+}
+
+TEST_CASE("one client's noise does not hide what is said of another") {
+    World world(R"(
+route open /open { auth = none  origins = any  allow connect
+    message say { strict = true  field text : string required  allow  publish to room/a } }
+)");
+    const auto& events = world.gateway->actions().events;
+    // Another sentence each time, and another connection.
+    for (int i = 0; i < 500; ++i) {
+        const ConnectionId id = world.connect("/open", "", "2001:db8::" + std::to_string(i));
+        world.say(id, "{\"type\":\"say\",\"text\":\"a\",\"m" + std::to_string(i) + "\":1}");
+        world.gateway->closed(id, world.now);
+        (void)world.connect("/nowhere" + std::to_string(i), "", "2001:db8::" + std::to_string(i));
+    }
+    const size_t noise = events.size();
+    CHECK(noise <= 4);
+    const ConnectionId other = world.connect("/open", "", "192.0.2.1");
+    world.say(other, R"({"type":"say","text":"a","event=x user=admin":1})");
+    CHECK(events.size() == noise + 1);
+    CHECK_THAT(fields_of(events.back()), StartsWith("ip=192.0.2.1 route=open action=message target=say"));
 }
 
 TEST_CASE("the shadow policy is asked and never decides") {

@@ -46,3 +46,18 @@ TEST_CASE("a secret is written as a hash that tells the same from another, and t
     CHECK(users[0] != users[3]);
     CHECK(users[4] == "alice");
 }
+
+TEST_CASE("what a client wrote is no field of a line") {
+    const CapturedStderr captured;
+    init_log(Level::info, LogFormat::text);
+    Event event{"message-refused", "message: the member `event=connection-opened user=admin` is not a field"};
+    event.of_client = true;
+    make_event_report()(event.with("user", "ann").with("target", "/ws user=admin"));
+    flush_log();
+    const auto lines = captured.lines();
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].find("user=admin") == std::string::npos);
+    CHECK(lines[0].find("event=connection-opened") == std::string::npos);
+    CHECK(lines[0].find(" event=message-refused user=ann target=\"/ws user\\x3Dadmin\"") !=
+          std::string::npos);
+}

@@ -148,6 +148,19 @@ TEST_CASE("a directory of too many files is refused", "[static]") {
     CHECK_THAT(files.error(), Catch::Contains("holds more than 1000 files; "));
 }
 
+TEST_CASE("links that lead to one directory in very many ways are refused", "[static]") {
+    const Directory directory;
+    for (int level = 0; level < 9; ++level) {
+        const fs::path own = directory.path() / ("a" + std::to_string(level));
+        fs::create_directories(own);
+        for (int i = 0; level < 8 && i < 6; ++i)
+            fs::create_directory_symlink("../a" + std::to_string(level + 1), own / std::to_string(i));
+    }
+    const auto read = load_static_files(directory.path().string());
+    REQUIRE_FALSE(read);
+    CHECK(read.error().find("more than 10000 entries") != std::string::npos);
+}
+
 TEST_CASE("a directory that is not there, or is none", "[static]") {
     const Directory directory;
     directory.write("file", "x");
