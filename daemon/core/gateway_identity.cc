@@ -146,7 +146,7 @@ void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified
     if (fate.kind != Fate::Kind::stays) {
         Rejection why = rejection(Reason::forbidden, fate.because);
         why.rule = fate.rule;
-        return close_for(session, std::move(why), now);
+        return end(session, std::move(why), now);
     }
     session.token = who.token + 1;
     session.key = who.key;

@@ -56,6 +56,7 @@ class Gateway::Impl {
     void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);
     void closed(ConnectionId id, Now now);
+    void finish_event(Now now);
     void unseat(const Occupant& occupant, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
@@ -139,7 +140,8 @@ class Gateway::Impl {
     void begin(Session& session, Channel& channel, std::string_view re, std::optional<Position> since,
                Now now);
     [[nodiscard]] Hello::Joined begin_joined(Session& session, Channel& channel, Now now);
-    void catch_up(Session& session, Channel& channel, Now now);
+    void fall_behind(Session& session, Channel& channel, Now now);
+    void catch_up(Now now);
     [[nodiscard]] Bounds page_of(const Session& session) const;
     void replay_some(Session& session, Now now);
     [[nodiscard]] bool ask_for_page(Session& session, Replay& replay, Now now);
@@ -151,7 +153,7 @@ class Gateway::Impl {
     void deliver(Channel& to, const Publication& publication, Now now);
     void release_all(Now now);
     void owe(Session& session, Channel& channel);
-    [[nodiscard]] bool answer_waiting(Session& session, Channel& channel, Now now);
+    void answer_waiting(Session& session, Channel& channel, Now now);
     void note_number(Session& session, Channel& channel, Subscriber& subscriber) const;
     void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
     void meet(Channel& channel, Position top, Now now);
@@ -208,8 +210,11 @@ class Gateway::Impl {
     // `$bye`, a close frame, and the wait for the peer's.
     void close(Session& session, uint16_t code, std::string_view reason, std::string_view because,
                int64_t reconnect_ms, Now now);
-    // Ends the session in the form that the route wants for that reason.
-    void close_for(Session& session, Rejection rejection, Now now);
+    // Ends the session in the form that the route wants for that reason, when the event is over. Whoever
+    // calls this may be in the middle of the lists that the session is in.
+    void end(Session& session, Rejection rejection, Now now);
+    void end_marked(Now now);
+    void close_for(Session& session, const Rejection& rejection, Now now);
 
     // --- gateway_events.cc ---
     void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
@@ -391,6 +396,7 @@ class Gateway::Impl {
     uint64_t errand_ = 0;                                   // whose message is being handled; 0: none
     std::string errand_name_;                               // as its `$id`
     std::vector<ConnectionId> waiting_replays_;             // that go on at the next tick
+    std::vector<ConnectionId> behind_;                      // that catch up when the event is over
     absl::flat_hash_map<uint64_t, Question> asked_;         // of the broker, by ticket
     std::deque<std::pair<int64_t, uint64_t>> asked_until_;  // steady time and ticket, as they were asked
     // Bindings of the policy in force, by route and answers.
@@ -399,6 +405,11 @@ class Gateway::Impl {
     EventLog events_{actions.events, counters.events_lost};
     Handled handled_;
     std::vector<ConnectionId> condemned_;  // by the reload that is under way, not yet spread
+    struct PendingEnd {
+        ConnectionId id;
+        Rejection rejection;
+    };
+    std::vector<PendingEnd> ending_;  // when the event is over
     uint32_t next_drain_ = 0;
     size_t drain_step_ = 0;
 };

@@ -60,7 +60,9 @@ void Gateway::Impl::read_frames(Session& session, std::span<char> bytes, Now now
     for (;;) {
         const dsl::Route& route = *session.binding->route;
         const WsEvent event = session.decoder.next(bytes, {route.max_message, route.max_fragments, inflater});
-        if (!handle(session, event, now)) break;
+        const bool more = handle(session, event, now);
+        end_marked(now);  // what comes next is said to a session that has ended
+        if (!more) break;
     }
     const bool incomplete = session.decoder.mid_message() && session.state == Session::State::open;
     if (!incomplete) {
@@ -115,6 +117,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
 // the last of it.
 void Gateway::Impl::fail(Session& session, const WsError& error, Now now) {
     if (session.state == Session::State::open) close_for_error(session, error, now);
+    end_marked(now);
     if (session.abort_listed) return;
     session.last_bytes = true;
     list_flush(session);
@@ -123,10 +126,10 @@ void Gateway::Impl::fail(Session& session, const WsError& error, Now now) {
 void Gateway::Impl::close_for_error(Session& session, const WsError& error, Now now) {
     const Reason reason = error.code == 1009 ? Reason::too_big : Reason::bad_request;
     Rejection rejection{reason, std::string(error.reason), {}, {}, 0};
-    if (reason == Reason::too_big) return close_for(session, std::move(rejection), now);
+    if (reason == Reason::too_big) return end(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     note_ending(session, rejection);
-    if (auto banned = count_refusal(session, reason, now)) return close_for(session, std::move(*banned), now);
+    if (auto banned = count_refusal(session, reason, now)) return end(session, std::move(*banned), now);
     close(session, error.code, to_string(reason), error.reason, -1, now);
 }
 
@@ -150,6 +153,7 @@ void Gateway::Impl::message(Session& session, std::string_view payload, bool bin
 
 void Gateway::Impl::take_message(Session& session, std::string_view payload, bool binary, Now now) {
     if (!rebind(session, now)) return end_condemned(session, now);
+    if (session.state != Session::State::open) return;  // what the new policy had to say was too much for it
     const dsl::Route& route = *session.binding->route;
     if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, now);
     dsl::Request request;
@@ -293,21 +297,19 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     if (!again && errand_ != 0) session.events->posted.emplace_back(channel->text);
     for (std::string& key : keys) session.counted.push_back({known, std::move(key)});
     begin(session, *known, message.id, position, now);
-    if (errand_ != 0 && session.state == Session::State::open) send_event_id(session, now);
+    if (errand_ != 0) send_event_id(session, now);
 }
 
 void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
     const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
-    if (Channel* known = hub_.find(channel->text);
-        known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
-        return;
+    if (Channel* known = hub_.find(channel->text)) answer_waiting(session, *known, now);
     if (!leave_channel(session, channel->text, now)) {
         return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
     }
     send_text(session, subscription_text("$unsubscribed", message.id, channel->text), now, lane);
-    if (errand_ != 0 && session.state == Session::State::open) send_event_id(session, now);
+    if (errand_ != 0) send_event_id(session, now);
 }
 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
@@ -429,11 +431,11 @@ bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request,
 void Gateway::Impl::reject(Session& session, std::string_view re, Rejection rejection, Now now) {
     const dsl::Route& route = *session.binding->route;
     const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::session);
-    if (outcome.kind == dsl::ast::Outcome::Kind::close) return close_for(session, std::move(rejection), now);
+    if (outcome.kind == dsl::ast::Outcome::Kind::close) return end(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), &route, rejection);
     tell_refused(session, rejection, now);
     if (auto banned = count_refusal(session, rejection.reason, now))
-        return close_for(session, std::move(*banned), now);
+        return end(session, std::move(*banned), now);
     if (outcome.kind == dsl::ast::Outcome::Kind::drop) return drop_answer(re);
     note_refusal(re, rejection.reason);
     if (route.dialect != dsl::Dialect::native)

@@ -44,7 +44,7 @@ dsl::Lane Gateway::Impl::lane_for(Session& session, dsl::Lane lane) {
 }
 
 void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
-    if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
+    if (session.last_bytes || session.abort_listed || session.state != Session::State::open) return;
     // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
     // the socket takes no more. Only a burst without measure ends here.
     const Bounds burst = burst_of(bounds_of(session));
@@ -82,7 +82,7 @@ void Gateway::Impl::left_out(Session& session, size_t messages) {
 }
 
 void Gateway::Impl::too_slow(Session& session, Now now) {
-    close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+    end(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
 }
 
 void Gateway::Impl::set_stalled(Session& session, bool is_stalled) {
@@ -128,7 +128,7 @@ void Gateway::Impl::shed(Now now) {
         freed += session->queue.bytes();
         counters.shed.add();
         session->queue.drop_unsent();
-        close_for(*session, {Reason::slow, "the server is short of memory", {}, {}, 0}, now);
+        end(*session, {Reason::slow, "the server is short of memory", {}, {}, 0}, now);
     }
     release_all(now);  // last: who is offered it now has not been slow yet
 }

@@ -216,6 +216,7 @@ void Gateway::Impl::run(const Errand& errand, Now now) {
     errand_ = number;
     message(*session, errand.message, false, now);
     errand_ = 0;
+    end_marked(now);
     if (session->state != Session::State::open || session->abort_listed) end_errands(errand.session);
 }
 

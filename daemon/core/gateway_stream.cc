@@ -138,10 +138,7 @@ void Gateway::Impl::open_stream(Session& session, Admitted admitted, const HttpH
     session.queue.push(framed(sse_response_head(headers) + sse_retry(retry_ms)));
     list_flush(session);
     join(session, admitted, now);
-    for (const std::string& channel : channels) {
-        if (session.state != Session::State::open) return;
-        subscribe_stream(session, channel, now);
-    }
+    for (const std::string& channel : channels) subscribe_stream(session, channel, now);
     resume_posted(session, now);
     session.events->resumed.reset();
     reschedule(session, now);
@@ -152,11 +149,9 @@ void Gateway::Impl::resume_posted(Session& session, Now now) {
     if (!session.events->resumed) return;
     const std::vector<std::string> names = session.events->resumed->names();
     for (const std::string& name : names) {
-        if (session.state != Session::State::open) return;
         if (hub_.is_subscribed(session, name)) continue;
         subscribe_stream(session, name, now);
-        if (session.state == Session::State::open && hub_.is_subscribed(session, name))
-            session.events->posted.push_back(name);
+        if (hub_.is_subscribed(session, name)) session.events->posted.push_back(name);
     }
 }
 
@@ -170,6 +165,7 @@ void Gateway::Impl::send_event_id(Session& session, Now now) {
 // As `$subscribe` does, with what the id says as `since`. The client has said one thing only, so this is no
 // message that a limit counts.
 void Gateway::Impl::subscribe_stream(Session& session, const std::string& channel, Now now) {
+    if (session.state != Session::State::open) return;  // one that was refused before has ended it
     std::string text = R"({"type":"$subscribe","channel":)";
     append_json(text, channel);
     if (channel.size() <= longest_name_as_id) {

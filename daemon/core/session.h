@@ -116,7 +116,8 @@ struct EventStream {
 };
 
 struct Session {
-    enum class State : uint8_t { head, open, closing };
+    // `ending`: nothing more is sent to it, and it is closed when the event is over: see Gateway::Impl::end.
+    enum class State : uint8_t { head, open, ending, closing };
 
     static constexpr int64_t never_ms = INT64_MAX;
 
