@@ -117,21 +117,20 @@ void Gateway::Impl::leave_channels(Session& session, Now now) {
 // --- where a subscription begins ---
 
 // `$subscribe`, also of a channel that was subscribed before: then it begins anew.
-void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view re,
+void Gateway::Impl::begin(Session& session, Channel& channel, const ReplyTo& re,
                           std::optional<Position> since, Now now) {
     const dsl::ChannelRules& rules = rules_of(channel, now);
     if (rules.history == 0) {
         const auto recovered = since ? std::optional(false) : std::nullopt;
-        return send_text(session, subscription_text("$subscribed", re, channel.name, {}, recovered), now,
-                         rules.lane);
+        return reply(session, re, subscription_text("$subscribed", re.id, channel.name, {}, recovered), now,
+                     rules.lane, Word::beginning);
     }
     answer_waiting(session, channel, now);
     forget_replay(session, &channel);
     Subscriber& subscriber = *hub_.subscriber(session, channel);
     subscriber.offset = Subscriber::catching_up;
     note_number(session, channel, subscriber);
-    session.replays.push_back(
-        {&channel, std::string(re), since, 0, 0, 0, false, rules.acks && !session.user.empty()});
+    session.replays.push_back({&channel, re, since, 0, 0, 0, false, rules.acks && !session.user.empty()});
     replay_some(session, now);
 }
 
@@ -139,10 +138,10 @@ void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view r
 // he was in it.
 void Gateway::Impl::answer_waiting(Session& session, Channel& channel, Now now) {
     Replay* replay = replay_of(session, &channel);
-    if (!replay || replay->announced || replay->re.empty()) return;
-    const std::string re = std::exchange(replay->re, {});
+    if (!replay || replay->announced || !replay->re.wanted()) return;
+    const ReplyTo re = std::exchange(replay->re, {});
     const dsl::Lane lane = rules_of(channel, now).lane;
-    send_text(session, subscription_text("$subscribed", re, channel.name), now, lane);
+    reply(session, re, subscription_text("$subscribed", re.id, channel.name), now, lane, Word::beginning);
 }
 
 // An event's id says where a stream stands in each of these.
@@ -263,10 +262,10 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t t
     replay->epoch = page.top.epoch;
     replay->after = page.after;
     if (announce) {
-        const std::string re = std::exchange(replay->re, {});
+        const ReplyTo re = std::exchange(replay->re, {});
         const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
-        send_text(session, subscription_text("$subscribed", re, channel.name, page.top, recovered), now,
-                  rules.lane);
+        reply(session, re, subscription_text("$subscribed", re.id, channel.name, page.top, recovered), now,
+              rules.lane, Word::beginning);
     }
     replay->after = page.after + page.messages.size();
     const uint64_t after = replay->after;
@@ -289,9 +288,9 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t t
 void Gateway::Impl::give_up_replay(Session& session, const Replay& replay, const std::string& because,
                                    Now now) {
     const std::string channel = replay.channel->name;
-    const std::string re = replay.re;
+    const ReplyTo re = replay.re;
     const dsl::Lane lane = rules_of(*replay.channel, now).lane;
-    const bool asked = !replay.announced && !re.empty();
+    const bool asked = !replay.announced && re.wanted();
     (void)leave_channel(session, channel, now);
     if (asked) return reject(session, re, {Reason::unavailable, because, {}, {}, 0}, now);
     send_text(session, unsubscribed_text(channel, to_string(Reason::unavailable), because), now, lane);
@@ -449,7 +448,8 @@ void Gateway::Impl::meet(Channel& channel, Position top, Now now) {
         subscriber.offset = top.offset;
         if (lost)
             send_text(*subscriber.session,
-                      subscription_text("$subscribed", "", channel.name, channel.seen, false), now, lane);
+                      subscription_text("$subscribed", "", channel.name, channel.seen, false), now, lane,
+                      Word::beginning);
     }
 }
 

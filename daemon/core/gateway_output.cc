@@ -181,14 +181,20 @@ void Gateway::Impl::excuse(Session& session, Now now) {
 
 // --- what is sent ---
 
-void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane) {
-    if (!errands_.empty() && take_answer(text)) return;
+void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane, Word word) {
+    if (session.stream) return send_event_text(session, text, word, now);
     send_message(session, Opcode::text, text, now, lane);
+}
+
+// To a POST, if one asked; else over the session's own connection.
+void Gateway::Impl::reply(Session& session, const ReplyTo& to, std::string_view text, Now now, dsl::Lane lane,
+                          Word word) {
+    if (to.relay != 0) return answer_relayed(to.relay, 200, text);
+    send_text(session, text, now, lane, word);
 }
 
 void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now,
                                  dsl::Lane lane) {
-    if (session.stream) return send_event_text(session, payload, now);
     if (takes_deflated(session, payload.size())) {
         if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
             counters.deflated_frames.add();

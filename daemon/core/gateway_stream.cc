@@ -54,10 +54,6 @@ uint64_t mark_of(const Channel& channel) {
     return channel.mark;
 }
 
-bool is_announcement(std::string_view text) {
-    return text.starts_with(R"({"type":"$hello")") || text.starts_with(R"({"type":"$subscribed")");
-}
-
 }  // namespace
 
 // --- opening ---
@@ -180,14 +176,14 @@ void Gateway::Impl::subscribe_stream(Session& session, const std::string& channe
     text += '}';
     const auto parsed = parser_.parse(text);
     if (!parsed)
-        return reject(session, parser_.id(), {Reason::bad_message, std::string(parsed.error()), {}, {}, 0},
-                      now);
+        return reject(session, {std::string(parser_.id())},
+                      {Reason::bad_message, std::string(parsed.error()), {}, {}, 0}, now);
     dsl::Request request;
     request.facts = &session.facts;
     request.connection = session.number;
     request.subscriptions = static_cast<int64_t>(session.subscriptions.size());
     request.message_type = parsed.value()->type;
-    subscribe(session, *parsed.value(), request, now);
+    subscribe(session, *parsed.value(), {std::string(parser_.id())}, request, now);
 }
 
 // Where a joined channel goes on. Who has a cursor there needs no id.
@@ -226,8 +222,8 @@ std::string Gateway::Impl::stream_id(Session& session, const Message* sent) cons
     return positions.empty() ? "" : sse_id(positions.id());
 }
 
-void Gateway::Impl::send_event_text(Session& session, std::string_view text, Now now) {
-    const std::string id = is_announcement(text) ? stream_id(session, nullptr) : "";
+void Gateway::Impl::send_event_text(Session& session, std::string_view text, Word word, Now now) {
+    const std::string id = word == Word::beginning ? stream_id(session, nullptr) : "";
     send(session, framed(id + sse_event(text)), now);
 }
 
