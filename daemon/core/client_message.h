@@ -39,8 +39,6 @@ class MessageParser {
     // here, and as they were sent in `raw`.
     [[nodiscard]] Result<const Message*, std::string_view> parse(std::string_view text);
     [[nodiscard]] std::string_view id() const { return message_.id; }
-    // Instead of what the message says; lives until the next parse().
-    void set_id(std::string_view id) { message_.id = id; }
 
   private:
     simdjson::dom::parser parser_;

@@ -163,6 +163,7 @@ void Gateway::Impl::tick(Now now) {
         Session* session = find(unpack(item));
         // An entry that an earlier one has replaced finds a later wake_ms, and is nothing.
         if (session && session->wake_ms <= now.steady_ms) wake(*session, now);
+        end_marked(now);
     });
     if (next_rebind_ < slots_.size()) rebind_some(now);
     if (draining) drain_some(now);
@@ -191,6 +192,7 @@ void Gateway::Impl::reschedule(Session& session, Now now) {
 
 int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
     if (session.close_by_ms != Session::never_ms) return session.close_by_ms;
+    if (session.state == Session::State::ending) return Session::never_ms;
     if (session.state == Session::State::head)
         return session.opened_ms + runtime_->settings.handshake_timeout_ms;
     const dsl::Route& route = *session.binding->route;
@@ -251,7 +253,7 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
     const dsl::Route& route = *session.binding->route;
     if (session.condemned && session.condemned->at_ms <= now.steady_ms) return end_condemned(session, now);
     if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
-        return close_for(session, {Reason::expired, "the token has expired", {}, {}, 0}, now);
+        return end(session, {Reason::expired, "the token has expired", {}, {}, 0}, now);
     }
     if (route.max_lifetime_ms > 0 && session.opened_ms + route.max_lifetime_ms <= now.steady_ms) {
         const auto spread = static_cast<int64_t>(500 + numbers_() % 1500);
@@ -259,15 +261,15 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
                      now);
     }
     if (session.message_since_ms > 0 && complete_by(session) <= now.steady_ms) {
-        return close_for(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
+        return end(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
     }
     // Who hears a stream says nothing.
     if (route.idle_timeout_ms > 0 && !session.stream &&
         session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
-        return close_for(session, {Reason::idle, "nothing was heard", {}, {}, 0}, now);
+        return end(session, {Reason::idle, "nothing was heard", {}, {}, 0}, now);
     }
     if (awaits_pong(session) && session.last_ping_ms + route.pong_timeout_ms <= now.steady_ms) {
-        return close_for(session, {Reason::idle, "a ping was not answered", {}, {}, 0}, now);
+        return end(session, {Reason::idle, "a ping was not answered", {}, {}, 0}, now);
     }
     const int64_t quiet_since = std::max(session.last_heard_ms, session.last_ping_ms);
     if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
@@ -290,8 +292,7 @@ void Gateway::Impl::give_back(Session& session) {
 void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
     Session* session = find(unpack(occupant.place));
     if (!session || session->number != occupant.session || session->state != Session::State::open) return;
-    close_for(*session, {Reason::replaced, "a newer connection has taken the place of this one", {}, {}, 0},
-              now);
+    end(*session, {Reason::replaced, "a newer connection has taken the place of this one", {}, {}, 0}, now);
 }
 
 void Gateway::Impl::set_gauges() {
@@ -324,7 +325,7 @@ void Gateway::Impl::send_last(Session& session, std::string bytes) {
 
 void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reason, std::string_view because,
                           int64_t reconnect_ms, Now now) {
-    if (session.state != Session::State::open) return;
+    if (session.state != Session::State::open && session.state != Session::State::ending) return;
     session.state = Session::State::closing;
     note_ending(session, reason, because);
     if (session.ending->code == 0) session.ending->code = code;
@@ -349,13 +350,34 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
     reschedule(session, now);
 }
 
-void Gateway::Impl::close_for(Session& session, Rejection rejection, Now now) {
+// --- the end of a session ---
+
+// What is over with an event is done here, where nobody is in the middle of a list.
+void Gateway::Impl::finish_event(Now now) {
+    catch_up(now);
+    end_marked(now);
+}
+
+void Gateway::Impl::end(Session& session, Rejection rejection, Now now) {
+    if (session.state != Session::State::open) return;
+    session.state = Session::State::ending;
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     if (auto banned = count_refusal(session, rejection.reason, now)) {
         rejection = std::move(*banned);
         refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     }
     note_ending(session, rejection);
+    ending_.push_back({session.id, std::move(rejection)});
+}
+
+void Gateway::Impl::end_marked(Now now) {
+    for (const PendingEnd& pending : std::exchange(ending_, {})) {
+        Session* session = find(pending.id);
+        if (session && session->state == Session::State::ending) close_for(*session, pending.rejection, now);
+    }
+}
+
+void Gateway::Impl::close_for(Session& session, const Rejection& rejection, Now now) {
     const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
     if (outcome.kind == dsl::OutcomeKind::drop) return abort(session);
     const uint16_t code =
@@ -384,15 +406,20 @@ void Gateway::secured(ConnectionId id, uint16_t version, std::shared_ptr<const s
 }
 void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
     impl_->received(id, bytes, now);
+    impl_->finish_event(now);
 }
 void Gateway::closed(ConnectionId id, Now now) {
     impl_->closed(id, now);
+    impl_->finish_event(now);
 }
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
     impl_->answered(id, question, std::move(proof), now);
+    impl_->finish_event(now);
 }
 size_t Gateway::delivered(std::span<const Publication> publications, Allowance& allowance, Now now) {
-    return impl_->delivered(publications, allowance, now);
+    const size_t done = impl_->delivered(publications, allowance, now);
+    impl_->finish_event(now);
+    return done;
 }
 size_t Gateway::stalled() const {
     return impl_->stalled;
@@ -402,27 +429,33 @@ bool Gateway::hold(ConnectionId id) {
 }
 void Gateway::go_on(ConnectionId id, Now now) {
     impl_->go_on(id, now);
+    impl_->finish_event(now);
 }
 int64_t Gateway::release_at_ms() const {
     return impl_->release_at_ms();
 }
 void Gateway::release(Now now) {
     impl_->release(now);
+    impl_->finish_event(now);
 }
 void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     impl_->answered(ticket, std::move(answer), now);
+    impl_->finish_event(now);
 }
 void Gateway::run(const Errand& errand, Now now) {
     impl_->run(errand, now);
+    impl_->finish_event(now);
 }
 void Gateway::take(const ErrandAnswer& answer, Now now) {
     impl_->take(answer, now);
+    impl_->finish_event(now);
 }
 uint32_t Gateway::worker_of(uint64_t session) {
     return static_cast<uint32_t>(session & worker_mask);
 }
 void Gateway::unseat(const Occupant& occupant, Now now) {
     impl_->unseat(occupant, now);
+    impl_->finish_event(now);
 }
 void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
     impl_->replace(std::move(runtime));
@@ -435,12 +468,15 @@ bool Gateway::survey(const Runtime& candidate, Survey& survey, Now now) {
 }
 void Gateway::shed(Now now) {
     impl_->shed(now);
+    impl_->finish_event(now);
 }
 void Gateway::tick(Now now) {
     impl_->tick(now);
+    impl_->finish_event(now);
 }
 void Gateway::drain(bool at_once, Now now) {
     impl_->drain(at_once, now);
+    impl_->finish_event(now);
 }
 
 Actions& Gateway::actions() {
@@ -456,10 +492,12 @@ SendQueue* Gateway::output(ConnectionId id) {
 
 void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
     impl_->sent(id, bytes, now);
+    impl_->finish_event(now);
 }
 
 void Gateway::blocked(ConnectionId id, Now now) {
     impl_->blocked(id, now);
+    impl_->finish_event(now);
 }
 
 bool Gateway::closing(ConnectionId id) const {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/core/check.h"
 #include "daemon/core/gateway_impl.h"
 
 namespace wayleave {
@@ -116,33 +117,31 @@ void Gateway::Impl::leave_channels(Session& session, Now now) {
 // --- where a subscription begins ---
 
 // `$subscribe`, also of a channel that was subscribed before: then it begins anew.
-void Gateway::Impl::begin(Session& session, Channel& channel, std::string_view re,
+void Gateway::Impl::begin(Session& session, Channel& channel, const ReplyTo& re,
                           std::optional<Position> since, Now now) {
     const dsl::ChannelRules& rules = rules_of(channel, now);
     if (rules.history == 0) {
         const auto recovered = since ? std::optional(false) : std::nullopt;
-        return send_text(session, subscription_text("$subscribed", re, channel.name, {}, recovered), now,
-                         rules.lane);
+        return reply(session, re, subscription_text("$subscribed", re.id, channel.name, {}, recovered), now,
+                     rules.lane, Word::beginning);
     }
-    if (!answer_waiting(session, channel, now)) return;
+    answer_waiting(session, channel, now);
     forget_replay(session, &channel);
     Subscriber& subscriber = *hub_.subscriber(session, channel);
     subscriber.offset = Subscriber::catching_up;
     note_number(session, channel, subscriber);
-    session.replays.push_back(
-        {&channel, std::string(re), since, 0, 0, 0, false, rules.acks && !session.user.empty()});
+    session.replays.push_back({&channel, re, since, 0, 0, 0, false, rules.acks && !session.user.empty()});
     replay_some(session, now);
 }
 
 // A `$subscribe` whose page has not come, before its channel is left or begun anew: its sender is told that
-// he was in it. False: the session has ended over it.
-bool Gateway::Impl::answer_waiting(Session& session, Channel& channel, Now now) {
+// he was in it.
+void Gateway::Impl::answer_waiting(Session& session, Channel& channel, Now now) {
     Replay* replay = replay_of(session, &channel);
-    if (!replay || replay->announced || replay->re.empty()) return true;
-    const std::string re = std::exchange(replay->re, {});
+    if (!replay || replay->announced || !replay->re.wanted()) return;
+    const ReplyTo re = std::exchange(replay->re, {});
     const dsl::Lane lane = rules_of(channel, now).lane;
-    send_text(session, subscription_text("$subscribed", re, channel.name), now, lane);
-    return session.state == Session::State::open;
+    reply(session, re, subscription_text("$subscribed", re.id, channel.name), now, lane, Word::beginning);
 }
 
 // An event's id says where a stream stands in each of these.
@@ -183,14 +182,22 @@ Hello::Joined Gateway::Impl::begin_joined(Session& session, Channel& channel, No
     return {channel.name, page->top, asked ? std::optional(page->recovered) : std::nullopt};
 }
 
-// A message came that does not follow the last one.
-void Gateway::Impl::catch_up(Session& session, Channel& channel, Now now) {
+// A message came that does not follow the last one. What is missing is read when the event is over, since a
+// replay that fails leaves the channel.
+void Gateway::Impl::fall_behind(Session& session, Channel& channel, Now now) {
     Subscriber& subscriber = *hub_.subscriber(session, channel);
     Replay replay{&channel,          {}, {},   channel.seen.epoch,
                   subscriber.offset, 0,  true, rules_of(channel, now).acks && !session.user.empty()};
     subscriber.offset = Subscriber::catching_up;
     session.replays.push_back(std::move(replay));
-    replay_some(session, now);
+    behind_.push_back(session.id);
+}
+
+void Gateway::Impl::catch_up(Now now) {
+    for (const ConnectionId id : std::exchange(behind_, {})) {
+        Session* session = find(id);
+        if (session && session->state == Session::State::open) replay_some(*session, now);
+    }
 }
 
 // --- replays ---
@@ -201,14 +208,13 @@ Gateway::Impl::Bounds Gateway::Impl::page_of(const Session& session) const {
             std::clamp<size_t>(bounds.frames / 2, 1, replay_messages)};
 }
 
-// As much as the queue should hold now. Sending may end the session, and with it all of this.
+// As much as the queue should hold now.
 void Gateway::Impl::replay_some(Session& session, Now now) {
-    for (size_t i = 0; i < session.replays.size();) {
+    for (size_t i = 0; session.state == Session::State::open && i < session.replays.size();) {
         const Channel* channel = session.replays[i].channel;
         const bool room = session.queue.bytes() < page_of(session).bytes || !session.replays[i].announced;
         const bool goes_on =
             room && session.replays[i].ticket == 0 && ask_for_page(session, session.replays[i], now);
-        if (session.state != Session::State::open) return;
         // It may be over, or have made place for another.
         const bool same = i < session.replays.size() && session.replays[i].channel == channel;
         if (same && !goes_on) ++i;
@@ -256,11 +262,10 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t t
     replay->epoch = page.top.epoch;
     replay->after = page.after;
     if (announce) {
-        const std::string re = std::exchange(replay->re, {});
+        const ReplyTo re = std::exchange(replay->re, {});
         const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
-        send_text(session, subscription_text("$subscribed", re, channel.name, page.top, recovered), now,
-                  rules.lane);
-        if (session.state != Session::State::open) return false;  // and the replay is gone
+        reply(session, re, subscription_text("$subscribed", re.id, channel.name, page.top, recovered), now,
+              rules.lane, Word::beginning);
     }
     replay->after = page.after + page.messages.size();
     const uint64_t after = replay->after;
@@ -269,7 +274,6 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t t
         counters.replayed.add();
         if (rules.acks) owe(session, channel);
         send_publication(session, message, rules, now);
-        if (session.state != Session::State::open) return false;
     }
     const uint64_t newest = std::max(page.top.offset, channel.seen.offset);
     if (after < newest) {
@@ -284,9 +288,9 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t t
 void Gateway::Impl::give_up_replay(Session& session, const Replay& replay, const std::string& because,
                                    Now now) {
     const std::string channel = replay.channel->name;
-    const std::string re = replay.re;
+    const ReplyTo re = replay.re;
     const dsl::Lane lane = rules_of(*replay.channel, now).lane;
-    const bool asked = !replay.announced && !re.empty();
+    const bool asked = !replay.announced && re.wanted();
     (void)leave_channel(session, channel, now);
     if (asked) return reject(session, re, {Reason::unavailable, because, {}, {}, 0}, now);
     send_text(session, unsubscribed_text(channel, to_string(Reason::unavailable), because), now, lane);
@@ -333,28 +337,23 @@ void Gateway::Impl::take_publication(const Publication& publication, Now now) {
         channel->gathered->until_ms = now.steady_ms;
         due_.push({now.steady_ms, channel->name});
         release(now);
-        channel = hub_.find(publication->channel);
     }
-    if (channel) deliver(*channel, publication, now);
+    deliver(*channel, publication, now);
 }
 
-void Gateway::Impl::deliver(Channel& to, const Publication& publication, Now now) {
+void Gateway::Impl::deliver(Channel& channel, const Publication& publication, Now now) {
     const Position position = publication->position;
     const bool numbered = position.epoch != 0;
-    if (numbered) meet(to, {position.epoch, position.offset - 1}, now);
-    Channel* found = hub_.find(publication->channel);  // its last subscriber may have gone over the news
-    if (!found) return;
-    Channel& channel = *found;
+    if (numbered) meet(channel, {position.epoch, position.offset - 1}, now);
     const dsl::ChannelRules& rules = rules_of(channel, now);
     if (numbered) channel.seen.offset = std::max(channel.seen.offset, position.offset);
-    // From the back: a subscriber that is too slow leaves the list, and the last takes its place.
-    for (size_t i = channel.subscribers.size(); i-- > 0;) {
-        Subscriber& subscriber = channel.subscribers[i];
+    const Subscriber* const first = channel.subscribers.data();
+    const size_t all = channel.subscribers.size();
+    for (Subscriber& subscriber : channel.subscribers) {
         Session& session = *subscriber.session;
-        const bool last = channel.subscribers.size() == 1;  // the channel may go with it
         if (numbered && subscriber.offset >= position.offset) continue;
         if (numbered && subscriber.offset + 1 != position.offset) {
-            catch_up(session, channel, now);
+            fall_behind(session, channel, now);
         } else {
             subscriber.offset = numbered ? position.offset : subscriber.offset;
             if (numbered) note_number(session, channel, subscriber);
@@ -364,8 +363,9 @@ void Gateway::Impl::deliver(Channel& to, const Publication& publication, Now now
             if (rules.acks) owe(session, channel);
             send_publication(session, publication, rules, now);
         }
-        if (last) break;
     }
+    check(channel.subscribers.data() == first && channel.subscribers.size() == all,
+          "delivery: a subscriber came or went in the middle of it");
 }
 
 // --- what is gathered ---
@@ -420,10 +420,7 @@ void Gateway::Impl::release(Now now) {
             channel->gathered->until_ms = now.steady_ms + conflate_ms;
             due_.push({channel->gathered->until_ms, channel->name});
         }
-        for (const Publication& publication : gathered->waiting) {
-            channel = hub_.find(due.channel);  // its last subscriber may have gone
-            if (channel) deliver(*channel, publication, now);
-        }
+        for (const Publication& publication : gathered->waiting) deliver(*channel, publication, now);
     }
 }
 
@@ -446,13 +443,13 @@ void Gateway::Impl::meet(Channel& channel, Position top, Now now) {
     const bool lost = channel.seen.epoch != 0;
     channel.seen = top;
     const dsl::Lane lane = rules_of(channel, now).lane;
-    for (size_t i = channel.subscribers.size(); i-- > 0;) {
-        Subscriber& subscriber = channel.subscribers[i];
+    for (Subscriber& subscriber : channel.subscribers) {
         if (subscriber.offset == Subscriber::catching_up) continue;
         subscriber.offset = top.offset;
         if (lost)
             send_text(*subscriber.session,
-                      subscription_text("$subscribed", "", channel.name, channel.seen, false), now, lane);
+                      subscription_text("$subscribed", "", channel.name, channel.seen, false), now, lane,
+                      Word::beginning);
     }
 }
 

@@ -320,7 +320,7 @@ void Gateway::Impl::join(Session& session, const Admitted& admitted, Now now) {
     }
     Hello hello{session.number, session.shown_user(), route.ping_every_ms, route.max_message,
                 std::move(joined)};
-    send_text(session, hello_text(hello), now);
+    send_text(session, hello_text(hello), now, dsl::Lane::normal, Word::beginning);
     session.queue.commit();  // nothing overtakes it
     replay_some(session, now);
 }

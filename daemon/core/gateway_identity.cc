@@ -84,34 +84,34 @@ void Gateway::Impl::answered(ConnectionId id, uint64_t question, Proof proof, No
 
 // --- `$auth` ---
 
-void Gateway::Impl::authenticate(Session& session, const MessageParser::Message& message, Now now) {
+void Gateway::Impl::authenticate(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                                 Now now) {
     std::string_view token;
     const MessageParser::Member* member = message.find("token");
-    const auto errand = errands_.find(errand_);
+    const auto errand = errands_.find(re.relay);
     const auto posted = errand != errands_.end() && !member ? errand->second.who : nullptr;
-    if (posted) return authenticate_by_post(session, *posted, message.id, now);
+    if (posted) return authenticate_by_post(session, *posted, re, now);
     if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
-        return reject(session, message.id,
+        return reject(session, re,
                       rejection(Reason::bad_message, !member ? "`token` is missing: the new token, as a text"
                                                              : "`token` is no text that can be a token"),
                       now);
     const dsl::Route& route = *session.binding->route;
     if (!takes_text(*session.binding->runtime->policy, route))
-        return reject(session, message.id,
+        return reject(session, re,
                       rejection(Reason::bad_message, route.auth.empty()
                                                          ? "this route asks for no token"
                                                          : "this route takes certificates, and no token"),
                       now);
-    if (auto limited = auth_limit(session, now))
-        return refuse_auth(session, message.id, std::move(*limited), now);
+    if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
     session.awaiting = std::make_unique<Awaiting>();
-    session.awaiting->re = message.id;
+    session.awaiting->re = re;
     session.awaiting->token = token;
     continue_auth(session, now);
 }
 
 // The token is that of the POST, which the door has looked at: a page need not be able to read its cookie.
-void Gateway::Impl::authenticate_by_post(Session& session, const Identified& who, std::string_view re,
+void Gateway::Impl::authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re,
                                          Now now) {
     if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
     become(session, *session.binding->route, who, re, now);
@@ -124,14 +124,14 @@ void Gateway::Impl::continue_auth(Session& session, Now now) {
         identify(*runtime_, route, shown_in_message(*runtime_->policy, route, session.awaiting->token),
                  session.awaiting->answers, now);
     if (auto* question = std::get_if<Credential>(&found)) return ask_about(session, std::move(*question));
-    const std::string re = std::move(session.awaiting->re);
+    const ReplyTo re = std::move(session.awaiting->re);
     session.awaiting.reset();
     if (auto* why = std::get_if<Rejection>(&found)) return refuse_auth(session, re, std::move(*why), now);
     become(session, route, std::move(std::get<Identified>(found)), re, now);
 }
 
 // The same user with new claims, judged as after a reload.
-void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified who, std::string_view re,
+void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re,
                            Now now) {
     // Without a name nobody can tell whether it is the same.
     if (who.user.empty() || who.user != session.user)
@@ -146,19 +146,19 @@ void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified
     if (fate.kind != Fate::Kind::stays) {
         Rejection why = rejection(Reason::forbidden, fate.because);
         why.rule = fate.rule;
-        return close_for(session, std::move(why), now);
+        return end(session, std::move(why), now);
     }
     session.token = who.token + 1;
     session.key = who.key;
     session.key_gone = false;
     session.expires_ms = who.claims.expires_ms;
     counters.reauthenticated.add();
-    if (!re.empty()) send_text(session, ok_text(re, session.expires_ms), now);
+    if (re.wanted()) reply(session, re, ok_text(re.id, session.expires_ms), now);
     settle(session, route, std::move(fate), Reason::forbidden, now);
 }
 
 // The session goes on as it was, unless the route says otherwise: the token that it came with is still good.
-void Gateway::Impl::refuse_auth(Session& session, std::string_view re, Rejection why, Now now) {
+void Gateway::Impl::refuse_auth(Session& session, const ReplyTo& re, Rejection why, Now now) {
     const dsl::Route& route = *session.binding->route;
     const auto number = static_cast<size_t>(why.reason);
     const auto phase = static_cast<size_t>(dsl::Phase::session);

@@ -56,6 +56,7 @@ class Gateway::Impl {
     void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);
     void closed(ConnectionId id, Now now);
+    void finish_event(Now now);
     void unseat(const Occupant& occupant, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
@@ -136,10 +137,10 @@ class Gateway::Impl {
     Channel* enter_channel(Session& session, std::string_view name, bool joined, Now now);
     [[nodiscard]] bool leave_channel(Session& session, std::string_view name, Now now);
     void leave_channels(Session& session, Now now);
-    void begin(Session& session, Channel& channel, std::string_view re, std::optional<Position> since,
-               Now now);
+    void begin(Session& session, Channel& channel, const ReplyTo& re, std::optional<Position> since, Now now);
     [[nodiscard]] Hello::Joined begin_joined(Session& session, Channel& channel, Now now);
-    void catch_up(Session& session, Channel& channel, Now now);
+    void fall_behind(Session& session, Channel& channel, Now now);
+    void catch_up(Now now);
     [[nodiscard]] Bounds page_of(const Session& session) const;
     void replay_some(Session& session, Now now);
     [[nodiscard]] bool ask_for_page(Session& session, Replay& replay, Now now);
@@ -151,7 +152,7 @@ class Gateway::Impl {
     void deliver(Channel& to, const Publication& publication, Now now);
     void release_all(Now now);
     void owe(Session& session, Channel& channel);
-    [[nodiscard]] bool answer_waiting(Session& session, Channel& channel, Now now);
+    void answer_waiting(Session& session, Channel& channel, Now now);
     void note_number(Session& session, Channel& channel, Subscriber& subscriber) const;
     void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
     void meet(Channel& channel, Position top, Now now);
@@ -160,7 +161,7 @@ class Gateway::Impl {
     // --- gateway_questions.cc ---
     // What waits for the broker's answer.
     struct Publishing {  // one message of a client, to one channel or several
-        std::string re;
+        ReplyTo re;
         size_t left = 0;
         Receipt receipt = {};  // of the last, or of the one that failed
         size_t channels = 0;
@@ -169,21 +170,23 @@ class Gateway::Impl {
         enum class Kind : uint8_t { publish, replay, history, acknowledge, presence };
         ConnectionId id;
         Kind kind = Kind::publish;
-        std::string re = {};
+        ReplyTo re = {};
         const Channel* channel = nullptr;                  // of a replay: compared, never followed
         std::shared_ptr<Publishing> publishing = nullptr;  // of a publication
     };
     [[nodiscard]] Ticket next_ticket(const Session& session);
     void expect(Ticket ticket, Question question, Now now);  // the answer comes later
-    void publish_all(Session& session, std::string_view re, std::vector<Draft> drafts, Now now);
+    void publish_all(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now);
     void published(Session& session, Publishing& publishing, Receipt receipt, Now now);
-    void answer_history(Session& session, std::string_view re, const Page& page, Now now);
-    void answer_presence(Session& session, std::string_view re, const Roster& roster, Now now);
-    void answer_acknowledge(Session& session, std::string_view re, const Receipt& receipt, Now now);
+    void answer_history(Session& session, const ReplyTo& re, const Page& page, Now now);
+    void answer_presence(Session& session, const ReplyTo& re, const Roster& roster, Now now);
+    void answer_acknowledge(Session& session, const ReplyTo& re, const Receipt& receipt, Now now);
     void end_questions(Now now);
-    void history(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
-    void presence(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
-    void acknowledge(Session& session, const MessageParser::Message& message, Now now);
+    void history(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                 dsl::Request& request, Now now);
+    void presence(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                  dsl::Request& request, Now now);
+    void acknowledge(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
 
     // --- gateway_output.cc ---
     [[nodiscard]] Bounds bounds_of(const Session& session) const;
@@ -196,7 +199,12 @@ class Gateway::Impl {
                       dsl::Lane lane = dsl::Lane::normal);
     void send_publication(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
                           Now now);
-    void send_text(Session& session, std::string_view text, Now now, dsl::Lane lane = dsl::Lane::normal);
+    // Where a subscription begins, an event's id says more than before.
+    enum class Word : uint8_t { other, beginning };
+    void send_text(Session& session, std::string_view text, Now now, dsl::Lane lane = dsl::Lane::normal,
+                   Word word = Word::other);
+    void reply(Session& session, const ReplyTo& to, std::string_view text, Now now,
+               dsl::Lane lane = dsl::Lane::normal, Word word = Word::other);
     [[nodiscard]] dsl::Lane lane_for(Session& session, dsl::Lane lane);
     void left_out(Session& session, size_t messages);
     void too_slow(Session& session, Now now);
@@ -208,8 +216,11 @@ class Gateway::Impl {
     // `$bye`, a close frame, and the wait for the peer's.
     void close(Session& session, uint16_t code, std::string_view reason, std::string_view because,
                int64_t reconnect_ms, Now now);
-    // Ends the session in the form that the route wants for that reason.
-    void close_for(Session& session, Rejection rejection, Now now);
+    // Ends the session in the form that the route wants for that reason, when the event is over. Whoever
+    // calls this may be in the middle of the lists that the session is in.
+    void end(Session& session, Rejection rejection, Now now);
+    void end_marked(Now now);
+    void close_for(Session& session, const Rejection& rejection, Now now);
 
     // --- gateway_events.cc ---
     void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
@@ -289,7 +300,7 @@ class Gateway::Impl {
                                                              bool by_cursor);
     // Where the stream stands when this was sent, beside all that was.
     [[nodiscard]] std::string stream_id(Session& session, const Message* sent) const;
-    void send_event_text(Session& session, std::string_view text, Now now);
+    void send_event_text(Session& session, std::string_view text, Word word, Now now);
     void send_event(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
                     Now now);
     [[nodiscard]] static Frame last_event(uint16_t code, std::string_view bye, int64_t reconnect_ms);
@@ -308,20 +319,17 @@ class Gateway::Impl {
     void refuse_post(Session& session, int status, std::string because, const std::string& headers, Now now);
     [[nodiscard]] bool read_post(Session& session, Now now);
     void late_answer(Session& session, Now now);
-    [[nodiscard]] bool take_answer(std::string_view text);
-    void name_errand();
-    void note_refusal(std::string_view re, Reason reason);
-    void drop_answer(std::string_view re);
+    void answer_relayed(uint64_t relay, int status, std::string_view text);
     void end_errands(uint64_t session);
     void answer_errand(const Errand& errand, int status, std::string_view error, std::string_view because);
 
     // --- gateway_identity.cc ---
     void ask_about(Session& session, Credential question);
-    void authenticate(Session& session, const MessageParser::Message& message, Now now);
-    void authenticate_by_post(Session& session, const Identified& who, std::string_view re, Now now);
+    void authenticate(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
+    void authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re, Now now);
     void continue_auth(Session& session, Now now);
-    void become(Session& session, const dsl::Route& route, Identified who, std::string_view re, Now now);
-    void refuse_auth(Session& session, std::string_view re, Rejection rejection, Now now);
+    void become(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re, Now now);
+    void refuse_auth(Session& session, const ReplyTo& re, Rejection rejection, Now now);
 
     // --- gateway_messages.cc ---
     void read_frames(Session& session, std::span<char> bytes, Now now);
@@ -329,23 +337,24 @@ class Gateway::Impl {
     void fail(Session& session, const WsError& error, Now now);
     void close_for_error(Session& session, const WsError& error, Now now);
     void control(Session& session, Now now);
-    void message(Session& session, std::string_view payload, bool binary, Now now);
-    void take_message(Session& session, std::string_view payload, bool binary, Now now);
+    void message(Session& session, std::string_view payload, bool binary, uint64_t relay, Now now);
+    void take_message(Session& session, std::string_view payload, bool binary, uint64_t relay, Now now);
     // What a client asked for whose message is being handled: for the log.
     struct Handled {
         std::string_view action;
         std::string_view target;
     };
     [[nodiscard]] static Handled handled_in(const MessageParser::Message& message);
-    void native(Session& session, std::string_view payload, Now now);
-    void system_message(Session& session, const MessageParser::Message& message, dsl::Request& request,
-                        Now now);
-    void application_message(Session& session, const MessageParser::Message& message, dsl::Request& request,
-                             Now now);
-    void subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request, Now now);
-    void unsubscribe(Session& session, const MessageParser::Message& message, Now now);
-    void publish_by_name(Session& session, const MessageParser::Message& message, dsl::Request& request,
-                         Now now);
+    void native(Session& session, std::string_view payload, uint64_t relay, Now now);
+    void system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                        dsl::Request& request, Now now);
+    void application_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                             dsl::Request& request, Now now);
+    void subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                   dsl::Request& request, Now now);
+    void unsubscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
+    void publish_by_name(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                         dsl::Request& request, Now now);
     // What a client publishes, and under which names it says more about it.
     struct Content {
         const std::vector<MessageParser::Member>& members;
@@ -354,16 +363,16 @@ class Gateway::Impl {
         Stamps stamps = {};
     };
     [[nodiscard]] std::optional<Draft> draft(Session& session, std::string_view channel,
-                                             const MessageParser::Message& message, const Content& content,
-                                             bool except_self, Now now);
+                                             const MessageParser::Message& message, const ReplyTo& re,
+                                             const Content& content, bool except_self, Now now);
     [[nodiscard]] bool allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
-                               const dsl::Request& request, std::string_view re, Now now);
-    [[nodiscard]] bool count_subscription(Session& session, const dsl::Request& request, std::string_view re,
+                               const dsl::Request& request, const ReplyTo& re, Now now);
+    [[nodiscard]] bool count_subscription(Session& session, const dsl::Request& request, const ReplyTo& re,
                                           std::vector<std::string>& keys, Now now);
-    [[nodiscard]] bool within_limits(Session& session, const dsl::Request& request, std::string_view re,
+    [[nodiscard]] bool within_limits(Session& session, const dsl::Request& request, const ReplyTo& re,
                                      Now now);
-    void reject(Session& session, std::string_view re, Rejection rejection, Now now);
-    void confirm(Session& session, std::string_view re, Now now);
+    void reject(Session& session, const ReplyTo& re, Rejection rejection, Now now);
+    void confirm(Session& session, const ReplyTo& re, Now now);
 
     uint32_t worker_;
     std::shared_ptr<const Runtime> runtime_;
@@ -394,9 +403,8 @@ class Gateway::Impl {
     absl::flat_hash_map<uint64_t, Running> errands_;         // by a number of their own
     uint64_t errands_begun_ = 0;
     uint64_t posts_ = 0;
-    uint64_t errand_ = 0;                                   // whose message is being handled; 0: none
-    std::string errand_name_;                               // as its `$id`
     std::vector<ConnectionId> waiting_replays_;             // that go on at the next tick
+    std::vector<ConnectionId> behind_;                      // that catch up when the event is over
     absl::flat_hash_map<uint64_t, Question> asked_;         // of the broker, by ticket
     std::deque<std::pair<int64_t, uint64_t>> asked_until_;  // steady time and ticket, as they were asked
     // Bindings of the policy in force, by route and answers.
@@ -405,6 +413,11 @@ class Gateway::Impl {
     EventLog events_{actions.events, counters.events_lost};
     Handled handled_;
     std::vector<ConnectionId> condemned_;  // by the reload that is under way, not yet spread
+    struct PendingEnd {
+        ConnectionId id;
+        Rejection rejection;
+    };
+    std::vector<PendingEnd> ending_;  // when the event is over
     uint32_t next_drain_ = 0;
     size_t drain_step_ = 0;
 };

@@ -60,7 +60,9 @@ void Gateway::Impl::read_frames(Session& session, std::span<char> bytes, Now now
     for (;;) {
         const dsl::Route& route = *session.binding->route;
         const WsEvent event = session.decoder.next(bytes, {route.max_message, route.max_fragments, inflater});
-        if (!handle(session, event, now)) break;
+        const bool more = handle(session, event, now);
+        end_marked(now);  // what comes next is said to a session that has ended
+        if (!more) break;
     }
     const bool incomplete = session.decoder.mid_message() && session.state == Session::State::open;
     if (!incomplete) {
@@ -106,7 +108,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
             counters.inflated_messages.add();
             counters.inflated_bytes.add(text->payload.size());
         }
-        message(session, text->payload, text->binary, now);
+        message(session, text->payload, text->binary, 0, now);
     }
     return true;
 }
@@ -115,6 +117,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
 // the last of it.
 void Gateway::Impl::fail(Session& session, const WsError& error, Now now) {
     if (session.state == Session::State::open) close_for_error(session, error, now);
+    end_marked(now);
     if (session.abort_listed) return;
     session.last_bytes = true;
     list_flush(session);
@@ -123,10 +126,10 @@ void Gateway::Impl::fail(Session& session, const WsError& error, Now now) {
 void Gateway::Impl::close_for_error(Session& session, const WsError& error, Now now) {
     const Reason reason = error.code == 1009 ? Reason::too_big : Reason::bad_request;
     Rejection rejection{reason, std::string(error.reason), {}, {}, 0};
-    if (reason == Reason::too_big) return close_for(session, std::move(rejection), now);
+    if (reason == Reason::too_big) return end(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     note_ending(session, rejection);
-    if (auto banned = count_refusal(session, reason, now)) return close_for(session, std::move(*banned), now);
+    if (auto banned = count_refusal(session, reason, now)) return end(session, std::move(*banned), now);
     close(session, error.code, to_string(reason), error.reason, -1, now);
 }
 
@@ -140,18 +143,21 @@ void Gateway::Impl::control(Session& session, Now now) {
     close(session, 1008, "limited", rejection.because, -1, now);
 }
 
-void Gateway::Impl::message(Session& session, std::string_view payload, bool binary, Now now) {
+void Gateway::Impl::message(Session& session, std::string_view payload, bool binary, uint64_t relay,
+                            Now now) {
     counters.messages_in.add();
     ++session.messages_in;
     handled_ = {"message", {}};
-    take_message(session, payload, binary, now);
+    take_message(session, payload, binary, relay, now);
     handled_ = {};
 }
 
-void Gateway::Impl::take_message(Session& session, std::string_view payload, bool binary, Now now) {
+void Gateway::Impl::take_message(Session& session, std::string_view payload, bool binary, uint64_t relay,
+                                 Now now) {
     if (!rebind(session, now)) return end_condemned(session, now);
+    if (session.state != Session::State::open) return;  // what the new policy had to say was too much for it
     const dsl::Route& route = *session.binding->route;
-    if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, now);
+    if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, relay, now);
     dsl::Request request;
     request.facts = &session.facts;
     request.connection = session.number;
@@ -164,12 +170,13 @@ void Gateway::Impl::take_message(Session& session, std::string_view payload, boo
     send_message(session, binary ? Opcode::binary : Opcode::text, payload, now);
 }
 
-void Gateway::Impl::native(Session& session, std::string_view payload, Now now) {
+void Gateway::Impl::native(Session& session, std::string_view payload, uint64_t relay, Now now) {
     const auto parsed = parser_.parse(payload);
     const bool known = parsed.ok();
-    if (errand_ != 0) name_errand();
-    if (errand_ != 0 && !session.stream && !(known && parsed.value()->type == "$auth"))
-        return reject(session, parser_.id(),
+    const ReplyTo re{std::string(parser_.id()), relay};
+    if (const auto it = errands_.find(relay); it != errands_.end()) it->second.id = re.id;
+    if (relay != 0 && !session.stream && !(known && parsed.value()->type == "$auth"))
+        return reject(session, re,
                       {Reason::unknown_message,
                        "a WebSocket speaks for itself; by POST it takes `$auth` alone",
                        {},
@@ -178,7 +185,7 @@ void Gateway::Impl::native(Session& session, std::string_view payload, Now now) 
                       now);
     if (known && parsed.value()->type == "$ping") {
         control(session, now);
-        return send_text(session, pong_text(parser_.id()), now);
+        return reply(session, re, pong_text(re.id), now);
     }
     dsl::Request request;
     request.facts = &session.facts;
@@ -191,10 +198,11 @@ void Gateway::Impl::native(Session& session, std::string_view payload, Now now) 
         handled_ = handled_in(*parsed.value());
     }
     // Before anything is decided, and also for what cannot be understood: refused messages count.
-    if (!within_limits(session, request, parser_.id(), now)) return;
-    if (!known) return reject(session, parser_.id(), bad_message(std::string(parsed.error())), now);
-    if (request.message_type.starts_with('$')) return system_message(session, *parsed.value(), request, now);
-    application_message(session, *parsed.value(), request, now);
+    if (!within_limits(session, request, re, now)) return;
+    if (!known) return reject(session, re, bad_message(std::string(parsed.error())), now);
+    if (request.message_type.starts_with('$'))
+        return system_message(session, *parsed.value(), re, request, now);
+    application_message(session, *parsed.value(), re, request, now);
 }
 
 // `$subscribe` to a channel, or a message of the application by its type.
@@ -207,25 +215,25 @@ Gateway::Impl::Handled Gateway::Impl::handled_in(const MessageParser::Message& m
     return {"message", message.type};
 }
 
-void Gateway::Impl::system_message(Session& session, const MessageParser::Message& message,
+void Gateway::Impl::system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                                    dsl::Request& request, Now now) {
-    if (message.type == "$subscribe") return subscribe(session, message, request, now);
-    if (message.type == "$unsubscribe") return unsubscribe(session, message, now);
-    if (message.type == "$publish") return publish_by_name(session, message, request, now);
-    if (message.type == "$ack") return acknowledge(session, message, now);
-    if (message.type == "$history") return history(session, message, request, now);
-    if (message.type == "$presence") return presence(session, message, request, now);
-    if (message.type == "$auth") return authenticate(session, message, now);
-    reject(session, message.id,
-           {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0}, now);
+    if (message.type == "$subscribe") return subscribe(session, message, re, request, now);
+    if (message.type == "$unsubscribe") return unsubscribe(session, message, re, now);
+    if (message.type == "$publish") return publish_by_name(session, message, re, request, now);
+    if (message.type == "$ack") return acknowledge(session, message, re, now);
+    if (message.type == "$history") return history(session, message, re, request, now);
+    if (message.type == "$presence") return presence(session, message, re, request, now);
+    if (message.type == "$auth") return authenticate(session, message, re, now);
+    reject(session, re, {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0},
+           now);
 }
 
 void Gateway::Impl::application_message(Session& session, const MessageParser::Message& message,
-                                        dsl::Request& request, Now now) {
+                                        const ReplyTo& re, dsl::Request& request, Now now) {
     const dsl::Route& route = *session.binding->route;
     MessageJudgement judged = judge_message(view_of(session), message, request, limits, now);
     shadow_message(session, message, request, judged, now);
-    if (judged.rejection) return reject(session, message.id, *judged.rejection, now);
+    if (judged.rejection) return reject(session, re, *judged.rejection, now);
 
     // All channels are known to be good before anything is published.
     const auto& residual = session.binding->residual;
@@ -236,7 +244,7 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
             dsl::never)
             continue;
         if (!dsl::build_channel(route.program, publish.channel, request, channel_)) {
-            return reject(session, message.id,
+            return reject(session, re,
                           {Reason::bad_message,
                            "a field cannot be part of a channel's name",
                            judged.block->place,
@@ -251,35 +259,33 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
                           stamps_of(route.program, *judged.block, request)};
     std::vector<Draft> drafts;
     for (size_t i = 0; i < chosen.size(); ++i) {
-        auto made = draft(session, channels_[i], message, content, chosen[i]->except_self, now);
+        auto made = draft(session, channels_[i], message, re, content, chosen[i]->except_self, now);
         if (!made) return;
         drafts.push_back(std::move(*made));
     }
-    publish_all(session, message.id, std::move(drafts), now);
+    publish_all(session, re, std::move(drafts), now);
 }
 
-void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, dsl::Request& request,
-                              Now now) {
+void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                              dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
+    if (!channel) return reject(session, re, bad_message(no_channel(message)), now);
     const MessageParser::Member* since = message.find("since");
     const auto position = since ? position_of(*since) : std::nullopt;
-    if (since && !position)
-        return reject(session, message.id, bad_message("`since` is { epoch, offset }"), now);
+    if (since && !position) return reject(session, re, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
     Channel* known = hub_.find(channel->text);
     // To recover a channel that one is in already needs no leave.
-    if (since && known && hub_.subscriber(session, *known))
-        return begin(session, *known, message.id, position, now);
-    if (!allowed(session, "subscribe", &dsl::Route::subscribe, request, message.id, now)) return;
+    if (since && known && hub_.subscriber(session, *known)) return begin(session, *known, re, position, now);
+    if (!allowed(session, "subscribe", &dsl::Route::subscribe, request, re, now)) return;
     const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
     const bool again = known && hub_.subscriber(session, *known);
     if (full && !again) {
-        return reject(session, message.id, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
+        return reject(session, re, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
     }
-    if (!again && errand_ != 0 && !has_room_for_name(session, channel->text)) {
+    if (!again && re.relay != 0 && !has_room_for_name(session, channel->text)) {
         return reject(
-            session, message.id,
+            session, re,
             {Reason::limited,
              "the ids of this stream's events have no room for more channels; name them in its address",
              {},
@@ -288,62 +294,60 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
             now);
     }
     std::vector<std::string> keys;
-    if (!again && !count_subscription(session, request, message.id, keys, now)) return;
+    if (!again && !count_subscription(session, request, re, keys, now)) return;
     if (!again) known = enter_channel(session, channel->text, false, now);
-    if (!again && errand_ != 0) session.events->posted.emplace_back(channel->text);
+    if (!again && re.relay != 0) session.events->posted.emplace_back(channel->text);
     for (std::string& key : keys) session.counted.push_back({known, std::move(key)});
-    begin(session, *known, message.id, position, now);
-    if (errand_ != 0 && session.state == Session::State::open) send_event_id(session, now);
+    begin(session, *known, re, position, now);
+    if (re.relay != 0) send_event_id(session, now);
 }
 
-void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, Now now) {
+void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                                Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
+    if (!channel) return reject(session, re, bad_message(no_channel(message)), now);
     const dsl::Lane lane = rules_of(channel->text, now).lane;  // behind the channel's own messages
-    if (Channel* known = hub_.find(channel->text);
-        known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
-        return;
+    if (Channel* known = hub_.find(channel->text)) answer_waiting(session, *known, now);
     if (!leave_channel(session, channel->text, now)) {
-        return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
+        return reject(session, re, bad_message("there is no subscription to this channel"), now);
     }
-    send_text(session, subscription_text("$unsubscribed", message.id, channel->text), now, lane);
-    if (errand_ != 0 && session.state == Session::State::open) send_event_id(session, now);
+    reply(session, re, subscription_text("$unsubscribed", re.id, channel->text), now, lane);
+    if (re.relay != 0) send_event_id(session, now);
 }
 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
-                                    dsl::Request& request, Now now) {
+                                    const ReplyTo& re, dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
+    if (!channel) return reject(session, re, bad_message(no_channel(message)), now);
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;
     if (!data || data->value.get(object) != simdjson::SUCCESS) {
-        return reject(session, message.id, bad_message("`data` is a JSON object"), now);
+        return reject(session, re, bad_message("`data` is a JSON object"), now);
     }
     const std::string_view text = data->raw.substr(data->raw.find('{', data->key.size()));
     const auto members = members_of(object, text);
     for (const MessageParser::Member& member : members) {
         if (member.key.starts_with('$'))
-            return reject(session, message.id, bad_message("members that begin with `$` are the server's"),
-                          now);
+            return reject(session, re, bad_message("members that begin with `$` are the server's"), now);
     }
     if (has_duplicates(members))
-        return reject(session, message.id, bad_message("a member of `data` stands twice"), now);
+        return reject(session, re, bad_message("a member of `data` stands twice"), now);
     if (speaks_as_daemon(members))
-        return reject(session, message.id, bad_message("types that begin with `$` are the server's"), now);
+        return reject(session, re, bad_message("types that begin with `$` are the server's"), now);
     request.message_size = static_cast<int64_t>(text.size());
     request.channel = &*channel;
-    if (!allowed(session, "publish", &dsl::Route::publish, request, message.id, now)) return;
+    if (!allowed(session, "publish", &dsl::Route::publish, request, re, now)) return;
     std::vector<Draft> drafts;
-    auto made = draft(session, channel->text, message, {members, "key", "dedup"}, false, now);
+    auto made = draft(session, channel->text, message, re, {members, "key", "dedup"}, false, now);
     if (!made) return;
     drafts.push_back(std::move(*made));
-    publish_all(session, message.id, std::move(drafts), now);
+    publish_all(session, re, std::move(drafts), now);
 }
 
 // Nothing if it was refused, and the client was told.
 std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view channel,
-                                          const MessageParser::Message& message, const Content& content,
-                                          bool except_self, Now now) {
+                                          const MessageParser::Message& message, const ReplyTo& re,
+                                          const Content& content, bool except_self, Now now) {
     const dsl::ChannelRules& rules = rules_of(channel, now);
     Draft draft;
     for (auto [name, word] : {std::pair{content.key, &draft.key}, {content.dedup, &draft.dedup}}) {
@@ -351,25 +355,22 @@ std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view cha
         std::string_view text;
         if (!member) continue;
         if (member->value.get(text) != simdjson::SUCCESS || text.empty() || text.size() > longest_word) {
-            reject(session, message.id,
-                   bad_message("`" + std::string(name) + "` is a text of 1 to 128 bytes"), now);
+            reject(session, re, bad_message("`" + std::string(name) + "` is a text of 1 to 128 bytes"), now);
             return std::nullopt;
         }
         *word = text;
     }
     if (!draft.dedup.empty() && rules.dedup_ms == 0) {
-        reject(session, message.id,
-               bad_message("this channel has no `dedup`: a repetition would not be known"), now);
+        reject(session, re, bad_message("this channel has no `dedup`: a repetition would not be known"), now);
         return std::nullopt;
     }
     if (draft.key.empty() && rules.needs_key) {
-        reject(session, message.id, bad_message("this channel needs `" + std::string(content.key) + "`"),
-               now);
+        reject(session, re, bad_message("this channel needs `" + std::string(content.key) + "`"), now);
         return std::nullopt;
     }
     draft.members = published_members(content.members, content.stamps);
     if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
-        reject(session, message.id,
+        reject(session, re,
                bad_message("the message has " + std::to_string(draft.members.size()) +
                            " bytes, and its channel takes " + std::to_string(rules.max_message)),
                now);
@@ -386,7 +387,7 @@ std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view cha
 }
 
 bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
-                            const dsl::Request& request, std::string_view re, Now now) {
+                            const dsl::Request& request, const ReplyTo& re, Now now) {
     const Judgement judged = judge(view_of(session), session.binding->route->*root, request);
     shadow_decision(session, action, request.channel ? request.channel->text : std::string_view(), root,
                     request, judged, now);
@@ -395,7 +396,7 @@ bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::Root
 }
 
 // What the policy's `limit subscriptions` and the channel's `max_subscribers` say to one more.
-bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& request, std::string_view re,
+bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& request, const ReplyTo& re,
                                        std::vector<std::string>& keys, Now now) {
     const dsl::Route& route = *session.binding->route;
     if (const int64_t most = rules_of(request.channel->text, now).max_subscribers; most > 0) {
@@ -418,36 +419,35 @@ bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& req
     return true;
 }
 
-bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request, std::string_view re,
-                                  Now now) {
+bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request, const ReplyTo& re, Now now) {
     const auto rejection =
         draw_messages(view_of(session), session.binding->route->limits, request, limits, now);
     if (rejection) reject(session, re, *rejection, now);
     return !rejection;
 }
 
-void Gateway::Impl::reject(Session& session, std::string_view re, Rejection rejection, Now now) {
+void Gateway::Impl::reject(Session& session, const ReplyTo& re, Rejection rejection, Now now) {
     const dsl::Route& route = *session.binding->route;
     const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::session);
-    if (outcome.kind == dsl::OutcomeKind::close) return close_for(session, std::move(rejection), now);
+    if (outcome.kind == dsl::OutcomeKind::close) return end(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), &route, rejection);
     tell_refused(session, rejection, now);
     if (auto banned = count_refusal(session, rejection.reason, now))
-        return close_for(session, std::move(*banned), now);
-    if (outcome.kind == dsl::OutcomeKind::drop) return drop_answer(re);
-    note_refusal(re, rejection.reason);
+        return end(session, std::move(*banned), now);
+    if (outcome.kind == dsl::OutcomeKind::drop)
+        return re.relay != 0 ? answer_relayed(re.relay, 0, {}) : void();
     if (route.dialect != dsl::Dialect::native)
         return close(session, default_close(rejection.reason), to_string(rejection.reason), rejection.because,
                      -1, now);
-    send_text(
-        session,
-        error_text(re, outcome.name.empty() ? to_string(rejection.reason) : std::string_view(outcome.name),
-                   rejection, route.detail),
-        now);
+    const std::string text =
+        error_text(re.id, outcome.name.empty() ? to_string(rejection.reason) : std::string_view(outcome.name),
+                   rejection, route.detail);
+    if (re.relay != 0) return answer_relayed(re.relay, default_status(rejection.reason), text);
+    send_text(session, text, now);
 }
 
-void Gateway::Impl::confirm(Session& session, std::string_view re, Now now) {
-    if (!re.empty()) send_text(session, ok_text(re), now);
+void Gateway::Impl::confirm(Session& session, const ReplyTo& re, Now now) {
+    if (re.wanted()) reply(session, re, ok_text(re.id), now);
 }
 
 }  // namespace wayleave

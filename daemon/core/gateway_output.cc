@@ -44,7 +44,7 @@ dsl::Lane Gateway::Impl::lane_for(Session& session, dsl::Lane lane) {
 }
 
 void Gateway::Impl::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
-    if (session.last_bytes || session.abort_listed || session.state == Session::State::closing) return;
+    if (session.last_bytes || session.abort_listed || session.state != Session::State::open) return;
     // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
     // the socket takes no more. Only a burst without measure ends here.
     const Bounds burst = burst_of(bounds_of(session));
@@ -82,7 +82,7 @@ void Gateway::Impl::left_out(Session& session, size_t messages) {
 }
 
 void Gateway::Impl::too_slow(Session& session, Now now) {
-    close_for(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+    end(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
 }
 
 void Gateway::Impl::set_stalled(Session& session, bool is_stalled) {
@@ -128,7 +128,7 @@ void Gateway::Impl::shed(Now now) {
         freed += session->queue.bytes();
         counters.shed.add();
         session->queue.drop_unsent();
-        close_for(*session, {Reason::slow, "the server is short of memory", {}, {}, 0}, now);
+        end(*session, {Reason::slow, "the server is short of memory", {}, {}, 0}, now);
     }
     release_all(now);  // last: who is offered it now has not been slow yet
 }
@@ -181,14 +181,20 @@ void Gateway::Impl::excuse(Session& session, Now now) {
 
 // --- what is sent ---
 
-void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane) {
-    if (!errands_.empty() && take_answer(text)) return;
+void Gateway::Impl::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane, Word word) {
+    if (session.stream) return send_event_text(session, text, word, now);
     send_message(session, Opcode::text, text, now, lane);
+}
+
+// To a POST, if one asked; else over the session's own connection.
+void Gateway::Impl::reply(Session& session, const ReplyTo& to, std::string_view text, Now now, dsl::Lane lane,
+                          Word word) {
+    if (to.relay != 0) return answer_relayed(to.relay, 200, text);
+    send_text(session, text, now, lane, word);
 }
 
 void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_view payload, Now now,
                                  dsl::Lane lane) {
-    if (session.stream) return send_event_text(session, payload, now);
     if (takes_deflated(session, payload.size())) {
         if (Frame frame = deflated_frame(opcode, payload, *deflater_)) {
             counters.deflated_frames.add();

@@ -9,9 +9,6 @@ namespace wayleave {
 namespace {
 
 constexpr size_t most_errands = 16;  // of a session, whose answers are not there yet
-// Stands in an answer where the client's `$id` will: no JSON text has it.
-constexpr char name_mark = '\x01';
-constexpr size_t name_within = 64;  // bytes of an answer: `re` follows `type`
 
 bool is_utf8(std::string_view charset) {
     return same_ignoring_case(charset, "utf-8") || same_ignoring_case(charset, "\"utf-8\"") ||
@@ -37,21 +34,6 @@ const char* why_unread(const HttpHead& head) {
             return "a message has the charset UTF-8";
     }
     return nullptr;
-}
-
-std::string name_of(uint64_t errand) {
-    return name_mark + std::to_string(errand) + name_mark;
-}
-
-// The errand that an answer's text, or a `re`, is for; 0: none.
-uint64_t errand_in(std::string_view text, size_t& from, size_t& to) {
-    from = text.substr(0, name_within).find(name_mark);
-    if (from == std::string_view::npos) return 0;
-    to = text.find(name_mark, from + 1) + 1;
-    uint64_t number = 0;
-    for (const char c : text.substr(from + 1, to - from - 2))
-        number = number * 10 + static_cast<uint64_t>(c - '0');
-    return number;
 }
 
 }  // namespace
@@ -215,53 +197,20 @@ void Gateway::Impl::run(const Errand& errand, Now now) {
                                      errand.session,
                                      {},
                                      errand.runtime == runtime_ ? errand.who : nullptr});
-    errand_ = number;
-    message(*session, errand.message, false, now);
-    errand_ = 0;
+    message(*session, errand.message, false, number, now);
+    end_marked(now);
     if (session->state != Session::State::open || session->abort_listed) end_errands(errand.session);
 }
 
-// The message that is being handled is answered under our name for it.
-void Gateway::Impl::name_errand() {
-    const auto it = errands_.find(errand_);
-    if (it == errands_.end()) return;
-    it->second.id = parser_.id();
-    errand_name_ = name_of(errand_);
-    parser_.set_id(errand_name_);
-}
-
-// True if the text answers an errand, and is on its way to who sent it.
-bool Gateway::Impl::take_answer(std::string_view text) {
-    size_t from = 0;
-    size_t to = 0;
-    const auto it = errands_.find(errand_in(text, from, to));
-    if (from == std::string_view::npos) return false;
-    if (it == errands_.end()) return true;  // who asked has gone
-    Running running = std::move(it->second);
+// The status 0 is that of no answer at all.
+void Gateway::Impl::answer_relayed(uint64_t relay, int status, std::string_view text) {
+    const auto it = errands_.find(relay);
+    if (it == errands_.end()) return;  // it was told of the session's end
+    ErrandAnswer answer = std::move(it->second.answer);
     errands_.erase(it);
-    constexpr std::string_view word = ",\"re\":";
-    const size_t begin = running.id.empty() ? from - word.size() : from;
-    running.answer.body = std::string(text.substr(0, begin)) + running.id + std::string(text.substr(to));
-    actions.answers.push_back(std::move(running.answer));
-    return true;
-}
-
-// The status of an `$error` that is about to be sent.
-void Gateway::Impl::note_refusal(std::string_view re, Reason reason) {
-    size_t from = 0;
-    size_t to = 0;
-    if (const auto it = errands_.find(errand_in(re, from, to)); it != errands_.end())
-        it->second.answer.status = default_status(reason);
-}
-
-void Gateway::Impl::drop_answer(std::string_view re) {
-    size_t from = 0;
-    size_t to = 0;
-    const auto it = errands_.find(errand_in(re, from, to));
-    if (it == errands_.end()) return;
-    it->second.answer.status = 0;
-    actions.answers.push_back(std::move(it->second.answer));
-    errands_.erase(it);
+    answer.status = status;
+    answer.body = text;
+    actions.answers.push_back(std::move(answer));
 }
 
 void Gateway::Impl::end_errands(uint64_t session) {

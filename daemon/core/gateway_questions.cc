@@ -94,7 +94,7 @@ void Gateway::Impl::end_questions(Now now) {
 
 // --- publications ---
 
-void Gateway::Impl::publish_all(Session& session, std::string_view re, std::vector<Draft> drafts, Now now) {
+void Gateway::Impl::publish_all(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now) {
     const auto publishing = std::make_shared<Publishing>();
     publishing->re = re;
     publishing->left = publishing->channels = drafts.size();
@@ -127,35 +127,34 @@ void Gateway::Impl::published(Session& session, Publishing& publishing, Receipt 
     if (--publishing.left > 0) return;
     const Receipt& last = publishing.receipt;
     if (!last.because.empty()) return reject(session, publishing.re, unavailable(last.because), now);
-    if (publishing.re.empty()) return;
+    if (!publishing.re.wanted()) return;
     // Where a message went to several channels, no one position is its own.
     const Position position = publishing.channels == 1 ? last.position : Position{};
-    send_text(session, ok_text(publishing.re, position, last.status == Receipt::Status::duplicate), now);
+    reply(session, publishing.re,
+          ok_text(publishing.re.id, position, last.status == Receipt::Status::duplicate), now);
 }
 
 // --- $history ---
 
-void Gateway::Impl::history(Session& session, const MessageParser::Message& message, dsl::Request& request,
-                            Now now) {
+void Gateway::Impl::history(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                            dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
+    if (!channel) return reject(session, re, bad_message(no_channel(message)), now);
     int64_t limit = history_limit;
     bool reverse = false;
     const MessageParser::Member* given = message.find("limit");
     if (given && (given->value.get(limit) != simdjson::SUCCESS || limit < 1 || limit > most_history))
-        return reject(session, message.id, bad_message("`limit` is a number from 1 to 1000"), now);
+        return reject(session, re, bad_message("`limit` is a number from 1 to 1000"), now);
     given = message.find("reverse");
     if (given && given->value.get(reverse) != simdjson::SUCCESS)
-        return reject(session, message.id, bad_message("`reverse` is true or false"), now);
+        return reject(session, re, bad_message("`reverse` is true or false"), now);
     const MessageParser::Member* since = message.find("since");
     const auto position = since ? position_of(*since) : std::nullopt;
-    if (since && !position)
-        return reject(session, message.id, bad_message("`since` is { epoch, offset }"), now);
+    if (since && !position) return reject(session, re, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
-    if (!allowed(session, "history", &dsl::Route::history, request, message.id, now)) return;
+    if (!allowed(session, "history", &dsl::Route::history, request, re, now)) return;
     const dsl::ChannelRules& rules = rules_of(channel->text, now);
-    if (rules.history == 0)
-        return reject(session, message.id, bad_message("this channel keeps no history"), now);
+    if (rules.history == 0) return reject(session, re, bad_message("this channel keeps no history"), now);
     Query query = query_of(channel->text, rules, now);
     query.since = position;
     query.oldest = query.rest = true;
@@ -164,67 +163,66 @@ void Gateway::Impl::history(Session& session, const MessageParser::Message& mess
     query.bytes = std::min(history_bytes, bounds_of(session).bytes / 2);
     const Ticket ticket = next_ticket(session);
     const auto page = broker.read(std::move(query), ticket);
-    if (page) return answer_history(session, message.id, *page, now);
-    expect(ticket, {session.id, Question::Kind::history, std::string(message.id)}, now);
+    if (page) return answer_history(session, re, *page, now);
+    expect(ticket, {session.id, Question::Kind::history, re}, now);
 }
 
-void Gateway::Impl::answer_history(Session& session, std::string_view re, const Page& page, Now now) {
+void Gateway::Impl::answer_history(Session& session, const ReplyTo& re, const Page& page, Now now) {
     if (!page.because.empty()) return reject(session, re, unavailable(page.because), now);
-    send_text(session, ok_text(re, history_data(page)), now);
+    reply(session, re, ok_text(re.id, history_data(page)), now);
 }
 
 // --- $presence ---
 
-void Gateway::Impl::presence(Session& session, const MessageParser::Message& message, dsl::Request& request,
-                             Now now) {
+void Gateway::Impl::presence(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                             dsl::Request& request, Now now) {
     const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, message.id, bad_message(no_channel(message)), now);
+    if (!channel) return reject(session, re, bad_message(no_channel(message)), now);
     request.channel = &*channel;
-    if (!allowed(session, "presence", &dsl::Route::presence, request, message.id, now)) return;
+    if (!allowed(session, "presence", &dsl::Route::presence, request, re, now)) return;
     if (!rules_of(channel->text, now).presence)
-        return reject(session, message.id, bad_message("nobody keeps presence of this channel"), now);
+        return reject(session, re, bad_message("nobody keeps presence of this channel"), now);
     const Ticket ticket = next_ticket(session);
     const auto roster = broker.present(channel->text, roster_limit, ticket);
-    if (roster) return answer_presence(session, message.id, *roster, now);
-    expect(ticket, {session.id, Question::Kind::presence, std::string(message.id)}, now);
+    if (roster) return answer_presence(session, re, *roster, now);
+    expect(ticket, {session.id, Question::Kind::presence, re}, now);
 }
 
-void Gateway::Impl::answer_presence(Session& session, std::string_view re, const Roster& roster, Now now) {
+void Gateway::Impl::answer_presence(Session& session, const ReplyTo& re, const Roster& roster, Now now) {
     if (!roster.because.empty()) return reject(session, re, unavailable(roster.because), now);
-    send_text(session, ok_text(re, presence_data(roster)), now);
+    reply(session, re, ok_text(re.id, presence_data(roster)), now);
 }
 
 // --- $ack ---
 
-void Gateway::Impl::acknowledge(Session& session, const MessageParser::Message& message, Now now) {
+void Gateway::Impl::acknowledge(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                                Now now) {
     const std::string_view name = text_member(message, "channel");
     Channel* channel = hub_.find(name);
     if (!channel || !hub_.subscriber(session, *channel))
-        return reject(session, message.id, bad_message("there is no subscription to this channel"), now);
+        return reject(session, re, bad_message("there is no subscription to this channel"), now);
     const dsl::ChannelRules& rules = rules_of(*channel, now);
     if (!rules.acks || session.user.empty())
-        return reject(session, message.id,
-                      bad_message("this channel takes no acknowledgements of this client"), now);
+        return reject(session, re, bad_message("this channel takes no acknowledgements of this client"), now);
     int64_t offset = -1;
     const MessageParser::Member* given = message.find("offset");
     if (!given || given->value.get(offset) != simdjson::SUCCESS || offset < 0)
-        return reject(session, message.id, bad_message("`offset` is that of a message"), now);
+        return reject(session, re, bad_message("`offset` is that of a message"), now);
     std::optional<uint64_t> epoch = channel->seen.epoch;
     if (const MessageParser::Member* told = message.find("epoch")) {
         std::string_view text;
         epoch = told->value.get(text) == simdjson::SUCCESS ? parse_epoch(text) : std::nullopt;
-        if (!epoch) return reject(session, message.id, bad_message("`epoch` is that of a message"), now);
+        if (!epoch) return reject(session, re, bad_message("`epoch` is that of a message"), now);
     }
     const Ticket ticket = next_ticket(session);
     const auto receipt = broker.acknowledge(
         {std::string(name), session.user, {*epoch, static_cast<uint64_t>(offset)}, retention_of(rules), now},
         ticket);
-    if (receipt) return answer_acknowledge(session, message.id, *receipt, now);
-    expect(ticket, {session.id, Question::Kind::acknowledge, std::string(message.id)}, now);
+    if (receipt) return answer_acknowledge(session, re, *receipt, now);
+    expect(ticket, {session.id, Question::Kind::acknowledge, re}, now);
 }
 
-void Gateway::Impl::answer_acknowledge(Session& session, std::string_view re, const Receipt& receipt,
-                                       Now now) {
+void Gateway::Impl::answer_acknowledge(Session& session, const ReplyTo& re, const Receipt& receipt, Now now) {
     if (receipt.status == Receipt::Status::refused)
         return reject(session, re, bad_message(receipt.because), now);
     if (receipt.status == Receipt::Status::unavailable)

@@ -97,13 +97,12 @@ uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before
 void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Reason reason, Now now) {
     const bool native = session.binding->route->dialect == dsl::Dialect::native;
     for (const auto& [channel, because] : fate.lost) {
-        if (Channel* known = hub_.find(channel);
-            known && hub_.subscriber(session, *known) && !answer_waiting(session, *known, now))
-            return;
+        if (Channel* known = hub_.find(channel)) answer_waiting(session, *known, now);
         if (!leave_channel(session, channel, now)) continue;
         if (native) send_text(session, unsubscribed_text(channel, to_string(reason), because), now);
     }
     for (const std::string& channel : fate.joined) {
+        if (session.state != Session::State::open) break;  // it was too slow for the news
         if (session.subscriptions.size() >= session.binding->route->max_subscriptions) break;
         if (Channel* entered = enter_channel(session, channel, true, now))
             begin(session, *entered, {}, {}, now);
@@ -129,7 +128,7 @@ void Gateway::Impl::end_condemned(Session& session, Now now) {
     session.condemned.reset();
     const auto& wanted = session.binding->route->errors[static_cast<size_t>(dsl::Refusal::policy_changed)]
                                                        [static_cast<size_t>(dsl::Phase::session)];
-    if (wanted || !sentence.returns) return close_for(session, sentence.rejection, now);
+    if (wanted || !sentence.returns) return end(session, sentence.rejection, now);
     Rejection told = sentence.rejection;
     refused(session.binding->runtime->policy.get(), session.binding->route, told);
     close(session, come_again, to_string(Reason::policy_changed), sentence.rejection.because,
@@ -160,7 +159,9 @@ void Gateway::Impl::rebind_some(Now now) {
         ++done;
         (void)rebind(*session, now);
     }
+    end_marked(now);
     if (next_rebind_ >= slots_.size()) spread_condemned(now);
+    end_marked(now);
 }
 
 bool Gateway::Impl::walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) const {

@@ -54,10 +54,6 @@ uint64_t mark_of(const Channel& channel) {
     return channel.mark;
 }
 
-bool is_announcement(std::string_view text) {
-    return text.starts_with(R"({"type":"$hello")") || text.starts_with(R"({"type":"$subscribed")");
-}
-
 }  // namespace
 
 // --- opening ---
@@ -138,10 +134,7 @@ void Gateway::Impl::open_stream(Session& session, Admitted admitted, const HttpH
     session.queue.push(framed(sse_response_head(headers) + sse_retry(retry_ms)));
     list_flush(session);
     join(session, admitted, now);
-    for (const std::string& channel : channels) {
-        if (session.state != Session::State::open) return;
-        subscribe_stream(session, channel, now);
-    }
+    for (const std::string& channel : channels) subscribe_stream(session, channel, now);
     resume_posted(session, now);
     session.events->resumed.reset();
     reschedule(session, now);
@@ -152,11 +145,9 @@ void Gateway::Impl::resume_posted(Session& session, Now now) {
     if (!session.events->resumed) return;
     const std::vector<std::string> names = session.events->resumed->names();
     for (const std::string& name : names) {
-        if (session.state != Session::State::open) return;
         if (hub_.is_subscribed(session, name)) continue;
         subscribe_stream(session, name, now);
-        if (session.state == Session::State::open && hub_.is_subscribed(session, name))
-            session.events->posted.push_back(name);
+        if (hub_.is_subscribed(session, name)) session.events->posted.push_back(name);
     }
 }
 
@@ -170,6 +161,7 @@ void Gateway::Impl::send_event_id(Session& session, Now now) {
 // As `$subscribe` does, with what the id says as `since`. The client has said one thing only, so this is no
 // message that a limit counts.
 void Gateway::Impl::subscribe_stream(Session& session, const std::string& channel, Now now) {
+    if (session.state != Session::State::open) return;  // one that was refused before has ended it
     std::string text = R"({"type":"$subscribe","channel":)";
     append_json(text, channel);
     if (channel.size() <= longest_name_as_id) {
@@ -184,14 +176,14 @@ void Gateway::Impl::subscribe_stream(Session& session, const std::string& channe
     text += '}';
     const auto parsed = parser_.parse(text);
     if (!parsed)
-        return reject(session, parser_.id(), {Reason::bad_message, std::string(parsed.error()), {}, {}, 0},
-                      now);
+        return reject(session, {std::string(parser_.id())},
+                      {Reason::bad_message, std::string(parsed.error()), {}, {}, 0}, now);
     dsl::Request request;
     request.facts = &session.facts;
     request.connection = session.number;
     request.subscriptions = static_cast<int64_t>(session.subscriptions.size());
     request.message_type = parsed.value()->type;
-    subscribe(session, *parsed.value(), request, now);
+    subscribe(session, *parsed.value(), {std::string(parser_.id())}, request, now);
 }
 
 // Where a joined channel goes on. Who has a cursor there needs no id.
@@ -230,8 +222,8 @@ std::string Gateway::Impl::stream_id(Session& session, const Message* sent) cons
     return positions.empty() ? "" : sse_id(positions.id());
 }
 
-void Gateway::Impl::send_event_text(Session& session, std::string_view text, Now now) {
-    const std::string id = is_announcement(text) ? stream_id(session, nullptr) : "";
+void Gateway::Impl::send_event_text(Session& session, std::string_view text, Word word, Now now) {
+    const std::string id = word == Word::beginning ? stream_id(session, nullptr) : "";
     send(session, framed(id + sse_event(text)), now);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "daemon/core/check.h"
+
 namespace wayleave {
 
 namespace {
@@ -32,6 +34,7 @@ Channel* Hub::subscribe(Session& session, std::string_view name, bool joined) {
                                  {&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
     channel.subscribers.push_back({&session, 0});
     ++subscriptions_;
+    check_entry(session, channel);
     return &channel;
 }
 
@@ -60,6 +63,7 @@ void Hub::leave_all(Session& session) {
 // The last subscriber of the channel takes the free place, and its own note of where it stands is corrected.
 void Hub::remove(Session& session, size_t index) {
     const Subscription gone = session.subscriptions[index];
+    check_entry(session, *gone.channel);
     session.subscriptions.erase(session.subscriptions.begin() + static_cast<std::ptrdiff_t>(index));
     Channel& channel = *gone.channel;
     const Subscriber moved = channel.subscribers.back();
@@ -68,11 +72,23 @@ void Hub::remove(Session& session, size_t index) {
     if (moved.session != &session) {
         channel.subscribers[gone.position] = moved;
         place_of(*moved.session, &channel)->position = gone.position;
+        check_entry(*moved.session, channel);
     }
     if (!channel.subscribers.empty()) return;
     const std::string name = channel.name;
     broker_.unsubscribe(worker_, name);
     channels_.erase(name);
+}
+
+// The session's list and the channel's point at each other.
+void Hub::check_entry(Session& session, const Channel& channel) const {
+    const auto place = place_of(session, &channel);
+    check(place != session.subscriptions.end() && place->channel == &channel,
+          "hub: a subscriber does not know its channel");
+    check(place->position < channel.subscribers.size() &&
+              channel.subscribers[place->position].session == &session,
+          "hub: a channel does not have its subscriber where that says");
+    check(subscriptions_ >= channels_.size(), "hub: a channel has no subscriber");
 }
 
 Channel* Hub::find(std::string_view channel) const {

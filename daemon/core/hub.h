@@ -73,6 +73,7 @@ class Hub {
 
   private:
     void remove(Session& session, size_t index);
+    void check_entry(Session& session, const Channel& channel) const;
 
     uint32_t worker_;
     Broker& broker_;

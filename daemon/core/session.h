@@ -11,6 +11,7 @@
 #include "daemon/core/gateway.h"
 #include "daemon/core/http_body.h"
 #include "daemon/core/rejection.h"
+#include "daemon/core/reply_to.h"
 #include "daemon/core/send_queue.h"
 #include "daemon/core/sse.h"
 #include "daemon/core/websocket.h"
@@ -39,7 +40,7 @@ struct Subscription {
 // A subscription that catches up with its channel: page after page, as fast as the reader takes them.
 struct Replay {
     Channel* channel = nullptr;
-    std::string re;                 // of the `$subscribe`
+    ReplyTo re;                     // of the `$subscribe`
     std::optional<Position> since;  // what the client asked for
     uint64_t epoch = 0;
     uint64_t after = 0;      // given so far, once it is announced
@@ -87,7 +88,7 @@ struct Awaiting {
     Credential credential;                   // what it is about
     std::shared_ptr<const Runtime> runtime;  // that was asked; another one's answers would mean nothing
     std::vector<AnsweredProof> answers;
-    std::string re;     // of an `$auth`
+    ReplyTo re;         // of an `$auth`
     std::string token;  // likewise
 };
 
@@ -118,7 +119,8 @@ struct EventStream {
 };
 
 struct Session {
-    enum class State : uint8_t { head, open, closing };
+    // `ending`: nothing more is sent to it, and it is closed when the event is over: see Gateway::Impl::end.
+    enum class State : uint8_t { head, open, ending, closing };
 
     static constexpr int64_t never_ms = INT64_MAX;
 

@@ -65,6 +65,7 @@ class LocalBroker final : public Broker, public Inbox {
         return perhaps_later(memory.publish(std::move(draft), ticket), ticket);
     }
     std::optional<Page> read(Query query, Ticket ticket) override {
+        if (unreadable) return Page{{}, 0, false, false, {}, "the disk is gone"};
         return perhaps_later(memory.read(std::move(query), ticket), ticket);
     }
     std::optional<Receipt> acknowledge(Cursor cursor, Ticket ticket) override {
@@ -107,6 +108,7 @@ class LocalBroker final : public Broker, public Inbox {
 
     MemoryBroker memory;
     bool later = false;
+    bool unreadable = false;
     std::map<std::string, std::vector<Occupant>> seats;
     std::vector<Occupant> unseated;
     std::map<std::string, int> channels;
