@@ -198,7 +198,7 @@ def test_trusted_proxies_say_who_is_behind_them():
         assert raw_status(daemon, upgrade("/inside", "Forwarded: for=203.0.113.7\r\n")) == 403
         daemon.wait_log("ip=198.51.100.1 route=inside action=connect")  # the log names the client, not the proxy
         assert raw_status(daemon, b"GET /inside HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n") == 426
-        daemon.wait_log("event=request-refused ip=203.0.113.9 action=request target=/inside")
+        daemon.wait_log("event=request-refused ip=203.0.113.9 route=inside action=request target=/inside")
         assert raw_status(daemon, upgrade("/inside", "X-Forwarded-For: 203.0.113.7, unknown\r\n")) == 403
         daemon.wait_log("event=client-unknown")
         assert daemon.metric("wayleave_unknown_clients_total") == 1
@@ -325,7 +325,7 @@ def test_preflight_follows_from_the_origins():
         assert ask("/open", "http://app.example.com") == (204, "http://app.example.com", None)
         assert ask("/shop", "https://evil.example.com") == (403, None, None)
         assert ask("/open", "https://app.example.com.evil.com") == (403, None, None)
-        daemon.wait_log("ip=127.0.0.1 action=request target=/shop reason=forbidden decision=")
+        daemon.wait_log("ip=127.0.0.1 route=shop action=request target=/shop reason=forbidden decision=")
         assert ask("/nothing", "https://shop.example.com") == (404, None, None)
 
 

@@ -97,8 +97,8 @@ async def test_who_may_not_come_in_is_named():
         wait_until(lambda: lines_of(daemon, "handshake-refused", user="mallory"), "the line about mallory")
         line = lines_of(daemon, "handshake-refused", user="mallory")[0]
         assert "mallory may not chat" in line["message"] and line["target"] == "/ws", line
-        late = lines_of(daemon, "handshake-refused", user="late")
-        assert late and "expired" in late[0]["message"], daemon.log()
+        wait_until(lambda: lines_of(daemon, "handshake-refused", user="late"), "the line about who came too late")
+        assert "expired" in lines_of(daemon, "handshake-refused", user="late")[0]["message"]
 
 
 async def test_a_secret_user_is_a_hash():
