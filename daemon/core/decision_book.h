@@ -2,12 +2,12 @@
 // Bounded. Thread-safe: each worker writes its own, the metrics page reads all.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "daemon/core/reason.h"
 
@@ -15,9 +15,15 @@ namespace wayleave {
 
 class DecisionBook {
   public:
-    using Key = std::pair<std::string, Reason>;  // decision id, reason
+    struct Key {
+        std::string decision;
+        std::string route;  // where it was asked
+        Reason reason = Reason::forbidden;
 
-    void count(std::string_view decision, Reason reason);
+        friend auto operator<=>(const Key&, const Key&) = default;
+    };
+
+    void count(std::string_view decision, std::string_view route, Reason reason);
     // After a reload: what the policies before decided is of no use, and would grow without end.
     void keep_only(std::string_view policy_hash);
     [[nodiscard]] std::map<Key, uint64_t> read() const;

@@ -44,7 +44,7 @@ void Gateway::Impl::refused(const dsl::Policy* policy, const dsl::Route* route, 
     if (!route) return;
     if (rejection.decision.empty())
         rejection.decision = decision_id(*policy, rejection.rule.empty() ? route->place : rejection.rule);
-    counters.decisions.count(rejection.decision, rejection.reason);
+    counters.decisions.count(rejection.decision, route->name, rejection.reason);
 }
 
 // About an open connection.

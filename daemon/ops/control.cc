@@ -138,10 +138,9 @@ constexpr std::array<Endpoint, 10> endpoints{{
 }  // namespace
 
 OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions) {
-    const auto it = std::find_if(endpoints.begin(), endpoints.end(),
-                                 [&](const Endpoint& endpoint) {
-                                     return endpoint.path == request.path && endpoint.method == request.method;
-                                 });
+    const auto it = std::find_if(endpoints.begin(), endpoints.end(), [&](const Endpoint& endpoint) {
+        return endpoint.path == request.path && endpoint.method == request.method;
+    });
     if (it != endpoints.end()) return it->answer(actions, request.body);
     std::string allowed;
     for (const Endpoint& endpoint : endpoints) {
@@ -149,9 +148,10 @@ OpsAnswer answer_control(const OpsRequest& request, const ControlActions& action
             allowed += (allowed.empty() ? "" : ", ") + std::string(endpoint.method);
     }
     if (allowed.empty())
-        return problem(404, "Not Found",
-                       "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
-                       "/progress, GET /status, /sessions and /bans");
+        return problem(
+            404, "Not Found",
+            "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
+            "/progress, GET /status, /sessions and /bans");
     return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, allowed),
                    fmt::format("Allow: {}\r\n", allowed));
 }

@@ -358,7 +358,7 @@ class Reader {
         if (text == "unix") return unix_peers;
         const auto address = dsl::parse_address(text);
         const auto net = address ? std::optional(dsl::Net{*address, 128}) : dsl::parse_net(text);
-        if (net == unix_peers) return std::nullopt;  // no host has that address
+        if (net == unix_peers) return std::nullopt;                           // no host has that address
         return address || (net && net->text() == text) ? net : std::nullopt;  // host bits would be a slip
     }
 

@@ -185,13 +185,14 @@ void add_policy(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
     families.family("wayleave_policy_info", "The hash of the policy in force.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"policy", snapshot.policy_hash}}));
-    auto& decisions =
-        families.family("wayleave_decisions_total",
-                        "What the policy in force refused, by decision and reason.", MetricType::Counter);
+    auto& decisions = families.family("wayleave_decisions_total",
+                                      "What the policy in force refused, by decision, route and reason.",
+                                      MetricType::Counter);
     for (const auto& [key, count] : totals.decisions) {
-        decisions.metric.push_back(
-            Families::metric(MetricType::Counter, static_cast<double>(count),
-                             {{"decision", key.first}, {"reason", std::string(to_string(key.second))}}));
+        decisions.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(count),
+                                                    {{"decision", key.decision},
+                                                     {"reason", std::string(to_string(key.reason))},
+                                                     {"route", key.route}}));
     }
     families.counter("wayleave_shadow_compared_total",
                      "Decisions that the shadow policy was asked about, too.", totals.shadow_compared);

@@ -11,7 +11,6 @@
 namespace wayleave::dsl {
 namespace {
 
-
 class Covering {
   public:
     explicit Covering(LintContext& context) : context_(context) {

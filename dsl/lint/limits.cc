@@ -7,7 +7,6 @@
 namespace wayleave::dsl {
 namespace {
 
-
 constexpr size_t large_message = 1U << 20U;
 constexpr size_t most_compared = 100;  // limits
 

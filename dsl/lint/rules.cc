@@ -7,7 +7,6 @@
 namespace wayleave::dsl {
 namespace {
 
-
 // Every channel: no `on`, or `**` alone.
 bool concerns_everything(const ast::Rule& rule) {
     return rule.tail.on.empty() ||

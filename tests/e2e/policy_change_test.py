@@ -135,7 +135,7 @@ async def test_sessions_and_explain_live():
         # The same decision in the answer to the client's message, in the log and in the metric.
         await alice.refused("say", "forbidden", text="darn")
         daemon.wait_log(f"decision={told['decision']}")
-        series = f'wayleave_decisions_total{{decision="{told["decision"]}",reason="forbidden"}}'
+        series = f'wayleave_decisions_total{{decision="{told["decision"]}",reason="forbidden",route="{session["route"]}"}}'
         assert daemon.metric(series) == 1
         assert explain("subscribe", "room/a", expect=0)["place"].endswith("test.route:17:5")
         assert explain("connect", "/ws", expect=0)["verdict"] == "allow"

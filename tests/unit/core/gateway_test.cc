@@ -199,7 +199,7 @@ TEST_CASE("a refused message is told to the operator and counted under the line 
               " rule=test.route:26:9");
     CHECK_THAT(fields_of(events[1]), StartsWith("user=bob "));
     CHECK_THAT(fields_of(events[2]), Contains(" action=subscribe target=secret/plans reason=forbidden "));
-    CHECK(world.counters.decisions.read().at({id, Reason::forbidden}) == 4);
+    CHECK(world.counters.decisions.read().at({id, "chat", Reason::forbidden}) == 4);
 }
 
 TEST_CASE("a connection is a line when it is opened, and one when it is closed, that says why") {

@@ -96,7 +96,7 @@ TEST_CASE("reload: who may not connect any more is closed, the others stay") {
     const auto decided = world.counters.decisions.read();
     REQUIRE(decided.size() == 1);
     const std::string now_in_force = decision_id(*policy_from(edited), "test.route:4:7");
-    CHECK(decided.begin()->first == DecisionBook::Key(now_in_force, Reason::policy_changed));
+    CHECK(decided.begin()->first == DecisionBook::Key{now_in_force, "chat", Reason::policy_changed});
     CHECK(world.counters.reevaluated.get() == 1);
 }
 
