@@ -48,53 +48,53 @@ bool has_member(const Object& key, std::string_view name) {
 }
 
 // Two parsers that pick a different one of two equal members would see two different keys.
-Status refuse_duplicates(const Object& object) {
+KeyStatus refuse_duplicates(const Object& object) {
     std::set<std::string_view> seen;
     for (const auto field : object) {
         if (!seen.insert(field.key).second) {
-            return failure(std::string("a member stands twice; write each member once"));
+            return unusable("a member stands twice", "write each member once");
         }
     }
-    return success();
+    return Nothing{};
 }
 
-Result<const KeyShape*> shape_of(const Object& key) {
+KeyResult<const KeyShape*> shape_of(const Object& key) {
     const auto kty = text_member(key, "kty");
-    if (!kty) return failure("has no \"kty\"; write RSA, EC, OKP or oct");
+    if (!kty) return unusable("has no \"kty\"", "write RSA, EC, OKP or oct");
     const auto crv = text_member(key, "crv");
     for (const auto& shape : shapes()) {
         if (shape.kty == *kty && (shape.crv.empty() || shape.crv == crv)) return &shape;
     }
-    return failure(
-        "is of a kind or curve that is not supported; use RSA, EC with P-256, OKP with Ed25519, or oct");
+    return too_weak("is of a kind or curve that is not supported",
+                    "use RSA, EC with P-256, OKP with Ed25519, or oct");
 }
 
-Status check_alg(const Object& key, const KeyShape& shape) {
-    if (!has_member(key, "alg") || text_member(key, "alg") == to_string(shape.algorithm)) return success();
-    return failure(fmt::format("\"alg\" does not suit the key; an {} key is for {}", shape.kty,
-                               to_string(shape.algorithm)));
+KeyStatus check_alg(const Object& key, const KeyShape& shape) {
+    if (!has_member(key, "alg") || text_member(key, "alg") == to_string(shape.algorithm)) return Nothing{};
+    return unusable("\"alg\" does not suit the key",
+                    fmt::format("an {} key is for {}", shape.kty, to_string(shape.algorithm)));
 }
 
-Status check_use(const Object& key) {
+KeyStatus check_use(const Object& key) {
     if (has_member(key, "use") && text_member(key, "use") != "sig") {
-        return failure("\"use\" is not \"sig\"; list only keys for signatures");
+        return unusable("\"use\" is not \"sig\"", "list only keys for signatures");
     }
-    if (!has_member(key, "key_ops")) return success();
+    if (!has_member(key, "key_ops")) return Nothing{};
     simdjson::dom::array operations;
     if (key["key_ops"].get(operations) == simdjson::SUCCESS) {
         for (const auto operation : operations) {
             std::string_view name;
             if (operation.get(name) == simdjson::SUCCESS && (name == "verify" || name == "sign"))
-                return success();
+                return Nothing{};
         }
     }
-    return failure("\"key_ops\" holds neither \"verify\" nor \"sign\"; list only keys for signatures");
+    return unusable("\"key_ops\" holds neither \"verify\" nor \"sign\"", "list only keys for signatures");
 }
 
-Result<std::string> kid_of(const Object& key) {
+KeyResult<std::string> kid_of(const Object& key) {
     if (!has_member(key, "kid") || text_member(key, "kid") == "") return std::string();
     const auto kid = text_member(key, "kid");
-    if (!kid || kid->size() > max_kid_bytes) return failure("\"kid\" must be a string of at most 256 bytes");
+    if (!kid || kid->size() > max_kid_bytes) return unusable("\"kid\" must be a string of at most 256 bytes");
     return std::string(*kid);
 }
 
@@ -119,14 +119,14 @@ bool is_sound(std::string_view name, std::string_view text) {
 
 // Appends `,"name":"text"`; values are base64url or the name of a curve that we know, so nothing needs
 // escaping.
-Status append_member(std::string& json, const Object& key, std::string_view name) {
+KeyStatus append_member(std::string& json, const Object& key, std::string_view name) {
     auto text = text_member(key, name);
     if (text) text = without_padding(*text);
     if (!text || !is_sound(name, *text)) {
-        return failure(fmt::format("\"{}\" is missing or not base64url; export the key again", name));
+        return unusable(fmt::format("\"{}\" is missing or not base64url", name), "export the key again");
     }
     json += fmt::format(",\"{}\":\"{}\"", name, *text);
-    return success();
+    return Nothing{};
 }
 
 // As much as all members of the key take.
@@ -139,7 +139,7 @@ size_t room_for(const Object& key) {
     return bytes;
 }
 
-Status build_members(const Object& key, const KeyShape& shape, Jwk& jwk) {
+KeyStatus build_members(const Object& key, const KeyShape& shape, Jwk& jwk) {
     std::string json = fmt::format("{{\"kty\":\"{}\"", shape.kty);
     json.reserve(room_for(key));  // grows in place, so that no copy of a secret is left behind
     for (const auto name : shape.public_members) {
@@ -154,13 +154,18 @@ Status build_members(const Object& key, const KeyShape& shape, Jwk& jwk) {
         jwk.private_members = SecretText(whole.append("}"));
     }
     json += '}';
-    if (shape.algorithm == Algorithm::HS256) jwk.private_members = SecretText(json);
+    if (shape.algorithm == Algorithm::HS256) {
+        auto bytes = decode_base64url(without_padding(text_member(key, "k").value_or("")));
+        if (!bytes) return unusable("\"k\" is not canonical base64url", "export the key again");
+        jwk.hmac = SecretText(std::move(*bytes));
+        jwk.private_members = SecretText(json);
+    }
     jwk.public_members = SecretText(std::move(json));
     jwk.secret = !jwk.private_members.view().empty();
-    return success();
+    return Nothing{};
 }
 
-Result<Jwk> read_key(const Object& key) {
+KeyResult<Jwk> read_key(const Object& key) {
     if (auto once = refuse_duplicates(key); !once) return failure(once.error());
     auto shape = shape_of(key);
     if (!shape) return failure(shape.error());
@@ -192,10 +197,11 @@ void take_key(const Object& object, size_t place, Jwks& out) {
     out.keys.push_back(std::move(*key));
 }
 
-Result<Jwks> read_keys(const simdjson::dom::array& array) {
-    if (array.size() == 0) return failure("\"keys\" is empty; put at least one key into it");
+KeyResult<Jwks> read_keys(const simdjson::dom::array& array) {
+    if (array.size() == 0) return unusable("\"keys\" is empty", "put at least one key into it");
     if (array.size() > max_listed_keys) {
-        return failure(fmt::format("holds more than {} keys; remove the ones out of use", max_listed_keys));
+        return unusable(fmt::format("holds more than {} keys", max_listed_keys),
+                        "remove the ones out of use");
     }
     Jwks out;
     out.is_set = true;
@@ -204,7 +210,7 @@ Result<Jwks> read_keys(const simdjson::dom::array& array) {
         Object object;
         ++place;
         if (element.get(object) != simdjson::SUCCESS) {
-            return failure(fmt::format("key {}: is not a JSON object", place));
+            return unusable(fmt::format("key {}: is not a JSON object", place));
         }
         take_key(object, place, out);
     }
@@ -221,11 +227,11 @@ std::optional<Object> object_of(simdjson::dom::parser& parser, std::string_view 
 }
 
 // "keys" of the document, which must have it once; null if it has none.
-Result<std::optional<simdjson::dom::array>> keys_of(const Object& document) {
+KeyResult<std::optional<simdjson::dom::array>> keys_of(const Object& document) {
     if (auto once = refuse_duplicates(document); !once) return failure(once.error());
     if (!has_member(document, "keys")) return std::optional<simdjson::dom::array>();
     simdjson::dom::array array;
-    if (document["keys"].get(array) != simdjson::SUCCESS) return failure("\"keys\" is not an array");
+    if (document["keys"].get(array) != simdjson::SUCCESS) return unusable("\"keys\" is not an array");
     return std::optional(array);
 }
 
@@ -236,39 +242,26 @@ std::string LeftOutKey::name() const {
     return fmt::format("key {} (kid \"{}\")", place, escape_peer_text(kid, 64));
 }
 
-Result<Jwks> parse_published_jwks(std::string_view json) {
+KeyResult<Jwks> parse_published_jwks(std::string_view json) {
     simdjson::dom::parser parser;
     const auto document = object_of(parser, json);
-    if (!document) return failure("is not a JSON object");
+    if (!document) return unusable("is not a JSON object");
     auto array = keys_of(*document);
     if (!array) return failure(array.error());
-    if (!*array) return failure("has no \"keys\"; a JWKS looks like {\"keys\":[…]}");
+    if (!*array) return unusable("has no \"keys\"", "a JWKS looks like {\"keys\":[…]}");
     return read_keys(**array);
 }
 
-Result<Jwks> parse_jwks(std::string_view json) {
+KeyResult<Jwks> parse_jwks(std::string_view json) {
     simdjson::dom::parser parser;
     const auto document = object_of(parser, json);
-    if (!document) return failure("is not a JSON object; a JWKS looks like {\"keys\":[…]}");
+    if (!document) return unusable("is not a JSON object", "a JWKS looks like {\"keys\":[…]}");
     auto array = keys_of(*document);
     if (!array) return failure(array.error());
     if (*array) return read_keys(**array);
     Jwks one;
     take_key(*document, 1, one);
     return one;
-}
-
-Result<SecretText> hmac_secret_of(const Jwk& jwk) {
-    constexpr std::string_view before = R"({"kty":"oct","k":")";
-    constexpr std::string_view after = R"("})";
-    // We wrote this object ourselves, in build_members(), so its text is known to the byte.
-    auto members = jwk.public_members.view();
-    if (!members.starts_with(before) || !members.ends_with(after)) return failure("is not an HMAC key");
-    members.remove_prefix(before.size());
-    members.remove_suffix(after.size());
-    auto bytes = decode_base64url(members);
-    if (!bytes) return failure("\"k\" is not canonical base64url; export the key again");
-    return SecretText(std::move(*bytes));
 }
 
 }  // namespace wayleave

@@ -8,7 +8,6 @@
 
 #include "daemon/identity/algorithm.h"
 #include "daemon/identity/key_file.h"
-#include "dsl/text/result.h"
 
 namespace wayleave {
 
@@ -25,6 +24,7 @@ struct Jwk {
     // library, which would take them for the key, or fetch them.
     SecretText public_members;   // without what is private; for HMAC the secret itself
     SecretText private_members;  // empty if the key cannot sign
+    SecretText hmac;             // the bytes of an HMAC secret; empty for any other key
 };
 
 // A key of a set that is not used: of a kind that we do not know, for another purpose, or broken. Others read
@@ -32,7 +32,7 @@ struct Jwk {
 struct LeftOutKey {
     size_t place = 1;
     std::string kid;  // as it was written, of any length; empty if it has none that is text
-    std::string why;  // "is of a kind …; what to do"
+    KeyError why;
 
     // `key 2 (kid "a")`, harmless for a line of a log.
     [[nodiscard]] std::string name() const;
@@ -47,12 +47,8 @@ struct Jwks {
 
 // All keys of a JWKS ("keys") or the one of a single JWK. Error: why it is none; the caller puts the path
 // before it.
-Result<Jwks> parse_jwks(std::string_view json);
+KeyResult<Jwks> parse_jwks(std::string_view json);
 
 // The same of a JWKS from elsewhere, which a single JWK is not.
-Result<Jwks> parse_published_jwks(std::string_view json);
-
-// The bytes of an HMAC key's "k".
-Result<SecretText> hmac_secret_of(const Jwk& jwk);
-
+KeyResult<Jwks> parse_published_jwks(std::string_view json);
 }  // namespace wayleave

@@ -29,27 +29,25 @@ struct OpenFile {
     int fd;
 };
 
-Failure<std::string> system_error(const std::string& path, int error) {
-    if (error == EACCES) {
-        return failure(fmt::format(
-            "{}: {}; give it to the daemon's user, or with systemd by LoadCredential= and `file credential`",
-            path, std::strerror(error)));
-    }
-    return failure(fmt::format("{}: {}; check the path and who may read it", path, std::strerror(error)));
+Failure<KeyError> system_error(const std::string& path, int error) {
+    return unusable(fmt::format("{}: {}", path, std::strerror(error)),
+                    error == EACCES ? "give it to the daemon's user, or with systemd by LoadCredential= and "
+                                      "`file credential`"
+                                    : "check the path and who may read it");
 }
 
-Status check_kind_and_size(const std::string& path, const struct stat& info) {
+KeyStatus check_kind_and_size(const std::string& path, const struct stat& info) {
     if (!S_ISREG(info.st_mode)) {
-        return failure(fmt::format("{}: is not a regular file; name the key file itself", path));
+        return unusable(path + ": is not a regular file", "name the key file itself");
     }
     if (static_cast<size_t>(info.st_size) > max_key_file_bytes) {
-        return failure(fmt::format("{}: is larger than {} KiB; a key file holds at most 50 keys", path,
-                                   max_key_file_bytes / 1024));
+        return unusable(fmt::format("{}: is larger than {} KiB", path, max_key_file_bytes / 1024),
+                        "a key file holds at most 50 keys");
     }
-    return success();
+    return Nothing{};
 }
 
-Status read_all(const OpenFile& file, const std::string& path, std::string& bytes) {
+KeyStatus read_all(const OpenFile& file, const std::string& path, std::string& bytes) {
     size_t filled = 0;
     while (filled < bytes.size()) {
         const ssize_t count = read(file.fd, bytes.data() + filled, bytes.size() - filled);
@@ -60,10 +58,10 @@ Status read_all(const OpenFile& file, const std::string& path, std::string& byte
     }
     if (filled == bytes.size()) {  // the buffer has one byte more than the file may have
         OPENSSL_cleanse(bytes.data(), bytes.size());
-        return failure(fmt::format("{}: grew while it was read; try again", path));
+        return unusable(path + ": grew while it was read", "try again");
     }
     bytes.resize(filled);
-    return success();
+    return Nothing{};
 }
 
 bool ends_with_json_name(std::string_view path) {
@@ -103,15 +101,14 @@ bool looks_like_der(std::string_view text) {
     return byte(1) == 0x82 && text.size() == (byte(2) << 8U | byte(3)) + 4;
 }
 
-Status refuse_other_forms(const std::string& path, std::string_view text) {
+KeyStatus refuse_other_forms(const std::string& path, std::string_view text) {
     if (looks_like_der(text)) {
-        return failure(fmt::format("{}: is DER; convert it to PEM with openssl pkey or openssl x509", path));
+        return unusable(path + ": is DER", "convert it to PEM with openssl pkey or openssl x509");
     }
     if (text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-")) {
-        return failure(
-            fmt::format("{0}: is an OpenSSH key; convert it with ssh-keygen -e -m PKCS8 -f {0}", path));
+        return unusable(path + ": is an OpenSSH key", "convert it with ssh-keygen -e -m PKCS8 -f " + path);
     }
-    return success();
+    return Nothing{};
 }
 
 }  // namespace
@@ -134,9 +131,9 @@ void SecretText::wipe() noexcept {
     bytes_.clear();
 }
 
-Result<KeyFile> read_key_file(const std::string& path) {
+KeyResult<KeyFile> read_key_file(const std::string& path) {
     const auto located = locate_file(path);
-    if (!located) return failure(fmt::format("{}: {}", path, located.error()));
+    if (!located) return unusable(path + ": " + located.error());
     const OpenFile file(*located);
     if (file.fd < 0) return system_error(path, errno);
     struct stat info {};
@@ -145,7 +142,7 @@ Result<KeyFile> read_key_file(const std::string& path) {
 
     std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
     if (auto done = read_all(file, path, bytes); !done) return failure(done.error());
-    if (bytes.empty()) return failure(fmt::format("{}: is empty; write a key into it", path));
+    if (bytes.empty()) return unusable(path + ": is empty", "write a key into it");
 
     const KeyFileKind kind = kind_of(path, bytes);
     if (kind == KeyFileKind::secret) {
@@ -157,12 +154,14 @@ Result<KeyFile> read_key_file(const std::string& path) {
     return KeyFile{path, kind, exposed, SecretText(std::move(bytes))};
 }
 
-Status refuse_if_exposed(const KeyFile& file) {
-    if (!file.exposed) return success();
-    return failure(fmt::format(
-        "{0}: holds secret key material and is open to others than its owner and the daemon's own group; run "
-        "chmod 600 {0}, or with systemd give it by LoadCredential= and `file credential` (E017)",
-        file.path));
+KeyStatus refuse_if_exposed(const KeyFile& file) {
+    if (!file.exposed) return Nothing{};
+    return failure(KeyError{
+        KeyError::Kind::exposed,
+        file.path +
+            ": holds secret key material and is open to others than its owner and the daemon's own group",
+        fmt::format("run chmod 600 {}, or with systemd give it by LoadCredential= and `file credential`",
+                    file.path)});
 }
 
 }  // namespace wayleave

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "dsl/text/result.h"
+#include "daemon/identity/key_error.h"
 
 namespace wayleave {
 
@@ -45,10 +45,10 @@ struct KeyFile {
     SecretText text;       // for a secret: without the one newline that editors add
 };
 
-// Errors: "PATH: what is wrong; what to do".
-Result<KeyFile> read_key_file(const std::string& path);
+// Errors name the path.
+KeyResult<KeyFile> read_key_file(const std::string& path);
 
-// E017, to be asked as soon as secret material was found in the file.
-Status refuse_if_exposed(const KeyFile& file);
+// To be asked as soon as secret material was found in the file.
+KeyStatus refuse_if_exposed(const KeyFile& file);
 
 }  // namespace wayleave

@@ -114,9 +114,9 @@ bool public_key_matches(EVP_PKEY* key, Algorithm algorithm, std::string_view dat
 }
 
 // The JOSE library reads the JWK, OpenSSL takes it over as PEM.
-Result<Pkey> build_public_key(const Jwk& jwk) {
+KeyResult<Pkey> build_public_key(const Jwk& jwk) {
     jwk_t* raw = nullptr;
-    if (r_jwk_init(&raw) != RHN_OK) return failure("cannot be read: out of memory");
+    if (r_jwk_init(&raw) != RHN_OK) return unusable("cannot be read: out of memory");
     const std::unique_ptr<jwk_t, FreeJwk> parsed(raw);
     const std::string members(jwk.public_members.view());
     std::string pem(8192, '\0');
@@ -124,41 +124,38 @@ Result<Pkey> build_public_key(const Jwk& jwk) {
     if (r_jwk_import_from_json_str(raw, members.c_str()) != RHN_OK ||
         r_jwk_export_to_pem_der(raw, R_FORMAT_PEM, reinterpret_cast<unsigned char*>(pem.data()), &length,
                                 R_FLAG_IGNORE_REMOTE) != RHN_OK) {
-        return failure("is not a valid key; export it again");
+        return unusable("is not a valid key", "export it again");
     }
     auto key = parse_pem(std::string_view(pem).substr(0, length));
     if (!key) return failure(key.error());
     return std::move(key->key);
 }
 
-Result<VerifyKey> hmac_key(std::string kid, std::string_view secret) {
+KeyResult<VerifyKey> hmac_key(std::string kid, std::string_view secret) {
     if (secret.size() < min_hmac_secret_bytes) {
-        return failure(
-            fmt::format("is an HMAC secret of {} bytes; at least {} are required, make one with "
-                        "openssl rand -hex 32",
-                        secret.size(), min_hmac_secret_bytes));
+        return too_weak(fmt::format("is an HMAC secret of {} bytes", secret.size()),
+                        fmt::format("at least {} are required, make one with openssl rand -hex 32",
+                                    min_hmac_secret_bytes));
     }
     Mac mac = make_mac(secret);
-    if (!mac) return failure("OpenSSL offers no HMAC with SHA-256; check its configuration");
+    if (!mac) return unusable("OpenSSL offers no HMAC with SHA-256", "check its configuration");
     return VerifyKey(std::move(kid), std::move(mac));
 }
 
-Result<VerifyKey> public_key(std::string kid, Pkey key) {
+KeyResult<VerifyKey> public_key(std::string kid, Pkey key) {
     auto algorithm = algorithm_of(key.get());
     if (!algorithm) return failure(algorithm.error());
     std::unique_ptr<evp_pkey_st, FreePublicKey> owned(key.release());
     return VerifyKey(*algorithm, std::move(kid), std::move(owned));
 }
 
-Result<VerifyKey> key_from_jwk(const Jwk& jwk) {
+KeyResult<VerifyKey> key_from_jwk(const Jwk& jwk) {
     if (jwk.algorithm != Algorithm::HS256) {
         auto key = build_public_key(jwk);
         if (!key) return failure(key.error());
         return public_key(jwk.kid, std::move(*key));
     }
-    auto secret = hmac_secret_of(jwk);
-    if (!secret) return failure(secret.error());
-    return hmac_key(jwk.kid, secret->view());
+    return hmac_key(jwk.kid, jwk.hmac.view());
 }
 
 struct Loaded {
@@ -178,10 +175,10 @@ Loaded build_keys(Jwks jwks) {
     for (auto jwk = jwks.keys.begin(); jwk != jwks.keys.end(); ++jwk) {
         if (std::any_of(jwks.keys.begin(), jwk, [&](const Jwk& earlier) { return same_key(earlier, *jwk); }))
             continue;
-        auto key =
+        KeyResult<VerifyKey> key =
             out.keys.size() < max_keys
                 ? key_from_jwk(*jwk)
-                : failure(fmt::format("stands behind {} others; remove the ones out of use", max_keys));
+                : unusable(fmt::format("stands behind {} others", max_keys), "remove the ones out of use");
         if (key)
             out.keys.push_back(std::move(*key));
         else
@@ -191,17 +188,17 @@ Loaded build_keys(Jwks jwks) {
 }
 
 // Errors of these three come without the path.
-Result<Loaded> load_jwks(const KeyFile& file) {
+KeyResult<Loaded> load_jwks(const KeyFile& file) {
     auto jwks = parse_jwks(file.text.view());
     if (!jwks) return failure(jwks.error());
     const bool is_set = jwks->is_set;
     Loaded loaded = build_keys(std::move(*jwks));
     if (!loaded.keys.empty()) return loaded;
     const LeftOutKey& first = loaded.left_out.front();
-    return failure(is_set ? fmt::format("key {}: {}", first.place, first.why) : first.why);
+    return failure(is_set ? first.why.of(fmt::format("key {}", first.place)) : first.why);
 }
 
-Result<Loaded> only(Result<VerifyKey> key, bool secret) {
+KeyResult<Loaded> only(KeyResult<VerifyKey> key, bool secret) {
     if (!key) return failure(key.error());
     Loaded loaded;
     loaded.keys.push_back(std::move(*key));
@@ -209,29 +206,30 @@ Result<Loaded> only(Result<VerifyKey> key, bool secret) {
     return loaded;
 }
 
-Result<Loaded> load_pem(const KeyFile& file) {
+KeyResult<Loaded> load_pem(const KeyFile& file) {
     auto pem = parse_pem(file.text.view());
     if (!pem) return failure(pem.error());
     return only(public_key({}, std::move(pem->key)), pem->is_private);
 }
 
-Result<Loaded> load_kind(const KeyFile& file) {
+KeyResult<Loaded> load_kind(const KeyFile& file) {
     if (file.kind == KeyFileKind::json) return load_jwks(file);
     if (file.kind == KeyFileKind::pem) return load_pem(file);
     return only(hmac_key({}, file.text.view()), true);
 }
 
-std::vector<std::string> told(std::vector<LeftOutKey> keys) {
+std::vector<KeyError> told(std::vector<LeftOutKey> keys) {
     std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
-    std::vector<std::string> out;
-    for (const LeftOutKey& key : keys) out.push_back(fmt::format("{}: {}", key.name(), key.why));
+    std::vector<KeyError> out;
+    for (const LeftOutKey& key : keys) out.push_back(key.why.of(key.name()));
     return out;
 }
 
 // Whoever publishes these has lost them.
 void leave_out_secrets(Jwks& jwks) {
     for (const Jwk& jwk : jwks.keys) {
-        if (jwk.secret) jwks.left_out.push_back({jwk.place, jwk.kid, "can sign; nobody should publish it"});
+        if (jwk.secret)
+            jwks.left_out.push_back({jwk.place, jwk.kid, {{}, "can sign", "nobody should publish it"}});
     }
     std::erase_if(jwks.keys, [](const Jwk& jwk) { return jwk.secret; });
 }
@@ -276,22 +274,22 @@ bool KeySet::has_kids() const {
     return std::any_of(keys_.begin(), keys_.end(), [](const VerifyKey& key) { return !key.kid().empty(); });
 }
 
-Result<KeySet> KeySet::published(std::string_view json) {
+KeyResult<KeySet> KeySet::published(std::string_view json) {
     auto jwks = parse_published_jwks(json);
     if (!jwks) return failure(jwks.error());
     leave_out_secrets(*jwks);
     Loaded loaded = build_keys(std::move(*jwks));
     if (loaded.keys.empty()) {
-        return failure("holds no usable key; RSA of 2048 bits, EC with P-256 and OKP with Ed25519 are");
+        return unusable("holds no usable key", "RSA of 2048 bits, EC with P-256 and OKP with Ed25519 are");
     }
     return KeySet(std::move(loaded.keys), told(std::move(loaded.left_out)));
 }
 
-Result<KeySet> KeySet::load(const std::string& path) {
+KeyResult<KeySet> KeySet::load(const std::string& path) {
     auto file = read_key_file(path);
     if (!file) return failure(file.error());
     auto loaded = load_kind(*file);
-    if (!loaded) return failure(fmt::format("{}: {}", path, loaded.error()));
+    if (!loaded) return failure(loaded.error().of(path));
     if (loaded->secret) {
         if (auto hidden = refuse_if_exposed(*file); !hidden) return failure(hidden.error());
     }

@@ -13,7 +13,6 @@
 
 #include "daemon/identity/algorithm.h"
 #include "daemon/identity/key_file.h"
-#include "dsl/text/result.h"
 
 struct evp_pkey_st;
 struct evp_mac_ctx_st;
@@ -55,26 +54,26 @@ class KeySet {
   public:
     KeySet() = default;  // no key: nothing verifies
     // A JWKS, a JWK, a PEM public key, certificate or private key, or an HMAC secret of at least 32 bytes.
-    // Keys of a set that we cannot verify with are left out; a file without any other is refused. Error:
-    // "PATH: what is wrong; what to do".
-    static Result<KeySet> load(const std::string& path);
+    // Keys of a set that we cannot verify with are left out; a file without any other is refused. Errors name
+    // the path.
+    static KeyResult<KeySet> load(const std::string& path);
 
     // A JWKS that somebody has published: the same, and keys that nobody should publish are left out, too.
-    // Error: "holds no usable key".
-    static Result<KeySet> published(std::string_view json);
+    // Error: it holds no usable key.
+    static KeyResult<KeySet> published(std::string_view json);
 
     [[nodiscard]] std::span<const VerifyKey> keys() const { return keys_; }
     // `key 2 (kid "a"): why`, for the operator; harmless for a log.
-    [[nodiscard]] std::span<const std::string> left_out() const { return left_out_; }
+    [[nodiscard]] std::span<const KeyError> left_out() const { return left_out_; }
     // Whether any key has a kid: then a token's kid must name one of them.
     [[nodiscard]] bool has_kids() const;
 
   private:
-    KeySet(std::vector<VerifyKey> keys, std::vector<std::string> left_out)
+    KeySet(std::vector<VerifyKey> keys, std::vector<KeyError> left_out)
         : keys_(std::move(keys)), left_out_(std::move(left_out)) {}
 
     std::vector<VerifyKey> keys_;
-    std::vector<std::string> left_out_;
+    std::vector<KeyError> left_out_;
 };
 
 }  // namespace wayleave

@@ -82,14 +82,15 @@ bool has_sound_exponent(const EVP_PKEY* key) {
     return BN_is_odd(exponent.get()) && !BN_is_one(exponent.get());
 }
 
-Result<Algorithm> rsa_algorithm(const EVP_PKEY* key) {
+KeyResult<Algorithm> rsa_algorithm(const EVP_PKEY* key) {
     const int bits = EVP_PKEY_get_bits(key);
     if (bits < least_rsa_bits || bits > most_rsa_bits) {
-        return failure(fmt::format("is RSA of {} bits; at least {} bits are required, and at most {}", bits,
-                                   least_rsa_bits, most_rsa_bits));
+        return too_weak(
+            fmt::format("is RSA of {} bits", bits),
+            fmt::format("at least {} bits are required, and at most {}", least_rsa_bits, most_rsa_bits));
     }
     if (!has_sound_exponent(key))
-        return failure("is RSA with an exponent that is not supported; make another key, with 65537");
+        return too_weak("is RSA with an exponent that is not supported", "make another key, with 65537");
     return Algorithm::RS256;
 }
 
@@ -127,7 +128,7 @@ bool has_small_order(const EVP_PKEY* key) {
 
 }  // namespace
 
-Result<PemKey> parse_pem(std::string_view text) {
+KeyResult<PemKey> parse_pem(std::string_view text) {
     Block found;
     Block block;
     size_t from = 0;
@@ -135,27 +136,29 @@ Result<PemKey> parse_pem(std::string_view text) {
         if (block.label.ends_with("PARAMETERS")) continue;  // openssl ecparam -genkey puts them first
         if (found.label == "CERTIFICATE" && block.label == "CERTIFICATE") continue;
         if (!found.label.empty()) {
-            return failure("holds more than one key; keep one in the file, or make a JWKS of them");
+            return unusable("holds more than one key", "keep one in the file, or make a JWKS of them");
         }
         found = block;
     }
-    if (found.label.empty()) return failure("holds no PEM block; export the key again");
-    if (is_encrypted(found)) return failure("is encrypted; decrypt it with openssl pkey -in FILE -out FILE2");
+    if (found.label.empty()) return unusable("holds no PEM block", "export the key again");
+    if (is_encrypted(found))
+        return unusable("is encrypted", "decrypt it with openssl pkey -in FILE -out FILE2");
 
     PemKey result;
     result.is_private = found.label.ends_with("PRIVATE KEY");
     result.key = found.label == "CERTIFICATE" ? from_certificate(found.text) : from_key(found.text);
     ERR_clear_error();
-    if (!result.key) return failure(fmt::format("its {} cannot be read; export the key again", found.label));
+    if (!result.key)
+        return unusable(fmt::format("its {} cannot be read", found.label), "export the key again");
     return result;
 }
 
-Result<Algorithm> algorithm_of(const EVP_PKEY* key) {
+KeyResult<Algorithm> algorithm_of(const EVP_PKEY* key) {
     switch (EVP_PKEY_get_base_id(key)) {
         case EVP_PKEY_RSA: return rsa_algorithm(key);
         case EVP_PKEY_ED25519:
             if (!has_small_order(key)) return Algorithm::EdDSA;
-            return failure("is a point of small order, for which anybody can sign; make another key");
+            return too_weak("is a point of small order, for which anybody can sign", "make another key");
         case EVP_PKEY_EC: {
             std::array<char, 64> group{};
             size_t length = 0;
@@ -167,7 +170,7 @@ Result<Algorithm> algorithm_of(const EVP_PKEY* key) {
         }
         default: break;
     }
-    return failure("is of a kind or curve that is not supported; use RSA, P-256 or Ed25519");
+    return too_weak("is of a kind or curve that is not supported", "use RSA, P-256 or Ed25519");
 }
 
 }  // namespace wayleave

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "daemon/identity/algorithm.h"
-#include "dsl/text/result.h"
+#include "daemon/identity/key_error.h"
 
 namespace wayleave {
 
@@ -21,10 +21,10 @@ struct PemKey {
     bool is_private = false;
 };
 
-// The one key of the text. Of a chain of certificates the first counts. Error: what is wrong; what to do.
-Result<PemKey> parse_pem(std::string_view text);
+// The one key of the text. Of a chain of certificates the first counts. Errors come without the file.
+KeyResult<PemKey> parse_pem(std::string_view text);
 
 // RSA of at least 2048 bits, P-256, Ed25519; anything else is an error.
-Result<Algorithm> algorithm_of(const EVP_PKEY* key);
+KeyResult<Algorithm> algorithm_of(const EVP_PKEY* key);
 
 }  // namespace wayleave

@@ -32,12 +32,12 @@ std::shared_ptr<const Backend> backend_of(std::string url) {
 }
 
 // A line of a log holds some of them; the set is there for who wants to see all.
-std::string words_about(std::span<const std::string> left_out) {
+std::string words_about(std::span<const KeyError> left_out) {
     constexpr size_t most_named = 5;
     if (left_out.empty()) return {};
     std::string out = ", and " + std::to_string(left_out.size()) + " that are left out";
     for (size_t i = 0; i < left_out.size() && i < most_named; ++i)
-        out += (i == 0 ? ": " : ", ") + left_out[i];
+        out += (i == 0 ? ": " : ", ") + left_out[i].text();
     return out + (left_out.size() > most_named ? ", …" : "");
 }
 
@@ -114,7 +114,7 @@ bool RemoteKeys::accept(const BackendAnswer& answer, Now now, std::string& text)
     auto keys = KeySet::published(answer.body);
     if (!keys) {
         due_ms_ = now.steady_ms + (set_.keys ? retry_ms : first_retry_ms);
-        text = keys.error();
+        text = keys.error().text();
         return false;
     }
     text = std::to_string(keys->keys().size()) + " keys" + words_about(keys->left_out());

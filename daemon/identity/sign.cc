@@ -61,8 +61,8 @@ RawJwk new_jwk() {
 
 Result<SigningKey> from_jwks(const KeyFile& file, std::string_view kid) {
     auto keys = parse_jwks(file.text.view());
-    if (!keys) return failure(keys.error());
-    if (keys->keys.empty()) return failure(keys->left_out.front().why);
+    if (!keys) return failure(keys.error().text());
+    if (keys->keys.empty()) return failure(keys->left_out.front().why.text());
     for (const auto& jwk : keys->keys) {
         if (!jwk.secret || (!kid.empty() && jwk.kid != kid)) continue;
         SigningKey signing{new_jwk(), jwk.algorithm, jwk.kid};
@@ -79,10 +79,10 @@ Result<SigningKey> from_jwks(const KeyFile& file, std::string_view kid) {
 // Through OpenSSL, because GnuTLS does not read all the PEM forms that OpenSSL writes.
 Result<SigningKey> from_pem(const KeyFile& file, std::string_view kid) {
     auto pem = parse_pem(file.text.view());
-    if (!pem) return failure(pem.error());
+    if (!pem) return failure(pem.error().text());
     if (!pem->is_private) return failure("is a public key; tokens are signed with the private one");
     auto algorithm = algorithm_of(pem->key.get());
-    if (!algorithm) return failure(algorithm.error());
+    if (!algorithm) return failure(algorithm.error().text());
 
     const std::unique_ptr<BIO, FreeBio> bio(BIO_new(BIO_s_secmem()));
     SigningKey signing{new_jwk(), *algorithm, std::string(kid)};
@@ -173,10 +173,10 @@ Result<std::string> sign_token(const std::string& key_path, std::string_view cla
                                std::string_view kid) {
     if (auto claims = check_claims(claims_json); !claims) return failure(claims.error());
     auto file = read_key_file(key_path);
-    if (!file) return failure(file.error());
+    if (!file) return failure(file.error().text());
     auto key = load_signing_key(*file, kid);
     if (!key) return failure(fmt::format("{}: {}", key_path, key.error()));
-    if (auto hidden = refuse_if_exposed(*file); !hidden) return failure(hidden.error());
+    if (auto hidden = refuse_if_exposed(*file); !hidden) return failure(hidden.error().text());
     auto token = serialize(*key, claims_json);
     if (!token) return failure(fmt::format("{}: {}", key_path, token.error()));
     return token;

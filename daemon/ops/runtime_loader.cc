@@ -24,31 +24,20 @@ namespace {
 
 constexpr size_t max_list_bytes = 16U << 20U;  // of a file that a policy names as a list
 
-// What is wrong with a key file comes as a sentence. A key that is readable but too weak, or of a kind that
-// we do not verify with, is another kind of mistake than a file that is not there or holds something else.
-std::string_view diagnostic_of(std::string_view sentence) {
-    if (sentence.ends_with("(E017)")) return "E017";
-    const bool weak = sentence.find("at least") != std::string_view::npos ||
-                      sentence.find("not supported") != std::string_view::npos;
-    return weak ? "E016" : "E013";
+std::string_view number_of(KeyError::Kind kind) {
+    if (kind == KeyError::Kind::exposed) return "E017";
+    return kind == KeyError::Kind::weak ? "E016" : "E013";
 }
 
-std::string_view label_of(std::string_view id) {
-    if (id == "E017") return "this file is a secret";
-    return id == "E016" ? "this key is not good enough" : "named here";
+std::string_view label_of(KeyError::Kind kind) {
+    if (kind == KeyError::Kind::exposed) return "this file is a secret";
+    return kind == KeyError::Kind::weak ? "this key is not good enough" : "named here";
 }
 
-// "PATH: what; remedy" to a diagnostic: the remedy is the help.
-void add_key_error(std::string_view what, dsl::Span span, std::string sentence,
+void add_key_error(std::string_view of, dsl::Span span, const KeyError& error,
                    dsl::Diagnostics& diagnostics) {
-    const std::string_view id = diagnostic_of(sentence);
-    if (id == "E017") sentence.resize(sentence.size() - std::string_view(" (E017)").size());
-    std::string help;
-    if (const size_t end = sentence.find("; "); end != std::string::npos) {
-        help = sentence.substr(end + 2);
-        sentence.resize(end);
-    }
-    diagnostics.error(id, span, std::string(what) + sentence, std::string(label_of(id)), std::move(help));
+    diagnostics.error(number_of(error.kind), span, std::string(of) + error.what,
+                      std::string(label_of(error.kind)), error.remedy);
 }
 
 // In the order of Policy::backends.
@@ -69,18 +58,18 @@ std::string http_url(std::string url) {
 
 std::shared_ptr<const SecretText> load_signing_key(const dsl::BackendDecl& backend,
                                                    dsl::Diagnostics& diagnostics) {
-    const auto fail = [&](std::string sentence) -> std::shared_ptr<const SecretText> {
-        add_key_error("signing key ", backend.sign_span, std::move(sentence), diagnostics);
+    const auto fail = [&](const KeyError& error) -> std::shared_ptr<const SecretText> {
+        add_key_error("signing key ", backend.sign_span, error, diagnostics);
         return nullptr;
     };
+    constexpr const char* remedy = "make one with openssl rand -hex 32";
     auto file = read_key_file(backend.sign_path);
     if (!file) return fail(file.error());
     if (file->kind != KeyFileKind::secret)
-        return fail(backend.sign_path + ": is no plain secret; make one with openssl rand -hex 32");
+        return fail({KeyError::Kind::unusable, backend.sign_path + ": is no plain secret", remedy});
     if (file->text.view().size() < min_hmac_secret_bytes)
-        return fail(
-            backend.sign_path +
-            ": is shorter than 32 bytes, and at least 32 are required; make one with openssl rand -hex 32");
+        return fail({KeyError::Kind::weak,
+                     backend.sign_path + ": is shorter than 32 bytes, and at least 32 are required", remedy});
     if (auto hidden = refuse_if_exposed(*file); !hidden) return fail(hidden.error());
     return std::make_shared<const SecretText>(std::move(file->text));
 }
@@ -145,11 +134,9 @@ std::optional<std::vector<Algorithm>> allowed_algorithms(const dsl::TokenDecl& t
 }
 
 void tell_left_out(const dsl::TokenDecl& token, const KeySet& keys, dsl::Diagnostics& diagnostics) {
-    for (const std::string& key : keys.left_out()) {
-        const size_t end = key.find("; ");
-        diagnostics.note("N507", token.keys_span,
-                         token.keys_path + ": " + key.substr(0, end) + ", and is left out", "named here",
-                         end == std::string::npos ? std::string() : key.substr(end + 2));
+    for (const KeyError& key : keys.left_out()) {
+        diagnostics.note("N507", token.keys_span, token.keys_path + ": " + key.what + ", and is left out",
+                         "named here", key.remedy);
     }
 }
 

@@ -87,7 +87,7 @@ const std::string p256_order = from_hex("ffffffff00000000ffffffffffffffffbce6faa
 std::string loads(const std::string& jwk) {
     const KeyDirectory directory;
     const auto keys = KeySet::load(directory.write("k.jwk", jwk));
-    return keys ? "" : keys.error();
+    return keys ? "" : keys.error().text();
 }
 
 }  // namespace

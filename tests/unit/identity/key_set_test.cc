@@ -27,9 +27,9 @@ void check_error(const std::string& path, const std::string& text) {
     const auto keys = KeySet::load(path);
     INFO(path << " must say " << text);
     REQUIRE_FALSE(keys);
-    INFO(keys.error());
-    CHECK(keys.error().find(path) == 0);
-    CHECK(keys.error().find(text) != std::string::npos);
+    INFO(keys.error().text());
+    CHECK(keys.error().text().find(path) == 0);
+    CHECK(keys.error().text().find(text) != std::string::npos);
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ TEST_CASE("a generated key signs and verifies, and another one does not") {
         const auto path = directory.write("key.jwks", *text);
         const auto other = KeySet::load(directory.write("other.jwks", *generate_key(algorithm)));
         const auto keys = KeySet::load(path);
-        INFO((keys ? "" : keys.error()));
+        INFO((keys ? "" : keys.error().text()));
         REQUIRE(keys);
         REQUIRE(other);
         const auto token = sign_token(path, R"({"sub":"alice"})", keys->keys()[0].kid());
@@ -126,7 +126,7 @@ TEST_CASE("PEM keys of all kinds sign with the private and verify with the publi
         REQUIRE(token);
         for (const char* name : {"private.pem", "public.pem", "cert.pem"}) {
             const auto keys = KeySet::load(base + name);
-            INFO((keys ? "" : keys.error()));
+            INFO((keys ? "" : keys.error().text()));
             REQUIRE(keys);
             CHECK(keys->keys()[0].algorithm() == algorithm);
             CHECK(verify_signature(*keys, all_algorithms, *token));
@@ -265,9 +265,9 @@ TEST_CASE("what of a set in a file is taken") {
         CHECK(keys->keys().size() == 1);
         CHECK(keys->keys()[0].kid() == "good");
         REQUIRE(keys->left_out().size() == 1);
-        INFO(keys->left_out()[0]);
-        CHECK(keys->left_out()[0].find(told) != std::string::npos);
-        CHECK(keys->left_out()[0].size() < 300);
+        INFO(keys->left_out()[0].text());
+        CHECK(keys->left_out()[0].text().find(told) != std::string::npos);
+        CHECK(keys->left_out()[0].text().size() < 300);
     }
     const auto count = [&](const std::string& others) {
         const auto keys = load(others);
@@ -288,7 +288,7 @@ TEST_CASE("what of a set in a file is taken") {
     REQUIRE(first);
     CHECK(first->keys().size() == 50);
     REQUIRE(first->left_out().size() == 3);
-    CHECK(first->left_out()[2].find("key 53 (kid \"good\"): stands behind 50 others") == 0);
+    CHECK(first->left_out()[2].text().find("key 53 (kid \"good\"): stands behind 50 others") == 0);
 
     // What is left out is a secret all the same.
     const char* ed =

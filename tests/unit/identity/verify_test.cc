@@ -21,7 +21,7 @@ const std::string secret = "0123456789abcdef0123456789abcdef";
 
 KeySet load(const std::string& path) {
     auto keys = KeySet::load(path);
-    INFO((keys ? "" : keys.error()));
+    INFO((keys ? "" : keys.error().text()));
     REQUIRE(keys);
     return std::move(*keys);
 }

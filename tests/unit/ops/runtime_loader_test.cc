@@ -88,6 +88,15 @@ TEST_CASE("the number tells what is wrong with a key file", "[loader]") {
     CHECK(load() == Ids{"E017"});
     directory.put("app.key", std::string(32, 's'));
     CHECK(load().empty());
+    // What a sentence says elsewhere is no kind of mistake.
+    directory.put("app.key", R"({"keys":[]})");  // "put at least one key into it"
+    CHECK(load() == Ids{"E013"});
+    directory.put("a.route", policy("keys = file \"at least not supported.key\""));
+    CHECK(load() == Ids{"E013"});
+    directory.put("app.key",
+                  R"({"kty":"OKP","crv":"Ed25519","x":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})");
+    directory.put("a.route", policy("keys = file \"app.key\""));
+    CHECK(load() == Ids{"E016"});  // anybody can sign for it
 }
 
 TEST_CASE("an algorithm that no key is for", "[loader]") {
