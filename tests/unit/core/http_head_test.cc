@@ -267,7 +267,7 @@ TEST_CASE("HTTP/1.0, as proxies and their health checks speak it") {
 }
 
 TEST_CASE("empty lines before the request line are ignored, however they are split") {
-    for (const size_t lines : {1, 2, 8}) {
+    for (const size_t lines : {size_t{1}, size_t{2}, size_t{8}}) {
         std::string bytes;
         for (size_t i = 0; i < lines; ++i) bytes += "\r\n";
         bytes += kPlain;
