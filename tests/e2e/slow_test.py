@@ -205,11 +205,14 @@ def test_slow_reader_by_age():
     with Daemon(POLICY, limits=QUICK + 'max_queue_age = "2s"\nmax_queue_bytes = "64mb"\n') as daemon:
         slow = subscribe(Raw(daemon.port, receive_buffer=4096).upgrade())
         good, talker = subscribe(Raw(daemon.port).upgrade()), Raw(daemon.port).upgrade()
+        began = time.monotonic()
         for number in range(20):
             say(talker, number, 100_000)
             assert json.loads(good.read_frame()[1])["n"] == number
         time.sleep(1)
-        assert daemon.refusals("slow") == 0, "they do not wait for so long yet"
+        refused = daemon.refusals("slow")
+        # On a machine that is busy with others they may have waited for as long already.
+        assert refused == 0 or time.monotonic() - began >= 2, "they do not wait for so long yet"
         wait_until(lambda: daemon.refusals("slow") == 1, "an end of the slow reader")
         wait_until(lambda: daemon.metric("wayleave_connections") == 2, "only the others")
         assert slow.close_code() in (4408, 1006)
