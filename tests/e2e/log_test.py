@@ -145,7 +145,7 @@ async def test_without_a_journal_nothing_is_lost():
 
 async def test_what_is_too_much_is_counted():
     with Daemon(POLICY) as daemon:
-        daemon.edit("wayleave.toml", "[log]", "[log]\nrate = 5")
+        daemon.edit("wayleave.toml", "[log]", "[log]\nrate = 1")
         daemon.reload()
         clients = await asyncio.gather(*(Client.open(daemon, user=f"u{i}") for i in range(30)))
         wait_until(lambda: daemon.metric('wayleave_log_dropped_total{cause="rate"}') > 0, "the lines that were left out")
