@@ -66,7 +66,8 @@ std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy,
         if (!banned || banned->retry_after_ms < counted.left_ms) banned = banned_by(ban, counted.left_ms);
         if (!counted.begun) continue;
         const std::string decision = decision_id(policy, ban.place);
-        // A claim is not for the log; `wayleave bans` tells it to who may ask.
+        // The log names the user alone, and not the other claims by which a ban may count: `wayleave bans`
+        // has them.
         const bool claims = ban.stage > dsl::Stage::arrival;
         const std::string who = claims ? "whom `wayleave bans` lists as " + counted.id : entry.who;
         Event event{"banned", who + " may not use the route for " +
