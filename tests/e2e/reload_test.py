@@ -58,7 +58,7 @@ async def check_good_edit(daemon, reload):
 async def test_good_edit_by_signal():
     async with Daemon(POLICY) as daemon:
         await check_good_edit(daemon, daemon.hang_up)
-        assert "event=reloaded" in daemon.log()
+        daemon.wait_log("event=reloaded")
 
 
 async def test_good_edit_by_command():

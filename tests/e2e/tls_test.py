@@ -55,7 +55,7 @@ def wrapped(daemon, context=None):
 
 async def test_chat():
     async with tls_daemon() as daemon:
-        assert "https://127.0.0.1" in daemon.log()
+        daemon.wait_log("https://127.0.0.1")
         options = {"scheme": "wss", "ssl": trusting(daemon)}
         alice, bob = await Client.open(daemon, user="alice", **options), await Client.open(daemon, user="bob", **options)
         await bob.subscribe("room/a")
