@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/core/string_map.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
@@ -18,11 +19,10 @@ constexpr int64_t longest_ms = std::numeric_limits<int64_t>::max() / 4;
 
 // Of the key, which holds addresses and the like: an id must not tell them.
 std::string id_of(std::string_view key) {
-    constexpr std::string_view digits = "0123456789abcdef";
     uint64_t hash = SeededHash{}(key);
     std::string out(12, '0');
     for (char& c : out) {
-        c = digits[hash & 15U];
+        c = dsl::hex_digits[hash & 15U];
         hash >>= 4U;
     }
     return out;

@@ -146,7 +146,7 @@ void Gateway::Impl::drain_some(Now now) {
         ++done;
         if (session->state == Session::State::head) {
             send_last(*session, problem_response(503, "unavailable",
-                                                 {Reason::unavailable, "the server is stopping", {}, {}, 0},
+                                                 Rejection::of(Reason::unavailable, "the server is stopping"),
                                                  false, ""));
         } else {
             const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, runtime_->settings.drain_ms));
@@ -236,14 +236,11 @@ void Gateway::Impl::wake(Session& session, Now now) {
             return abort(session);
         if (session.post && session.post->sent) return late_answer(session, now);
         const Reason reason = session.awaiting ? Reason::unavailable : Reason::idle;
-        refuse_request(session, default_status(reason),
-                       {reason,
-                        session.awaiting ? "nobody said in time whether the token is good"
-                                         : "the request was not complete in time",
-                        {},
-                        {},
-                        0},
-                       {}, now);
+        refuse_request(
+            session, default_status(reason),
+            Rejection::of(reason, session.awaiting ? "nobody said in time whether the token is good"
+                                                   : "the request was not complete in time"),
+            {}, now);
         session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     }
     if (!session.abort_listed) reschedule(session, now);
@@ -253,7 +250,7 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
     const dsl::Route& route = *session.binding->route;
     if (session.condemned && session.condemned->at_ms <= now.steady_ms) return end_condemned(session, now);
     if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
-        return end(session, {Reason::expired, "the token has expired", {}, {}, 0}, now);
+        return end(session, Rejection::of(Reason::expired, "the token has expired"), now);
     }
     if (route.max_lifetime_ms > 0 && session.opened_ms + route.max_lifetime_ms <= now.steady_ms) {
         const auto spread = static_cast<int64_t>(500 + numbers_() % 1500);
@@ -261,21 +258,21 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
                      now);
     }
     if (session.message_since_ms > 0 && complete_by(session) <= now.steady_ms) {
-        return end(session, {Reason::idle, "a message was not complete in time", {}, {}, 0}, now);
+        return end(session, Rejection::of(Reason::idle, "a message was not complete in time"), now);
     }
     // Who hears a stream says nothing.
     if (route.idle_timeout_ms > 0 && !session.stream &&
         session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
-        return end(session, {Reason::idle, "nothing was heard", {}, {}, 0}, now);
+        return end(session, Rejection::of(Reason::idle, "nothing was heard"), now);
     }
     if (awaits_pong(session) && session.last_ping_ms + route.pong_timeout_ms <= now.steady_ms) {
-        return end(session, {Reason::idle, "a ping was not answered", {}, {}, 0}, now);
+        return end(session, Rejection::of(Reason::idle, "a ping was not answered"), now);
     }
     const int64_t quiet_since = std::max(session.last_heard_ms, session.last_ping_ms);
     if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
         session.last_ping_ms = now.steady_ms;
-        static const Frame ping = std::make_shared<const std::string>(encode_frame(Opcode::ping, ""));
-        static const Frame heartbeat = std::make_shared<const std::string>(sse_heartbeat);
+        static const Frame ping = framed(encode_frame(Opcode::ping, ""));
+        static const Frame heartbeat = framed(std::string(sse_heartbeat));
         // Where something waits, a heartbeat tells nobody anything.
         if (!session.stream || session.queue.empty()) send(session, session.stream ? heartbeat : ping, now);
     }
@@ -292,7 +289,7 @@ void Gateway::Impl::give_back(Session& session) {
 void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
     Session* session = find(unpack(occupant.place));
     if (!session || session->number != occupant.session || session->state != Session::State::open) return;
-    end(*session, {Reason::replaced, "a newer connection has taken the place of this one", {}, {}, 0}, now);
+    end(*session, Rejection::of(Reason::replaced, "a newer connection has taken the place of this one"), now);
 }
 
 void Gateway::Impl::set_gauges() {
@@ -318,7 +315,7 @@ void Gateway::Impl::abort(Session& session) {
 
 void Gateway::Impl::send_last(Session& session, std::string bytes) {
     if (session.handshaking && session.handshaking->head_only) bytes.resize(bytes.find("\r\n\r\n") + 4);
-    session.queue.push_last(std::make_shared<const std::string>(std::move(bytes)));
+    session.queue.push_last(framed(std::move(bytes)));
     session.last_bytes = true;
     list_flush(session);
 }
@@ -345,7 +342,7 @@ void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reas
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
     }
     last += close_frame(code, because.empty() ? reason : because);
-    session.queue.push_last(std::make_shared<const std::string>(std::move(last)));
+    session.queue.push_last(framed(std::move(last)));
     list_flush(session);
     reschedule(session, now);
 }

@@ -292,7 +292,7 @@ void Gateway::Impl::give_up_replay(Session& session, const Replay& replay, const
     const dsl::Lane lane = rules_of(*replay.channel, now).lane;
     const bool asked = !replay.announced && re.wanted();
     (void)leave_channel(session, channel, now);
-    if (asked) return reject(session, re, {Reason::unavailable, because, {}, {}, 0}, now);
+    if (asked) return reject(session, re, Rejection::of(Reason::unavailable, because), now);
     send_text(session, unsubscribed_text(channel, to_string(Reason::unavailable), because), now, lane);
 }
 

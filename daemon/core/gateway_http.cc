@@ -49,10 +49,6 @@ std::string why_no_upgrade(const HttpHead& head, const dsl::Route& route) {
     return out;
 }
 
-Frame framed(std::string bytes) {
-    return std::make_shared<const std::string>(std::move(bytes));
-}
-
 }  // namespace
 
 void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now) {
@@ -62,7 +58,8 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
         if (buffer.size() <= session.handshaking->most_ahead) return;
         return refuse_request(
             session, 400,
-            {Reason::bad_request, "too much was sent before the handshake was answered", {}, {}, 0}, {}, now);
+            Rejection::of(Reason::bad_request, "too much was sent before the handshake was answered"), {},
+            now);
     }
     while (session.state == Session::State::head && !session.last_bytes && !session.abort_listed) {
         if (session.post && !read_post(session, now)) return;
@@ -71,7 +68,7 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
             refuse_request(session, refusal->status,
-                           {Reason::bad_request, std::string(refusal->reason), {}, {}, 0}, {}, now);
+                           Rejection::of(Reason::bad_request, std::string(refusal->reason)), {}, now);
             return reschedule(session, now);
         }
         const HttpHead& head = std::get<HttpHead>(result);
@@ -95,7 +92,7 @@ void Gateway::Impl::read_head(Session& session, std::string_view bytes, Now now)
 bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     session.handshaking->head_only = head.method == "HEAD";
     if (draining) {
-        refuse_request(session, 503, {Reason::unavailable, "the server is stopping", {}, {}, 0}, {}, now);
+        refuse_request(session, 503, Rejection::of(Reason::unavailable, "the server is stopping"), {}, now);
         return false;
     }
     const auto checked = check_upgrade(head);
@@ -179,8 +176,8 @@ bool Gateway::Impl::answer_request(Session& session, const HttpHead& head, const
         because =
             known ? why_no_upgrade(head, *runtime_->policy->routes[match.route]) : "nothing has this address";
     }
-    const Rejection rejection{
-        status == 404 ? Reason::unknown_route : Reason::bad_request, std::move(because), {}, {}, 0};
+    const Rejection rejection =
+        Rejection::of(status == 404 ? Reason::unknown_route : Reason::bad_request, std::move(because));
     counters.refuse(rejection.reason);
     tell_of_request(session, head, rejection, now);
     std::string headers = status == 405 ? "Allow: GET\r\n" : "";
@@ -207,7 +204,7 @@ bool Gateway::Impl::answer_preflight(Session& session, const HttpHead& head, Now
     if (!route) return false;
     std::string headers = cors_headers(*route, head.field("origin"), head.authority.text());
     if (headers.empty()) {
-        Rejection rejection{Reason::forbidden, "pages of this origin may not connect here", {}, {}, 0};
+        Rejection rejection = Rejection::of(Reason::forbidden, "pages of this origin may not connect here");
         refused(runtime_->policy.get(), route, rejection);
         tell_of_request(session, head, rejection, now);
         send_last(session, problem_response(403, "forbidden", rejection, route->detail, ""));

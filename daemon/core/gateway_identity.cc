@@ -41,15 +41,11 @@ bool may_auth(Session& session, Now now) {
     return ++session.auths <= auths_a_minute;
 }
 
-Rejection rejection(Reason reason, std::string because) {
-    return {reason, std::move(because), {}, {}, 0};
-}
-
 // Why there cannot be one more `$auth` now; nothing: there can, and it is counted.
 std::optional<Rejection> auth_limit(Session& session, Now now) {
-    if (session.awaiting) return rejection(Reason::limited, "the `$auth` before is not answered yet");
+    if (session.awaiting) return Rejection::of(Reason::limited, "the `$auth` before is not answered yet");
     if (may_auth(session, now)) return std::nullopt;
-    Rejection limited = rejection(Reason::limited, "too many `$auth`");
+    Rejection limited = Rejection::of(Reason::limited, "too many `$auth`");
     limited.retry_after_ms = session.auths_since_ms + minute_ms - now.steady_ms;
     return limited;
 }
@@ -92,16 +88,17 @@ void Gateway::Impl::authenticate(Session& session, const MessageParser::Message&
     const auto posted = errand != errands_.end() && !member ? errand->second.who : nullptr;
     if (posted) return authenticate_by_post(session, *posted, re, now);
     if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
-        return reject(session, re,
-                      rejection(Reason::bad_message, !member ? "`token` is missing: the new token, as a text"
-                                                             : "`token` is no text that can be a token"),
-                      now);
+        return reject(
+            session, re,
+            Rejection::of(Reason::bad_message, !member ? "`token` is missing: the new token, as a text"
+                                                       : "`token` is no text that can be a token"),
+            now);
     const dsl::Route& route = *session.binding->route;
     if (!takes_text(*session.binding->runtime->policy, route))
         return reject(session, re,
-                      rejection(Reason::bad_message, route.auth.empty()
-                                                         ? "this route asks for no token"
-                                                         : "this route takes certificates, and no token"),
+                      Rejection::of(Reason::bad_message, route.auth.empty()
+                                                             ? "this route asks for no token"
+                                                             : "this route takes certificates, and no token"),
                       now);
     if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
     session.awaiting = std::make_unique<Awaiting>();
@@ -136,7 +133,7 @@ void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified
     // Without a name nobody can tell whether it is the same.
     if (who.user.empty() || who.user != session.user)
         return refuse_auth(session, re,
-                           rejection(Reason::forbidden, "this is not the token of the same user"), now);
+                           Rejection::of(Reason::forbidden, "this is not the token of the same user"), now);
     if (auto why = use_up(*runtime_, who, now)) return refuse_auth(session, re, std::move(*why), now);
     Living before = living(session, now);
     before.token = who.token;
@@ -144,7 +141,7 @@ void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified
     put_claims(route, who, facts);
     Fate fate = fate_with(before, std::move(facts));
     if (fate.kind != Fate::Kind::stays) {
-        Rejection why = rejection(Reason::forbidden, fate.because);
+        Rejection why = Rejection::of(Reason::forbidden, fate.because);
         why.rule = fate.rule;
         return end(session, std::move(why), now);
     }

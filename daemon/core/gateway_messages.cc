@@ -16,10 +16,6 @@ View view_of(const Session& session) {
     return {*session.binding->route, session.binding->residual};
 }
 
-Rejection bad_message(std::string because) {
-    return {Reason::bad_message, std::move(because), {}, {}, 0};
-}
-
 // What a client says of its own message: short enough to be kept.
 constexpr size_t longest_word = 128;
 
@@ -99,7 +95,7 @@ bool Gateway::Impl::handle(Session& session, const WsEvent& event, Now now) {
         return true;  // on our way out: nothing that is said now counts
     if (const auto* ping = std::get_if<WsPing>(&event)) {
         control(session, now);
-        send(session, std::make_shared<const std::string>(encode_frame(Opcode::pong, ping->payload)), now);
+        send(session, framed(encode_frame(Opcode::pong, ping->payload)), now);
     } else if (std::holds_alternative<WsPong>(event)) {
         control(session, now);
     } else if (const auto* text = std::get_if<WsMessage>(&event)) {
@@ -125,7 +121,7 @@ void Gateway::Impl::fail(Session& session, const WsError& error, Now now) {
 
 void Gateway::Impl::close_for_error(Session& session, const WsError& error, Now now) {
     const Reason reason = error.code == 1009 ? Reason::too_big : Reason::bad_request;
-    Rejection rejection{reason, std::string(error.reason), {}, {}, 0};
+    Rejection rejection = Rejection::of(reason, std::string(error.reason));
     if (reason == Reason::too_big) return end(session, std::move(rejection), now);
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     note_ending(session, rejection);
@@ -137,7 +133,7 @@ void Gateway::Impl::control(Session& session, Now now) {
     if (session.state != Session::State::open) return;
     session.controls_ms = std::max(session.controls_ms, now.steady_ms) + control_ms;
     if (session.controls_ms <= now.steady_ms + control_ms * controls_at_once) return;
-    Rejection rejection{Reason::limited, "too many pings", {}, {}, 0};
+    Rejection rejection = Rejection::of(Reason::limited, "too many pings");
     refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
     note_ending(session, rejection);
     close(session, 1008, "limited", rejection.because, -1, now);
@@ -177,11 +173,8 @@ void Gateway::Impl::native(Session& session, std::string_view payload, uint64_t 
     if (const auto it = errands_.find(relay); it != errands_.end()) it->second.id = re.id;
     if (relay != 0 && !session.stream && !(known && parsed.value()->type == "$auth"))
         return reject(session, re,
-                      {Reason::unknown_message,
-                       "a WebSocket speaks for itself; by POST it takes `$auth` alone",
-                       {},
-                       {},
-                       0},
+                      Rejection::of(Reason::unknown_message,
+                                    "a WebSocket speaks for itself; by POST it takes `$auth` alone"),
                       now);
     if (known && parsed.value()->type == "$ping") {
         control(session, now);
@@ -224,7 +217,7 @@ void Gateway::Impl::system_message(Session& session, const MessageParser::Messag
     if (message.type == "$history") return history(session, message, re, request, now);
     if (message.type == "$presence") return presence(session, message, re, request, now);
     if (message.type == "$auth") return authenticate(session, message, re, now);
-    reject(session, re, {Reason::unknown_message, "the server knows no message of this type", {}, {}, 0},
+    reject(session, re, Rejection::of(Reason::unknown_message, "the server knows no message of this type"),
            now);
 }
 
@@ -245,11 +238,8 @@ void Gateway::Impl::application_message(Session& session, const MessageParser::M
             continue;
         if (!dsl::build_channel(route.program, publish.channel, request, channel_)) {
             return reject(session, re,
-                          {Reason::bad_message,
-                           "a field cannot be part of a channel's name",
-                           judged.block->place,
-                           {},
-                           0},
+                          Rejection::of(Reason::bad_message, "a field cannot be part of a channel's name",
+                                        judged.block->place),
                           now);
         }
         channels_.push_back(channel_);
@@ -281,16 +271,14 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
     const bool again = known && hub_.subscriber(session, *known);
     if (full && !again) {
-        return reject(session, re, {Reason::limited, "too many subscriptions", {}, {}, 0}, now);
+        return reject(session, re, Rejection::of(Reason::limited, "too many subscriptions"), now);
     }
     if (!again && re.relay != 0 && !has_room_for_name(session, channel->text)) {
         return reject(
             session, re,
-            {Reason::limited,
-             "the ids of this stream's events have no room for more channels; name them in its address",
-             {},
-             {},
-             0},
+            Rejection::of(
+                Reason::limited,
+                "the ids of this stream's events have no room for more channels; name them in its address"),
             now);
     }
     std::vector<std::string> keys;
@@ -403,7 +391,7 @@ bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& req
         std::string key = "subscribers " + std::string(request.channel->text);
         if (!limits.enter(key, most)) {
             reject(session, re,
-                   {Reason::limited, "the channel has as many subscribers as it takes", {}, {}, 0}, now);
+                   Rejection::of(Reason::limited, "the channel has as many subscribers as it takes"), now);
             return false;
         }
         keys.push_back(std::move(key));

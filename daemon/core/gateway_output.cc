@@ -82,7 +82,7 @@ void Gateway::Impl::left_out(Session& session, size_t messages) {
 }
 
 void Gateway::Impl::too_slow(Session& session, Now now) {
-    end(session, {Reason::slow, "more is waiting than the queue holds", {}, {}, 0}, now);
+    end(session, Rejection::of(Reason::slow, "more is waiting than the queue holds"), now);
 }
 
 void Gateway::Impl::set_stalled(Session& session, bool is_stalled) {
@@ -128,7 +128,7 @@ void Gateway::Impl::shed(Now now) {
         freed += session->queue.bytes();
         counters.shed.add();
         session->queue.drop_unsent();
-        end(*session, {Reason::slow, "the server is short of memory", {}, {}, 0}, now);
+        end(*session, Rejection::of(Reason::slow, "the server is short of memory"), now);
     }
     release_all(now);  // last: who is offered it now has not been slow yet
 }
@@ -201,7 +201,7 @@ void Gateway::Impl::send_message(Session& session, Opcode opcode, std::string_vi
             return send(session, std::move(frame), now, lane);
         }
     }
-    send(session, std::make_shared<const std::string>(encode_frame(opcode, payload)), now, lane);
+    send(session, framed(encode_frame(opcode, payload)), now, lane);
 }
 
 void Gateway::Impl::send_publication(Session& session, const Publication& publication,

@@ -49,7 +49,7 @@ bool Gateway::Impl::wants_post(const HttpHead& head) const {
 void Gateway::Impl::refuse_post(Session& session, int status, std::string because, const std::string& headers,
                                 Now now) {
     const Reason reason = status == 413 ? Reason::too_big : Reason::bad_request;
-    refuse_request(session, status, {reason, std::move(because), {}, {}, 0}, headers, now);
+    refuse_request(session, status, Rejection::of(reason, std::move(because)), headers, now);
     session.post.reset();
 }
 
@@ -58,7 +58,8 @@ void Gateway::Impl::answer_post(Session& session, const HttpHead& head, Now now)
     const dsl::Route& route = *route_of(head);
     const std::string headers = cors_headers(route, head.field("origin"), head.authority.text());
     const auto refuse = [&](int status, const char* because) {
-        const Rejection rejection{status == 413 ? Reason::too_big : Reason::bad_request, because, {}, {}, 0};
+        const Rejection rejection =
+            Rejection::of(status == 413 ? Reason::too_big : Reason::bad_request, because);
         counters.refuse(rejection.reason);
         tell_of_request(session, head, rejection, now);
         send_last(session, problem_response(status, to_string(rejection.reason), rejection, false, headers));
@@ -107,7 +108,7 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     const bool waits =
         head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
     if (!waits) return;
-    session.queue.push(std::make_shared<const std::string>("HTTP/1.1 100 Continue\r\n\r\n"));
+    session.queue.push(framed("HTTP/1.1 100 Continue\r\n\r\n"));
     list_flush(session);
 }
 
@@ -149,7 +150,7 @@ void Gateway::Impl::take(const ErrandAnswer& answer, Now now) {
         http_response(answer.status, "application/json", answer.body,
                       post->headers + "X-Content-Type-Options: nosniff\r\n", post->keep_alive);
     if (!post->keep_alive) return send_last(*session, std::move(response));
-    session->queue.push(std::make_shared<const std::string>(std::move(response)));
+    session->queue.push(framed(std::move(response)));
     list_flush(*session);
     session->opened_ms = now.steady_ms;
     read_head(*session, {}, now);
@@ -157,7 +158,7 @@ void Gateway::Impl::take(const ErrandAnswer& answer, Now now) {
 
 void Gateway::Impl::late_answer(Session& session, Now now) {
     const std::string headers = session.post->headers;
-    refuse_request(session, 503, {Reason::unavailable, "the message was not answered in time", {}, {}, 0},
+    refuse_request(session, 503, Rejection::of(Reason::unavailable, "the message was not answered in time"),
                    headers, now);
     session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
     reschedule(session, now);
@@ -169,7 +170,7 @@ void Gateway::Impl::answer_errand(const Errand& errand, int status, std::string_
                                   std::string_view because) {
     actions.answers.push_back(
         {errand.worker, errand.from, errand.number, status,
-         error_text({}, error, {Reason::forbidden, std::string(because), {}, {}, 0}, false)});
+         error_text({}, error, Rejection::of(Reason::forbidden, std::string(because)), false)});
 }
 
 // Who knows a session's id and is somebody else learns no more than who guesses one.
@@ -220,7 +221,7 @@ void Gateway::Impl::end_errands(uint64_t session) {
         running.answer.status = 410;
         running.answer.body =
             error_text(running.id, "unknown_session",
-                       {Reason::forbidden, "the session has ended; its stream says why", {}, {}, 0}, false);
+                       Rejection::of(Reason::forbidden, "the session has ended; its stream says why"), false);
         actions.answers.push_back(std::move(running.answer));
         return true;
     });

@@ -13,11 +13,7 @@ constexpr size_t history_bytes = 256 << 10;
 constexpr uint32_t roster_limit = 1000;
 
 Rejection unavailable(std::string because) {
-    return {Reason::unavailable, std::move(because), {}, {}, 0};
-}
-
-Rejection bad_message(std::string because) {
-    return {Reason::bad_message, std::move(because), {}, {}, 0};
+    return Rejection::of(Reason::unavailable, std::move(because));
 }
 
 }  // namespace
@@ -101,9 +97,9 @@ void Gateway::Impl::publish_all(Session& session, const ReplyTo& re, std::vector
     if (drafts.empty()) return confirm(session, re, now);
     // The storage's queue is everybody's.
     if (session.unanswered + drafts.size() > most_unanswered) {
-        return reject(session, re,
-                      {Reason::limited, "too many of your messages wait for the server's storage", {}, {}, 0},
-                      now);
+        return reject(
+            session, re,
+            Rejection::of(Reason::limited, "too many of your messages wait for the server's storage"), now);
     }
     session.publishes = true;
     for (Draft& draft : drafts) {

@@ -115,7 +115,7 @@ void Gateway::Impl::condemn(Session& session, Fate fate, Now now) {
     // It is the new policy that decides, by its own lines.
     const dsl::Route* route = successor(*session.binding->route, session.facts, *runtime_->policy);
     const std::string& place = !fate.rule.empty() || !route ? fate.rule : route->place;
-    Rejection rejection{Reason::policy_changed, std::move(fate.because), fate.rule, {}, 0};
+    Rejection rejection = Rejection::of(Reason::policy_changed, std::move(fate.because), fate.rule);
     rejection.decision = decision_id(*runtime_->policy, place);
     session.condemned = std::make_unique<Condemned>(
         Condemned{std::move(rejection), fate.kind == Fate::Kind::returns, Session::never_ms});

@@ -45,10 +45,6 @@ std::optional<std::string> last_id(const HttpHead& head) {
     return query_value(head.query, "last_event_id");
 }
 
-Frame framed(std::string bytes) {
-    return std::make_shared<const std::string>(std::move(bytes));
-}
-
 uint64_t mark_of(const Channel& channel) {
     if (channel.mark == 0) channel.mark = channel_mark(channel.name);
     return channel.mark;
@@ -82,8 +78,8 @@ std::string Gateway::Impl::cors_headers(const dsl::Route& route, std::string_vie
 // True when the connection is a stream from now on.
 bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now now) {
     if (head.count("origin") > 1 || head.chunked || head.content_length.value_or(0) > 0) {
-        const Rejection rejection{
-            Reason::bad_request, "a stream is asked for with one Origin and no body", {}, {}, 0};
+        const Rejection rejection =
+            Rejection::of(Reason::bad_request, "a stream is asked for with one Origin and no body");
         counters.refuse(rejection.reason);
         tell_of_request(session, head, rejection, now);
         send_last(session, problem_response(400, "bad_request", rejection, false, ""));
@@ -176,8 +172,7 @@ void Gateway::Impl::subscribe_stream(Session& session, const std::string& channe
     text += '}';
     const auto parsed = parser_.parse(text);
     if (!parsed)
-        return reject(session, {std::string(parser_.id())},
-                      {Reason::bad_message, std::string(parsed.error()), {}, {}, 0}, now);
+        return reject(session, {std::string(parser_.id())}, bad_message(std::string(parsed.error())), now);
     dsl::Request request;
     request.facts = &session.facts;
     request.connection = session.number;

@@ -74,6 +74,8 @@ Refused collect_protocols(const HttpHead& head, std::vector<std::string_view>& p
     return {};
 }
 
+}  // namespace
+
 std::string_view reason_phrase(int status) {
     switch (status) {
         case 101: return "Switching Protocols";
@@ -95,6 +97,7 @@ std::string_view reason_phrase(int status) {
         case 413: return "Content Too Large";
         case 414: return "URI Too Long";
         case 415: return "Unsupported Media Type";
+        case 417: return "Expectation Failed";
         case 421: return "Misdirected Request";
         case 422: return "Unprocessable Content";
         case 426: return "Upgrade Required";
@@ -109,8 +112,6 @@ std::string_view reason_phrase(int status) {
         default: return "";  // RFC 9112 4: the phrase may be empty, the space before it may not be left out
     }
 }
-
-}  // namespace
 
 std::variant<Upgrade, HandshakeRefusal> check_upgrade(const HttpHead& head) {
     if (const Refused refused = check_wish(head)) return *refused;

@@ -41,6 +41,9 @@ struct HandshakeRefusal {
 [[nodiscard]] std::string switching_protocols(std::string_view accept, std::string_view protocol,
                                               std::string_view extensions = {});
 
+// RFC 9110 15; empty for a status that we do not send.
+[[nodiscard]] std::string_view reason_phrase(int status);
+
 // A complete response that no cache may keep. `extra_headers` are complete lines, each with its CRLF; they
 // and `content_type` (empty: no such field) are our own text, never the peer's. 204 and 304 have no body. A
 // 426 gets the Upgrade field that RFC 9110 15.5.22 asks for.

@@ -9,7 +9,7 @@ namespace wayleave {
 namespace {
 
 Rejection unauthenticated(std::string because) {
-    return {Reason::unauthenticated, std::move(because), {}, {}, 0};
+    return Rejection::of(Reason::unauthenticated, std::move(because));
 }
 
 Rejection used_before() {
@@ -94,7 +94,7 @@ Identification identify(const Runtime& runtime, const dsl::Route& route, const S
             case Proof::Kind::pending: return credential;
             case Proof::Kind::refused: failed(unauthenticated(std::string(proof.because))); break;
             case Proof::Kind::unavailable:
-                failed({Reason::unavailable, std::string(proof.because), {}, {}, 0});
+                failed(Rejection::of(Reason::unavailable, std::string(proof.because)));
                 break;
             case Proof::Kind::good: {
                 auto read = read_proof(runtime, route, place, credential.token, proof, now);
@@ -120,7 +120,7 @@ std::optional<Rejection> use_up(const Runtime& runtime, const Identified& who, N
         case UsedTokens::Use::again: return used_before();
         case UsedTokens::Use::full: break;
     }
-    return Rejection{Reason::unavailable, "too many tokens are in use", {}, {}, 0};
+    return Rejection::of(Reason::unavailable, "too many tokens are in use");
 }
 
 }  // namespace wayleave

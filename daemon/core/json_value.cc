@@ -144,7 +144,6 @@ void append_json(std::string& out, const dsl::Value& value, dsl::Type type) {
 }
 
 void append_json(std::string& out, std::string_view text) {
-    static constexpr char hex[] = "0123456789abcdef";
     out += '"';
     while (!text.empty()) {
         const size_t broken = dsl::first_invalid_utf8(text);
@@ -155,8 +154,8 @@ void append_json(std::string& out, std::string_view text) {
                 out += c;
             } else if (byte < 0x20 || byte == 0x7f) {
                 out += "\\u00";
-                out += hex[byte >> 4];
-                out += hex[byte & 15];
+                out += dsl::hex_digits[byte >> 4];
+                out += dsl::hex_digits[byte & 15];
             } else {
                 out += c;
             }

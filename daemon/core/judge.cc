@@ -40,12 +40,12 @@ MessageJudgement judge_message(const View& view, const MessageParser::Message& m
     out.block = view.route.message(message.type);
     if (!out.block) {
         return refused(std::move(out),
-                       {Reason::unknown_message, "no route names this type of message", {}, {}, 0});
+                       Rejection::of(Reason::unknown_message, "no route names this type of message"));
     }
     auto fields = read_fields(*out.block, message);
     if (!fields) {
         const FieldError& wrong = fields.error();
-        Rejection bad{Reason::bad_message, wrong.text, wrong.place, {}, 0};
+        Rejection bad = Rejection::of(Reason::bad_message, wrong.text, wrong.place);
         return refused(std::move(out), std::move(bad));
     }
     out.fields = std::move(*fields);

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "daemon/core/json_value.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
@@ -25,10 +26,7 @@ void append_re(std::string& out, std::string_view re) {
 }  // namespace
 
 std::string session_text(uint64_t number) {
-    static constexpr char hex[] = "0123456789abcdef";
-    std::string out(16, '0');
-    for (size_t i = 16; i-- > 0; number >>= 4) out[i] = hex[number & 15];
-    return out;
+    return dsl::hex_text(number);
 }
 
 std::optional<uint64_t> parse_session(std::string_view text) {

@@ -40,19 +40,6 @@ const ReasonRow& row(Reason reason) {
     return rows[static_cast<size_t>(reason)];
 }
 
-std::string_view title(int status) {
-    switch (status) {
-        case 401: return "Unauthorized";
-        case 403: return "Forbidden";
-        case 404: return "Not Found";
-        case 408: return "Request Timeout";
-        case 426: return "Upgrade Required";
-        case 429: return "Too Many Requests";
-        case 503: return "Service Unavailable";
-        default: return "Refused";
-    }
-}
-
 }  // namespace
 
 std::string_view to_string(Reason reason) {
@@ -123,7 +110,8 @@ dsl::Outcome outcome_of(const dsl::Route* route, const Rejection& rejection, dsl
 std::string problem_response(int status, std::string_view error, const Rejection& rejection, bool detail,
                              std::string_view extra_headers) {
     std::string body = "{\"type\":\"about:blank\",\"title\":";
-    append_json(body, title(status));
+    const std::string_view title = reason_phrase(status);  // RFC 9457 4.2.1
+    append_json(body, title.empty() ? "Refused" : title);
     body += ",\"status\":" + std::to_string(status) + ",\"error\":";
     append_json(body, error);
     if (!rejection.because.empty()) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "daemon/core/counters.h"
 #include "dsl/policy/policy.h"
@@ -20,7 +21,16 @@ struct Rejection {
     std::string decision = {};         // see decision_id(); set by who tells it
     std::string user = {};             // whom a proof names that is true and was refused: for the log alone
     bool nameless = false;             // see Identified
+
+    [[nodiscard]] static Rejection of(Reason reason, std::string because, std::string rule = {}) {
+        return {.reason = reason, .because = std::move(because), .rule = std::move(rule), .then = {}};
+    }
 };
+
+// A message that is not as it has to be.
+[[nodiscard]] inline Rejection bad_message(std::string because) {
+    return Rejection::of(Reason::bad_message, std::move(because));
+}
 
 // Whether the verdict is that of an `allow`.
 [[nodiscard]] bool allows(const dsl::Route& route, dsl::NodeId verdict);

@@ -15,6 +15,9 @@ class Deflater;
 
 // Complete bytes for a socket.
 using Frame = std::shared_ptr<const std::string>;
+[[nodiscard]] inline Frame framed(std::string bytes) {
+    return std::make_shared<const std::string>(std::move(bytes));
+}
 
 // Less is not worth the work at both ends.
 constexpr size_t least_deflated = 128;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "daemon/core/json_value.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 
@@ -23,13 +24,7 @@ struct FreeOpenssl {
 };
 
 std::string hex(const unsigned char* bytes, size_t size) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (size_t i = 0; i < size; ++i) {
-        out += digits[bytes[i] >> 4U];
-        out += digits[bytes[i] & 15U];
-    }
-    return out;
+    return dsl::hex_text({reinterpret_cast<const char*>(bytes), size});
 }
 
 std::optional<std::string> utf8(const ASN1_STRING* text) {

@@ -228,7 +228,7 @@ class Asking {
             if (auto limited = draw_messages(view(), subject_.route.limits, request_, limits_, now_))
                 return limited;
         }
-        if (!parsed) return Rejection{Reason::bad_message, std::string(parsed.error()), {}, {}, 0};
+        if (!parsed) return bad_message(std::string(parsed.error()));
         if (question_.action == Action::message) {
             auto answer = judge_message(view(), *parsed.value(), request_, limits_, now_);
             block_ = answer.block;
@@ -240,7 +240,7 @@ class Asking {
         }
         if (question_.action != Action::disconnect) {
             channel_ = dsl::split_channel(question_.target);
-            if (!channel_) return Rejection{Reason::bad_message, no_channel(*message_), {}, {}, 0};
+            if (!channel_) return bad_message(no_channel(*message_));
             request_.channel = &*channel_;
         }
         if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());
@@ -333,8 +333,8 @@ class Asking {
                                                    (publish.except_self ? " except self" : ""));
                 continue;
             }
-            judged_.rejection = Rejection{
-                Reason::bad_message, "a field cannot be part of a channel's name", block_->place, {}, 0};
+            judged_.rejection = Rejection::of(Reason::bad_message,
+                                              "a field cannot be part of a channel's name", block_->place);
             Note(subject_.policy, subject_.route, block_, request_, limits_, now_, out_.explanation)
                 .refused(*judged_.rejection, dsl::Phase::session);
             out_.explanation.effects.clear();

@@ -16,9 +16,6 @@ namespace wayleave {
 
 namespace {
 
-struct FreeBio {
-    void operator()(BIO* bio) const noexcept { BIO_free(bio); }
-};
 struct FreeCertificate {
     void operator()(X509* certificate) const noexcept { X509_free(certificate); }
 };

@@ -1,6 +1,7 @@
 // PEM text to an OpenSSL key. Private header of daemon/identity.
 #pragma once
 
+#include <openssl/bio.h>
 #include <openssl/evp.h>
 
 #include <memory>
@@ -11,6 +12,9 @@
 
 namespace wayleave {
 
+struct FreeBio {
+    void operator()(BIO* bio) const noexcept { BIO_free(bio); }
+};
 struct FreePkey {
     void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
 };

@@ -28,9 +28,6 @@ struct FreeJws {
 struct FreeText {
     void operator()(char* text) const noexcept { r_free(text); }
 };
-struct FreeBio {
-    void operator()(BIO* bio) const noexcept { BIO_free(bio); }
-};
 using RawJwk = std::unique_ptr<jwk_t, FreeJwk>;
 using RawText = std::unique_ptr<char, FreeText>;
 

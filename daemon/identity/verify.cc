@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "daemon/core/http_head.h"
 #include "daemon/core/json_text.h"
 #include "daemon/identity/base64url.h"
 
@@ -46,12 +47,6 @@ bool is_refused_member(std::string_view name, const simdjson::dom::element& valu
     return name == "crit" || name == "zip" || name == "enc";
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::optional<TokenError> check_members(const simdjson::dom::object& object) {
     if (object.size() > max_header_members) return TokenError::malformed;
     std::array<std::string_view, max_header_members> seen;
@@ -84,8 +79,8 @@ std::optional<TokenError> read_type(const simdjson::dom::object& object) {
     if (member.get(type) != simdjson::SUCCESS) return TokenError::type;
     // A media type, of which "application/" may be left out (RFC 7515, section 4.1.9).
     constexpr std::string_view prefix = "application/";
-    if (equal_ignoring_case(type.substr(0, prefix.size()), prefix)) type.remove_prefix(prefix.size());
-    if (!equal_ignoring_case(type, "JWT") && !equal_ignoring_case(type, "at+jwt")) return TokenError::type;
+    if (same_ignoring_case(type.substr(0, prefix.size()), prefix)) type.remove_prefix(prefix.size());
+    if (!same_ignoring_case(type, "JWT") && !same_ignoring_case(type, "at+jwt")) return TokenError::type;
     return std::nullopt;
 }
 

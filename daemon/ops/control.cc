@@ -5,17 +5,17 @@
 #include <algorithm>
 #include <array>
 
+#include "daemon/core/handshake.h"
 #include "daemon/ops/json.h"
 
 namespace wayleave {
 
 namespace {
 
-OpsAnswer problem(int status, std::string_view title, std::string_view detail,
-                  std::string extra_headers = {}) {
+OpsAnswer problem(int status, std::string_view detail, std::string extra_headers = {}) {
     return {status, "application/problem+json",
             fmt::format("{{\"type\":\"about:blank\",\"title\":{},\"status\":{},\"detail\":{}}}\n",
-                        json_string(title), status, json_string(detail)),
+                        json_string(reason_phrase(status)), status, json_string(detail)),
             std::move(extra_headers)};
 }
 
@@ -57,9 +57,9 @@ OpsAnswer dry_run(const ControlActions& actions) {
 
 OpsAnswer explain(const ControlActions& actions, std::string_view body) {
     const auto question = live_question(body);
-    if (!question) return problem(400, "Bad Request", question.error());
+    if (!question) return problem(400, question.error());
     const auto answer = actions.explain(*question);
-    if (!answer) return problem(404, "Not Found", answer.error());
+    if (!answer) return problem(404, answer.error());
     std::string json = json_of(*answer);
     json.resize(json.rfind('}'));
     return {200, "application/json", json + ",\"text\":" + json_string(text_of(*answer)) + "}\n"};
@@ -67,7 +67,7 @@ OpsAnswer explain(const ControlActions& actions, std::string_view body) {
 
 OpsAnswer sessions(const ControlActions& actions, std::string_view body) {
     const auto filter = session_filter(body);
-    if (!filter) return problem(400, "Bad Request", filter.error());
+    if (!filter) return problem(400, filter.error());
     return {200, "application/json", actions.sessions(*filter)};
 }
 
@@ -88,16 +88,12 @@ OpsAnswer bans(const ControlActions& actions) {
 
 OpsAnswer lift(const ControlActions& actions, std::string_view body) {
     const size_t lifted = actions.lift(std::string(body));
-    if (lifted == 0) return problem(404, "Not Found", "no ban that is in force has this id, or is of them");
+    if (lifted == 0) return problem(404, "no ban that is in force has this id, or is of them");
     return {200, "application/json", fmt::format("{{\"lifted\":{}}}\n", lifted)};
 }
 
 OpsAnswer desk_problem(const DeskError& error) {
-    const std::string_view title = error.status == 400   ? "Bad Request"
-                                   : error.status == 413 ? "Content Too Large"
-                                   : error.status == 422 ? "Unprocessable Content"
-                                                         : "Service Unavailable";
-    return problem(error.status, title, error.detail);
+    return problem(error.status, error.detail);
 }
 
 OpsAnswer publish(const ControlActions& actions, std::string_view body) {
@@ -152,7 +148,7 @@ OpsAnswer answer_control(const OpsRequest& request, const ControlActions& action
             404, "Not Found",
             "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
             "/progress, GET /status, /sessions and /bans");
-    return problem(405, "Method Not Allowed", fmt::format("{} takes {}", request.path, allowed),
+    return problem(405, fmt::format("{} takes {}", request.path, allowed),
                    fmt::format("Allow: {}\r\n", allowed));
 }
 

@@ -4,7 +4,6 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 #include <set>
 
@@ -36,13 +35,6 @@ std::string session_json(const Seen& seen, size_t worker) {
         R"({{"session":"{}","route":{},"ip":"{}","user":{},"path":{},"age_ms":{},"channels":{},"worker":{}}})",
         session_text(seen.number), json_string(seen.route.name), seen.facts.ip.text(), json_string(seen.user),
         json_string(seen.facts.path), seen.age_ms, seen.channels.size(), worker);
-}
-
-std::optional<uint64_t> number_of(std::string_view text) {
-    uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
-    if (text.size() != 16 || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
 }
 
 }  // namespace
@@ -124,7 +116,7 @@ Result<LiveQuestion> live_question(std::string_view body) {
     if (document["target"].get(target) != simdjson::SUCCESS) target = {};
     if (document["json"].get(json) != simdjson::SUCCESS) json = {};
     LiveQuestion out;
-    const auto number = number_of(session);
+    const auto number = parse_session(session);
     if (!number) return failure("a session is 16 hexadecimal digits, as in $hello and the log");
     const auto known = action_from(action);
     if (!known || *known == dsl::Action::disconnect) return failure("no client can ask for that action");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/ops/log.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
@@ -25,17 +26,11 @@ std::shared_ptr<const HashKey> random_key() {
 // 64 bits are enough to tell the users of a daemon apart.
 std::string hashed(const HashKey& key, const std::string& value) {
     constexpr size_t shown_bytes = 8;
-    constexpr char digits[] = "0123456789abcdef";
     std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
     unsigned size = 0;
     HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
          reinterpret_cast<const unsigned char*>(value.data()), value.size(), sum.data(), &size);
-    std::string text = "secret:";
-    for (size_t i = 0; i < shown_bytes; ++i) {
-        text += digits[sum[i] >> 4U];
-        text += digits[sum[i] & 15U];
-    }
-    return text;
+    return "secret:" + dsl::hex_text({reinterpret_cast<const char*>(sum.data()), shown_bytes});
 }
 
 // A sentence may quote what a client wrote, and stands before the fields: see log_format.

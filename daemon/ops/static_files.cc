@@ -17,6 +17,7 @@
 
 #include "daemon/edge/socket.h"
 #include "daemon/ops/read_file.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 
@@ -35,13 +36,7 @@ std::string etag_of(std::string_view text) {
     unsigned int size = 0;
     if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
         throw std::runtime_error("OpenSSL offers no SHA-256");
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out = "\"";
-    for (size_t i = 0; i < 16; ++i) {
-        out += digits[digest[i] >> 4U];
-        out += digits[digest[i] & 15U];
-    }
-    return out + '"';
+    return '"' + dsl::hex_text({reinterpret_cast<const char*>(digest.data()), 16}) + '"';
 }
 
 // RFC 9110 5.6.7.

@@ -6,6 +6,7 @@
 #include "dsl/policy/attributes.h"
 #include "dsl/policy/describe.h"
 #include "dsl/policy/settings.h"
+#include "dsl/text/text.h"
 
 namespace wayleave::dsl {
 namespace {
@@ -314,10 +315,7 @@ void fill_hashes(Policy& policy) {
 }
 
 std::string hash_text(uint64_t hash) {
-    constexpr char digits[] = "0123456789abcdef";
-    std::string out(16, '0');
-    for (size_t i = 0; i < 16; ++i) out[i] = digits[hash >> (60 - 4 * i) & 15];
-    return out;
+    return hex_text(hash);
 }
 
 }  // namespace wayleave::dsl

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "dsl/text/text.h"
+
 namespace wayleave::dsl {
 namespace {
 
@@ -72,14 +74,13 @@ void print_into(std::string& out, double value) {
 
 // Peers choose some of the text, so nothing in it may steer a terminal or forge a line of a log.
 void print_into(std::string& out, const std::string& value) {
-    constexpr char digits[] = "0123456789abcdef";
     out += '"';
     for (const char c : value) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') {
             (out += '\\') += c;
         } else if (byte < 0x20 || byte == 0x7F) {
-            ((out += "\\u{") += digits[byte >> 4]) += digits[byte & 15];
+            ((out += "\\u{") += hex_digits[byte >> 4]) += hex_digits[byte & 15];
             out += '}';
         } else {
             out += c;

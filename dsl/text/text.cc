@@ -55,6 +55,21 @@ bool append_utf8(std::string& out, uint32_t c) {
     return true;
 }
 
+std::string hex_text(std::string_view bytes) {
+    std::string out;
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        (out += hex_digits[byte >> 4U]) += hex_digits[byte & 15U];
+    }
+    return out;
+}
+
+std::string hex_text(uint64_t number) {
+    std::string out(16, '0');
+    for (size_t i = out.size(); i-- > 0; number >>= 4U) out[i] = hex_digits[number & 15U];
+    return out;
+}
+
 bool glob_match(std::string_view pattern, std::string_view text) {
     const size_t first = pattern.find('*');
     if (first == std::string_view::npos) return pattern == text;

@@ -15,6 +15,11 @@ size_t first_invalid_utf8(std::string_view text);
 // Appends a code point as UTF-8. False for a surrogate or a value beyond U+10FFFF.
 bool append_utf8(std::string& out, uint32_t code_point);
 
+// Hexadecimal, in small letters: the bytes one after the other, or all 16 digits of a number.
+constexpr std::string_view hex_digits = "0123456789abcdef";
+std::string hex_text(std::string_view bytes);
+std::string hex_text(uint64_t number);
+
 // Whole-string glob with `*` for any run of characters; linear in the sum of the lengths.
 bool glob_match(std::string_view pattern, std::string_view text);
 
