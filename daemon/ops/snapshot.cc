@@ -49,98 +49,27 @@ class Families {
     std::vector<MetricFamily> families_;
 };
 
-void add_traffic(Families& families, const Totals& totals) {
-    families.counter("wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.",
-                     totals.handshakes);
-    families.counter("wayleave_streams_opened_total", "Streams of Server-Sent Events that were opened.",
-                     totals.streams_opened);
-    families.counter("wayleave_stream_events_total", "Publications that were queued for streams.",
-                     totals.stream_events);
-    families.counter("wayleave_posts_total", "Messages that came by POST for a stream.", totals.posts);
-    families.counter("wayleave_reauthentications_total", "$auth messages that were accepted.",
-                     totals.reauthenticated);
-    families.counter("wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
-                     totals.expired_aliases);
-    families.counter("wayleave_compressed_handshakes_total", "Of them: with compression.",
-                     totals.compressed_handshakes);
-    families.counter("wayleave_reload_reevaluated_total",
-                     "Connections that were judged anew after a reload, and went on.", totals.reevaluated);
-    families.counter("wayleave_reload_unsubscribed_total", "Subscriptions that a reload ended.",
-                     totals.unsubscribed_by_policy);
-    families.counter("wayleave_reload_closed_total", "Connections that a reload ended.",
-                     totals.closed_by_policy);
-    families.counter("wayleave_reload_keys_gone_total",
-                     "Connections the key of whose token a reload had taken away.", totals.keys_gone);
-    families.counter("wayleave_http_requests_total", "Requests that were answered with anything else.",
-                     totals.http_requests);
-    families.counter("wayleave_messages_received_total", "Messages from clients.", totals.messages_in);
-    families.counter("wayleave_received_bytes_total", "Bytes from clients.", totals.bytes_in);
-    families.counter("wayleave_inflated_messages_total", "Messages that came compressed.",
-                     totals.inflated_messages);
-    families.counter("wayleave_inflated_bytes_total", "Bytes that came out of them.", totals.inflated_bytes);
-    families.counter("wayleave_deflated_frames_total", "Compressed frames that were queued for clients.",
-                     totals.deflated_frames);
-    families.counter("wayleave_publications_total", "Publications that were accepted.", totals.publications);
-    families.counter("wayleave_deliveries_total", "Frames that were queued for subscribers.",
-                     totals.deliveries);
-    families.gauge("wayleave_gathered_bytes", "What channels with conflate or batch hold back.",
-                   static_cast<double>(totals.gathered_bytes));
-    families.gauge("wayleave_mailbox_messages", "Publications that the workers have not delivered yet.",
-                   static_cast<double>(totals.mailbox_messages));
-    families.gauge("wayleave_mailbox_bytes", "Their size.", static_cast<double>(totals.mailbox_bytes));
-    families.counter("wayleave_publisher_pauses_total",
-                     "Times that a publisher was not read from, since a worker did not keep up.",
-                     totals.publisher_pauses);
-    families.counter("wayleave_replayed_total", "Messages out of histories, for subscribers that catch up.",
-                     totals.replayed);
-    families.counter("wayleave_conflated_total",
-                     "Messages that a newer one of their key replaced before they were delivered.",
-                     totals.conflated);
-    families.counter("wayleave_unanswered_total", "Questions that the broker did not answer in time.",
-                     totals.unanswered);
-    families.counter("wayleave_dropped_total",
-                     "Of them: frames that were left out, since the reader was too slow.", totals.dropped);
-    families.counter("wayleave_sent_bytes_total", "Bytes to clients.", totals.bytes_out);
-    families.counter("wayleave_writes_total",
-                     "Writes to sockets; deliveries by writes tells how well they join.", totals.writes);
+void add_counters(Families& families, const Totals& totals) {
+    for (size_t i = 0; i < counter_rows.size(); ++i) {
+        const CounterRow& row = counter_rows[i];
+        if (row.gauge) {
+            families.gauge(row.name, row.help, static_cast<double>(totals.values[i]));
+        } else {
+            families.counter(row.name, row.help, totals.values[i]);
+        }
+    }
 }
 
 void add_door(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
-    families.gauge("wayleave_connections", "WebSockets and streams that are open.",
-                   static_cast<double>(totals.connections));
-    families.gauge("wayleave_streams", "Of them: streams of Server-Sent Events.",
-                   static_cast<double>(totals.streams));
-    families.gauge("wayleave_sockets", "Sockets that are open, also those before their handshake.",
-                   static_cast<double>(totals.sockets));
     families.gauge("wayleave_max_connections", "How many sockets there may be.",
                    static_cast<double>(snapshot.max_connections));
-    families.gauge("wayleave_subscriptions", "Subscriptions of connections to channels.",
-                   static_cast<double>(totals.subscriptions));
-    families.gauge("wayleave_channels", "Channels with subscribers, counted by each worker.",
-                   static_cast<double>(totals.channels));
-    families.counter("wayleave_accepted_total", "Sockets accepted.", totals.accepted);
-    families.counter("wayleave_accept_failures_total",
-                     "Times that accepting failed, as when descriptors run out.", totals.accept_failures);
-    families.counter("wayleave_accept_refused_total",
-                     "Sockets closed at once: too many in all or of one source, or memory is short.",
-                     totals.accept_refused);
     families.gauge("wayleave_memory_bytes", "Resident memory of the process.",
                    static_cast<double>(snapshot.memory_used));
     families.gauge("wayleave_memory_budget_bytes", "How much there may be; 0 means no bound.",
                    static_cast<double>(snapshot.memory_budget));
     families.gauge("wayleave_memory_state", "0 ample, 1 refusing connections, 2 shedding readers.",
                    static_cast<double>(snapshot.memory_state));
-    families.counter("wayleave_shed_total", "Readers that were closed to free memory.", totals.shed);
-    families.counter("wayleave_tls_failures_total", "Connections that ended before TLS was agreed.",
-                     totals.tls_failed);
-    families.counter("wayleave_unknown_clients_total",
-                     "Requests of which a trusted proxy did not say from whom they are.",
-                     totals.unknown_clients);
-    families.counter(
-        "wayleave_proxy_refused_total",
-        "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
-        totals.proxy_refused);
     auto& refused =
         families.family("wayleave_refusals_total", "What was refused, by reason.", MetricType::Counter);
     for (size_t i = 0; i < totals.refused.size(); ++i) {
@@ -194,14 +123,6 @@ void add_policy(Families& families, const Snapshot& snapshot) {
                                                      {"reason", std::string(to_string(key.reason))},
                                                      {"route", key.route}}));
     }
-    families.counter("wayleave_shadow_compared_total",
-                     "Decisions that the shadow policy was asked about, too.", totals.shadow_compared);
-    families.counter("wayleave_shadow_differences_total",
-                     "Of them: those that it would have decided otherwise.", totals.shadow_differences);
-    families.counter(
-        "wayleave_shadow_skipped_total",
-        "Decisions not compared, since the shadow policy asks for facts that the connection never gave.",
-        totals.shadow_skipped);
 }
 
 void add_identity(Families& families, const IdentityTotals& identity) {
@@ -359,52 +280,12 @@ std::string refusals_json(const Totals& totals) {
 }  // namespace
 
 void Totals::add(const Counters& counters) {
-    connections += counters.connections.get();
-    streams += counters.streams.get();
-    streams_opened += counters.streams_opened.get();
-    stream_events += counters.stream_events.get();
-    posts += counters.posts.get();
-    sockets += counters.sockets.get();
-    subscriptions += counters.subscriptions.get();
-    channels += counters.channels.get();
-    handshakes += counters.handshakes.get();
-    reauthenticated += counters.reauthenticated.get();
-    expired_aliases += counters.expired_aliases.get();
-    reevaluated += counters.reevaluated.get();
-    unsubscribed_by_policy += counters.unsubscribed_by_policy.get();
-    closed_by_policy += counters.closed_by_policy.get();
-    compressed_handshakes += counters.compressed_handshakes.get();
-    inflated_messages += counters.inflated_messages.get();
-    inflated_bytes += counters.inflated_bytes.get();
-    deflated_frames += counters.deflated_frames.get();
-    http_requests += counters.http_requests.get();
-    shadow_compared += counters.shadow_compared.get();
-    shadow_differences += counters.shadow_differences.get();
-    shadow_skipped += counters.shadow_skipped.get();
+    for (size_t i = 0; i < counter_rows.size(); ++i) {
+        const CounterRow& row = counter_rows[i];
+        values[i] += row.gauge ? (counters.*row.gauge).get() : (counters.*row.counter).get();
+    }
     events_lost += counters.events_lost.get();
-    keys_gone += counters.keys_gone.get();
     for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
-    messages_in += counters.messages_in.get();
-    bytes_in += counters.bytes_in.get();
-    publications += counters.publications.get();
-    deliveries += counters.deliveries.get();
-    replayed += counters.replayed.get();
-    conflated += counters.conflated.get();
-    unanswered += counters.unanswered.get();
-    shed += counters.shed.get();
-    dropped += counters.dropped.get();
-    bytes_out += counters.bytes_out.get();
-    gathered_bytes += counters.gathered_bytes.get();
-    mailbox_messages += counters.mailbox_messages.get();
-    mailbox_bytes += counters.mailbox_bytes.get();
-    publisher_pauses += counters.publisher_pauses.get();
-    writes += counters.writes.get();
-    accepted += counters.accepted.get();
-    accept_failures += counters.accept_failures.get();
-    accept_refused += counters.accept_refused.get();
-    unknown_clients += counters.unknown_clients.get();
-    proxy_refused += counters.proxy_refused.get();
-    tls_failed += counters.tls_failed.get();
     for (size_t i = 0; i < refused.size(); ++i) refused[i] += counters.refused[i].get();
 }
 
@@ -417,7 +298,7 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_broker(families, snapshot.broker);
     add_identity(families, snapshot.identity);
     add_backends(families, snapshot.identity.backends);
-    add_traffic(families, snapshot.totals);
+    add_counters(families, snapshot.totals);
     return families.text();
 }
 
@@ -431,7 +312,8 @@ std::string status_json(const Snapshot& snapshot) {
         list_json(snapshot.listeners));
     out += fmt::format(
         R"("connections":{},"sockets":{},"max_connections":{},"subscriptions":{},"channels":{},)",
-        totals.connections, totals.sockets, snapshot.max_connections, totals.subscriptions, totals.channels);
+        totals.of<&Counters::connections>(), totals.of<&Counters::sockets>(), snapshot.max_connections,
+        totals.of<&Counters::subscriptions>(), totals.of<&Counters::channels>());
     out += fmt::format(R"("memory":{{"used":{},"budget":{},"state":{}}},)", snapshot.memory_used,
                        snapshot.memory_budget, json_string(to_string(snapshot.memory_state)));
     out += fmt::format(
@@ -440,25 +322,27 @@ std::string status_json(const Snapshot& snapshot) {
         json_string(snapshot.policy_directory), snapshot.policy_files, list_json(snapshot.routes),
         snapshot.tokens, snapshot.static_files);
     out += fmt::format(R"("shadow":{},"shadow_compared":{},"shadow_differences":{},)", snapshot.shadow,
-                       totals.shadow_compared, totals.shadow_differences);
+                       totals.of<&Counters::shadow_compared>(), totals.of<&Counters::shadow_differences>());
     out += fmt::format(R"("reloads":{},"reloads_refused":{},"last_reload_refused":{}}},)",
                        snapshot.reloads_done, snapshot.reloads_refused, snapshot.last_reload_refused);
     out += fmt::format(
         R"("counters":{{"handshakes":{},"http_requests":{},"messages_received":{},"received_bytes":{},)",
-        totals.handshakes, totals.http_requests, totals.messages_in, totals.bytes_in);
+        totals.of<&Counters::handshakes>(), totals.of<&Counters::http_requests>(),
+        totals.of<&Counters::messages_in>(), totals.of<&Counters::bytes_in>());
     out += fmt::format(R"("publications":{},"deliveries":{},"sent_bytes":{},"writes":{},)",
-                       totals.publications, totals.deliveries, totals.bytes_out, totals.writes);
+                       totals.of<&Counters::publications>(), totals.of<&Counters::deliveries>(),
+                       totals.of<&Counters::bytes_out>(), totals.of<&Counters::writes>());
     out += fmt::format(
         R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_evictions":{},"bans_in_force":{},"bans_begun":{},"log_dropped":{}}},)",
-        totals.accepted, totals.accept_failures, totals.accept_refused, snapshot.limit_evictions,
-        snapshot.bans_in_force, snapshot.bans_begun,
-        snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.totals.events_lost);
+        totals.of<&Counters::accepted>(), totals.of<&Counters::accept_failures>(),
+        totals.of<&Counters::accept_refused>(), snapshot.limit_evictions, snapshot.bans_in_force,
+        snapshot.bans_begun, snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.totals.events_lost);
     return out + fmt::format(R"("refusals":{}}})", refusals_json(totals)) + "\n";
 }
 
 std::string status_line(const Snapshot& snapshot) {
-    return fmt::format("{} connections, policy generation {}{}{}{}", snapshot.totals.connections,
-                       snapshot.generation,
+    return fmt::format("{} connections, policy generation {}{}{}{}",
+                       snapshot.totals.of<&Counters::connections>(), snapshot.generation,
                        snapshot.last_reload_refused ? ", the last reload was refused" : "",
                        snapshot.memory_state == MemoryState::ample ? "" : ", memory is short",
                        snapshot.draining ? ", stopping" : "");

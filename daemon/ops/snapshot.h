@@ -14,6 +14,7 @@
 #include "daemon/core/broker.h"
 #include "daemon/core/canary.h"
 #include "daemon/core/counters.h"
+#include "daemon/ops/counter_rows.h"
 #include "daemon/ops/log.h"
 #include "daemon/ops/memory_budget.h"
 
@@ -21,56 +22,16 @@ namespace wayleave {
 
 // The counters of all workers, added up.
 struct Totals {
-    uint64_t connections = 0;
-    uint64_t streams = 0;
-    uint64_t streams_opened = 0;
-    uint64_t stream_events = 0;
-    uint64_t posts = 0;
-    uint64_t sockets = 0;
-    uint64_t subscriptions = 0;
-    uint64_t channels = 0;
-    uint64_t handshakes = 0;
-    uint64_t reauthenticated = 0;
-    uint64_t expired_aliases = 0;
-    uint64_t reevaluated = 0;
-    uint64_t unsubscribed_by_policy = 0;
-    uint64_t closed_by_policy = 0;
-    uint64_t compressed_handshakes = 0;
-    uint64_t inflated_messages = 0;
-    uint64_t inflated_bytes = 0;
-    uint64_t deflated_frames = 0;
-    uint64_t http_requests = 0;
-    uint64_t messages_in = 0;
-    uint64_t bytes_in = 0;
-    uint64_t publications = 0;
-    uint64_t deliveries = 0;
-    uint64_t replayed = 0;
-    uint64_t conflated = 0;
-    uint64_t unanswered = 0;
-    uint64_t shed = 0;
-    uint64_t dropped = 0;
-    uint64_t bytes_out = 0;
-    uint64_t gathered_bytes = 0;
-    uint64_t mailbox_messages = 0;
-    uint64_t mailbox_bytes = 0;
-    uint64_t publisher_pauses = 0;
-    uint64_t writes = 0;
-    uint64_t accepted = 0;
-    uint64_t accept_failures = 0;
-    uint64_t accept_refused = 0;
-    uint64_t unknown_clients = 0;
-    uint64_t proxy_refused = 0;
-    uint64_t tls_failed = 0;
+    std::array<uint64_t, counter_rows.size()> values{};  // in the order of the rows
     std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};
-
-    uint64_t shadow_compared = 0;
-    uint64_t shadow_differences = 0;
-    uint64_t shadow_skipped = 0;
     uint64_t events_lost = 0;
-    uint64_t keys_gone = 0;
     std::map<DecisionBook::Key, uint64_t> decisions;
 
     void add(const Counters& counters);
+    template <auto member>
+    [[nodiscard]] uint64_t of() const {
+        return values[row_of(member)];
+    }
 };
 
 // What outlasts the policies: tokens, their keys, and the backends.
