@@ -4,6 +4,9 @@ import os
 import re
 import sys
 
+PURE = ["daemon/base", "daemon/protocol", "daemon/message", "daemon/decision", "dsl/text", "dsl/policy"]
+LOWER = [*PURE, "daemon/session", "daemon/explain", "daemon/identity", "daemon/backend", "daemon/broker", "daemon/edge",
+         "daemon/ops", "dsl"]
 MAY = {
     "dsl/text": [],
     "dsl/policy": ["dsl/text"],
@@ -12,13 +15,25 @@ MAY = {
     "dsl/format": ["dsl/text", "dsl/syntax"],
     "dsl/lint/exact": ["dsl/text", "dsl/policy", "dsl/syntax/ast.h"],
     "dsl/lint": ["dsl"],
-    "daemon/core": ["dsl/text", "dsl/policy"],
-    "daemon/explain": ["daemon/core", "dsl/text", "dsl/policy"],
-    "daemon/identity": ["daemon/core", "dsl/text", "dsl/policy"],
-    "daemon/backend": ["daemon/core", "daemon/identity", "dsl/text"],
-    "daemon/broker": ["daemon/core", "dsl/text"],
-    "daemon/edge": ["daemon/core", "dsl/text", "dsl/policy"],
-    "daemon/ops": ["daemon/core", "daemon/explain", "daemon/identity", "daemon/backend", "daemon/broker", "daemon/edge", "dsl"],
+    "daemon/base": ["dsl/text", "dsl/policy/value.h", "dsl/policy/describe.h"],
+    "daemon/protocol": ["daemon/base", "dsl/text", "dsl/policy/value.h"],
+    "daemon/message": ["daemon/base", "daemon/protocol", "dsl/text", "dsl/policy"],
+    "daemon/decision": ["daemon/base", "daemon/protocol", "daemon/message", "dsl/text", "dsl/policy"],
+    "daemon/session": PURE,
+    "daemon/explain": [*PURE, "daemon/session"],
+    "daemon/identity": PURE,
+    "daemon/backend": [*PURE, "daemon/identity"],
+    "daemon/broker": ["daemon/base", "daemon/message"],
+    "daemon/broker/memory": ["daemon/base", "daemon/message", "daemon/broker"],
+    "daemon/broker/sqlite": ["daemon/base", "daemon/message", "daemon/broker", "dsl/text"],
+    "daemon/edge": [*PURE, "daemon/session"],
+    "daemon/ops/settings": ["daemon/base", "daemon/protocol/authority.h", "daemon/identity/credential_file.h",
+                            "daemon/edge/tls_files.h", "daemon/ops/log/log.h", "dsl"],
+    "daemon/ops/log": ["daemon/base", "daemon/edge/report.h", "dsl"],
+    "daemon/ops/lint": ["daemon/base", "daemon/ops/load", "dsl"],
+    "daemon/ops/load": LOWER,
+    "daemon/ops/control": LOWER,
+    "daemon/ops/server": LOWER,
     "daemon/cli": ["daemon", "dsl"],
 }
 

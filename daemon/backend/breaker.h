@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "daemon/core/backend.h"
+#include "daemon/message/backend.h"
 
 namespace wayleave {
 

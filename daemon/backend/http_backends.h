@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/core/backend.h"
+#include "daemon/message/backend.h"
 
 namespace wayleave {
 

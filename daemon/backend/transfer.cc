@@ -6,8 +6,8 @@
 #include <stdexcept>
 
 #include "daemon/backend/signature.h"
-#include "daemon/core/http_head.h"
 #include "daemon/identity/key_file.h"
+#include "daemon/protocol/http_head.h"
 
 namespace wayleave {
 namespace {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "daemon/core/backend.h"
+#include "daemon/message/backend.h"
 
 namespace wayleave {
 

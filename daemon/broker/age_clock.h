@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "daemon/core/now.h"
+#include "daemon/base/now.h"
 
 namespace wayleave {
 

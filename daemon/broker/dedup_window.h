@@ -10,7 +10,7 @@
 #include <optional>
 #include <string_view>
 
-#include "daemon/core/message.h"
+#include "daemon/message/message.h"
 
 namespace wayleave {
 

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/core/broker.h"
-#include "daemon/core/string_map.h"
+#include "daemon/base/string_map.h"
+#include "daemon/message/broker.h"
 
 namespace wayleave {
 

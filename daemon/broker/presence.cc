@@ -5,8 +5,8 @@
 #include <mutex>
 #include <utility>
 
-#include "daemon/core/json_value.h"
-#include "daemon/core/string_map.h"
+#include "daemon/base/json_value.h"
+#include "daemon/base/string_map.h"
 
 namespace wayleave {
 namespace {

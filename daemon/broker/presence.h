@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/core/broker.h"
+#include "daemon/message/broker.h"
 
 namespace wayleave {
 

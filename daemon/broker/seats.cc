@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/core/string_map.h"
+#include "daemon/base/string_map.h"
 
 namespace wayleave {
 namespace {

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string_view>
 
-#include "daemon/core/broker.h"
+#include "daemon/message/broker.h"
 
 namespace wayleave {
 

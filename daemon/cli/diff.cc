@@ -3,9 +3,9 @@
 
 #include <memory>
 
+#include "daemon/base/json.h"
 #include "daemon/cli/policy_options.h"
 #include "daemon/cli/terminal.h"
-#include "daemon/ops/json.h"
 #include "dsl/policy/difference.h"
 
 namespace wayleave {

@@ -5,14 +5,14 @@
 #include <algorithm>
 #include <memory>
 
+#include "daemon/base/json.h"
 #include "daemon/cli/control_options.h"
 #include "daemon/cli/policy_options.h"
 #include "daemon/cli/terminal.h"
-#include "daemon/core/http_head.h"
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
-#include "daemon/ops/json.h"
-#include "daemon/ops/read_file.h"
+#include "daemon/ops/load/read_file.h"
+#include "daemon/protocol/http_head.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {

@@ -8,7 +8,7 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
-#include "daemon/ops/lint_report.h"
+#include "daemon/ops/lint/report.h"
 #include "dsl/text/catalogue.h"
 #include "dsl/text/near_name.h"
 

@@ -10,7 +10,7 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
-#include "daemon/ops/process.h"
+#include "daemon/ops/server/process.h"
 #include "dsl/text/near_name.h"
 #include "dsl/text/text.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "daemon/cli/commands.h"
-#include "daemon/ops/runtime_loader.h"
+#include "daemon/ops/load/runtime_loader.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {

@@ -6,9 +6,9 @@
 #include <memory>
 #include <string>
 
+#include "daemon/base/json_text.h"
+#include "daemon/base/json_value.h"
 #include "daemon/cli/control_options.h"
-#include "daemon/core/json_text.h"
-#include "daemon/core/json_value.h"
 
 namespace wayleave {
 

@@ -5,11 +5,11 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
-#include "daemon/ops/lasting.h"
-#include "daemon/ops/log.h"
-#include "daemon/ops/process.h"
-#include "daemon/ops/runtime_loader.h"
-#include "daemon/ops/server.h"
+#include "daemon/ops/load/lasting.h"
+#include "daemon/ops/load/runtime_loader.h"
+#include "daemon/ops/log/log.h"
+#include "daemon/ops/server/process.h"
+#include "daemon/ops/server/server.h"
 
 namespace wayleave {
 

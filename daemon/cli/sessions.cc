@@ -4,9 +4,9 @@
 
 #include <memory>
 
+#include "daemon/base/escape.h"
+#include "daemon/base/json_value.h"
 #include "daemon/cli/control_options.h"
-#include "daemon/core/escape.h"
-#include "daemon/core/json_value.h"
 
 namespace wayleave {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/ops/settings.h"
+#include "daemon/ops/settings/settings.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {

@@ -13,13 +13,13 @@
 #include <string>
 #include <vector>
 
+#include "daemon/base/json.h"
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/edge/socket.h"
 #include "daemon/identity/algorithm.h"
 #include "daemon/identity/sign.h"
-#include "daemon/ops/json.h"
-#include "daemon/ops/settings_value.h"
+#include "daemon/ops/settings/value.h"
 
 namespace wayleave {
 

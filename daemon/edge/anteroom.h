@@ -10,9 +10,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "daemon/core/gateway.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/socket.h"
+#include "daemon/session/gateway.h"
 
 namespace wayleave {
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string_view>
 
-#include "daemon/core/json_value.h"
+#include "daemon/base/json_value.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {

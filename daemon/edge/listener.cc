@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-#include "daemon/core/handshake.h"
+#include "daemon/protocol/handshake.h"
 
 namespace wayleave {
 

@@ -7,12 +7,12 @@
 
 #include <functional>
 
-#include "daemon/core/counters.h"
-#include "daemon/core/gateway.h"
+#include "daemon/decision/counters.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
+#include "daemon/session/gateway.h"
 
 namespace wayleave {
 

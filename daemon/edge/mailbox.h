@@ -9,13 +9,13 @@
 #include <span>
 #include <vector>
 
-#include "daemon/core/broker.h"
-#include "daemon/core/gateway.h"
-#include "daemon/core/now.h"
-#include "daemon/core/runtime.h"
+#include "daemon/base/now.h"
+#include "daemon/decision/runtime.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/pressure.h"
 #include "daemon/edge/tls_side.h"
+#include "daemon/message/broker.h"
+#include "daemon/session/gateway.h"
 
 namespace wayleave {
 

@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "daemon/core/event.h"
+#include "daemon/base/event.h"
 
 namespace wayleave {
 

@@ -8,8 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "daemon/core/counters.h"
-#include "daemon/core/gateway.h"
+#include "daemon/decision/counters.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/lws_carriers.h"
@@ -17,6 +16,7 @@
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
 #include "daemon/edge/tls_side.h"
+#include "daemon/session/gateway.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "daemon/core/broker.h"
-#include "daemon/core/canary.h"
-#include "daemon/core/counters.h"
-#include "daemon/core/gateway.h"
+#include "daemon/decision/counters.h"
+#include "daemon/edge/canary.h"
 #include "daemon/edge/door.h"
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
 #include "daemon/edge/transport.h"
+#include "daemon/message/broker.h"
+#include "daemon/session/gateway.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {

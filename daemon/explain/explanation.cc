@@ -1,7 +1,7 @@
 #include "daemon/explain/explanation.h"
 
-#include "daemon/core/escape.h"
-#include "daemon/core/json_value.h"
+#include "daemon/base/escape.h"
+#include "daemon/base/json_value.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/core/rejection.h"
+#include "daemon/decision/rejection.h"
 
 namespace wayleave {
 

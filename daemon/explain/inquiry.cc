@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
-#include "daemon/core/client_message.h"
-#include "daemon/core/counting_key.h"
-#include "daemon/core/json_value.h"
-#include "daemon/core/judge.h"
+#include "daemon/base/json_value.h"
+#include "daemon/decision/counting_key.h"
+#include "daemon/decision/judge.h"
+#include "daemon/message/client_message.h"
 #include "dsl/policy/trace.h"
 
 namespace wayleave {

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/core/admission.h"
-#include "daemon/core/limits.h"
-#include "daemon/core/now.h"
+#include "daemon/base/now.h"
+#include "daemon/decision/admission.h"
+#include "daemon/decision/limits.h"
 #include "daemon/explain/explanation.h"
 #include "dsl/policy/policy.h"
 

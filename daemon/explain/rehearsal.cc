@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "daemon/core/json_value.h"
+#include "daemon/base/json_value.h"
 #include "dsl/policy/describe.h"
 
 namespace wayleave {

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/core/admission.h"
-#include "daemon/core/limits.h"
-#include "daemon/core/now.h"
-#include "daemon/core/runtime.h"
+#include "daemon/base/now.h"
+#include "daemon/decision/admission.h"
+#include "daemon/decision/limits.h"
+#include "daemon/decision/runtime.h"
 #include "dsl/policy/test_case.h"
 #include "dsl/text/result.h"
 

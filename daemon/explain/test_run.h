@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/core/now.h"
-#include "daemon/core/runtime.h"
+#include "daemon/base/now.h"
+#include "daemon/decision/runtime.h"
 #include "dsl/policy/policy.h"
 
 namespace wayleave {

@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-#include "daemon/core/json_text.h"
+#include "daemon/base/json_text.h"
 
 namespace wayleave {
 namespace {

@@ -15,8 +15,8 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include "daemon/core/backend.h"
-#include "daemon/core/proof.h"
+#include "daemon/decision/proof.h"
+#include "daemon/message/backend.h"
 
 namespace wayleave {
 

@@ -8,8 +8,8 @@
 #include <optional>
 #include <set>
 
-#include "daemon/core/escape.h"
-#include "daemon/core/json_text.h"
+#include "daemon/base/escape.h"
+#include "daemon/base/json_text.h"
 #include "daemon/identity/base64url.h"
 
 namespace wayleave {

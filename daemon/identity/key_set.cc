@@ -13,7 +13,7 @@
 #include <array>
 #include <cstring>
 
-#include "daemon/core/escape.h"
+#include "daemon/base/escape.h"
 #include "daemon/identity/base64url.h"
 #include "daemon/identity/jwk.h"
 #include "daemon/identity/key_file.h"

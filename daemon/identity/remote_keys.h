@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/core/backend.h"
 #include "daemon/identity/key_set.h"
+#include "daemon/message/backend.h"
 
 namespace wayleave {
 

@@ -6,9 +6,9 @@
 #include <array>
 #include <optional>
 
-#include "daemon/core/http_head.h"
-#include "daemon/core/json_text.h"
+#include "daemon/base/json_text.h"
 #include "daemon/identity/base64url.h"
+#include "daemon/protocol/http_head.h"
 
 namespace wayleave {
 

@@ -18,9 +18,9 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/broker/memory.h"
-#include "daemon/broker/sqlite.h"
-#include "daemon/core/now.h"
+#include "daemon/base/now.h"
+#include "daemon/broker/memory/broker.h"
+#include "daemon/broker/sqlite/broker.h"
 
 using namespace wayleave;
 using Clock = std::chrono::steady_clock;

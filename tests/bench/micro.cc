@@ -12,13 +12,13 @@
 #include <string>
 #include <vector>
 
-#include "daemon/core/admission.h"
-#include "daemon/core/bans.h"
-#include "daemon/core/client_message.h"
-#include "daemon/core/counting_key.h"
-#include "daemon/core/limits.h"
+#include "daemon/decision/admission.h"
+#include "daemon/decision/bans.h"
+#include "daemon/decision/counting_key.h"
+#include "daemon/decision/limits.h"
 #include "daemon/identity/sign.h"
-#include "daemon/ops/token_verifier.h"
+#include "daemon/message/client_message.h"
+#include "daemon/ops/load/token_verifier.h"
 #include "dsl/compile/compile.h"
 #include "dsl/policy/evaluate.h"
 #include "dsl/syntax/load.h"

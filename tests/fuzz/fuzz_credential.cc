@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "daemon/core/credential.h"
-#include "daemon/core/http_head.h"
+#include "daemon/decision/credential.h"
+#include "daemon/protocol/http_head.h"
 
 using namespace wayleave;
 

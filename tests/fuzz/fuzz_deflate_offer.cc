@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "daemon/core/deflate_offer.h"
+#include "daemon/protocol/deflate_offer.h"
 
 using namespace wayleave;
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "daemon/core/http_body.h"
-#include "daemon/core/sse.h"
+#include "daemon/message/sse.h"
+#include "daemon/protocol/http_body.h"
 
 using namespace wayleave;
 

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "daemon/core/handshake.h"
+#include "daemon/protocol/handshake.h"
 
 using namespace wayleave;
 

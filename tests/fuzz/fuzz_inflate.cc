@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "daemon/core/deflate.h"
+#include "daemon/protocol/deflate.h"
 
 using namespace wayleave;
 

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 
-#include "daemon/core/client_message.h"
-#include "daemon/core/json_text.h"
-#include "daemon/core/native.h"
+#include "daemon/base/json_text.h"
+#include "daemon/message/client_message.h"
+#include "daemon/session/native.h"
 #include "tests/support/rfc8259.h"
 
 using namespace wayleave;

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "daemon/core/forwarded.h"
 #include "daemon/edge/proxy_header.h"
+#include "daemon/protocol/forwarded.h"
 
 using namespace wayleave;
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "daemon/core/claims.h"
+#include "daemon/decision/claims.h"
 #include "daemon/identity/base64url.h"
 #include "daemon/identity/verify.h"
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "daemon/core/websocket.h"
+#include "daemon/protocol/websocket.h"
 
 using namespace wayleave;
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/core/deflate.h"
-#include "daemon/core/websocket.h"
+#include "daemon/protocol/deflate.h"
+#include "daemon/protocol/websocket.h"
 
 using namespace wayleave;
 

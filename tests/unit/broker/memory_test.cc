@@ -1,4 +1,4 @@
-#include "daemon/broker/memory.h"
+#include "daemon/broker/memory/broker.h"
 
 #include <atomic>
 #include <catch2/catch.hpp>

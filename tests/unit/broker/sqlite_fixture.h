@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/broker/sqlite.h"
+#include "daemon/broker/sqlite/broker.h"
 
 namespace wayleave {
 

@@ -1,7 +1,7 @@
 #include <atomic>
 #include <thread>
 
-#include "daemon/core/message.h"
+#include "daemon/message/message.h"
 #include "tests/unit/broker/sqlite_fixture.h"
 
 using namespace wayleave;

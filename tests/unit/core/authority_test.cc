@@ -1,5 +1,5 @@
 // Every spelling of one address meets one route, or is refused (RFC 9110 4.2.3, RFC 9112 3.2, RFC 3986 6.2).
-#include "daemon/core/authority.h"
+#include "daemon/protocol/authority.h"
 
 #include "tests/unit/core/gateway_fixture.h"
 

@@ -1,5 +1,5 @@
 // The ladder of bans: alone, and as the gateway climbs it.
-#include "daemon/core/bans.h"
+#include "daemon/decision/bans.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "daemon/core/claims.h"
+#include "daemon/decision/claims.h"
 
 #include <catch2/catch.hpp>
 

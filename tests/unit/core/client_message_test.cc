@@ -1,6 +1,6 @@
-#include "daemon/core/client_message.h"
+#include "daemon/message/client_message.h"
 
-#include "daemon/core/message.h"
+#include "daemon/message/message.h"
 
 #include <catch2/catch.hpp>
 

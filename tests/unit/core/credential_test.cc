@@ -1,9 +1,9 @@
 // Every place where a token can stand, by every way in: each block is shown what its own places carry, and
 // nothing else.
-#include "daemon/core/credential.h"
+#include "daemon/decision/credential.h"
 
-#include "daemon/core/http_head.h"
-#include "daemon/core/json_value.h"
+#include "daemon/base/json_value.h"
+#include "daemon/protocol/http_head.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;

@@ -1,14 +1,14 @@
 // permessage-deflate: the negotiation, the bytes of RFC 7692 7.2.3, and the bounds on what comes out.
-#include "daemon/core/deflate.h"
+#include "daemon/protocol/deflate.h"
 
 #include <catch2/catch.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "daemon/core/deflate_offer.h"
-#include "daemon/core/shared_frame.h"
-#include "daemon/core/websocket.h"
+#include "daemon/message/shared_frame.h"
+#include "daemon/protocol/deflate_offer.h"
+#include "daemon/protocol/websocket.h"
 
 using namespace wayleave;
 

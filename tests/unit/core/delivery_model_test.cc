@@ -9,7 +9,7 @@
 #include <thread>
 #include <tuple>
 
-#include "daemon/broker/sqlite.h"
+#include "daemon/broker/sqlite/broker.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;

@@ -1,4 +1,4 @@
-#include "daemon/core/escape.h"
+#include "daemon/base/escape.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,5 +1,5 @@
 // Who is behind the proxies: spoofing above all.
-#include "daemon/core/forwarded.h"
+#include "daemon/protocol/forwarded.h"
 
 #include <catch2/catch.hpp>
 #include <string>

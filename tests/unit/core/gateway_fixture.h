@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/broker/memory.h"
-#include "daemon/core/bans.h"
-#include "daemon/core/gateway.h"
-#include "daemon/core/limits.h"
-#include "daemon/core/websocket.h"
+#include "daemon/broker/memory/broker.h"
+#include "daemon/decision/bans.h"
+#include "daemon/decision/limits.h"
+#include "daemon/protocol/websocket.h"
+#include "daemon/session/gateway.h"
 #include "dsl/compile/compile.h"
 #include "dsl/syntax/load.h"
 

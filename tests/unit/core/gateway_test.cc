@@ -1,4 +1,4 @@
-#include "daemon/core/rejection.h"
+#include "daemon/decision/rejection.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;

@@ -1,4 +1,4 @@
-#include "daemon/core/handshake.h"
+#include "daemon/protocol/handshake.h"
 
 #include <catch2/catch.hpp>
 

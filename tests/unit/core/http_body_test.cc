@@ -1,4 +1,4 @@
-#include "daemon/core/http_body.h"
+#include "daemon/protocol/http_body.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "daemon/core/http_head.h"
+#include "daemon/protocol/http_head.h"
 
 #include <catch2/catch.hpp>
 

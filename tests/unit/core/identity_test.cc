@@ -1,5 +1,5 @@
 // Tokens of one use, questions that are out, and `$auth`, as the gateway does them.
-#include "daemon/core/used_tokens.h"
+#include "daemon/decision/used_tokens.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;

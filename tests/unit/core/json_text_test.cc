@@ -1,4 +1,4 @@
-#include "daemon/core/json_text.h"
+#include "daemon/base/json_text.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "daemon/core/limits.h"
+#include "daemon/decision/limits.h"
 
 #include <catch2/catch.hpp>
 

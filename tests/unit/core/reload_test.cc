@@ -1,5 +1,5 @@
 // What a reload does to connections that are open.
-#include "daemon/core/rejection.h"
+#include "daemon/decision/rejection.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;

@@ -1,4 +1,4 @@
-#include "daemon/core/send_queue.h"
+#include "daemon/session/send_queue.h"
 
 #include <array>
 #include <catch2/catch.hpp>

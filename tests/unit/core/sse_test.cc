@@ -1,4 +1,4 @@
-#include "daemon/core/sse.h"
+#include "daemon/message/sse.h"
 
 #include <catch2/catch.hpp>
 

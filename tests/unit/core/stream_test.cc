@@ -1,7 +1,7 @@
 // Server-Sent Events and the POSTs that go with them.
 #include <regex>
 
-#include "daemon/core/sse.h"
+#include "daemon/message/sse.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;

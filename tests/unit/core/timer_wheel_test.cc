@@ -1,4 +1,4 @@
-#include "daemon/core/timer_wheel.h"
+#include "daemon/base/timer_wheel.h"
 
 #include <catch2/catch.hpp>
 

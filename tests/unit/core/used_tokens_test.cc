@@ -1,4 +1,4 @@
-#include "daemon/core/used_tokens.h"
+#include "daemon/decision/used_tokens.h"
 
 #include <catch2/catch.hpp>
 

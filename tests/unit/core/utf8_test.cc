@@ -1,4 +1,4 @@
-#include "daemon/core/utf8.h"
+#include "daemon/base/utf8.h"
 
 #include <catch2/catch.hpp>
 

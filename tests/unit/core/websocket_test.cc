@@ -1,4 +1,4 @@
-#include "daemon/core/websocket.h"
+#include "daemon/protocol/websocket.h"
 
 #include <catch2/catch.hpp>
 

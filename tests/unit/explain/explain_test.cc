@@ -1,7 +1,7 @@
 // explain and test, against policies in text: the same door and the same judge as the gateway's.
 #include <catch2/catch.hpp>
 
-#include "daemon/core/limits.h"
+#include "daemon/decision/limits.h"
 #include "daemon/explain/inquiry.h"
 #include "daemon/explain/rehearsal.h"
 #include "daemon/explain/test_run.h"

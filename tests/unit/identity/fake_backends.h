@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/core/backend.h"
+#include "daemon/message/backend.h"
 
 namespace wayleave::test {
 

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "daemon/identity/sign.h"
-#include "daemon/ops/lint_report.h"
+#include "daemon/ops/lint/report.h"
 #include "tests/unit/identity/key_fixture.h"
 
 using namespace wayleave;

@@ -1,4 +1,4 @@
-#include "daemon/ops/json.h"
+#include "daemon/base/json.h"
 
 #include <simdjson.h>
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "daemon/ops/log.h"
+#include "daemon/ops/log/log.h"
 
 #include <fcntl.h>
 #include <simdjson.h>
@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/ops/log_format.h"
+#include "daemon/ops/log/format.h"
 #include "tests/unit/ops/captured_stderr.h"
 
 using namespace wayleave;

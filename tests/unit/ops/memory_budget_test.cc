@@ -1,4 +1,6 @@
-#include "daemon/ops/memory_budget.h"
+#include "daemon/ops/server/memory_budget.h"
+
+#include "daemon/ops/settings/memory_limit.h"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

@@ -7,10 +7,10 @@
 #include <sstream>
 #include <string>
 
-#include "daemon/ops/admin.h"
-#include "daemon/ops/control.h"
-#include "daemon/ops/http_server.h"
-#include "daemon/ops/snapshot.h"
+#include "daemon/ops/control/control.h"
+#include "daemon/ops/server/admin.h"
+#include "daemon/ops/server/http_server.h"
+#include "daemon/ops/server/snapshot.h"
 
 using namespace wayleave;
 

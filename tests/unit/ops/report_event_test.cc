@@ -1,8 +1,8 @@
-#include "daemon/ops/report_event.h"
+#include "daemon/ops/log/report_event.h"
 
 #include <catch2/catch.hpp>
 
-#include "daemon/ops/log.h"
+#include "daemon/ops/log/log.h"
 #include "tests/unit/ops/captured_stderr.h"
 
 using namespace wayleave;

@@ -1,4 +1,4 @@
-#include "daemon/ops/runtime_loader.h"
+#include "daemon/ops/load/runtime_loader.h"
 
 #include <catch2/catch.hpp>
 #include <string>

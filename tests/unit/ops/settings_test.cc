@@ -1,4 +1,4 @@
-#include "daemon/ops/settings.h"
+#include "daemon/ops/settings/settings.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 #include <map>
 #include <sstream>
 
-#include "daemon/ops/settings_table.h"
-#include "daemon/ops/settings_value.h"
+#include "daemon/ops/settings/table.h"
+#include "daemon/ops/settings/value.h"
 
 using namespace wayleave;
 using namespace std::chrono_literals;

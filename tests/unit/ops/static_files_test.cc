@@ -1,4 +1,4 @@
-#include "daemon/ops/static_files.h"
+#include "daemon/ops/load/static_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

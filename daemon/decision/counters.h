@@ -1,0 +1,69 @@
+// What one worker counts. Written by its thread alone, read by the metrics page: relaxed atomics.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "daemon/base/counter.h"
+#include "daemon/base/reason.h"
+#include "daemon/decision/decision_book.h"
+
+namespace wayleave {
+
+struct Counters {
+    Gauge connections;  // that are open: WebSockets and streams
+    Gauge streams;      // of them: Server-Sent Events
+    Gauge sockets;      // all, also those whose handshake is not complete
+    Gauge subscriptions;
+    Gauge channels;
+    Gauge generation;                // of the policy that decides
+    Counter handshakes;              // answered 101
+    Counter reevaluated;             // connections judged anew after a reload, that went on
+    Counter unsubscribed_by_policy;  // subscriptions that a reload ended
+    Counter closed_by_policy;        // connections that a reload ended
+    Counter keys_gone;               // connections the key of whose token a reload had taken away
+    Counter reauthenticated;         // `$auth` that was accepted
+    Counter expired_aliases;         // of them: at an alias past its date
+    Counter compressed_handshakes;   // of them: with compression
+    Counter inflated_messages;
+    Counter inflated_bytes;   // that came out of them
+    Counter deflated_frames;  // of the frames queued
+    Counter streams_opened;
+    Counter stream_events;  // publications queued to streams
+    Counter posts;          // messages that came by POST
+    Counter http_requests;  // answered with anything else
+    Counter messages_in;
+    Counter bytes_in;
+    Counter publications;  // accepted from this worker's clients
+    Counter deliveries;    // frames queued to subscribers
+    Counter replayed;      // messages out of a history, to subscribers that catch up
+    Counter conflated;     // messages that a newer one of their key replaced before they were delivered
+    Counter unanswered;    // questions to the broker that were not answered in time
+    Counter shed;          // readers closed to free memory
+    Counter dropped;       // of them: left out again, since the reader is too slow
+    Counter bytes_out;
+    Gauge gathered_bytes;      // of channels with `conflate` or `batch`
+    Gauge mailbox_messages;    // the edge counts: publications that are not delivered yet
+    Gauge mailbox_bytes;       // likewise
+    Counter publisher_pauses;  // the edge counts: times that a publisher was not read from, since it found no
+                               // room
+    Counter writes;            // the edge counts: calls of the transport's write
+    Counter accepted;          // the edge counts: sockets accepted
+    Counter accept_failures;   // the edge counts: descriptors exhausted and the like
+    Counter accept_refused;    // the edge counts: closed at once because max_connections was reached
+    Counter tls_failed;        // the edge counts: connections that ended before TLS was agreed
+    Counter unknown_clients;   // of which a trusted proxy does not say from whom they are
+    Counter proxy_refused;     // the edge counts: without a good header of the PROXY protocol
+    Counter loop_turns;        // the edge counts; a watchdog sees that it moves
+    Counter events_lost;       // lines for the log for which a turn had no room
+    Counter shadow_compared;   // decisions that the shadow policy was asked about, too
+    Counter shadow_differences;
+    Counter shadow_skipped;  // it asks for facts that the connection never gave
+    std::array<Counter, static_cast<size_t>(Reason::count_)> refused;
+    DecisionBook decisions;
+
+    void refuse(Reason reason) { refused[static_cast<size_t>(reason)].add(); }
+};
+
+}  // namespace wayleave

@@ -1,0 +1,194 @@
+#include "daemon/decision/fate.h"
+
+#include <algorithm>
+
+#include "daemon/decision/identify.h"
+#include "daemon/decision/rejection.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/router.h"
+
+namespace wayleave {
+namespace {
+
+bool same_trust(const dsl::TokenDecl& a, const dsl::TokenDecl& b) {
+    return a.name == b.name && a.settings == b.settings && a.issuer == b.issuer && a.audience == b.audience &&
+           a.algorithms == b.algorithms && a.user == b.user && a.realm == b.realm &&
+           is_secret_user(a) == is_secret_user(b);
+}
+
+Fate ending(Fate::Kind kind, std::string because, std::string rule = {}) {
+    Fate out;
+    out.kind = kind;
+    out.because = std::move(because);
+    out.rule = std::move(rule);
+    return out;
+}
+
+// A connection on a route that has changed and asks for re-evaluation.
+class Review {
+  public:
+    Review(const Living& living, const dsl::Policy& policy, const dsl::Route& route, dsl::Facts facts)
+        : living_(living), policy_(policy), route_(route), facts_(std::move(facts)) {
+        request_.facts = &facts_;
+        request_.connection = living.connection;
+        request_.connection_age_ms = living.age_ms;
+        request_.subscriptions = static_cast<int64_t>(living.channels.size());
+    }
+
+    Fate judge() {
+        if (!still_trusted())
+            return ending(Fate::Kind::returns, "the policy asks for another proof of identity");
+        if (!has_address()) return ending(Fate::Kind::ends, "nothing has this address any more");
+        if (!route_.origins.allow(facts_.origin, !facts_.origin.empty(), host_with_port()))
+            return ending(Fate::Kind::ends, "pages of this origin may not connect here");
+        const dsl::NodeId verdict = decide(route_.connect);
+        if (!allows(route_, verdict)) {
+            const Rejection rejection = rejected_by(route_, verdict);
+            return ending(Fate::Kind::ends, rejection.because, rejection.rule);
+        }
+        if (!same_address()) return ending(Fate::Kind::returns, "this address leads elsewhere now");
+        Fate out;
+        out.kind = Fate::Kind::stays;
+        review_channels(out);
+        out.facts = std::move(facts_);
+        out.route = &route_;
+        return out;
+    }
+
+  private:
+    // The port is not kept; the door has compared it, and neither side of it changes.
+    [[nodiscard]] std::string host_with_port() const {
+        const size_t scheme = facts_.origin.find("://");
+        const size_t colon = facts_.origin.rfind(':');
+        const size_t bracket = facts_.origin.rfind(']');
+        const bool port = scheme != std::string::npos && colon > scheme && colon != std::string::npos &&
+                          (bracket == std::string::npos || colon > bracket);
+        return facts_.host + (port ? facts_.origin.substr(colon) : "");
+    }
+
+    [[nodiscard]] dsl::NodeId decide(dsl::RootId root) const {
+        const dsl::Program& program = route_.program;
+        return dsl::decide(program, program.nodes, program.roots[root], request_);
+    }
+
+    // The keys are not asked again; who they are may not have changed meanwhile.
+    [[nodiscard]] bool still_trusted() const {
+        if (route_.auth.empty()) return true;
+        if (!living_.token || route_.several_realms != living_.route.several_realms) return false;
+        const dsl::TokenDecl& shown = living_.policy.tokens[*living_.token];
+        return std::any_of(route_.auth.begin(), route_.auth.end(),
+                           [&](uint32_t number) { return same_trust(policy_.tokens[number], shown); });
+    }
+
+    [[nodiscard]] bool has_address() const {
+        dsl::RouteMatch match;
+        return policy_.router.find(facts_.host, facts_.path, match);
+    }
+
+    [[nodiscard]] bool same_address() const {
+        dsl::RouteMatch match;
+        return policy_.router.find(facts_.host, facts_.path, match) &&
+               policy_.routes[match.route].get() == &route_;
+    }
+
+    void review_channels(Fate& out) {
+        std::vector<std::string> wanted = joins();
+        for (const Living::Channel& channel : living_.channels) {
+            const auto it = std::find(wanted.begin(), wanted.end(), channel.name);
+            const bool join = it != wanted.end();
+            if (join) wanted.erase(it);
+            if (join || may_stay(channel, out)) continue;
+        }
+        out.joined = std::move(wanted);
+    }
+
+    bool may_stay(const Living::Channel& channel, Fate& out) {
+        if (channel.joined) {
+            out.lost.emplace_back(channel.name, "the server does not join it any more");
+            return false;
+        }
+        const auto name = dsl::split_channel(channel.name);
+        if (!name) return true;
+        request_.channel = &*name;
+        const dsl::NodeId verdict = decide(route_.subscribe);
+        request_.channel = nullptr;
+        if (allows(route_, verdict)) return true;
+        out.lost.emplace_back(channel.name, rejected_by(route_, verdict).because);
+        return false;
+    }
+
+    [[nodiscard]] std::vector<std::string> joins() const {
+        std::vector<std::string> out;
+        std::string name;
+        for (const dsl::Join& join : route_.joins) {
+            if (decide(join.condition) == dsl::never) continue;
+            if (!dsl::build_channel(route_.program, join.channel, request_, name)) continue;
+            if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+        }
+        return out;
+    }
+
+    const Living& living_;
+    const dsl::Policy& policy_;
+    const dsl::Route& route_;
+    dsl::Facts facts_;
+    dsl::Request request_;
+};
+
+}  // namespace
+
+Fate fate_with(const Living& living, dsl::Facts facts) {
+    return Review(living, living.policy, living.route, std::move(facts)).judge();
+}
+
+const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, const dsl::Policy& policy) {
+    const dsl::Route* namesake = policy.route(route.name);
+    dsl::RouteMatch match;
+    if (!policy.router.find(facts.host, facts.path, match)) return namesake;
+    const dsl::Route* there = policy.routes[match.route].get();
+    return !namesake || there->addresses == route.addresses ? there : namesake;
+}
+
+namespace {
+
+// What it has signed proves nothing any more, also where the policy means what it did.
+bool lost_its_key(const Living& living, const Runtime& next) {
+    if (living.key == 0 || !living.token) return false;
+    const std::string& name = living.policy.tokens[*living.token].name;
+    const auto& tokens = next.policy->tokens;
+    const auto it = std::find_if(tokens.begin(), tokens.end(),
+                                 [&](const dsl::TokenDecl& token) { return token.name == name; });
+    return it != tokens.end() &&
+           !next.verifier->trusts(static_cast<uint32_t>(it - tokens.begin()), living.key);
+}
+
+Fate fate_on(const Living& living, const dsl::Policy& policy, const dsl::Route& route) {
+    dsl::Facts facts = living.facts;
+    if (!dsl::rebind(facts, route.shape))
+        return ending(Fate::Kind::returns, "the policy asks for facts that this connection never gave");
+    const bool changed = route.hash != living.route.hash;
+    if (changed && route.on_policy_change == dsl::PolicyChange::close)
+        return ending(Fate::Kind::returns, "the policy has changed");
+    if (changed && route.on_policy_change == dsl::PolicyChange::reevaluate)
+        return Review(living, policy, route, std::move(facts)).judge();
+    Fate out;
+    out.kind = changed ? Fate::Kind::stays : Fate::Kind::untouched;
+    out.facts = std::move(facts);
+    out.route = &route;
+    return out;
+}
+
+}  // namespace
+
+Fate fate_of(const Living& living, const Runtime& next) {
+    const dsl::Route* route = successor(living.route, living.facts, *next.policy);
+    if (!route) return ending(Fate::Kind::ends, "this route is gone");
+    const bool key_gone = lost_its_key(living, next);
+    Fate out = key_gone && route->on_policy_change != dsl::PolicyChange::keep
+                   ? ending(Fate::Kind::returns, "the key of its token is not trusted any more")
+                   : fate_on(living, *next.policy, *route);
+    out.key_gone = key_gone;
+    return out;
+}
+
+}  // namespace wayleave

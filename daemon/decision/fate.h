@@ -1,0 +1,61 @@
+// What another policy would make of a connection that is open: the judgement of a reload, and of its
+// rehearsal. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/decision/runtime.h"
+#include "dsl/policy/facts.h"
+#include "dsl/policy/policy.h"
+
+namespace wayleave {
+
+// A connection as the policy that admitted it knows it.
+struct Living {
+    struct Channel {
+        std::string_view name;
+        bool joined = false;  // by the server's decision
+    };
+    const dsl::Policy& policy;
+    const dsl::Route& route;
+    const dsl::Facts& facts;
+    std::optional<uint32_t> token;  // in policy.tokens
+    uint64_t key = 0;               // see Proof
+    uint64_t connection = 0;
+    int64_t age_ms = 0;
+    std::vector<Channel> channels;
+};
+
+struct Fate {
+    enum class Kind : uint8_t {
+        untouched,  // nothing about its route has changed
+        stays,      // judged anew, or kept as the route says; it may lose channels
+        ends,       // it may not connect any more
+        returns,    // it ends, and is invited to come again: only a new handshake can tell
+    };
+
+    Kind kind = Kind::untouched;
+    bool key_gone = false;                                  // the key of its token was taken away
+    std::string because;                                    // of ends and returns
+    std::string rule;                                       // the line that decided, or empty
+    std::vector<std::pair<std::string, std::string>> lost;  // channels, and why
+    std::vector<std::string> joined;
+    std::optional<dsl::Facts> facts;    // as the other policy needs them; set unless it ends or returns
+    const dsl::Route* route = nullptr;  // of the other policy; likewise
+};
+
+// What the other policy has where this connection is. A route is its addresses: another name is no other
+// route. Where its address leads to another route than it did, that of the same name; it may be null.
+[[nodiscard]] const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts,
+                                          const dsl::Policy& policy);
+
+// The same policy with other facts: of a client that showed a new token, `living.token`.
+[[nodiscard]] Fate fate_with(const Living& living, dsl::Facts facts);
+
+[[nodiscard]] Fate fate_of(const Living& living, const Runtime& next);
+
+}  // namespace wayleave

@@ -1,0 +1,53 @@
+// Who is it? A client's credentials against the token blocks of a route: the one way for handshakes and for
+// `$auth`.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/base/now.h"
+#include "daemon/decision/claims.h"
+#include "daemon/decision/proof.h"
+#include "daemon/decision/rejection.h"
+#include "daemon/decision/runtime.h"
+#include "dsl/policy/facts.h"
+
+namespace wayleave {
+
+struct Identified {
+    size_t place = 0;       // in Route::auth
+    uint32_t token = 0;     // in Policy::tokens
+    std::string user;       // may be empty; with its realm where the route takes tokens of several
+    bool nameless = false;  // the claim that names the user is secret: others are not told
+    uint64_t key = 0;       // see Proof
+    Claims claims;
+};
+
+// Who it is, or why not, or what must be asked for first.
+using Identification = std::variant<Identified, Rejection, Credential>;
+
+// What one client shows, by whichever way it comes.
+struct Shown {
+    std::vector<Credential> credentials;  // in the order of Route::auth
+    // What TLS knows about the client: the only proof of a block `from certificate`. May be null.
+    std::shared_ptr<const std::string> certificate = nullptr;
+};
+
+// The first credential that proves something decides. `answers` are those to earlier questions of the same
+// client.
+[[nodiscard]] Identification identify(const Runtime& runtime, const dsl::Route& route, const Shown& shown,
+                                      const std::vector<AnsweredProof>& answers, Now now);
+
+// Whether the claim that names the user is one that nobody is shown.
+[[nodiscard]] bool is_secret_user(const dsl::TokenDecl& token);
+
+// The claims where the route's conditions read them.
+void put_claims(const dsl::Route& route, const Identified& who, dsl::Facts& facts);
+
+// Uses up a token that is good for one time; nothing, or why not. The last step: who is refused for something
+// else may come again with the same token.
+[[nodiscard]] std::optional<Rejection> use_up(const Runtime& runtime, const Identified& who, Now now);
+
+}  // namespace wayleave

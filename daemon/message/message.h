@@ -1,0 +1,52 @@
+// A publication as subscribers get it: made once, never changed, shared by all queues and histories.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/message/shared_frame.h"
+
+namespace wayleave {
+
+// How far a channel's numbering has come. The first message has offset 1. A new epoch says that the numbering
+// was lost: offsets of different epochs mean nothing to each other. Epoch 0: the channel is not numbered.
+struct Position {
+    uint64_t epoch = 0;
+    uint64_t offset = 0;
+
+    friend bool operator==(const Position&, const Position&) = default;
+};
+
+// As it is spoken to clients: 8 characters of base64url, for the lower 48 bits, which are all there are.
+[[nodiscard]] std::string epoch_text(uint64_t epoch);
+[[nodiscard]] std::optional<uint64_t> parse_epoch(std::string_view text);
+
+struct Message {
+    Message(std::string channel_in, Position position_in, std::string_view payload)
+        : channel(std::move(channel_in)), position(position_in), frame(Opcode::text, payload) {}
+
+    const std::string channel;
+    const Position position;
+    uint64_t except = 0;        // the session that published and does not want it back; 0: nobody
+    std::string key;            // of conflation; may be empty
+    bool announcement = false;  // `$join` or `$leave`: nobody's message
+    SharedFrame frame;          // of dialect `wayleave.v1`
+};
+
+using Publication = std::shared_ptr<const Message>;
+
+// What is published, before it has a place in its channel's numbering.
+struct Text {
+    std::string_view channel;
+    std::string_view id;
+    int64_t at_ms = 0;         // wall time
+    std::string_view members;  // of a JSON object, without its braces; may be empty
+};
+
+// The message as its subscribers read it: `{"$":{"channel":…,"id":…,"at":…,"epoch":…,"offset":…},…}`.
+[[nodiscard]] std::string publication_text(const Text& text, Position position);
+
+}  // namespace wayleave

@@ -1,0 +1,156 @@
+#include "daemon/ops/control/broker_desk.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "daemon/message/client_message.h"
+#include "dsl/policy/evaluate.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t longest_word = 128;
+
+Failure<DeskError> bad(std::string detail) {
+    return failure(DeskError{400, std::move(detail)});
+}
+
+// A request as a message of the dialect, so that the same parser looks at it.
+std::string as_message(std::string_view json) {
+    const size_t brace = json.find('{');
+    if (brace == std::string_view::npos) return std::string(json);
+    const std::string_view rest = json.substr(brace + 1);
+    const bool empty = rest.find_first_not_of(" \t\r\n") == rest.find('}');
+    return "{\"type\":\"$request\"" + std::string(empty ? "" : ",") + std::string(rest);
+}
+
+std::string_view text_of(const MessageParser::Message& message, std::string_view name) {
+    std::string_view text;
+    const MessageParser::Member* member = message.find(name);
+    if (!member || member->value.get(text) != simdjson::SUCCESS) return {};
+    return text;
+}
+
+}  // namespace
+
+Result<Published, DeskError> BrokerDesk::publish(std::string_view json, const dsl::Policy& policy, Now now) {
+    const std::string text = as_message(json);
+    MessageParser parser;
+    const auto message = parser.parse(text);
+    if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
+    const auto channel = dsl::split_channel(text_of(**message, "channel"));
+    if (!channel) return bad(no_channel(**message));
+    const MessageParser::Member* data = (*message)->find("data");
+    simdjson::dom::object object;
+    if (!data || data->value.get(object) != simdjson::SUCCESS) return bad("`data` is a JSON object");
+    const auto members = members_of(object, data->raw.substr(data->raw.find('{', data->key.size())));
+    const bool reserved = std::any_of(members.begin(), members.end(),
+                                      [](const auto& member) { return member.key.starts_with('$'); });
+    if (reserved) return bad("members of `data` that begin with `$` are the daemon's");
+    if (has_duplicates(members)) return bad("a member of `data` stands twice");
+    if (speaks_as_daemon(members)) return bad("types that begin with `$` are the daemon's");
+
+    const dsl::ChannelRules& rules = policy.channel_rules(channel->text);
+    Draft draft;
+    for (const auto& [name, word] : {std::pair{"key", &draft.key}, {"dedup", &draft.dedup}}) {
+        if (!(*message)->find(name)) continue;
+        *word = text_of(**message, name);
+        if (word->empty() || word->size() > longest_word)
+            return bad(fmt::format("`{}` is a text of 1 to 128 bytes", name));
+    }
+    if (!draft.dedup.empty() && rules.dedup_ms == 0)
+        return bad("this channel has no `dedup`: a repetition would not be known");
+    if (draft.key.empty() && rules.needs_key) return bad("this channel needs `key`: it conflates by it");
+    // No user's own ids begin so: see Gateway::Impl::draft.
+    if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
+    draft.members = published_members(members);
+    if (rules.max_message > 0 && draft.members.size() > rules.max_message)
+        return failure(DeskError{413, fmt::format("the message has {} bytes, and its channel takes {}",
+                                                  draft.members.size(), rules.max_message)});
+    draft.channel = channel->text;
+    draft.id = fmt::format("server-{}-{}", now.wall_ms, ++published_);
+    draft.retention = {rules.history, rules.keep_ms, rules.dedup_ms};
+    draft.now = now;
+    Published out;
+    out.heard = broker_.heard(channel->text);
+    out.named = policy.channel(channel->text) != nullptr;
+    auto receipt = broker_.publish(std::move(draft), next_ticket());
+    if (!receipt) receipt = wait<Receipt>();
+    if (!receipt) return failure(DeskError{503, "the storage does not answer; it may still be published"});
+    if (receipt->status == Receipt::Status::refused) return bad(receipt->because);
+    if (receipt->status == Receipt::Status::unavailable) return failure(DeskError{503, receipt->because});
+    out.receipt = std::move(*receipt);
+    return out;
+}
+
+Result<Progress, DeskError> BrokerDesk::progress(std::string_view json, const dsl::Policy& policy, Now now) {
+    const std::string text = as_message(json);
+    MessageParser parser;
+    const auto message = parser.parse(text);
+    if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
+    const auto channel = dsl::split_channel(text_of(**message, "channel"));
+    if (!channel) return bad(no_channel(**message));
+    const std::string_view user = text_of(**message, "user");
+    if (user.empty()) return bad("`user` is the name of a user");
+    const dsl::ChannelRules& rules = policy.channel_rules(channel->text);
+    if (!rules.acks) return failure(DeskError{422, "this channel has no `acks`"});
+    Cursor cursor{std::string(channel->text),
+                  std::string(user),
+                  {},
+                  {rules.history, rules.keep_ms, rules.dedup_ms},
+                  now};
+    auto progress = broker_.progress(std::move(cursor), next_ticket());
+    if (!progress) progress = wait<Progress>();
+    if (!progress) return failure(DeskError{503, "the storage does not answer"});
+    if (!progress->because.empty()) return failure(DeskError{503, progress->because});
+    return std::move(*progress);
+}
+
+Ticket BrokerDesk::next_ticket() {
+    const std::lock_guard lock(mutex_);
+    answer_.reset();
+    return {number_, ++ticket_};
+}
+
+void BrokerDesk::answered(uint64_t ticket, BrokerAnswer answer) {
+    const std::lock_guard lock(mutex_);
+    if (ticket != ticket_) return;
+    answer_ = std::move(answer);
+    came_.notify_one();
+}
+
+template <class Answer>
+std::optional<Answer> BrokerDesk::wait() {
+    std::unique_lock lock(mutex_);
+    came_.wait_for(lock, std::chrono::milliseconds(timeout_ms_), [&] { return answer_.has_value(); });
+    if (!answer_ || !std::holds_alternative<Answer>(*answer_)) return std::nullopt;
+    return std::get<Answer>(std::move(*answer_));
+}
+
+std::string json_of(const Published& published) {
+    const Receipt& receipt = published.receipt;
+    std::string out = "{";
+    if (receipt.position.epoch != 0) {
+        out += fmt::format("\"epoch\":\"{}\",\"offset\":{},", epoch_text(receipt.position.epoch),
+                           receipt.position.offset);
+    }
+    out += fmt::format("\"duplicate\":{}", receipt.status == Receipt::Status::duplicate);
+    if (!published.heard) out += ",\"receivers\":0";
+    // A slip in the name would else look like a success.
+    if (!published.heard && !published.named)
+        out += ",\"note\":\"nobody is subscribed, and no channel block of the policy has this name\"";
+    return out + "}\n";
+}
+
+std::string json_of(const Progress& progress) {
+    if (progress.top.epoch == 0) return "{\"offset\":0,\"delivered\":0,\"acknowledged\":0}\n";
+    return fmt::format("{{\"epoch\":\"{}\",\"offset\":{},\"delivered\":{},\"acknowledged\":{}}}\n",
+                       epoch_text(progress.top.epoch), progress.top.offset, progress.delivered,
+                       progress.acknowledged);
+}
+
+}  // namespace wayleave

@@ -1,0 +1,57 @@
+#include "daemon/ops/load/lasting.h"
+
+#include "daemon/ops/log/log.h"
+
+namespace wayleave {
+namespace {
+
+void report(std::string_view event, const std::string& text, bool bad) {
+    log_event(bad ? Level::warn : Level::info, event, text);
+}
+
+}  // namespace
+
+Lasting::Lasting() : backends(report) {}
+
+std::shared_ptr<RemoteKeys> Lasting::keys_at(const std::string& url) {
+    std::weak_ptr<RemoteKeys>& known = keys_[url];
+    auto keys = known.lock();
+    if (!keys) known = keys = RemoteKeys::create(url, backends, report);
+    return keys;
+}
+
+void Lasting::refresh(Now now) {
+    for (auto it = keys_.begin(); it != keys_.end();) {
+        if (const auto keys = it->second.lock()) {
+            keys->refresh(now);
+            ++it;
+        } else {
+            it = keys_.erase(it);
+        }
+    }
+}
+
+IdentityTotals Lasting::totals() const {
+    const auto read = [](const std::atomic<uint64_t>& value) {
+        return value.load(std::memory_order_relaxed);
+    };
+    IdentityTotals out;
+    out.used_tokens = used_tokens->size();
+    out.replays = used_tokens->replays();
+    out.used_tokens_full = used_tokens->full();
+    out.cache_hits = read(token_cache->hits);
+    out.cache_misses = read(token_cache->misses);
+    out.checks = {{"asked", read(checks->asked)},   {"cached", read(checks->cached)},
+                  {"shared", read(checks->shared)}, {"yes", read(checks->yes)},
+                  {"no", read(checks->no)},         {"unavailable", read(checks->unavailable)}};
+    for (const auto& [url, weak] : keys_) {
+        const auto keys = weak.lock();
+        if (!keys) continue;
+        const RemoteKeysStatus status = keys->status();
+        out.keys.push_back({url, status.fetched, status.failed, status.known});
+    }
+    out.backends = backends.status();
+    return out;
+}
+
+}  // namespace wayleave

@@ -1,0 +1,108 @@
+// A row for each counter of a worker: what it is called and what it counts. What is added up of all workers,
+// and what the metrics page shows, follow from these rows.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "daemon/decision/counters.h"
+
+namespace wayleave {
+
+// One of the last two is set.
+struct CounterRow {
+    const char* name;
+    const char* help;
+    Counter Counters::*counter;
+    Gauge Counters::*gauge;
+
+    constexpr CounterRow(const char* name_in, const char* help_in, Counter Counters::*counter_in)
+        : name(name_in), help(help_in), counter(counter_in), gauge(nullptr) {}
+    constexpr CounterRow(const char* name_in, const char* help_in, Gauge Counters::*gauge_in)
+        : name(name_in), help(help_in), counter(nullptr), gauge(gauge_in) {}
+};
+
+// "Of them" is about the first row before that says something else.
+inline constexpr auto counter_rows = std::to_array<CounterRow>({
+    {"wayleave_connections", "WebSockets and streams that are open.", &Counters::connections},
+    {"wayleave_streams", "Of them: streams of Server-Sent Events.", &Counters::streams},
+    {"wayleave_sockets", "Sockets that are open, also those before their handshake.", &Counters::sockets},
+    {"wayleave_subscriptions", "Subscriptions of connections to channels.", &Counters::subscriptions},
+    {"wayleave_channels", "Channels with subscribers, counted by each worker.", &Counters::channels},
+    {"wayleave_accepted_total", "Sockets accepted.", &Counters::accepted},
+    {"wayleave_accept_failures_total", "Times that accepting failed, as when descriptors run out.",
+     &Counters::accept_failures},
+    {"wayleave_accept_refused_total",
+     "Sockets closed at once: too many in all or of one source, or memory is short.",
+     &Counters::accept_refused},
+    {"wayleave_shed_total", "Readers that were closed to free memory.", &Counters::shed},
+    {"wayleave_tls_failures_total", "Connections that ended before TLS was agreed.", &Counters::tls_failed},
+    {"wayleave_unknown_clients_total", "Requests of which a trusted proxy did not say from whom they are.",
+     &Counters::unknown_clients},
+    {"wayleave_proxy_refused_total",
+     "Connections to a listener with proxy_protocol without a good header from a trusted proxy.",
+     &Counters::proxy_refused},
+    {"wayleave_shadow_compared_total", "Decisions that the shadow policy was asked about, too.",
+     &Counters::shadow_compared},
+    {"wayleave_shadow_differences_total", "Of them: those that it would have decided otherwise.",
+     &Counters::shadow_differences},
+    {"wayleave_shadow_skipped_total",
+     "Decisions not compared, since the shadow policy asks for facts that the connection never gave.",
+     &Counters::shadow_skipped},
+    {"wayleave_handshakes_total", "WebSocket handshakes that were answered with 101.", &Counters::handshakes},
+    {"wayleave_expired_alias_handshakes_total", "Of them: at an alias past its date.",
+     &Counters::expired_aliases},
+    {"wayleave_compressed_handshakes_total", "Of them: with compression.", &Counters::compressed_handshakes},
+    {"wayleave_streams_opened_total", "Streams of Server-Sent Events that were opened.",
+     &Counters::streams_opened},
+    {"wayleave_stream_events_total", "Publications that were queued for streams.", &Counters::stream_events},
+    {"wayleave_posts_total", "Messages that came by POST for a stream.", &Counters::posts},
+    {"wayleave_reauthentications_total", "$auth messages that were accepted.", &Counters::reauthenticated},
+    {"wayleave_reload_reevaluated_total", "Connections that were judged anew after a reload, and went on.",
+     &Counters::reevaluated},
+    {"wayleave_reload_unsubscribed_total", "Subscriptions that a reload ended.",
+     &Counters::unsubscribed_by_policy},
+    {"wayleave_reload_closed_total", "Connections that a reload ended.", &Counters::closed_by_policy},
+    {"wayleave_reload_keys_gone_total", "Connections the key of whose token a reload had taken away.",
+     &Counters::keys_gone},
+    {"wayleave_http_requests_total", "Requests that were answered with anything else.",
+     &Counters::http_requests},
+    {"wayleave_messages_received_total", "Messages from clients.", &Counters::messages_in},
+    {"wayleave_received_bytes_total", "Bytes from clients.", &Counters::bytes_in},
+    {"wayleave_inflated_messages_total", "Messages that came compressed.", &Counters::inflated_messages},
+    {"wayleave_inflated_bytes_total", "Bytes that came out of them.", &Counters::inflated_bytes},
+    {"wayleave_deflated_frames_total", "Compressed frames that were queued for clients.",
+     &Counters::deflated_frames},
+    {"wayleave_publications_total", "Publications that were accepted.", &Counters::publications},
+    {"wayleave_deliveries_total", "Frames that were queued for subscribers.", &Counters::deliveries},
+    {"wayleave_dropped_total", "Of them: frames that were left out, since the reader was too slow.",
+     &Counters::dropped},
+    {"wayleave_gathered_bytes", "What channels with conflate or batch hold back.", &Counters::gathered_bytes},
+    {"wayleave_mailbox_messages", "Publications that the workers have not delivered yet.",
+     &Counters::mailbox_messages},
+    {"wayleave_mailbox_bytes", "Their size.", &Counters::mailbox_bytes},
+    {"wayleave_publisher_pauses_total",
+     "Times that a publisher was not read from, since a worker did not keep up.",
+     &Counters::publisher_pauses},
+    {"wayleave_replayed_total", "Messages out of histories, for subscribers that catch up.",
+     &Counters::replayed},
+    {"wayleave_conflated_total",
+     "Messages that a newer one of their key replaced before they were delivered.", &Counters::conflated},
+    {"wayleave_unanswered_total", "Questions that the broker did not answer in time.", &Counters::unanswered},
+    {"wayleave_sent_bytes_total", "Bytes to clients.", &Counters::bytes_out},
+    {"wayleave_writes_total", "Writes to sockets; deliveries by writes tells how well they join.",
+     &Counters::writes},
+});
+
+consteval size_t row_of(Counter Counters::*member) {
+    size_t i = 0;
+    while (counter_rows[i].counter != member) ++i;
+    return i;
+}
+consteval size_t row_of(Gauge Counters::*member) {
+    size_t i = 0;
+    while (counter_rows[i].gauge != member) ++i;
+    return i;
+}
+
+}  // namespace wayleave

@@ -1,0 +1,769 @@
+#include "daemon/ops/server/server.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <list>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "daemon/base/escape.h"
+#include "daemon/base/now.h"
+#include "daemon/decision/bans.h"
+#include "daemon/decision/limits.h"
+#include "daemon/edge/canary.h"
+#include "daemon/edge/door.h"
+#include "daemon/edge/loop.h"
+#include "daemon/edge/mailbox.h"
+#include "daemon/edge/worker.h"
+#include "daemon/explain/test_run.h"
+#include "daemon/message/backend.h"
+#include "daemon/ops/control/ask_workers.h"
+#include "daemon/ops/control/broker_desk.h"
+#include "daemon/ops/control/control.h"
+#include "daemon/ops/control/inspect.h"
+#include "daemon/ops/control/unix_listener.h"
+#include "daemon/ops/load/lasting.h"
+#include "daemon/ops/load/load_log.h"
+#include "daemon/ops/load/make_broker.h"
+#include "daemon/ops/load/reload_changes.h"
+#include "daemon/ops/log/log.h"
+#include "daemon/ops/log/report_event.h"
+#include "daemon/ops/server/admin.h"
+#include "daemon/ops/server/http_server.h"
+#include "daemon/ops/server/memory_budget.h"
+#include "daemon/ops/server/notify.h"
+#include "daemon/ops/server/open_files.h"
+#include "daemon/ops/server/snapshot.h"
+#include "daemon/ops/settings/value.h"
+#include "dsl/policy/canonical.h"
+#include "dsl/policy/difference.h"
+#include "dsl/policy/policy.h"
+
+namespace wayleave {
+
+namespace {
+
+constexpr int64_t drain_check_ms = 100;
+constexpr size_t drained_at_once = 100;  // fewer connections than this need no spreading
+constexpr int64_t reload_wait_ms = 1000;
+constexpr int64_t forecast_wait_ms = 10'000;
+constexpr int64_t second_ms = 1000;
+constexpr int64_t trim_every_ms = 2000;
+constexpr int64_t extend_ms = 5000;
+constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
+
+Failure<StartError> refuse(int exit_code, std::string text) {
+    return failure(StartError{exit_code, std::move(text)});
+}
+
+int exit_code_of(const ListenError& error) {
+    switch (error.code) {
+        case EADDRINUSE:
+        case EADDRNOTAVAIL: return EX_UNAVAILABLE;
+        case EACCES:
+        case EPERM: return EX_NOPERM;
+        case ENOENT:
+        case EINVAL:  // a group that there is not
+        case EEXIST:
+        case ENAMETOOLONG: return EX_CONFIG;
+        default: return EX_OSERR;
+    }
+}
+
+Failure<StartError> refuse(const ListenError& error) {
+    return refuse(exit_code_of(error), error.text);
+}
+
+// As many requests as there may be at a time, each on a connection of its own.
+size_t sockets_to_backends(const dsl::Policy& policy) {
+    size_t sum = 0;
+    for (const dsl::BackendDecl& backend : policy.backends) {
+        const auto set = backend.settings.find("concurrency");
+        sum += set != backend.settings.end() ? static_cast<size_t>(std::get<int64_t>(set->second.held))
+                                             : Backend{}.concurrency;
+    }
+    return sum;
+}
+
+ListenAddress listen_address(const std::string& text) {
+    const auto address = parse_socket_address(text).value();  // the settings were checked
+    return {address.host, address.port};
+}
+
+}  // namespace
+
+class Server::Impl {
+  public:
+    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded, Lasting& lasting,
+         std::string version)
+        : lasting_(lasting),
+          settings_(settings),
+          started_(settings),
+          version_(std::move(version)),
+          runtime_(loaded.runtime),
+          tls_(loaded.tls),
+          loaded_wall_ms_(start_.wall_ms),
+          door_(max_connections) {}
+    ~Impl() {
+        stop_workers();
+        lasting_.stop();  // answers go to workers
+    }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
+    Result<Nothing, StartError> open();
+    int run();
+
+  private:
+    // How a worker's loop was seen last.
+    struct Pulse {
+        uint64_t turns = 0;
+        int64_t since_ms = 0;
+        bool stalled = false;
+    };
+
+    Result<Nothing, StartError> open_broker();
+    Result<Nothing, StartError> open_workers();
+    Result<Nothing, StartError> open_listeners(std::vector<std::vector<WorkerListener>>& of_workers);
+    Result<Nothing, StartError> open_unix(const ListenerSettings& listener,
+                                          std::vector<std::vector<WorkerListener>>& of_workers);
+    Result<Nothing, StartError> open_control();
+    [[nodiscard]] Result<UnixListener, ListenError> open_control_file() const;
+    void serve_control(UnixListener listener);
+    [[nodiscard]] ControlActions control_actions();
+    void keep_control();
+    void tell_of_certificates();
+    Result<Nothing, StartError> open_admin();
+    [[nodiscard]] Result<Published, DeskError> publish(std::string_view json);
+    void watch();
+    void stop_workers();
+    void await_workers() const;
+
+    ReloadReport reload();
+    ReloadReport try_reload();
+    [[nodiscard]] std::vector<std::string> changes_to(const Settings& settings, const LoadedRuntime& loaded);
+    ForecastReport forecast();
+    size_t lift_ban(const std::string& name);
+    Worker::TlsSides renewed_sides(const Settings& settings, const LoadedRuntime& loaded);
+    void hang_up() { (void)reload(); }
+    void terminate(const char* signal);
+    void drain_progress();
+    void every_second();
+    void apply_limits();
+    void look_at_memory();
+    void check_pulses();
+    void tell_of_canary();
+    void feed_watchdog();
+    [[nodiscard]] Snapshot snapshot() const;
+
+    Lasting& lasting_;
+    Settings settings_;  // in force; what needs a restart is as it was at the start
+    const Settings started_;
+    const std::string version_;
+    const Now start_ = read_clocks();
+    std::shared_ptr<const Runtime> runtime_;
+    std::vector<std::shared_ptr<const TlsSide>> tls_;  // of each listener that was opened, or null
+    // Those before, as long as a connection still uses them: taking a large policy apart takes milliseconds,
+    // which are not a worker's.
+    std::vector<std::shared_ptr<const Runtime>> retired_;
+    uint64_t generation_ = 1;
+    int64_t loaded_wall_ms_;
+    uint64_t reloads_done_ = 0;
+    uint64_t reloads_refused_ = 0;
+    bool last_reload_refused_ = false;
+
+    // In the order of birth; each uses those above it.
+    const EdgeReport report_ = make_event_report();
+    std::unique_ptr<Broker> broker_;
+    std::optional<Canary> canary_;
+    Exchange exchange_;
+    std::optional<BrokerDesk> desk_;
+    LimitTable limits_;
+    BanTable bans_;
+    Door door_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<Pulse> pulses_;
+    std::vector<std::string> listeners_;  // as they are bound
+    std::list<UnixListener> unix_files_;
+
+    Loop loop_;
+    std::optional<UnixListener> control_file_;
+    std::optional<HttpServer> control_;
+    std::optional<HttpServer> admin_;
+    std::list<SignalWatcher> signals_;
+    std::optional<Timer> second_;
+    std::optional<Timer> watchdog_;
+    std::optional<Timer> drain_timer_;
+    MemoryBudget memory_;
+    int64_t trimmed_ms_ = 0;
+    int64_t drain_until_ms_ = 0;
+    int64_t extended_ms_ = 0;
+    bool draining_ = false;
+    std::string told_status_;
+    bool told_stuck_ = false;
+    bool told_control_ = false;
+    int64_t certificates_at_ms_ = 0;  // steady time
+    int exit_code_ = EX_OK;
+};
+
+Result<Nothing, StartError> Server::Impl::open() {
+    // The control socket first: it tells best that another daemon runs on the same settings.
+    apply_limits();
+    if (auto opened = open_control(); !opened) return opened;
+    if (auto opened = open_admin(); !opened) return opened;
+    if (auto opened = open_broker(); !opened) return opened;
+    if (auto opened = open_workers(); !opened) return opened;
+    lasting_.refresh(start_);
+    for (const auto& worker : workers_) worker->start();
+    watch();  // after them: the signals are unblocked in this thread alone
+    for (const std::string& listener : listeners_) {
+        log_event(Level::info, "listening", "listening on " + listener, {{"address", listener}});
+    }
+    return Nothing{};
+}
+
+Result<Nothing, StartError> Server::Impl::open_control() {
+    if (settings_.control_socket.empty()) return Nothing{};
+    auto listener = open_control_file();
+    if (!listener) return refuse(listener.error());
+    serve_control(std::move(*listener));
+    return Nothing{};
+}
+
+Result<UnixListener, ListenError> Server::Impl::open_control_file() const {
+    UnixListener::Options options;
+    options.group = started_.control_group;
+    if (!options.group.empty()) options.mode = 0660;
+    return UnixListener::open(started_.control_socket, options);
+}
+
+void Server::Impl::serve_control(UnixListener listener) {
+    control_.reset();
+    control_file_.emplace(std::move(listener));
+    const auto group = started_.control_group.empty() ? std::nullopt : group_number(started_.control_group);
+    control_.emplace(
+        loop_, control_file_->take_socket(),
+        [this](const OpsRequest& request) { return answer_control(request, control_actions()); },
+        HttpServer::HostRule(), [group](int socket) { return is_peer_of(socket, group); });
+}
+
+ControlActions Server::Impl::control_actions() {
+    return {
+        [this] { return reload(); },
+        [this] { return forecast(); },
+        [this] { return snapshot(); },
+        [this](const SessionFilter& filter) { return sessions_json(workers_, filter); },
+        [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
+        [this] { return bans_.list(read_clocks().steady_ms); },
+        [this](const std::string& name) { return lift_ban(name); },
+        [this](std::string_view json) { return publish(json); },
+        [this](std::string_view json) { return desk_->progress(json, *runtime_->policy, read_clocks()); }};
+}
+
+// Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask it.
+void Server::Impl::keep_control() {
+    if (!control_file_ || control_file_->stands()) return;
+    auto listener = open_control_file();
+    if (listener) {
+        log_event(Level::warn, "control-remade", "the control socket was removed, and is made anew",
+                  {{"path", settings_.control_socket}});
+        return serve_control(std::move(*listener));
+    }
+    if (!std::exchange(told_control_, true))
+        log_event(Level::error, "control-lost", "the control socket was removed: " + listener.error().text);
+}
+
+// Who has more to say than is delivered says it later, as the clients do.
+Result<Published, DeskError> Server::Impl::publish(std::string_view json) {
+    if (exchange_.crammed())
+        return failure(DeskError{503, "more is published than the workers deliver; try again"});
+    return desk_->publish(json, *runtime_->policy, read_clocks());
+}
+
+Result<Nothing, StartError> Server::Impl::open_admin() {
+    if (settings_.admin_address.empty()) return Nothing{};
+    auto socket = listen_on(listen_address(settings_.admin_address), {});
+    if (!socket) return refuse(socket.error());
+    ListenAddress bound = listen_address(settings_.admin_address);
+    bound.port = port_of(*socket);
+    admin_.emplace(
+        loop_, std::move(*socket),
+        [this](const OpsRequest& request) { return answer_admin(request, snapshot()); },
+        [this](const Authority& host, const dsl::Address& local) {
+            return is_own_host(host, local, settings_.admin_hosts);
+        });
+    log_event(Level::info, "admin-listening", "health and metrics on " + bound.text(),
+              {{"address", bound.text()}});
+    if (settings_.admin_is_public()) {
+        log_event(Level::warn, "admin-public",
+                  "the admin address can be reached from other machines; it has no login",
+                  {{"address", bound.text()}});
+    }
+    return Nothing{};
+}
+
+// One socket for each worker and address. Port 0 is chosen by the kernel for the first worker and is then the
+// others'.
+Result<Nothing, StartError> Server::Impl::open_listeners(
+    std::vector<std::vector<WorkerListener>>& of_workers) {
+    for (const ListenerSettings& listener : settings_.listeners) {  // before any of ours is bound
+        if (!listener.unix_path().empty()) continue;
+        if (auto unused = check_unused(listen_address(listener.address), listener.ipv6only); !unused)
+            return refuse(unused.error());
+    }
+    for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+        const ListenerSettings& listener = settings_.listeners[i];
+        if (!listener.unix_path().empty()) {
+            if (auto opened = open_unix(listener, of_workers); !opened) return opened;
+            continue;
+        }
+        ListenAddress address = listen_address(listener.address);
+        const bool tls = !listener.certificate.empty();
+        for (auto& listeners : of_workers) {
+            auto socket = listen_on(
+                address, {.send_buffer = settings_.send_buffer, .v6_only = listener.ipv6only, .share = true});
+            if (!socket) return refuse(socket.error());
+            address.port = port_of(*socket);
+            listeners.push_back({std::move(*socket),
+                                 tls,
+                                 listener.proxy_protocol,
+                                 {{listener.certificate, listener.key}, tls_[i]}});
+        }
+        listeners_.push_back((tls ? "https://" : "http://") + address.text());
+    }
+    return Nothing{};
+}
+
+// All workers accept at one socket: there is no SO_REUSEPORT for these.
+Result<Nothing, StartError> Server::Impl::open_unix(const ListenerSettings& listener,
+                                                    std::vector<std::vector<WorkerListener>>& of_workers) {
+    constexpr int backlog = 4096;
+    const std::string mode = listener.mode.empty() ? "0660" : listener.mode;
+    auto opened = UnixListener::open(
+        listener.unix_path(),
+        {"listen[].address", static_cast<unsigned>(std::stoul(mode, nullptr, 8)), listener.group, backlog});
+    if (!opened) return refuse(opened.error());
+    unix_files_.push_back(std::move(*opened));
+    for (auto& listeners : of_workers) {
+        FileDescriptor socket = unix_files_.back().share_socket();
+        if (!socket.open()) return refuse(EX_OSERR, listener.address + ": " + std::strerror(errno));
+        listeners.push_back({std::move(socket), false, listener.proxy_protocol, {}});
+    }
+    (void)unix_files_.back().take_socket();  // those of the workers are left, so that it ends with them
+    listeners_.push_back(listener.address);
+    return Nothing{};
+}
+
+Result<Nothing, StartError> Server::Impl::open_broker() {
+    auto made = make_broker(settings_, start_);
+    if (!made) return failure(StartError(made.error()));
+    broker_ = std::move(*made);
+    canary_.emplace(*broker_);
+    return Nothing{};
+}
+
+Result<Nothing, StartError> Server::Impl::open_workers() {
+    std::vector<std::vector<WorkerListener>> listeners(settings_.workers);
+    if (auto opened = open_listeners(listeners); !opened) return opened;
+    const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
+    for (auto& sockets : listeners) {
+        auto worker = Worker::create({*broker_, *canary_, exchange_, limits_, bans_, door_, report_},
+                                     settings, std::move(sockets), runtime_);
+        if (!worker) return refuse(EX_CONFIG, worker.error());
+        workers_.push_back(std::move(*worker));
+    }
+    canary_->begin(workers_.size());
+    desk_.emplace(*broker_, settings_.broker_timeout.count());
+    pulses_.assign(workers_.size(), Pulse{0, start_.steady_ms, false});
+    return Nothing{};
+}
+
+void Server::Impl::watch() {
+    signals_.emplace_back(loop_, SIGHUP, [this] { hang_up(); });
+    signals_.emplace_back(loop_, SIGTERM, [this] { terminate("SIGTERM"); });
+    signals_.emplace_back(loop_, SIGINT, [this] { terminate("SIGINT"); });
+    signals_.emplace_back(loop_, SIGUSR1, [] {});  // kept for later; not a way to die
+    second_.emplace(loop_, [this] { every_second(); });
+    second_->every(second_ms);
+    drain_timer_.emplace(loop_, [this] { drain_progress(); });
+    watchdog_.emplace(loop_, [this] { feed_watchdog(); });
+    if (const int64_t interval = watchdog_interval_ms(); interval > 0) watchdog_->every(interval);
+}
+
+int Server::Impl::run() {
+    log_event(Level::info, "started", "ready",
+              {{"version", version_},
+               {"workers", std::to_string(workers_.size())},
+               {"max_connections", std::to_string(door_.most())},
+               {"routes", std::to_string(runtime_->policy->routes.size())}});
+    canary_->sing(read_clocks(), steady_us());
+    notify_ready(status_line(snapshot()));
+    loop_.run();
+    stop_workers();
+    log_event(Level::info, "stopped", "stopped");
+    return exit_code_;
+}
+
+void Server::Impl::stop_workers() {
+    for (const auto& worker : workers_) worker->stop();
+    for (const auto& worker : workers_) worker->join();
+    if (broker_) broker_->finish();  // it answers to them
+}
+
+// --- reload ---
+
+// Whoever is told that the reload is done relies on it: each worker takes the policy at its next turn, which
+// is a matter of microseconds. One that is stuck is not waited for.
+void Server::Impl::await_workers() const {
+    const int64_t until = read_clocks().steady_ms + reload_wait_ms;
+    for (const auto& worker : workers_) {
+        while (worker->counters().generation.get() < generation_ && read_clocks().steady_ms < until) {
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
+    }
+}
+
+// Signals that arrive meanwhile are one more reload afterwards: libev keeps a flag, not a count.
+ReloadReport Server::Impl::reload() {
+    if (draining_) return {false, "the daemon is stopping\n", {}};
+    notify_reloading();
+    ReloadReport report = try_reload();
+    last_reload_refused_ = !report.done;
+    (report.done ? reloads_done_ : reloads_refused_) += 1;
+    notify_ready(status_line(snapshot()));
+    return report;
+}
+
+ReloadReport Server::Impl::try_reload() {
+    auto settings = load_settings(started_.file);
+    if (!settings) {
+        std::string text;
+        for (const std::string& error : settings.error()) text += error + "\n";
+        log_event(Level::error, "reload-refused",
+                  "the reload was refused, and the earlier configuration is in force",
+                  {{"errors", std::to_string(settings.error().size())}});
+        log_lines("reload-diagnostic", text);
+        return {false, std::move(text), {}};
+    }
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
+    if (!loaded.runtime) {
+        log_event(Level::error, "reload-refused",
+                  "the reload was refused, and the earlier configuration is in force",
+                  {{"errors", std::to_string(loaded.errors())}});
+        log_refusal(loaded, settings_.log_format);
+        return {false, loaded.render(false), {}};
+    }
+    const bool same = loaded.runtime->policy->hash == runtime_->policy->hash;
+    std::vector<std::string> changes = changes_to(*settings, loaded);
+    retired_.push_back(std::move(runtime_));
+    runtime_ = loaded.runtime;
+    generation_ = runtime_->generation;
+    loaded_wall_ms_ = read_clocks().wall_ms;
+    settings_ = std::move(*settings);
+    apply_limits();
+    lasting_.refresh(read_clocks());
+    const Worker::TlsSides tls = renewed_sides(settings_, loaded);
+    for (const auto& worker : workers_) worker->replace(runtime_, tls);
+    await_workers();
+    set_log_level(settings_.log_level);
+    set_log_rate(static_cast<unsigned>(settings_.log_rate));
+    log_event(Level::info, "reloaded",
+              same ? "the configuration was read again; the policy means the same"
+                   : "the new configuration is in force",
+              {{"generation", std::to_string(generation_)},
+               {"policy", dsl::hash_text(runtime_->policy->hash)},
+               {"files", std::to_string(runtime_->policy->files)},
+               {"routes", std::to_string(runtime_->policy->routes.size())}});
+    log_warnings(loaded);
+    log_changes(changes);
+    ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_), same,
+                        std::move(changes)};
+    for (const std::string& name : report.restart) {
+        log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
+                  {{"setting", name}});
+    }
+    return report;
+}
+
+std::vector<std::string> Server::Impl::changes_to(const Settings& settings, const LoadedRuntime& loaded) {
+    std::vector<std::string> out;
+    if (loaded.runtime->policy->hash != runtime_->policy->hash)
+        out = summary_of(dsl::difference(*runtime_->policy, *loaded.runtime->policy));
+    for (std::string& line :
+         changes_beside_policy({settings_, *runtime_, tls_}, {settings, *loaded.runtime, loaded.tls}))
+        out.push_back(std::move(line));
+    return out;
+}
+
+// Loads as a reload does, and only tells.
+ForecastReport Server::Impl::forecast() {
+    ForecastReport report;
+    auto settings = load_settings(started_.file);
+    if (!settings) {
+        for (const std::string& error : settings.error()) report.text += error + "\n";
+        return report;
+    }
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
+    report.text = loaded.render(false);
+    if (!loaded.runtime) return report;
+    report.would_load = true;
+    report.restart = restart_needed(started_, *settings);
+    report.forecast.changes = dsl::difference(*runtime_->policy, *loaded.runtime->policy);
+    report.forecast.beside =
+        changes_beside_policy({settings_, *runtime_, tls_}, {*settings, *loaded.runtime, loaded.tls});
+    const bool few = questions(runtime_->policy->tests) + questions(loaded.runtime->policy->tests) <=
+                     most_questions_of_daemon;
+    if (few) report.forecast.tests = changed_tests(*runtime_, *loaded.runtime, read_clocks());
+    report.forecast.tests_known = few;
+    auto surveys = std::make_shared<std::vector<Survey>>(workers_.size());
+    report.forecast.impact_known = ask_workers(
+        workers_,
+        [surveys, next = loaded.runtime](size_t worker, Gateway& gateway, Now now) {
+            return gateway.survey(*next, (*surveys)[worker], now);
+        },
+        forecast_wait_ms);
+    if (!report.forecast.impact_known) return report;
+    for (const Survey& survey : *surveys) report.forecast.impact.add(survey);
+    return report;
+}
+
+// The listeners stay as they were opened; each takes the certificates that its address has now.
+Worker::TlsSides Server::Impl::renewed_sides(const Settings& settings, const LoadedRuntime& loaded) {
+    Worker::TlsSides out;
+    for (size_t i = 0; i < started_.listeners.size(); ++i) {
+        for (size_t k = 0; k < settings.listeners.size(); ++k) {
+            if (settings.listeners[k].address == started_.listeners[i].address && tls_[i] && loaded.tls[k])
+                tls_[i] = loaded.tls[k];
+        }
+        if (tls_[i]) out.push_back(tls_[i]);
+    }
+    return out;
+}
+
+size_t Server::Impl::lift_ban(const std::string& name) {
+    const size_t lifted = bans_.lift(name, read_clocks().steady_ms);
+    if (lifted > 0) {
+        log_event(Level::info, "ban-lifted", escape_peer_text(name, 256) + " was lifted by an operator",
+                  {{"bans", std::to_string(lifted)}});
+    }
+    return lifted;
+}
+
+// --- stopping ---
+
+void Server::Impl::terminate(const char* signal) {
+    if (draining_) {
+        log_event(Level::warn, "stopped", std::string(signal) + " again: ending at once");
+        flush_log();
+        control_file_.reset();
+        _exit(EX_OK);
+    }
+    draining_ = true;
+    log_event(Level::info, "stopping", std::string("stopping on ") + signal,
+              {{"sockets", std::to_string(door_.inside())}});
+    notify_stopping(status_line(snapshot()));
+    const bool at_once = door_.inside() < drained_at_once;
+    for (const auto& worker : workers_) worker->drain(at_once);
+    const int64_t patience = settings_.drain.count() + settings_.close_timeout.count() + drain_grace_ms;
+    drain_until_ms_ = read_clocks().steady_ms + patience;
+    drain_timer_->every(drain_check_ms);
+}
+
+void Server::Impl::drain_progress() {
+    const int64_t now_ms = read_clocks().steady_ms;
+    const bool done =
+        std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
+    if (!done && now_ms < drain_until_ms_) {
+        if (now_ms - extended_ms_ < second_ms) return;
+        extended_ms_ = now_ms;
+        return notify_extend_timeout(extend_ms);
+    }
+    if (!done) {
+        log_event(Level::warn, "drain-incomplete", "connections are left and are cut off",
+                  {{"sockets", std::to_string(door_.inside())}});
+    }
+    loop_.stop();
+}
+
+// --- health ---
+
+void Server::Impl::every_second() {
+    std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
+    lasting_.refresh(read_clocks());
+    check_pulses();
+    canary_->sing(read_clocks(), steady_us());
+    tell_of_canary();
+    look_at_memory();
+    keep_control();
+    tell_of_certificates();
+    std::string status = status_line(snapshot());
+    if (status == told_status_) return;
+    told_status_ = std::move(status);
+    notify_status(told_status_);
+}
+
+// What the door and the memory's budget have of the settings in force.
+void Server::Impl::apply_limits() {
+    memory_.set_budget(settings_.memory);
+    door_.set_most_of_source(settings_.connections_per_source);
+}
+
+void Server::Impl::look_at_memory() {
+    const MemoryState before = memory_.state();
+    const MemoryState state = memory_.update(resident_bytes());
+    door_.set_memory_short(state != MemoryState::ample);
+    if (state != before) {
+        log_event(state == MemoryState::ample ? Level::info : Level::warn, "memory",
+                  state == MemoryState::ample      ? "memory is ample again"
+                  : state == MemoryState::refusing ? "memory is short: new connections are refused"
+                                                   : "memory is very short: slow readers are closed",
+                  {{"used", std::to_string(memory_.used())}, {"budget", std::to_string(memory_.budget())}});
+    }
+    if (state == MemoryState::shedding) {
+        for (const auto& worker : workers_) {
+            worker->task([](Gateway& gateway, Now now) {
+                gateway.shed(now);
+                return true;
+            });
+        }
+    }
+    // What was freed goes back to the kernel, or it would go on to count.
+    const int64_t now_ms = read_clocks().steady_ms;
+    if (state == MemoryState::ample || now_ms - trimmed_ms_ < trim_every_ms) return;
+    trimmed_ms_ = now_ms;
+    malloc_trim(0);
+}
+
+void Server::Impl::check_pulses() {
+    const int64_t now_ms = read_clocks().steady_ms;
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        Pulse& pulse = pulses_[i];
+        const uint64_t turns = workers_[i]->counters().loop_turns.get();
+        if (turns != pulse.turns) {
+            if (pulse.stalled) {
+                log_event(
+                    Level::warn, "worker-resumed", "a worker's loop turns again",
+                    {{"worker", std::to_string(i)}, {"stalled_ms", std::to_string(now_ms - pulse.since_ms)}});
+            }
+            pulse = {turns, now_ms, false};
+        } else if (!pulse.stalled && now_ms - pulse.since_ms >= second_ms) {
+            pulse.stalled = true;
+            log_event(Level::error, "worker-stalled", "a worker's loop does not turn; its clients wait",
+                      {{"worker", std::to_string(i)}});
+        }
+    }
+}
+
+// Once, when delivery stops, and once when it goes on.
+void Server::Impl::tell_of_canary() {
+    const CanaryReport report = canary_->report(steady_us());
+    if (report.ready != told_stuck_ || report.rounds == 0) return;
+    told_stuck_ = !report.ready;
+    if (report.ready)
+        return log_event(Level::warn, "delivery-resumed", "publications come to every worker again");
+    for (const std::string& one : report.stuck) log_event(Level::error, "delivery-stuck", one);
+}
+
+// Once a day, for those that are renewed by nobody.
+void Server::Impl::tell_of_certificates() {
+    constexpr int64_t day_ms = 86'400'000;
+    const Now now = read_clocks();
+    if (now.steady_ms < certificates_at_ms_) return;
+    const bool at_start = certificates_at_ms_ == 0;  // loading has told of them
+    certificates_at_ms_ = now.steady_ms + day_ms;
+    if (at_start) return;
+    for (const auto& side : tls_) {
+        if (!side) continue;
+        for (const TlsSide::Certificate& certificate : side->certificates()) {
+            const std::string text = ending_soon(certificate, now.wall_ms);
+            if (!text.empty()) log_event(Level::warn, "certificate-expires", text);
+        }
+    }
+}
+
+// Not fed while a worker stands still: then the service manager ends the process and starts a new one.
+void Server::Impl::feed_watchdog() {
+    check_pulses();
+    const bool stalled =
+        std::any_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    if (!stalled) notify_watchdog();
+}
+
+Snapshot Server::Impl::snapshot() const {
+    const Now now = read_clocks();
+    Snapshot shot;
+    shot.version = version_;
+    shot.wall_ms = now.wall_ms;
+    shot.started_wall_ms = start_.wall_ms;
+    shot.uptime_ms = now.steady_ms - start_.steady_ms;
+    shot.draining = draining_;
+    shot.healthy =
+        std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
+    shot.canary = canary_->report(steady_us());
+    shot.listeners = listeners_;
+    for (const auto& side : tls_) {
+        if (!side) continue;
+        for (const TlsSide::Certificate& certificate : side->certificates())
+            shot.certificates.insert_or_assign(certificate.path, certificate.expires_s);
+    }
+    for (const auto& worker : workers_) {
+        shot.totals.add(worker->counters());
+        shot.loop_turns.push_back(worker->counters().loop_turns.get());
+    }
+    shot.max_connections = door_.most();
+    shot.memory_used = memory_.used();
+    shot.memory_budget = memory_.budget();
+    shot.memory_state = memory_.state();
+    shot.limit_keys = limits_.keys();
+    shot.limit_evictions = limits_.evictions();
+    shot.bans_in_force = bans_.in_force();
+    shot.bans_begun = bans_.begun();
+    shot.ban_overflows = bans_.overflows();
+    shot.log_lost = log_lost();
+    shot.broker = broker_->totals();
+    shot.identity = lasting_.totals();
+    shot.policy_directory = settings_.policy_directory;
+    shot.generation = generation_;
+    shot.loaded_wall_ms = loaded_wall_ms_;
+    shot.policy_hash = dsl::hash_text(runtime_->policy->hash);
+    shot.shadow = runtime_->shadow != nullptr;
+    shot.policy_files = runtime_->policy->files;
+    for (const auto& route : runtime_->policy->routes) shot.routes.push_back(route->name);
+    shot.tokens = runtime_->policy->tokens.size();
+    shot.static_files = runtime_->files.size();
+    shot.reloads_done = reloads_done_;
+    shot.reloads_refused = reloads_refused_;
+    shot.last_reload_refused = last_reload_refused_;
+    return shot;
+}
+
+// --- the outer shell ---
+
+Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings,
+                                                          const LoadedRuntime& loaded, Lasting& lasting,
+                                                          std::string version) {
+    const auto max_connections = fit_open_files(settings, sockets_to_backends(*loaded.runtime->policy));
+    if (!max_connections) return refuse(EX_CONFIG, max_connections.error());
+    log_warnings(loaded);
+    auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, lasting, std::move(version));
+    if (auto opened = impl->open(); !opened) return failure(opened.error());
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+int Server::run() {
+    return impl_->run();
+}
+
+}  // namespace wayleave

@@ -1,0 +1,42 @@
+// The daemon: builds the workers from the settings and runs the main loop, which has the signals, the admin
+// address, the control socket and the service manager. The main thread never serves a client.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/ops/load/runtime_loader.h"
+#include "daemon/ops/settings/settings.h"
+#include "dsl/text/result.h"
+
+namespace wayleave {
+
+class Lasting;
+
+struct StartError {
+    int exit_code = 0;  // of sysexits(3)
+    std::string text;   // "WHAT: reason; remedy"
+};
+
+class Server {
+  public:
+    // Binds, starts the workers and serves. `lasting` is borrowed: the one that the runtime was loaded with.
+    // `version` is for metrics and status.
+    static Result<std::unique_ptr<Server>, StartError> start(const Settings& settings,
+                                                             const LoadedRuntime& loaded, Lasting& lasting,
+                                                             std::string version);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // Until a signal ends it; everything is closed then. The exit code.
+    [[nodiscard]] int run();
+
+  private:
+    class Impl;
+    explicit Server(std::unique_ptr<Impl> impl);
+
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wayleave

@@ -1,0 +1,168 @@
+// Questions about credentials, and clients that show a new one on the connection they have.
+#include <algorithm>
+
+#include "daemon/decision/credential.h"
+#include "daemon/session/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+constexpr uint32_t auths_a_minute = 10;
+constexpr int64_t minute_ms = 60'000;
+
+// A token that stands in a message could stand in any of the places where the route looks for text: a backend
+// is asked as for the first that could have carried it. It is never a certificate; the one that the
+// connection has shown is no news.
+Shown shown_in_message(const dsl::Policy& policy, const dsl::Route& route, const std::string& token) {
+    Shown out;
+    for (const uint32_t number : route.auth) {
+        const auto& sources = policy.tokens[number].from;
+        auto place = std::find_if(sources.begin(), sources.end(),
+                                  [&](const dsl::TokenSource& source) { return can_carry(source, token); });
+        if (place == sources.end()) place = std::find_if(sources.begin(), sources.end(), carries_text);
+        if (place == sources.end()) continue;
+        out.credentials.push_back({number, static_cast<uint32_t>(place - sources.begin()), token});
+    }
+    return out;
+}
+
+bool takes_text(const dsl::Policy& policy, const dsl::Route& route) {
+    return std::any_of(route.auth.begin(), route.auth.end(), [&](uint32_t number) {
+        const auto& sources = policy.tokens[number].from;
+        return std::any_of(sources.begin(), sources.end(), carries_text);
+    });
+}
+
+bool may_auth(Session& session, Now now) {
+    if (now.steady_ms - session.auths_since_ms >= minute_ms) {
+        session.auths_since_ms = now.steady_ms;
+        session.auths = 0;
+    }
+    return ++session.auths <= auths_a_minute;
+}
+
+// Why there cannot be one more `$auth` now; nothing: there can, and it is counted.
+std::optional<Rejection> auth_limit(Session& session, Now now) {
+    if (session.awaiting) return Rejection::of(Reason::limited, "the `$auth` before is not answered yet");
+    if (may_auth(session, now)) return std::nullopt;
+    Rejection limited = Rejection::of(Reason::limited, "too many `$auth`");
+    limited.retry_after_ms = session.auths_since_ms + minute_ms - now.steady_ms;
+    return limited;
+}
+
+}  // namespace
+
+void Gateway::Impl::ask_about(Session& session, Credential question) {
+    Awaiting& awaiting = *session.awaiting;
+    awaiting.question = ++questions_;
+    awaiting.runtime = runtime_;
+    awaiting.credential = question;
+    actions.questions.push_back({session.id, awaiting.question, runtime_, std::move(question)});
+}
+
+void Gateway::Impl::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
+    Session* session = find(id);
+    if (!session || !session->awaiting || session->awaiting->question != question) return;
+    if (session->last_bytes || session->abort_listed) return;
+    Awaiting& awaiting = *session->awaiting;
+    awaiting.question = 0;
+    if (proof.kind == Proof::Kind::pending) proof = Proof::unavailable("the token cannot be looked at");
+    if (awaiting.runtime == runtime_) {
+        awaiting.answers.push_back({std::move(awaiting.credential), std::move(proof)});
+    } else {
+        awaiting.answers.clear();  // the new policy may number its tokens otherwise, and trust others
+    }
+    if (session->state == Session::State::open) return continue_auth(*session, now);
+    if (session->state != Session::State::head) return;
+    session->handshaking->scanned = 0;
+    read_head(*session, {}, now);
+}
+
+// --- `$auth` ---
+
+void Gateway::Impl::authenticate(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                                 Now now) {
+    std::string_view token;
+    const MessageParser::Member* member = message.find("token");
+    const auto errand = errands_.find(re.relay);
+    const auto posted = errand != errands_.end() && !member ? errand->second.who : nullptr;
+    if (posted) return authenticate_by_post(session, *posted, re, now);
+    if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
+        return reject(
+            session, re,
+            Rejection::of(Reason::bad_message, !member ? "`token` is missing: the new token, as a text"
+                                                       : "`token` is no text that can be a token"),
+            now);
+    const dsl::Route& route = *session.binding->route;
+    if (!takes_text(*session.binding->runtime->policy, route))
+        return reject(session, re,
+                      Rejection::of(Reason::bad_message, route.auth.empty()
+                                                             ? "this route asks for no token"
+                                                             : "this route takes certificates, and no token"),
+                      now);
+    if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
+    session.awaiting = std::make_unique<Awaiting>();
+    session.awaiting->re = re;
+    session.awaiting->token = token;
+    continue_auth(session, now);
+}
+
+// The token is that of the POST, which the door has looked at: a page need not be able to read its cookie.
+void Gateway::Impl::authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re,
+                                         Now now) {
+    if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
+    become(session, *session.binding->route, who, re, now);
+}
+
+void Gateway::Impl::continue_auth(Session& session, Now now) {
+    if (!rebind(session, now)) return end_condemned(session, now);
+    const dsl::Route& route = *session.binding->route;
+    auto found =
+        identify(*runtime_, route, shown_in_message(*runtime_->policy, route, session.awaiting->token),
+                 session.awaiting->answers, now);
+    if (auto* question = std::get_if<Credential>(&found)) return ask_about(session, std::move(*question));
+    const ReplyTo re = std::move(session.awaiting->re);
+    session.awaiting.reset();
+    if (auto* why = std::get_if<Rejection>(&found)) return refuse_auth(session, re, std::move(*why), now);
+    become(session, route, std::move(std::get<Identified>(found)), re, now);
+}
+
+// The same user with new claims, judged as after a reload.
+void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re,
+                           Now now) {
+    // Without a name nobody can tell whether it is the same.
+    if (who.user.empty() || who.user != session.user)
+        return refuse_auth(session, re,
+                           Rejection::of(Reason::forbidden, "this is not the token of the same user"), now);
+    if (auto why = use_up(*runtime_, who, now)) return refuse_auth(session, re, std::move(*why), now);
+    Living before = living(session, now);
+    before.token = who.token;
+    dsl::Facts facts = session.facts;
+    put_claims(route, who, facts);
+    Fate fate = fate_with(before, std::move(facts));
+    if (fate.kind != Fate::Kind::stays) {
+        Rejection why = Rejection::of(Reason::forbidden, fate.because);
+        why.rule = fate.rule;
+        return end(session, std::move(why), now);
+    }
+    session.token = who.token + 1;
+    session.key = who.key;
+    session.key_gone = false;
+    session.expires_ms = who.claims.expires_ms;
+    counters.reauthenticated.add();
+    if (re.wanted()) reply(session, re, ok_text(re.id, session.expires_ms), now);
+    settle(session, route, std::move(fate), Reason::forbidden, now);
+}
+
+// The session goes on as it was, unless the route says otherwise: the token that it came with is still good.
+void Gateway::Impl::refuse_auth(Session& session, const ReplyTo& re, Rejection why, Now now) {
+    const dsl::Route& route = *session.binding->route;
+    const auto number = static_cast<size_t>(why.reason);
+    const auto phase = static_cast<size_t>(dsl::Phase::session);
+    if (!why.then && !(number < dsl::refusals && route.errors[number][phase])) {
+        why.then = dsl::Outcome{dsl::OutcomeKind::error, 0, std::string(to_string(why.reason))};
+    }
+    reject(session, re, std::move(why), now);
+}
+
+}  // namespace wayleave

@@ -1,0 +1,117 @@
+// The second policy: asked beside the first for a share of the connections, never deciding.
+#include "daemon/base/escape.h"
+#include "daemon/session/gateway_impl.h"
+
+namespace wayleave {
+namespace {
+
+constexpr uint64_t million = 1'000'000;
+constexpr size_t longest_target = 128;
+
+dsl::NodeId ask(const dsl::Route& route, dsl::RootId root, const dsl::Request& request) {
+    return dsl::decide(route.program, route.program.nodes, route.program.roots[root], request);
+}
+
+// Of the rule that decided, or nothing.
+std::string_view place_of(const dsl::Route& route, dsl::NodeId verdict) {
+    const size_t rule = verdict & ~dsl::verdict_bit;
+    return rule >= 2 ? std::string_view(route.rules[rule - 2].place) : std::string_view();
+}
+
+std::string said(bool allowed, std::string_view rule) {
+    return std::string(allowed ? "allowed" : "refused") + " by " +
+           (rule.empty() ? "no rule" : std::string(rule));
+}
+
+}  // namespace
+
+bool Gateway::Impl::shadowed(const Session& session) const {
+    return runtime_->shadow && session.number % million < runtime_->shadow_per_million;
+}
+
+// The connection's facts in the shadow's order, or null if it is not compared.
+const Shadow* Gateway::Impl::shadow_of(Session& session) {
+    if (!shadowed(session)) {
+        session.shadow.reset();
+        return nullptr;
+    }
+    if (!session.shadow || session.shadow->policy != runtime_->shadow) {
+        session.shadow = std::make_unique<Shadow>();
+        Shadow& shadow = *session.shadow;
+        shadow.policy = runtime_->shadow;
+        shadow.route = successor(*session.binding->route, session.facts, *shadow.policy);
+        shadow.facts = session.facts;
+        shadow.known = shadow.route && dsl::rebind(shadow.facts, shadow.route->shape);
+    }
+    if (session.shadow->route && !session.shadow->known) counters.shadow_skipped.add();
+    return session.shadow->route && !session.shadow->known ? nullptr : session.shadow.get();
+}
+
+void Gateway::Impl::shadow_connect(Session& session, const dsl::Route& route, const dsl::Facts& facts,
+                                   dsl::NodeId verdict, Now now) {
+    if (!shadowed(session)) return;
+    const dsl::Route* shadow = runtime_->shadow->route(route.name);
+    const bool allowed = allows(route, verdict);
+    const std::string_view rule = place_of(route, verdict);
+    if (!shadow)
+        return compare(session, "connect to the route " + route.name, allowed, rule, route, dsl::never, now);
+    dsl::Facts own = facts;
+    if (!dsl::rebind(own, shadow->shape)) return counters.shadow_skipped.add();
+    dsl::Request request;
+    request.facts = &own;
+    request.connection = session.number;
+    compare(session, "connect to the route " + route.name, allowed, rule, *shadow,
+            ask(*shadow, shadow->connect, request), now);
+}
+
+void Gateway::Impl::shadow_decision(Session& session, std::string_view action, std::string_view target,
+                                    dsl::RootId dsl::Route::*root, const dsl::Request& request,
+                                    const Judgement& judged, Now now) {
+    const Shadow* shadow = shadow_of(session);
+    if (!shadow) return;
+    const dsl::Route& route = *session.binding->route;
+    const std::string_view place = place_of(route, judged.verdict);
+    const std::string what = std::string(action) + " " + escape_peer_word(target, longest_target);
+    dsl::Request own = request;
+    own.facts = &shadow->facts;
+    compare(session, what, judged.allowed(), place, shadow->route ? *shadow->route : route,
+            shadow->route ? ask(*shadow->route, shadow->route->*root, own) : dsl::never, now);
+}
+
+// By the rules alone: the shadow draws from no limit.
+void Gateway::Impl::shadow_message(Session& session, const MessageParser::Message& message,
+                                   const dsl::Request& request, const MessageJudgement& judged, Now now) {
+    if (judged.rejection && judged.rejection->reason == Reason::limited) return;
+    const Shadow* shadow = shadow_of(session);
+    if (!shadow) return;
+    const dsl::Route& route = *session.binding->route;
+    const std::string what = "message " + escape_peer_word(message.type, longest_target);
+    const std::string_view place = judged.judged ? place_of(route, judged.verdict) : std::string_view();
+    const dsl::Message* block = shadow->route ? shadow->route->message(message.type) : nullptr;
+    Result<std::vector<dsl::Value>, FieldError> fields = failure(FieldError{});
+    if (block) fields = read_fields(*block, message);
+    if (!fields) {
+        const dsl::Route& named = shadow->route ? *shadow->route : route;
+        return compare(session, what, judged.allowed(), place, named, dsl::never, now);
+    }
+    dsl::Request own = request;
+    own.facts = &shadow->facts;
+    own.fields = *fields;
+    compare(session, what, judged.allowed(), place, *shadow->route, ask(*shadow->route, block->decision, own),
+            now);
+}
+
+void Gateway::Impl::compare(const Session& session, std::string_view what, bool allowed,
+                            std::string_view rule, const dsl::Route& shadow, dsl::NodeId verdict, Now now) {
+    counters.shadow_compared.add();
+    const bool other = allows(shadow, verdict);
+    if (other == allowed) return;
+    counters.shadow_differences.add();
+    const std::string_view by = place_of(shadow, verdict);
+    Event event = about(
+        session, "shadow-differs",
+        std::string(what) + " is " + said(allowed, rule) + ", and by the shadow policy " + said(other, by));
+    events_.tell(std::move(event), rule, by, now);
+}
+
+}  // namespace wayleave

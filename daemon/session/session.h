@@ -1,0 +1,186 @@
+// One client's connection as the gateway keeps it. Most are idle, so it is small: what is needed only for a
+// while is on the heap for that while. Private to this folder.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/decision/rejection.h"
+#include "daemon/message/reply_to.h"
+#include "daemon/message/sse.h"
+#include "daemon/protocol/http_body.h"
+#include "daemon/protocol/websocket.h"
+#include "daemon/session/gateway.h"
+#include "daemon/session/send_queue.h"
+#include "dsl/policy/evaluate.h"
+#include "dsl/policy/facts.h"
+
+namespace wayleave {
+
+struct Channel;
+
+// A route of the policy that is in force, and what is left of its conditions for connections that answered
+// alike. Shared by them; keeps the policy alive. Never kept beyond a reload: see Gateway::replace.
+struct Binding {
+    std::shared_ptr<const Runtime> runtime;
+    const dsl::Route* route = nullptr;
+    dsl::Residual residual;
+};
+
+// A place in a channel's list of subscribers.
+struct Subscription {
+    Channel* channel = nullptr;
+    uint32_t position = 0;
+    bool joined = false;  // by the server's decision
+};
+
+// A subscription that catches up with its channel: page after page, as fast as the reader takes them.
+struct Replay {
+    Channel* channel = nullptr;
+    ReplyTo re;                     // of the `$subscribe`
+    std::optional<Position> since;  // what the client asked for
+    uint64_t epoch = 0;
+    uint64_t after = 0;      // given so far, once it is announced
+    uint64_t ticket = 0;     // a page is on its way; 0: none
+    bool announced = false;  // `$subscribed`, or `$hello`, has said where it begins
+    bool by_cursor = false;  // of a channel with acknowledgements, for its user
+};
+
+// What a subscription counts as in a `limit subscriptions`.
+struct Counted {
+    const Channel* channel = nullptr;
+    std::string key;
+};
+
+// A connection as the shadow policy knows it.
+struct Shadow {
+    std::shared_ptr<const dsl::Policy> policy;
+    const dsl::Route* route = nullptr;  // null: the shadow has none of that name
+    dsl::Facts facts;
+    bool known = false;  // the facts are all that the shadow asks for
+};
+
+// A connection that the policy in force does not admit, and that waits for its turn to end.
+struct Condemned {
+    Rejection rejection;
+    bool returns = false;  // it is invited to come again
+    int64_t at_ms = 0;     // steady time
+};
+
+// Why it ends, for the log: the first reason that there was. Null while nobody has ended it.
+struct Ending {
+    std::string reason;  // a word
+    std::string because;
+    std::string decision;
+    std::string rule;
+    uint16_t code = 0;   // of the close frame; 0: none
+    std::string action;  // what it was doing
+    std::string target;
+    bool refused = false;
+};
+
+// A question about a credential is out, or was: the handshake waits for it, or an `$auth` does.
+struct Awaiting {
+    uint64_t question = 0;                   // its number; 0: it is answered
+    Credential credential;                   // what it is about
+    std::shared_ptr<const Runtime> runtime;  // that was asked; another one's answers would mean nothing
+    std::vector<AnsweredProof> answers;
+    ReplyTo re;         // of an `$auth`
+    std::string token;  // likewise
+};
+
+struct Handshaking {
+    std::string bytes;               // of the head, as far as it arrived
+    size_t scanned = 0;              // see parse_head
+    size_t most_ahead = 128 * 1024;  // of the head, and of what a client sends before it has our answer
+    bool head_only = false;          // the request is a HEAD, whose answer has no body
+};
+
+// A request whose body is a message for the session of a stream.
+struct Post {
+    BodyReader body;
+    Errand errand;        // without its message, until the body is complete
+    std::string headers;  // for the answer
+    bool keep_alive = true;
+    bool sent = false;         // the errand is under way, and its answer is waited for
+    dsl::Address client = {};  // who sends it, behind proxies
+    std::string path = {};
+};
+
+// What only a stream of Server-Sent Events needs.
+struct EventStream {
+    // What its `Last-Event-ID` says, while it is opened; null: it says nothing.
+    std::unique_ptr<StreamPositions> resumed;
+    std::vector<Channel*> numbered;   // of its subscriptions: their positions are the id of an event
+    std::vector<std::string> posted;  // channels that a POST subscribed to: the address does not name them
+};
+
+struct Session {
+    // `ending`: nothing more is sent to it, and it is closed when the event is over: see Gateway::Impl::end.
+    enum class State : uint8_t { head, open, ending, closing };
+
+    static constexpr int64_t never_ms = INT64_MAX;
+
+    ConnectionId id;
+    State state = State::head;
+    bool flush_listed = false;
+    bool abort_listed = false;
+    bool stalled = false;     // the socket took not all, and something waits
+    bool last_bytes = false;  // what is queued is the last of it
+    bool publishes = false;   // it has, so that it is held when publications find no room
+    bool held = false;        // it is not read from: see Gateway::hold
+    bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
+    bool key_gone = false;    // the key of its token is not trusted any more, and that was counted
+    bool nameless = false;    // the user's name is a secret claim; as it was when the connection was made
+    Peer peer;
+    uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
+    std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
+    std::unique_ptr<Awaiting> awaiting;   // null but while somebody is asked
+    std::unique_ptr<Post> post;           // null but during such a request
+    std::unique_ptr<EventStream> events;  // of a stream; else null
+    SendQueue queue;
+    WebSocketDecoder decoder;
+    std::shared_ptr<const Binding> binding;  // null until the handshake is complete
+    dsl::Facts facts;
+    uint8_t deflate_bits = 0;                 // the window that the client can have; 0: no compression
+    uint32_t token = 0;                       // number in the policy's tokens plus one; 0: none
+    uint64_t key = 0;                         // see Proof
+    std::string user;                         // may be empty
+    std::vector<Subscription> subscriptions;  // by address of the channel: a client may have very many
+    std::unique_ptr<Shadow> shadow;           // null but for the share that is compared
+    std::unique_ptr<Condemned> condemned;     // null but for a while after a reload
+    std::unique_ptr<Ending> ending;           // null until it is known
+    std::vector<std::string> entered;         // keys of `limit connections`
+    std::vector<std::string> seats;           // keys of those among them where the oldest makes room
+    std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
+    std::vector<Replay> replays;              // most have none
+    // Channels with acknowledgements of which messages are queued; null: none.
+    std::unique_ptr<std::vector<Channel*>> owed;
+    uint32_t lanes_of = 0;    // generation of the policy whose lanes the queue knows
+    uint32_t unanswered = 0;  // publications that the broker has not accepted yet
+    uint32_t left_out = 0;    // messages that were dropped, and it was not told
+    uint32_t messages_in = 0;
+    uint32_t messages_out = 0;  // frames queued, or events of a stream
+    uint64_t bytes_in = 0;      // since it is open
+    uint64_t bytes_out = 0;
+
+    // Steady time.
+    int64_t opened_ms = 0;  // accepted, later upgraded
+    int64_t last_heard_ms = 0;
+    int64_t last_ping_ms = 0;
+    int64_t message_since_ms = 0;  // an incomplete message began; 0: none
+    int64_t close_by_ms = never_ms;
+    int64_t wake_ms = never_ms;  // the wheel's entry that counts
+    int64_t controls_ms = 0;     // pings and the like are paid for until then
+    int64_t expires_ms = 0;      // wall time; 0: never
+    int64_t auths_since_ms = 0;
+    uint32_t auths = 0;  // `$auth` within a minute
+
+    // What others may know of the user.
+    [[nodiscard]] std::string_view shown_user() const { return nameless ? std::string_view() : user; }
+};
+
+}  // namespace wayleave
