@@ -95,7 +95,7 @@ class HttpBackends::Impl {
     void refuse_late(Lane& lane, Now now);
     [[nodiscard]] int64_t sleep_ms(Now now) const;
     Lane* lane_of(const Backend& backend);
-    void judge(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now);
+    void authorize(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now);
     void refuse(std::unique_ptr<Job> job, BackendAnswer::Kind kind, const std::string& why, Now now);
     void publish_status();
 
@@ -240,7 +240,7 @@ void HttpBackends::Impl::collect(Now now) {
     }
 }
 
-void HttpBackends::Impl::judge(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now) {
+void HttpBackends::Impl::authorize(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now) {
     if (is_good(answer)) {
         ++lane.status.answered;
         if (lane.breaker.succeeded() && report_)
@@ -261,7 +261,7 @@ void HttpBackends::Impl::judge(Lane& lane, const Backend& backend, const Backend
 void HttpBackends::Impl::finish(std::unique_ptr<Job> job, BackendAnswer answer, Now now) {
     Lane& lane = *job->lane;
     --lane.status.running;
-    judge(lane, *job->request.backend, answer, now);
+    authorize(lane, *job->request.backend, answer, now);
     if (try_again(*job, answer, now)) {
         pausing_.push_back(std::move(job));
     } else {

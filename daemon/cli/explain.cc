@@ -9,8 +9,8 @@
 #include "daemon/cli/control_options.h"
 #include "daemon/cli/policy_options.h"
 #include "daemon/cli/terminal.h"
-#include "daemon/explain/inquiry.h"
-#include "daemon/explain/rehearsal.h"
+#include "daemon/explain/explained_decision.h"
+#include "daemon/explain/simulate.h"
 #include "daemon/ops/load/read_file.h"
 #include "daemon/protocol/http_head.h"
 #include "dsl/text/text.h"
@@ -67,7 +67,7 @@ bool has_input(const dsl::Policy& policy, const std::string& name) {
     });
 }
 
-Result<Nothing> add_pairs(const ExplainOptions& options, const dsl::Policy& policy, Sketch& sketch) {
+Result<Nothing> add_pairs(const ExplainOptions& options, const dsl::Policy& policy, ClientSpec& sketch) {
     for (const std::string& header : options.headers) {
         auto pair = pair_of(header, ':');
         if (!pair) return failure(pair.error());
@@ -83,7 +83,7 @@ Result<Nothing> add_pairs(const ExplainOptions& options, const dsl::Policy& poli
     return Nothing{};
 }
 
-Result<Nothing> add_identity(const ExplainOptions& options, const dsl::Policy& policy, Sketch& sketch) {
+Result<Nothing> add_identity(const ExplainOptions& options, const dsl::Policy& policy, ClientSpec& sketch) {
     if (!options.as.first.empty()) {
         sketch.token = options.as.first;
         sketch.claims = options.as.second;
@@ -100,8 +100,8 @@ Result<Nothing> add_identity(const ExplainOptions& options, const dsl::Policy& p
     return Nothing{};
 }
 
-Result<Sketch> sketch_from(const ExplainOptions& options, const dsl::Policy& policy) {
-    Sketch sketch;
+Result<ClientSpec> sketch_from(const ExplainOptions& options, const dsl::Policy& policy) {
+    ClientSpec sketch;
     const auto ip = dsl::parse_address(options.ip);
     if (!ip) return failure("--ip: " + dsl::quoted(options.ip) + " is no IP address");
     sketch.ip = *ip;
@@ -177,7 +177,8 @@ int explain(const ExplainOptions& options) {
     const std::string host = authority ? authority->name : "";
     const bool api =
         !connecting && runtime.policy->api_router.find(host, path.substr(0, path.find('?')), match);
-    const auto admission = rehearse(runtime, *sketch, api ? DoorKind::api : DoorKind::route, limits, now);
+    const auto admission =
+        simulate(runtime, *sketch, api ? AdmissionKind::api : AdmissionKind::route, limits, now);
     if (!admission) return broken_because(admission.error());
     const auto* admitted = std::get_if<Admitted>(&*admission);
     if (connecting || !admitted) {
@@ -193,7 +194,7 @@ int explain(const ExplainOptions& options) {
                           1,
                           0,
                           static_cast<int64_t>(admitted->route->joins.size())};
-    return show(inquire(subject, {*action, options.target, options.json}, limits, now, true).explanation,
+    return show(explain(subject, {*action, options.target, options.json}, limits, now, true).explanation,
                 options.format);
 }
 

@@ -5,7 +5,7 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
-#include "daemon/ops/load/lasting.h"
+#include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/runtime_loader.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/server/process.h"
@@ -20,8 +20,8 @@ namespace {
 int serve(const std::string& config) {
     const auto settings = settings_or_complain(config);
     if (!settings) return settings.error();
-    Lasting lasting;
-    const LoadedRuntime loaded = load_runtime(*settings, 1, &lasting);
+    IdentityServices identity_services;
+    const LoadedRuntime loaded = load_runtime(*settings, 1, &identity_services);
     if (!loaded.runtime) {
         write_text(stderr, loaded.render(colour_wanted(stderr)));
         return EX_CONFIG;
@@ -29,7 +29,7 @@ int serve(const std::string& config) {
     init_log(settings->log_level, settings->log_format);
     set_log_rate(static_cast<unsigned>(settings->log_rate));
     log_bugs();
-    auto server = Server::start(*settings, loaded, lasting, WAYLEAVE_VERSION);
+    auto server = Server::start(*settings, loaded, identity_services, WAYLEAVE_VERSION);
     if (!server) {
         flush_log();
         complain(server.error().text);

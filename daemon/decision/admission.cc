@@ -33,11 +33,11 @@ bool is_of_foreign_page(const HttpHead& head) {
 }
 
 // One handshake on its way through the door, step by step; each may turn it away.
-class Doorway {
+class AdmissionCheck {
   public:
-    Doorway(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
-            const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind,
-            const Resumed* resumed)
+    AdmissionCheck(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
+                   const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now,
+                   AdmissionKind kind, const Resumed* resumed)
         : runtime_(runtime),
           kind_(kind),
           limits_(limits),
@@ -52,7 +52,7 @@ class Doorway {
     Admission pass() {
         if (!find_route() || !check_origin() || !check_tls() || !check_alias() || !choose_protocol() ||
             !read_facts() || !check_bans() || !decide_early() || !draw_arrival() || !authenticate() ||
-            !check_bans() || (kind_ != DoorKind::post && !enter_connection())) {
+            !check_bans() || (kind_ != AdmissionKind::post && !enter_connection())) {
             if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
             return turned_away();
@@ -80,7 +80,7 @@ class Doorway {
         out_.facts.host = head_.authority.name;
         out_.facts.path = head_.path;
         const dsl::Policy& policy = *runtime_.policy;
-        const bool api = kind_ == DoorKind::api;
+        const bool api = kind_ == AdmissionKind::api;
         if (!(api ? policy.api_router : policy.router).find(out_.facts.host, out_.facts.path, match_)) {
             return turn_away(Reason::unknown_route,
                              api ? "no api has this address" : "no route has this address");
@@ -259,8 +259,8 @@ class Doorway {
         return false;
     }
 
-    // Who is kept out is told so before anything dearer is done for him: bans by address come before the
-    // token is looked at, those that need a claim after it.
+    // Who is kept out is told so before anything more expensive is done for him: bans by address come before
+    // the token is looked at, those that need a claim after it.
     bool check_bans() {
         if (!bans_) return true;
         for (const dsl::Ban& ban : out_.route->bans) {
@@ -302,7 +302,7 @@ class Doorway {
             out_.user = who->user;
             out_.nameless = who->nameless;
             put_claims(*out_.route, *who, out_.facts);
-            if (kind_ == DoorKind::post) out_.who = std::make_shared<const Identified>(*who);
+            if (kind_ == AdmissionKind::post) out_.who = std::make_shared<const Identified>(*who);
             who_ = std::move(*who);
             return true;
         }
@@ -316,7 +316,7 @@ class Doorway {
         }
         // A message draws from no limit of connecting; but what makes a backend work is drawn like a
         // connection.
-        if (kind_ == DoorKind::post && !resumed_ && !draw_connects(dsl::Stage::arrival)) return false;
+        if (kind_ == AdmissionKind::post && !resumed_ && !draw_connects(dsl::Stage::arrival)) return false;
         question_ = std::move(std::get<Credential>(found));
         return false;
     }
@@ -340,7 +340,9 @@ class Doorway {
     }
 
     // Who waited has drawn them already.
-    bool draw_arrival() { return resumed_ || kind_ == DoorKind::post || draw_connects(dsl::Stage::arrival); }
+    bool draw_arrival() {
+        return resumed_ || kind_ == AdmissionKind::post || draw_connects(dsl::Stage::arrival);
+    }
 
     bool draw_connects(dsl::Stage stage) {
         for (const dsl::Limit& limit : out_.route->limits) {
@@ -357,7 +359,7 @@ class Doorway {
     // What the rules say without knowing who it is. A network that is kept out is told so before a signature
     // is verified for it, or a backend asked.
     bool decide_early() {
-        if (kind_ == DoorKind::api) return true;
+        if (kind_ == AdmissionKind::api) return true;
         const dsl::Program& program = out_.route->program;
         const dsl::NodeId verdict =
             dsl::decide_at_arrival(program, program.roots[out_.route->connect], request());
@@ -371,7 +373,7 @@ class Doorway {
         const dsl::Program& program = out_.route->program;
         out_.answers = dsl::early_answers(program, request());
         judged_ = true;
-        if (kind_ == DoorKind::api) return true;
+        if (kind_ == AdmissionKind::api) return true;
         out_.verdict = dsl::decide(program, program.nodes, program.roots[out_.route->connect], request());
         if (allows(*out_.route, out_.verdict)) return true;
         rejection_ = rejected_by(*out_.route, out_.verdict);
@@ -384,7 +386,7 @@ class Doorway {
         if (dsl::decide(program, program.nodes, program.roots[limit.condition], request()) == dsl::never)
             return;
         const auto most = std::get<int64_t>(dsl::fetch(program, limit.to, request()));
-        out_.seats.push_back({limit_key(program, limit, request()), most});
+        out_.connection_slots.push_back({limit_key(program, limit, request()), most});
     }
 
     bool enter_limits() {
@@ -403,7 +405,7 @@ class Doorway {
     }
 
     const Runtime& runtime_;
-    DoorKind kind_;
+    AdmissionKind kind_;
     LimitTable& limits_;
     const BanTable* bans_;
     const Peer& peer_;
@@ -425,9 +427,9 @@ class Doorway {
 }  // namespace
 
 Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
-                const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now, DoorKind kind,
-                const Resumed* resumed) {
-    return Doorway(runtime, limits, bans, peer, head, upgrade, connection, now, kind, resumed).pass();
+                const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now,
+                AdmissionKind kind, const Resumed* resumed) {
+    return AdmissionCheck(runtime, limits, bans, peer, head, upgrade, connection, now, kind, resumed).pass();
 }
 
 std::optional<Rejection> draw(const dsl::Program& program, const dsl::Limit& limit,

@@ -32,18 +32,18 @@ struct Identified;
 struct Admitted {
     const dsl::Route* route = nullptr;
     dsl::Facts facts;
-    const dsl::Alias* alias = nullptr;  // the old address that was asked for, or null
-    bool expired_alias = false;         // it is past its date
-    dsl::NodeId verdict = dsl::never;   // the rule that let it in
-    dsl::AtomBits answers;              // to the questions that are settled for this connection
-    uint32_t token = 0;                 // number in the policy's tokens plus one; 0: none
-    uint64_t key = 0;                   // see Proof
-    std::string user;                   // may be empty
-    bool nameless = false;              // see Identified
-    std::string protocol;               // to be answered; may be empty
-    int64_t expires_ms = 0;             // wall time; 0: never
-    std::vector<std::string> entered;   // keys of `limit connections`: the session gives them back
-    std::vector<Seat> seats;            // to be taken: the oldest makes room
+    const dsl::Alias* alias = nullptr;   // the old address that was asked for, or null
+    bool expired_alias = false;          // it is past its date
+    dsl::NodeId verdict = dsl::never;    // the rule that let it in
+    dsl::AtomBits answers;               // to the questions that are settled for this connection
+    uint32_t token = 0;                  // number in the policy's tokens plus one; 0: none
+    uint64_t key = 0;                    // see Proof
+    std::string user;                    // may be empty
+    bool nameless = false;               // see Identified
+    std::string protocol;                // to be answered; may be empty
+    int64_t expires_ms = 0;              // wall time; 0: never
+    std::vector<std::string> entered;    // keys of `limit connections`: the session gives them back
+    std::vector<Seat> connection_slots;  // to be taken: the oldest makes room
     // Who brings a message by POST: it may be that he shows a new token. Null at the other doors.
     std::shared_ptr<const Identified> who = nullptr;
 };
@@ -75,12 +75,12 @@ struct Resumed {
 // For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists,
 // or a message for a connection that is open, which only has to come from the same client: it draws from no
 // limit of connecting, unless a backend must be asked for it, and uses up no token.
-enum class DoorKind : uint8_t { route, api, post };
+enum class AdmissionKind : uint8_t { route, api, post };
 
 // `bans` may be null: then nobody is.
 [[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans,
                               const Peer& peer, const HttpHead& head, const Upgrade& upgrade,
-                              uint64_t connection, Now now, DoorKind kind = DoorKind::route,
+                              uint64_t connection, Now now, AdmissionKind kind = AdmissionKind::route,
                               const Resumed* resumed = nullptr);
 
 // Draws from a limit of a rate. Nothing, or why not.

@@ -34,7 +34,7 @@ void Canary::begin(size_t workers) {
     listeners_.resize(workers);
 }
 
-void Canary::sing(Now now, int64_t at_us) {
+void Canary::probe(Now now, int64_t at_us) {
     uint64_t number = 0;
     {
         const std::lock_guard lock(mutex_);

@@ -43,13 +43,13 @@ class Canary final : public Inbox {
     void begin(size_t workers);
 
     // Every second. Nothing is published while the broker is still busy with the last one.
-    void sing(Now now, int64_t at_us);
+    void probe(Now now, int64_t at_us);
     // A worker's own turn has come to it. Other servers' canaries may be among them.
     void heard(uint32_t worker, Position position, int64_t at_us);
     [[nodiscard]] CanaryReport report(int64_t at_us) const;
 
     void push(const Publication&) override {}
-    void unseat(const Occupant&) override {}
+    void evict(const SlotHolder&) override {}
     void answered(uint64_t ticket, BrokerAnswer answer) override;
 
   private:

@@ -96,11 +96,12 @@ void Listener::readable() {
             return back_off(error);
         }
         delay_ms_ = first_delay_ms;
-        if (const Door::Verdict verdict = parts_.door.enter(); verdict != Door::Verdict::enters) {
+        if (const ConnectionQuota::Verdict verdict = parts_.quota.enter();
+            verdict != ConnectionQuota::Verdict::enters) {
             parts_.counters.accept_refused.add();
             refuse_socket(socket, tls_);
-            if (parts_.door.may_report(parts_.now.steady_ms)) {
-                parts_.report({"connections-full", parts_.door.refusal(verdict), Severity::warning});
+            if (parts_.quota.may_report(parts_.now.steady_ms)) {
+                parts_.report({"connections-full", parts_.quota.refusal(verdict), Severity::warning});
             }
             continue;
         }
@@ -114,7 +115,7 @@ void Listener::readable() {
 // ever.
 void Listener::back_off(int error) {
     parts_.counters.accept_failures.add();
-    if (parts_.door.may_report(parts_.now.steady_ms)) {
+    if (parts_.quota.may_report(parts_.now.steady_ms)) {
         parts_.report({"accept-failed",
                        std::string("cannot accept connections: ") + std::strerror(error) +
                            "; trying again, raise the limit on open files if it stays",

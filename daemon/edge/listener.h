@@ -8,7 +8,7 @@
 #include <functional>
 
 #include "daemon/decision/counters.h"
-#include "daemon/edge/door.h"
+#include "daemon/edge/connection_quota.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
@@ -36,7 +36,7 @@ class Listener {
 
     struct Parts {  // all but the socket are borrowed
         Loop& loop;
-        Door& door;
+        ConnectionQuota& quota;
         Counters& counters;
         Reserve& reserve;
         const Now& now;

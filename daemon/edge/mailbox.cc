@@ -27,7 +27,7 @@ void Mailbox::push(const Publication& publication) {
         publications_.push_back(publication);
         ++held_.messages;
         held_.bytes += size_of(publication);
-        (void)judge();  // it cannot get better
+        (void)authorize();  // it cannot get better
     }
     // One wake for many: who finds the box empty sends it, and who empties it takes all.
     if (was_empty && own_mailbox != this) wake();
@@ -37,8 +37,8 @@ void Mailbox::answered(uint64_t ticket, BrokerAnswer answer) {
     post({.kind = Command::Kind::answer, .ticket = ticket, .answer = std::move(answer)});
 }
 
-void Mailbox::unseat(const Occupant& occupant) {
-    post({.kind = Command::Kind::unseat, .occupant = occupant});
+void Mailbox::evict(const SlotHolder& occupant) {
+    post({.kind = Command::Kind::evict, .occupant = occupant});
 }
 
 void Mailbox::post(Command command) {
@@ -64,7 +64,7 @@ void Mailbox::delivered(std::span<const Publication> publications) {
         const std::lock_guard lock(mutex_);
         held_.messages -= publications.size();
         held_.bytes -= bytes;
-        all_have_room = judge();
+        all_have_room = authorize();
     }
     if (all_have_room) exchange_.wake_all();
 }
@@ -74,14 +74,14 @@ void Mailbox::set_behind(bool behind) {
     {
         const std::lock_guard lock(mutex_);
         behind_ = behind;
-        all_have_room = judge();
+        all_have_room = authorize();
     }
     if (all_have_room) exchange_.wake_all();
 }
 
 // Full from the bound on, until half of it is free; and while its worker does not keep up. True: this was the
 // last mailbox without room.
-bool Mailbox::judge() {
+bool Mailbox::authorize() {
     const auto beyond = [&](size_t part) {
         return held_.messages >= most_messages / part || held_.bytes >= most_bytes / part;
     };

@@ -20,15 +20,15 @@
 namespace wayleave {
 
 struct Command {
-    enum class Kind { answer, replace, drain, stop, task, unseat, certificates };
+    enum class Kind { answer, replace, drain, stop, task, evict, certificates };
 
     Kind kind = Kind::stop;
     std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
     bool at_once = false;                              // of a drain
     // Of a task: some of a longer piece of work on the worker's own thread; called again until it is true.
     std::function<bool(Gateway&, Now)> work = {};
-    Occupant occupant = {};  // to be unseated
-    uint64_t ticket = 0;     // of an answer
+    SlotHolder occupant = {};  // to be evicted
+    uint64_t ticket = 0;       // of an answer
     BrokerAnswer answer = {};
     size_t side = 0;  // of TLS, that gets new certificates
     std::shared_ptr<const TlsSide> certificates = nullptr;
@@ -52,7 +52,7 @@ class Mailbox final : public Inbox {
 
     void push(const Publication& publication) override;            // any thread
     void answered(uint64_t ticket, BrokerAnswer answer) override;  // any thread
-    void unseat(const Occupant& occupant) override;                // any thread
+    void evict(const SlotHolder& occupant) override;               // any thread
     void post(Command command);                                    // any thread
 
     // Moves what has arrived into the vectors: commands into an empty one that lends its capacity,
@@ -72,7 +72,7 @@ class Mailbox final : public Inbox {
     void wake() { wakeup_.send(); }
 
   private:
-    [[nodiscard]] bool judge();
+    [[nodiscard]] bool authorize();
 
     Wakeup wakeup_;
     Exchange& exchange_;

@@ -71,7 +71,7 @@ class Transports::Impl {
         int64_t since_ms = 0;        // of the last progress while stuck; of the last byte while lingering
         uint32_t watched = nowhere;  // its place in the list of those that tick() looks at
         uint32_t discarded = 0;      // bytes, while lingering
-        dsl::Address source;         // whose place at the door it has
+        dsl::Address source;         // whose place at the quota it has
         bool stuck = false;          // it does not take what was written, and is not read from
         bool held = false;           // publications find no room, and it is not read from
         bool plainly = false;        // it spoke HTTP where there is TLS
@@ -184,8 +184,8 @@ void Transports::Impl::gone(Connection& connection) {
     }
     if (!connection.carrier->ready()) tls_failed(connection);
     --sockets_;
-    parts_.door.leave_place(connection.source);
-    parts_.door.leave();
+    parts_.quota.leave_place(connection.source);
+    parts_.quota.leave();
     const std::unique_ptr<Connection> end(&connection);
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "daemon/decision/counters.h"
-#include "daemon/edge/door.h"
+#include "daemon/edge/connection_quota.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/lws_carriers.h"
 #include "daemon/edge/pressure.h"
@@ -27,7 +27,7 @@ class Transports {
         Loop& loop;
         Gateway& gateway;
         Counters& counters;
-        Door& door;
+        ConnectionQuota& quota;
         const Now& now;  // of this turn
         const EdgeReport& report;
         const Pressure& pressure;
@@ -46,7 +46,7 @@ class Transports {
     void replace(size_t side, std::shared_ptr<const TlsSide> tls);
 
     static constexpr size_t plain = SIZE_MAX;
-    // A socket that entered through the door and took a place there; it leaves both when it is closed, also
+    // A socket that entered through the quota and took a place there; it leaves both when it is closed, also
     // when this fails. `side` is an index in `tls`, or plain.
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
 

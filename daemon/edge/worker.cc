@@ -7,10 +7,10 @@
 #include <thread>
 #include <utility>
 
-#include "daemon/edge/anteroom.h"
 #include "daemon/edge/listener.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/mailbox.h"
+#include "daemon/edge/proxy_header_reader.h"
 
 namespace wayleave {
 
@@ -30,7 +30,7 @@ class Worker::Impl {
   public:
     Impl(const Parts& parts, const WorkerSettings& settings, std::shared_ptr<const Runtime> runtime)
         : runtime_(runtime),
-          door_(parts.door),
+          quota_(parts.quota),
           report_(parts.report),
           canary_(parts.canary),
           exchange_(parts.exchange),
@@ -68,7 +68,7 @@ class Worker::Impl {
     void tick();
     void obey(Command& command);
     void ask();
-    void run_errands();
+    void pass_on_relayed();
     [[nodiscard]] bool collect();
     void deliver(Allowance& allowance);
     void work_off();
@@ -82,7 +82,7 @@ class Worker::Impl {
     void close_anterooms();
 
     std::shared_ptr<const Runtime> runtime_;
-    Door& door_;
+    ConnectionQuota& quota_;
     const EdgeReport& report_;
     Canary& canary_;
     Exchange& exchange_;
@@ -98,7 +98,7 @@ class Worker::Impl {
     Gateway gateway_;
     std::unique_ptr<Transports> transports_;
     Reserve reserve_;
-    std::vector<std::unique_ptr<Anteroom>> anterooms_;  // one for each side that has one
+    std::vector<std::unique_ptr<ProxyHeaderReader>> proxy_headers_;  // one for each side that has one
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::optional<Turn> turn_;
     std::optional<Timer> ticker_;
@@ -118,7 +118,7 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
         if (listener.tls) tls.push_back(std::move(listener.side));
     }
     auto transports =
-        Transports::create({loop_, gateway_, counters_, door_, now_, report_, exchange_.pressure()},
+        Transports::create({loop_, gateway_, counters_, quota_, now_, report_, exchange_.pressure()},
                            std::move(tls), settings_.tls_timeout_ms);
     if (!transports) return failure(transports.error());
     transports_ = std::move(*transports);
@@ -128,15 +128,15 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
         const size_t side = listener.tls ? next_tls++ : Transports::plain;
         const auto adopt = [this, side](FileDescriptor socket, const Peer& peer) {
             // A proxy that we trust stands for many.
-            if (!door_.take_place(peer.ip,
-                                  !runtime_->settings.proxies.trusts_peer(peer.ip, peer.unix_socket)))
+            if (!quota_.take_place(peer.ip,
+                                   !runtime_->settings.proxies.trusts_peer(peer.ip, peer.unix_socket)))
                 return refuse_many(socket, side != Transports::plain, peer);
             transports_->adopt(std::move(socket), side, peer);
         };
         Listener::Accepted accepted = adopt;
         if (listener.proxy_protocol) accepted = through_anteroom(adopt);
         listeners_.push_back(std::make_unique<Listener>(
-            Listener::Parts{loop_, door_, counters_, reserve_, now_, report_}, std::move(listener.socket),
+            Listener::Parts{loop_, quota_, counters_, reserve_, now_, report_}, std::move(listener.socket),
             listener.tls, settings_.accept_per_turn, std::move(accepted)));
     }
     turn_.emplace(
@@ -152,7 +152,7 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
 
 // A proxy of ours says who is behind it; whoever else comes to this listener is nobody's client.
 Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
-    Anteroom& room = *anterooms_.emplace_back(std::make_unique<Anteroom>(
+    ProxyHeaderReader& room = *proxy_headers_.emplace_back(std::make_unique<ProxyHeaderReader>(
         loop_, settings_.tls_timeout_ms, std::move(adopt),
         [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
     return [this, &room](FileDescriptor socket, const Peer& peer) {
@@ -163,7 +163,7 @@ Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
 }
 
 void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
-    door_.leave();
+    quota_.leave();
     counters_.proxy_refused.add();
     Event event{"proxy-refused",
                 "a connection to a listener with proxy_protocol is refused: " + std::string(reason),
@@ -173,18 +173,18 @@ void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
 }
 
 void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer) {
-    door_.leave();
+    quota_.leave();
     counters_.accept_refused.add();
     refuse_socket(socket, tls);
-    if (door_.may_report(now_.steady_ms))
-        report_({"connections-of-source", door_.refusal(peer.ip), Severity::warning});
+    if (quota_.may_report(now_.steady_ms))
+        report_({"connections-of-source", quota_.refusal(peer.ip), Severity::warning});
 }
 
 void Worker::Impl::close_anterooms() {
-    for (const auto& room : anterooms_) {
-        for (size_t i = 0; i < room->waiting(); ++i) door_.leave();
+    for (const auto& room : proxy_headers_) {
+        for (size_t i = 0; i < room->waiting(); ++i) quota_.leave();
     }
-    anterooms_.clear();
+    proxy_headers_.clear();
 }
 
 void Worker::Impl::run() {
@@ -248,7 +248,7 @@ void Worker::Impl::deliver(Allowance& allowance) {
 void Worker::Impl::work_off() {
     transports_->work_off();
     ask();
-    run_errands();
+    pass_on_relayed();
 }
 
 bool Worker::Impl::out_of_breath() {
@@ -294,25 +294,25 @@ void Worker::Impl::ask() {
 }
 
 // Also what is for ourselves: there is one way only.
-void Worker::Impl::run_errands() {
-    std::vector<Errand> errands;
-    std::vector<ErrandAnswer> answers;
-    errands.swap(gateway_.actions().errands);
-    answers.swap(gateway_.actions().answers);
-    for (Errand& errand : errands) {
-        const uint32_t worker = Gateway::worker_of(errand.session);
-        const auto run = [errand](Gateway& gateway, Now now) {
-            gateway.run(errand, now);
+void Worker::Impl::pass_on_relayed() {
+    std::vector<RelayedMessage> relayed;
+    std::vector<RelayReply> replies;
+    relayed.swap(gateway_.actions().relayed);
+    replies.swap(gateway_.actions().replies);
+    for (RelayedMessage& message : relayed) {
+        const uint32_t worker = Gateway::worker_of(message.session);
+        const auto run = [message](Gateway& gateway, Now now) {
+            gateway.handle_relayed(message, now);
             return true;
         };
         // Whoever made up the number is told so by any worker.
         if (!exchange_.post(worker, {.kind = Command::Kind::task, .work = run}))
             mailbox_.post({.kind = Command::Kind::task, .work = run});
     }
-    for (ErrandAnswer& answer : answers) {
+    for (RelayReply& answer : replies) {
         (void)exchange_.post(answer.worker,
                              {.kind = Command::Kind::task, .work = [answer](Gateway& gateway, Now now) {
-                                  gateway.take(answer, now);
+                                  gateway.relay_reply(answer, now);
                                   return true;
                               }});
     }
@@ -330,7 +330,7 @@ void Worker::Impl::obey(Command& command) {
         case Command::Kind::certificates:
             return transports_->replace(command.side, std::move(command.certificates));
         case Command::Kind::answer: return gateway_.answered(command.ticket, std::move(command.answer), now_);
-        case Command::Kind::unseat: return gateway_.unseat(command.occupant, now_);
+        case Command::Kind::evict: return gateway_.evict(command.occupant, now_);
         case Command::Kind::stop: return loop_.stop();
         case Command::Kind::task:
             if (!command.work(gateway_, now_)) mailbox_.post(std::move(command));
@@ -341,7 +341,7 @@ void Worker::Impl::obey(Command& command) {
 void Worker::Impl::tick() {
     gateway_.tick(now_);
     transports_->tick();
-    for (const auto& room : anterooms_) room->tick(now_.steady_ms);
+    for (const auto& room : proxy_headers_) room->tick(now_.steady_ms);
 }
 
 Result<std::unique_ptr<Worker>> Worker::create(const Parts& parts, const WorkerSettings& settings,

@@ -1,5 +1,5 @@
 // One worker: a thread with its own loop, gateway, listeners and transports. It shares with others what it is
-// given: the broker, the limits, the door and the runtime.
+// given: the broker, the limits, the quota and the runtime.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 #include "daemon/decision/counters.h"
 #include "daemon/edge/canary.h"
-#include "daemon/edge/door.h"
+#include "daemon/edge/connection_quota.h"
 #include "daemon/edge/report.h"
 #include "daemon/edge/socket.h"
 #include "daemon/edge/transport.h"
@@ -42,7 +42,7 @@ class Worker {
         Exchange& exchange;
         LimitTable& limits;
         BanTable& bans;
-        Door& door;
+        ConnectionQuota& quota;
         const EdgeReport& report;
     };
 

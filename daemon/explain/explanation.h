@@ -1,5 +1,5 @@
 // The answer to "why?": what was decided, by which line, what the client sees, and what stood against every
-// other rule. A value; made by Inquiry, written as text or JSON.
+// other rule. A value; made by ExplainedDecision, written as text or JSON.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,8 @@
 #include <optional>
 #include <tuple>
 
-#include "daemon/explain/inquiry.h"
-#include "daemon/explain/rehearsal.h"
+#include "daemon/explain/explained_decision.h"
+#include "daemon/explain/simulate.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {
@@ -90,8 +90,8 @@ class Player {
     Result<Explanation> ask(const TestStep& step, LimitTable& limits) {
         if (step.action == Action::connect) return connect(step, limits);
         const bool api = !step.at.empty();
-        const auto admission =
-            api ? meet(step, step.at, DoorKind::api) : meet(step, client_address(step), DoorKind::route);
+        const auto admission = api ? meet(step, step.at, AdmissionKind::api)
+                                   : meet(step, client_address(step), AdmissionKind::route);
         if (!admission) return failure(admission.error());
         const auto* admitted = std::get_if<Admitted>(&*admission);
         if (!admitted) {
@@ -108,18 +108,19 @@ class Player {
                               1,
                               0,
                               static_cast<int64_t>(admitted->route->joins.size())};
-        const Inquiry inquiry =
-            inquire(subject, {step.action, step.target, json_of(step.members)}, limits, now_, false);
+        const ExplainedDecision inquiry =
+            explain(subject, {step.action, step.target, json_of(step.members)}, limits, now_, false);
         note(*admitted->route, inquiry.verdict);
         return inquiry.explanation;
     }
 
     Result<Explanation> connect(const TestStep& step, LimitTable& limits) {
-        Sketch sketch = sketch_of(*runtime_.policy, step.client);
+        ClientSpec sketch = client_spec_of(*runtime_.policy, step.client);
         sketch.address = step.target;
-        const auto admission = rehearse(runtime_, sketch, DoorKind::route, limits, now_);
+        const auto admission = simulate(runtime_, sketch, AdmissionKind::route, limits, now_);
         if (!admission) return failure(admission.error());
-        Inquiry inquiry = explain_admission(*runtime_.policy, *admission, step.target, limits, now_, false);
+        ExplainedDecision inquiry =
+            explain_admission(*runtime_.policy, *admission, step.target, limits, now_, false);
         if (const auto* admitted = std::get_if<Admitted>(&*admission))
             note(*admitted->route, inquiry.verdict);
         if (const auto* turned = std::get_if<TurnedAway>(&*admission); turned && turned->route)
@@ -128,12 +129,12 @@ class Player {
         return std::move(inquiry.explanation);
     }
 
-    Result<Admission> meet(const TestStep& step, const Result<std::string>& address, DoorKind kind) {
+    Result<Admission> meet(const TestStep& step, const Result<std::string>& address, AdmissionKind kind) {
         if (!address) return failure(address.error());
         LimitTable limits(1024);
-        Sketch sketch = sketch_of(*runtime_.policy, step.client);
+        ClientSpec sketch = client_spec_of(*runtime_.policy, step.client);
         sketch.address = *address;
-        return rehearse(runtime_, sketch, kind, limits, now_);
+        return simulate(runtime_, sketch, kind, limits, now_);
     }
 
     // Of the nearest `expect allow connect`, else of the block's `at`, else of the only route.

@@ -19,12 +19,12 @@
 namespace wayleave {
 
 // Who has a seat: a connection of one worker, by its place there and the session's number.
-struct Occupant {
+struct SlotHolder {
     uint32_t worker = 0;
     uint64_t place = 0;
     uint64_t session = 0;
 
-    friend bool operator==(const Occupant&, const Occupant&) = default;
+    friend bool operator==(const SlotHolder&, const SlotHolder&) = default;
 };
 
 // How a channel keeps its messages. It comes with each call, since the broker knows no policy.
@@ -158,7 +158,7 @@ class Inbox {
     virtual void push(const Publication& publication) = 0;
     virtual void answered(uint64_t ticket, BrokerAnswer answer) = 0;
     // The connection has lost its seat to a newer one and ends.
-    virtual void unseat(const Occupant& occupant) = 0;
+    virtual void evict(const SlotHolder& occupant) = 0;
 };
 
 // All functions but add_worker(): any thread.
@@ -198,10 +198,10 @@ class Broker {
                            Now now) = 0;
     virtual std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) = 0;
 
-    // One of `most` seats under the key. When all are taken the oldest are told that they are not theirs any
-    // more.
-    virtual void take_seat(std::string_view key, int64_t most, const Occupant& occupant) = 0;
-    virtual void leave_seat(std::string_view key, const Occupant& occupant) = 0;
+    // One of `most` slots under the key. When all are taken the oldest are told that they are not
+    // theirs any more.
+    virtual void take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) = 0;
+    virtual void leave_seat(std::string_view key, const SlotHolder& occupant) = 0;
 
     // Every 100 ms or so, by one caller: what has run out is forgotten.
     virtual void tick(Now now) = 0;

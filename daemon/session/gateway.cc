@@ -196,7 +196,7 @@ int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
     if (session.state == Session::State::head)
         return session.opened_ms + runtime_->settings.handshake_timeout_ms;
     const dsl::Route& route = *session.binding->route;
-    int64_t when = session.condemned ? session.condemned->at_ms : Session::never_ms;
+    int64_t when = session.pending_close ? session.pending_close->at_ms : Session::never_ms;
     if (route.idle_timeout_ms > 0 && !session.stream)
         when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
     if (route.ping_every_ms > 0)
@@ -248,7 +248,8 @@ void Gateway::Impl::wake(Session& session, Now now) {
 
 void Gateway::Impl::wake_open(Session& session, Now now) {
     const dsl::Route& route = *session.binding->route;
-    if (session.condemned && session.condemned->at_ms <= now.steady_ms) return end_condemned(session, now);
+    if (session.pending_close && session.pending_close->at_ms <= now.steady_ms)
+        return close_pending(session, now);
     if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
         return end(session, Rejection::of(Reason::expired, "the token has expired"), now);
     }
@@ -282,11 +283,11 @@ void Gateway::Impl::wake_open(Session& session, Now now) {
 
 void Gateway::Impl::give_back(Session& session) {
     for (const std::string& key : session.entered) limits.leave(key);
-    for (const std::string& key : session.seats)
+    for (const std::string& key : session.connection_slots)
         broker.leave_seat(key, {worker_, pack(session.id), session.number});
 }
 
-void Gateway::Impl::unseat(const Occupant& occupant, Now now) {
+void Gateway::Impl::evict(const SlotHolder& occupant, Now now) {
     Session* session = find(unpack(occupant.place));
     if (!session || session->number != occupant.session || session->state != Session::State::open) return;
     end(*session, Rejection::of(Reason::replaced, "a newer connection has taken the place of this one"), now);
@@ -439,19 +440,19 @@ void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     impl_->answered(ticket, std::move(answer), now);
     impl_->finish_event(now);
 }
-void Gateway::run(const Errand& errand, Now now) {
-    impl_->run(errand, now);
+void Gateway::handle_relayed(const RelayedMessage& relayed, Now now) {
+    impl_->handle_relayed(relayed, now);
     impl_->finish_event(now);
 }
-void Gateway::take(const ErrandAnswer& answer, Now now) {
-    impl_->take(answer, now);
+void Gateway::relay_reply(const RelayReply& answer, Now now) {
+    impl_->relay_reply(answer, now);
     impl_->finish_event(now);
 }
 uint32_t Gateway::worker_of(uint64_t session) {
     return static_cast<uint32_t>(session & worker_mask);
 }
-void Gateway::unseat(const Occupant& occupant, Now now) {
-    impl_->unseat(occupant, now);
+void Gateway::evict(const SlotHolder& occupant, Now now) {
+    impl_->evict(occupant, now);
     impl_->finish_event(now);
 }
 void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
@@ -460,7 +461,7 @@ void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
 bool Gateway::walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) {
     return impl_->walk(next, see, now);
 }
-bool Gateway::survey(const Runtime& candidate, Survey& survey, Now now) {
+bool Gateway::survey(const Runtime& candidate, ReloadImpact& survey, Now now) {
     return impl_->survey(candidate, survey, now);
 }
 void Gateway::shed(Now now) {

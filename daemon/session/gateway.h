@@ -37,7 +37,7 @@ struct CredentialQuestion {
 struct Identified;
 
 // A message that came by POST for the session of a stream, which may be another worker's.
-struct Errand {
+struct RelayedMessage {
     uint64_t session = 0;
     // Who brings it, as the door knows him, and where he waits for the answer.
     std::string route = {};
@@ -52,7 +52,7 @@ struct Errand {
     std::string message = {};
 };
 
-struct ErrandAnswer {
+struct RelayReply {
     uint32_t worker = 0;
     ConnectionId to;
     uint64_t number = 0;
@@ -78,8 +78,8 @@ struct Actions {
     std::vector<ConnectionId> flush;            // has bytes to send: see output()
     std::vector<ConnectionId> abort;            // close the transport now, whatever is queued
     std::vector<CredentialQuestion> questions;  // the answers go to answered()
-    std::vector<Errand> errands;                // for run() of the worker that worker_of() names
-    std::vector<ErrandAnswer> answers;          // for take() of their worker
+    std::vector<RelayedMessage> relayed;        // for handle_relayed() of the worker that worker_of() names
+    std::vector<RelayReply> replies;            // for relay_reply() of their worker
     std::vector<Event> events;                  // for the log; bounded, the counters have all
 };
 
@@ -107,7 +107,7 @@ struct Allowance {
 };
 
 // What a candidate policy would do to this worker's connections, counted.
-struct Survey {
+struct ReloadImpact {
     size_t next = 0;  // how far it has come
     size_t connections = 0;
     size_t untouched = 0;  // on routes that do not change
@@ -119,7 +119,7 @@ struct Survey {
     size_t channels_joined = 0;
     size_t keys_gone = 0;  // the key of whose token was taken away
 
-    void add(const Survey& other);
+    void add(const ReloadImpact& other);
 };
 
 class Gateway {
@@ -151,17 +151,17 @@ class Gateway {
     // When release() has something to do: steady time; INT64_MAX: never.
     [[nodiscard]] int64_t release_at_ms() const;
     void release(Now now);  // what channels with `conflate` or `batch` have gathered
-    void run(const Errand& errand, Now now);
-    void take(const ErrandAnswer& answer, Now now);
+    void handle_relayed(const RelayedMessage& relayed, Now now);
+    void relay_reply(const RelayReply& answer, Now now);
     // The worker, by its number, that has the session. It need not exist.
     [[nodiscard]] static uint32_t worker_of(uint64_t session);
-    void unseat(const Occupant& occupant, Now now);  // a newer connection has taken its place
+    void evict(const SlotHolder& occupant, Now now);  // a newer connection has taken its place
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
     // Shows some connections from slot `next` on; true when all have been seen.
     [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now);
     // Looks at some more connections; true when all have been seen. Changes nothing.
-    [[nodiscard]] bool survey(const Runtime& candidate, Survey& survey, Now now);
+    [[nodiscard]] bool survey(const Runtime& candidate, ReloadImpact& survey, Now now);
     // Memory is short: forgets what can be made again, and closes the readers for whom most is waiting, until
     // half of all that waits is free.
     void shed(Now now);

@@ -174,7 +174,7 @@ Hello::Joined Gateway::Impl::begin_joined(Session& session, Channel& channel, No
         expect(ticket, {session.id, Question::Kind::replay, {}, &channel}, now);
     }
     if (!page || !page->because.empty()) return {channel.name, {}, {}};
-    meet(channel, page->top, now);
+    note_epoch(channel, page->top, now);
     replay.announced = true;
     replay.epoch = page->top.epoch;
     replay.after = page->after;
@@ -255,7 +255,7 @@ bool Gateway::Impl::take_page(Session& session, const Channel* which, uint64_t t
     }
     Channel& channel = *replay->channel;
     const dsl::ChannelRules& rules = rules_of(channel, now);
-    meet(channel, page.top, now);
+    note_epoch(channel, page.top, now);
     const bool announce = !replay->announced || !page.recovered;
     const bool asked = replay->since || replay->by_cursor || replay->announced;
     replay->announced = true;
@@ -344,7 +344,7 @@ void Gateway::Impl::take_publication(const Publication& publication, Now now) {
 void Gateway::Impl::deliver(Channel& channel, const Publication& publication, Now now) {
     const Position position = publication->position;
     const bool numbered = position.epoch != 0;
-    if (numbered) meet(channel, {position.epoch, position.offset - 1}, now);
+    if (numbered) note_epoch(channel, {position.epoch, position.offset - 1}, now);
     const dsl::ChannelRules& rules = rules_of(channel, now);
     if (numbered) channel.seen.offset = std::max(channel.seen.offset, position.offset);
     const Subscriber* const first = channel.subscribers.data();
@@ -438,7 +438,7 @@ void Gateway::Impl::release_all(Now now) {
 }
 
 // What is heard of a channel's numbering. It may be the first time, or another numbering than before.
-void Gateway::Impl::meet(Channel& channel, Position top, Now now) {
+void Gateway::Impl::note_epoch(Channel& channel, Position top, Now now) {
     if (channel.seen.epoch == top.epoch) return;
     const bool lost = channel.seen.epoch != 0;
     channel.seen = top;

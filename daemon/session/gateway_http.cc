@@ -108,15 +108,16 @@ bool Gateway::Impl::answer(Session& session, const HttpHead& head, Now now) {
     session.peer.ip = client.ip;
     session.peer.tls = client.tls;
     session.peer.unix_socket = client.unix_socket;
-    auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, "", now);
+    auto admitted = admit_connection(session, session.peer, head, upgrade, AdmissionKind::route, "", now);
     if (!admitted) return false;
     open(session, std::move(*admitted), upgrade, now);
     return true;
 }
 
-std::optional<Admitted> Gateway::Impl::pass_door(Session& session, const Peer& client, const HttpHead& head,
-                                                 const Upgrade& upgrade, DoorKind kind,
-                                                 const std::string& headers, Now now) {
+std::optional<Admitted> Gateway::Impl::admit_connection(Session& session, const Peer& client,
+                                                        const HttpHead& head, const Upgrade& upgrade,
+                                                        AdmissionKind kind, const std::string& headers,
+                                                        Now now) {
     std::optional<Resumed> resumed;
     if (session.awaiting) resumed.emplace(Resumed{std::move(session.awaiting->answers)});
     Admission admission = admit(*runtime_, limits, &bans, client, head, upgrade, session.number, now, kind,
@@ -239,7 +240,7 @@ void Gateway::Impl::turn_away(Session& session, const HttpHead& head, TurnedAway
 }
 
 // A connection is open, whatever it speaks.
-void Gateway::Impl::settle_in(Session& session, Admitted& admitted, Now now) {
+void Gateway::Impl::activate(Session& session, Admitted& admitted, Now now) {
     if (admitted.expired_alias) counters.expired_aliases.add();
     counters.connections.set(counters.connections.get() + 1);
     session.state = Session::State::open;
@@ -253,16 +254,16 @@ void Gateway::Impl::settle_in(Session& session, Admitted& admitted, Now now) {
     shadow_connect(session, *admitted.route, admitted.facts, admitted.verdict, now);
     session.facts = std::move(admitted.facts);
     session.entered = std::move(admitted.entered);
-    for (Seat& seat : admitted.seats) {
+    for (Seat& seat : admitted.connection_slots) {
         broker.take_seat(seat.key, seat.most, {worker_, pack(session.id), session.number});
-        session.seats.push_back(std::move(seat.key));
+        session.connection_slots.push_back(std::move(seat.key));
     }
     tell_opened(session, admitted, now);
 }
 
 void Gateway::Impl::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
     counters.handshakes.add();
-    settle_in(session, admitted, now);
+    activate(session, admitted, now);
     const std::string extensions = agree_on_compression(session, *admitted.route, upgrade);
     session.queue.push(framed(switching_protocols(accept_key(upgrade.key), admitted.protocol, extensions)));
     list_flush(session);

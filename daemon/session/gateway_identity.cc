@@ -84,8 +84,8 @@ void Gateway::Impl::authenticate(Session& session, const MessageParser::Message&
                                  Now now) {
     std::string_view token;
     const MessageParser::Member* member = message.find("token");
-    const auto errand = errands_.find(re.relay);
-    const auto posted = errand != errands_.end() && !member ? errand->second.who : nullptr;
+    const auto relayed = errands_.find(re.relay);
+    const auto posted = relayed != errands_.end() && !member ? relayed->second.who : nullptr;
     if (posted) return authenticate_by_post(session, *posted, re, now);
     if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
         return reject(
@@ -111,11 +111,11 @@ void Gateway::Impl::authenticate(Session& session, const MessageParser::Message&
 void Gateway::Impl::authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re,
                                          Now now) {
     if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
-    become(session, *session.binding->route, who, re, now);
+    adopt_identity(session, *session.binding->route, who, re, now);
 }
 
 void Gateway::Impl::continue_auth(Session& session, Now now) {
-    if (!rebind(session, now)) return end_condemned(session, now);
+    if (!rebind(session, now)) return close_pending(session, now);
     const dsl::Route& route = *session.binding->route;
     auto found =
         identify(*runtime_, route, shown_in_message(*runtime_->policy, route, session.awaiting->token),
@@ -124,12 +124,12 @@ void Gateway::Impl::continue_auth(Session& session, Now now) {
     const ReplyTo re = std::move(session.awaiting->re);
     session.awaiting.reset();
     if (auto* why = std::get_if<Rejection>(&found)) return refuse_auth(session, re, std::move(*why), now);
-    become(session, route, std::move(std::get<Identified>(found)), re, now);
+    adopt_identity(session, route, std::move(std::get<Identified>(found)), re, now);
 }
 
 // The same user with new claims, judged as after a reload.
-void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re,
-                           Now now) {
+void Gateway::Impl::adopt_identity(Session& session, const dsl::Route& route, Identified who,
+                                   const ReplyTo& re, Now now) {
     // Without a name nobody can tell whether it is the same.
     if (who.user.empty() || who.user != session.user)
         return refuse_auth(session, re,
@@ -139,10 +139,10 @@ void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified
     before.token = who.token;
     dsl::Facts facts = session.facts;
     put_claims(route, who, facts);
-    Fate fate = fate_with(before, std::move(facts));
-    if (fate.kind != Fate::Kind::stays) {
-        Rejection why = Rejection::of(Reason::forbidden, fate.because);
-        why.rule = fate.rule;
+    Reevaluation reevaluation = reevaluate_with(before, std::move(facts));
+    if (reevaluation.kind != Reevaluation::Kind::stays) {
+        Rejection why = Rejection::of(Reason::forbidden, reevaluation.because);
+        why.rule = reevaluation.rule;
         return end(session, std::move(why), now);
     }
     session.token = who.token + 1;
@@ -151,7 +151,7 @@ void Gateway::Impl::become(Session& session, const dsl::Route& route, Identified
     session.expires_ms = who.claims.expires_ms;
     counters.reauthenticated.add();
     if (re.wanted()) reply(session, re, ok_text(re.id, session.expires_ms), now);
-    settle(session, route, std::move(fate), Reason::forbidden, now);
+    apply(session, route, std::move(reevaluation), Reason::forbidden, now);
 }
 
 // The session goes on as it was, unless the route says otherwise: the token that it came with is still good.

@@ -15,11 +15,11 @@
 
 #include "daemon/base/timer_wheel.h"
 #include "daemon/decision/admission.h"
+#include "daemon/decision/authorize.h"
 #include "daemon/decision/bans.h"
-#include "daemon/decision/fate.h"
 #include "daemon/decision/identify.h"
-#include "daemon/decision/judge.h"
 #include "daemon/decision/limits.h"
+#include "daemon/decision/reevaluate.h"
 #include "daemon/decision/rejection.h"
 #include "daemon/message/client_message.h"
 #include "daemon/protocol/deflate.h"
@@ -57,7 +57,7 @@ class Gateway::Impl {
     void received(ConnectionId id, std::span<char> bytes, Now now);
     void closed(ConnectionId id, Now now);
     void finish_event(Now now);
-    void unseat(const Occupant& occupant, Now now);
+    void evict(const SlotHolder& occupant, Now now);
     void tick(Now now);
     void drain(bool at_once, Now now);
     [[nodiscard]] Session* find(ConnectionId id);
@@ -76,8 +76,8 @@ class Gateway::Impl {
     [[nodiscard]] int64_t release_at_ms() const;
 
     // --- gateway_post.cc ---
-    void run(const Errand& errand, Now now);
-    void take(const ErrandAnswer& answer, Now now);
+    void handle_relayed(const RelayedMessage& relayed, Now now);
+    void relay_reply(const RelayReply& answer, Now now);
 
     // --- gateway_questions.cc ---
     void answered(uint64_t ticket, BrokerAnswer answer, Now now);
@@ -88,7 +88,7 @@ class Gateway::Impl {
     // --- gateway_reload.cc ---
     void replace(std::shared_ptr<const Runtime> runtime);
     [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) const;
-    [[nodiscard]] bool survey(const Runtime& candidate, Survey& survey, Now now);
+    [[nodiscard]] bool survey(const Runtime& candidate, ReloadImpact& survey, Now now);
 
     Actions actions;
     Broker& broker;
@@ -121,11 +121,11 @@ class Gateway::Impl {
     [[nodiscard]] bool rebind(Session& session, Now now);
     void rebind_some(Now now);
     [[nodiscard]] static uint32_t token_in(const dsl::Policy& policy, const Living& before);
-    void settle(Session& session, const dsl::Route& route, Fate fate, Reason reason, Now now);
-    void apply_channels(Session& session, const Fate& fate, Reason reason, Now now);
-    void condemn(Session& session, Fate fate, Now now);
-    void end_condemned(Session& session, Now now);
-    void spread_condemned(Now now);
+    void apply(Session& session, const dsl::Route& route, Reevaluation reevaluation, Reason reason, Now now);
+    void apply_channels(Session& session, const Reevaluation& reevaluation, Reason reason, Now now);
+    void mark_pending_close(Session& session, Reevaluation reevaluation, Now now);
+    void close_pending(Session& session, Now now);
+    void spread_pending_closes(Now now);
 
     struct Bounds {
         size_t bytes;
@@ -155,7 +155,7 @@ class Gateway::Impl {
     void answer_waiting(Session& session, Channel& channel, Now now);
     void note_number(Session& session, Channel& channel, Subscriber& subscriber) const;
     void gather(Channel& channel, const Publication& publication, const dsl::ChannelRules& rules, Now now);
-    void meet(Channel& channel, Position top, Now now);
+    void note_epoch(Channel& channel, Position top, Now now);
     void note_delivered(Session& session, Now now);
 
     // --- gateway_questions.cc ---
@@ -256,10 +256,10 @@ class Gateway::Impl {
     void shadow_connect(Session& session, const dsl::Route& route, const dsl::Facts& facts,
                         dsl::NodeId verdict, Now now);
     void shadow_decision(Session& session, std::string_view action, std::string_view target,
-                         dsl::RootId dsl::Route::*root, const dsl::Request& request, const Judgement& judged,
-                         Now now);
+                         dsl::RootId dsl::Route::*root, const dsl::Request& request,
+                         const Authorization& judged, Now now);
     void shadow_message(Session& session, const MessageParser::Message& message, const dsl::Request& request,
-                        const MessageJudgement& judged, Now now);
+                        const MessageAuthorization& judged, Now now);
     void compare(const Session& session, std::string_view what, bool allowed, std::string_view rule,
                  const dsl::Route& shadow, dsl::NodeId verdict, Now now);
 
@@ -273,12 +273,13 @@ class Gateway::Impl {
     [[nodiscard]] Origination client_of(const Peer& peer, const HttpHead& head, Now now);
     void tell_of_unknown_client(const Peer& peer, const HttpHead& head, Now now);
     // As whom it comes in; nothing: it is answered, or waits.
-    [[nodiscard]] std::optional<Admitted> pass_door(Session& session, const Peer& client,
-                                                    const HttpHead& head, const Upgrade& upgrade,
-                                                    DoorKind kind, const std::string& headers, Now now);
+    [[nodiscard]] std::optional<Admitted> admit_connection(Session& session, const Peer& client,
+                                                           const HttpHead& head, const Upgrade& upgrade,
+                                                           AdmissionKind kind, const std::string& headers,
+                                                           Now now);
     void turn_away(Session& session, const HttpHead& head, TurnedAway turned, const std::string& headers,
                    Now now);
-    void settle_in(Session& session, Admitted& admitted, Now now);
+    void activate(Session& session, Admitted& admitted, Now now);
     [[nodiscard]] const dsl::Route* route_of(const HttpHead& head) const;
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     [[nodiscard]] std::string agree_on_compression(Session& session, const dsl::Route& route,
@@ -306,8 +307,8 @@ class Gateway::Impl {
     [[nodiscard]] static Frame last_event(uint16_t code, std::string_view bye, int64_t reconnect_ms);
 
     // --- gateway_post.cc ---
-    struct Running {  // an errand whose answer is not there yet
-        ErrandAnswer answer;
+    struct Running {  // a relayed message whose answer is not there yet
+        RelayReply answer;
         uint64_t session = 0;
         std::string id;                                   // the client's own `$id`
         std::shared_ptr<const Identified> who = nullptr;  // null: without a token, or a reload came between
@@ -321,14 +322,16 @@ class Gateway::Impl {
     void late_answer(Session& session, Now now);
     void answer_relayed(uint64_t relay, int status, std::string_view text);
     void end_errands(uint64_t session);
-    void answer_errand(const Errand& errand, int status, std::string_view error, std::string_view because);
+    void answer_errand(const RelayedMessage& relayed, int status, std::string_view error,
+                       std::string_view because);
 
     // --- gateway_identity.cc ---
     void ask_about(Session& session, Credential question);
     void authenticate(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
     void authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re, Now now);
     void continue_auth(Session& session, Now now);
-    void become(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re, Now now);
+    void adopt_identity(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re,
+                        Now now);
     void refuse_auth(Session& session, const ReplyTo& re, Rejection rejection, Now now);
 
     // --- gateway_messages.cc ---

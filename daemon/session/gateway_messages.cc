@@ -150,7 +150,7 @@ void Gateway::Impl::message(Session& session, std::string_view payload, bool bin
 
 void Gateway::Impl::take_message(Session& session, std::string_view payload, bool binary, uint64_t relay,
                                  Now now) {
-    if (!rebind(session, now)) return end_condemned(session, now);
+    if (!rebind(session, now)) return close_pending(session, now);
     if (session.state != Session::State::open) return;  // what the new policy had to say was too much for it
     const dsl::Route& route = *session.binding->route;
     if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, relay, now);
@@ -224,7 +224,7 @@ void Gateway::Impl::system_message(Session& session, const MessageParser::Messag
 void Gateway::Impl::application_message(Session& session, const MessageParser::Message& message,
                                         const ReplyTo& re, dsl::Request& request, Now now) {
     const dsl::Route& route = *session.binding->route;
-    MessageJudgement judged = judge_message(view_of(session), message, request, limits, now);
+    MessageAuthorization judged = authorize_message(view_of(session), message, request, limits, now);
     shadow_message(session, message, request, judged, now);
     if (judged.rejection) return reject(session, re, *judged.rejection, now);
 
@@ -376,7 +376,7 @@ std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view cha
 
 bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
                             const dsl::Request& request, const ReplyTo& re, Now now) {
-    const Judgement judged = judge(view_of(session), session.binding->route->*root, request);
+    const Authorization judged = authorize(view_of(session), session.binding->route->*root, request);
     shadow_decision(session, action, request.channel ? request.channel->text : std::string_view(), root,
                     request, judged, now);
     if (judged.rejection) reject(session, re, *judged.rejection, now);

@@ -89,20 +89,20 @@ void Gateway::Impl::begin_post(Session& session, const HttpHead& head, uint64_t 
     Upgrade upgrade;
     upgrade.origin = head.field("origin");
     upgrade.has_origin = head.count("origin") > 0;
-    auto admitted = pass_door(session, client, head, upgrade, DoorKind::post, headers, now);
+    auto admitted = admit_connection(session, client, head, upgrade, AdmissionKind::post, headers, now);
     if (!admitted) return;
-    Errand errand;
-    errand.session = target;
-    errand.route = admitted->route->name;
-    errand.user = admitted->user;
-    errand.has_token = admitted->token != 0;
-    errand.who = std::move(admitted->who);
-    errand.runtime = runtime_;
-    errand.worker = worker_;
-    errand.from = session.id;
-    errand.number = ++posts_;
+    RelayedMessage relayed;
+    relayed.session = target;
+    relayed.route = admitted->route->name;
+    relayed.user = admitted->user;
+    relayed.has_token = admitted->token != 0;
+    relayed.who = std::move(admitted->who);
+    relayed.runtime = runtime_;
+    relayed.worker = worker_;
+    relayed.from = session.id;
+    relayed.number = ++posts_;
     session.post = std::make_unique<Post>(Post{BodyReader(head.content_length, admitted->route->max_message),
-                                               std::move(errand), headers, head.keep_alive});
+                                               std::move(relayed), headers, head.keep_alive});
     session.post->client = client.ip;
     session.post->path = head.path;
     const bool waits =
@@ -131,17 +131,17 @@ bool Gateway::Impl::read_post(Session& session, Now now) {
         return false;
     }
     counters.posts.add();
-    post.errand.message = post.body.body();
+    post.relayed.message = post.body.body();
     post.sent = true;
-    actions.errands.push_back(std::move(post.errand));
-    session.post->errand.number = actions.errands.back().number;
+    actions.relayed.push_back(std::move(post.relayed));
+    session.post->relayed.number = actions.relayed.back().number;
     session.opened_ms = now.steady_ms;  // the answer has a deadline of its own
     return false;
 }
 
-void Gateway::Impl::take(const ErrandAnswer& answer, Now now) {
+void Gateway::Impl::relay_reply(const RelayReply& answer, Now now) {
     Session* session = find(answer.to);
-    if (!session || !session->post || !session->post->sent || session->post->errand.number != answer.number)
+    if (!session || !session->post || !session->post->sent || session->post->relayed.number != answer.number)
         return;
     if (session->last_bytes || session->abort_listed) return;
     if (answer.status == 0) return abort(*session);
@@ -166,52 +166,52 @@ void Gateway::Impl::late_answer(Session& session, Now now) {
 
 // --- at the session's worker ---
 
-void Gateway::Impl::answer_errand(const Errand& errand, int status, std::string_view error,
+void Gateway::Impl::answer_errand(const RelayedMessage& relayed, int status, std::string_view error,
                                   std::string_view because) {
-    actions.answers.push_back(
-        {errand.worker, errand.from, errand.number, status,
+    actions.replies.push_back(
+        {relayed.worker, relayed.from, relayed.number, status,
          error_text({}, error, Rejection::of(Reason::forbidden, std::string(because)), false)});
 }
 
 // Who knows a session's id and is somebody else learns no more than who guesses one.
-void Gateway::Impl::run(const Errand& errand, Now now) {
-    const auto it = by_number_.find(errand.session);
+void Gateway::Impl::handle_relayed(const RelayedMessage& relayed, Now now) {
+    const auto it = by_number_.find(relayed.session);
     Session* session = it == by_number_.end() ? nullptr : find(it->second);
     // The door has judged by the policy in force; the session may not have come to its turn yet.
     const bool same = session && session->state == Session::State::open && rebind(*session, now) &&
-                      session->binding->route->name == errand.route && session->user == errand.user &&
-                      (session->token != 0) == errand.has_token;
+                      session->binding->route->name == relayed.route && session->user == relayed.user &&
+                      (session->token != 0) == relayed.has_token;
     if (!same) {
         counters.refuse(Reason::unknown_route);
-        return answer_errand(errand, 404, "unknown_session",
+        return answer_errand(relayed, 404, "unknown_session",
                              "there is no such session of yours here; open the stream again");
     }
     const auto open = std::count_if(errands_.begin(), errands_.end(),
-                                    [&](const auto& item) { return item.second.session == errand.session; });
+                                    [&](const auto& item) { return item.second.session == relayed.session; });
     if (static_cast<size_t>(open) >= most_errands) {
         counters.refuse(Reason::limited);
-        return answer_errand(errand, 429, to_string(Reason::limited),
+        return answer_errand(relayed, 429, to_string(Reason::limited),
                              "too many messages wait for their answers");
     }
     const uint64_t number = ++errands_begun_;
-    errands_.emplace(number, Running{{errand.worker, errand.from, errand.number, 200, {}},
-                                     errand.session,
+    errands_.emplace(number, Running{{relayed.worker, relayed.from, relayed.number, 200, {}},
+                                     relayed.session,
                                      {},
-                                     errand.runtime == runtime_ ? errand.who : nullptr});
-    message(*session, errand.message, false, number, now);
+                                     relayed.runtime == runtime_ ? relayed.who : nullptr});
+    message(*session, relayed.message, false, number, now);
     end_marked(now);
-    if (session->state != Session::State::open || session->abort_listed) end_errands(errand.session);
+    if (session->state != Session::State::open || session->abort_listed) end_errands(relayed.session);
 }
 
 // The status 0 is that of no answer at all.
 void Gateway::Impl::answer_relayed(uint64_t relay, int status, std::string_view text) {
     const auto it = errands_.find(relay);
     if (it == errands_.end()) return;  // it was told of the session's end
-    ErrandAnswer answer = std::move(it->second.answer);
+    RelayReply answer = std::move(it->second.answer);
     errands_.erase(it);
     answer.status = status;
     answer.body = text;
-    actions.answers.push_back(std::move(answer));
+    actions.replies.push_back(std::move(answer));
 }
 
 void Gateway::Impl::end_errands(uint64_t session) {
@@ -222,7 +222,7 @@ void Gateway::Impl::end_errands(uint64_t session) {
         running.answer.body =
             error_text(running.id, "unknown_session",
                        Rejection::of(Reason::forbidden, "the session has ended; its stream says why"), false);
-        actions.answers.push_back(std::move(running.answer));
+        actions.replies.push_back(std::move(running.answer));
         return true;
     });
 }

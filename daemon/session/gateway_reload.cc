@@ -1,7 +1,7 @@
 // What a new policy does to the connections that are open.
 #include <algorithm>
 
-#include "daemon/decision/fate.h"
+#include "daemon/decision/reevaluate.h"
 #include "daemon/session/gateway_impl.h"
 #include "dsl/policy/canonical.h"
 
@@ -33,7 +33,7 @@ Living living(const Session& session, Now now) {
     return out;
 }
 
-void Survey::add(const Survey& other) {
+void ReloadImpact::add(const ReloadImpact& other) {
     connections += other.connections;
     untouched += other.untouched;
     staying += other.staying;
@@ -55,33 +55,34 @@ void Gateway::Impl::replace(std::shared_ptr<const Runtime> runtime) {
 
 // The connection under the policy in force. False if it may not go on: it ends now, or within the drain.
 bool Gateway::Impl::rebind(Session& session, Now now) {
-    if (session.condemned) return false;
+    if (session.pending_close) return false;
     if (session.binding->runtime == runtime_) return true;
     session.shadow.reset();  // a quiet connection must not keep an old policy alive
     const Living before = living(session, now);
-    Fate fate = fate_of(before, *runtime_);
-    if (fate.key_gone && !std::exchange(session.key_gone, true)) counters.keys_gone.add();
-    if (fate.kind == Fate::Kind::ends || fate.kind == Fate::Kind::returns) {
-        condemn(session, std::move(fate), now);
+    Reevaluation reevaluation = reevaluate(before, *runtime_);
+    if (reevaluation.key_gone && !std::exchange(session.key_gone, true)) counters.keys_gone.add();
+    if (reevaluation.kind == Reevaluation::Kind::ends || reevaluation.kind == Reevaluation::Kind::returns) {
+        mark_pending_close(session, std::move(reevaluation), now);
         return false;
     }
-    const dsl::Route& route = *fate.route;
+    const dsl::Route& route = *reevaluation.route;
     session.token = token_in(*runtime_->policy, before);
-    if (fate.kind == Fate::Kind::stays) counters.reevaluated.add();
-    counters.unsubscribed_by_policy.add(fate.lost.size());
-    settle(session, route, std::move(fate), Reason::policy_changed, now);
+    if (reevaluation.kind == Reevaluation::Kind::stays) counters.reevaluated.add();
+    counters.unsubscribed_by_policy.add(reevaluation.lost.size());
+    apply(session, route, std::move(reevaluation), Reason::policy_changed, now);
     return true;
 }
 
 // The connection goes on, on that route and with what is known of it now.
-void Gateway::Impl::settle(Session& session, const dsl::Route& route, Fate fate, Reason reason, Now now) {
+void Gateway::Impl::apply(Session& session, const dsl::Route& route, Reevaluation reevaluation, Reason reason,
+                          Now now) {
     session.shadow.reset();  // a quiet connection must not keep an old policy alive
-    session.facts = std::move(*fate.facts);
+    session.facts = std::move(*reevaluation.facts);
     dsl::Request request;
     request.facts = &session.facts;
     request.connection = session.number;
     session.binding = bind(route, dsl::early_answers(route.program, request));
-    apply_channels(session, fate, reason, now);
+    apply_channels(session, reevaluation, reason, now);
     reschedule(session, now);  // its deadlines may be nearer now
 }
 
@@ -94,14 +95,15 @@ uint32_t Gateway::Impl::token_in(const dsl::Policy& policy, const Living& before
     return 0;
 }
 
-void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Reason reason, Now now) {
+void Gateway::Impl::apply_channels(Session& session, const Reevaluation& reevaluation, Reason reason,
+                                   Now now) {
     const bool native = session.binding->route->dialect == dsl::Dialect::native;
-    for (const auto& [channel, because] : fate.lost) {
+    for (const auto& [channel, because] : reevaluation.lost) {
         if (Channel* known = hub_.find(channel)) answer_waiting(session, *known, now);
         if (!leave_channel(session, channel, now)) continue;
         if (native) send_text(session, unsubscribed_text(channel, to_string(reason), because), now);
     }
-    for (const std::string& channel : fate.joined) {
+    for (const std::string& channel : reevaluation.joined) {
         if (session.state != Session::State::open) break;  // it was too slow for the news
         if (session.subscriptions.size() >= session.binding->route->max_subscriptions) break;
         if (Channel* entered = enter_channel(session, channel, true, now))
@@ -110,22 +112,23 @@ void Gateway::Impl::apply_channels(Session& session, const Fate& fate, Reason re
 }
 
 // Nothing reaches it any more, and whatever it says ends it; else its turn comes within the drain.
-void Gateway::Impl::condemn(Session& session, Fate fate, Now now) {
+void Gateway::Impl::mark_pending_close(Session& session, Reevaluation reevaluation, Now now) {
     leave_channels(session, now);
     // It is the new policy that decides, by its own lines.
     const dsl::Route* route = successor(*session.binding->route, session.facts, *runtime_->policy);
-    const std::string& place = !fate.rule.empty() || !route ? fate.rule : route->place;
-    Rejection rejection = Rejection::of(Reason::policy_changed, std::move(fate.because), fate.rule);
+    const std::string& place = !reevaluation.rule.empty() || !route ? reevaluation.rule : route->place;
+    Rejection rejection =
+        Rejection::of(Reason::policy_changed, std::move(reevaluation.because), reevaluation.rule);
     rejection.decision = decision_id(*runtime_->policy, place);
-    session.condemned = std::make_unique<Condemned>(
-        Condemned{std::move(rejection), fate.kind == Fate::Kind::returns, Session::never_ms});
+    session.pending_close = std::make_unique<PendingClose>(PendingClose{
+        std::move(rejection), reevaluation.kind == Reevaluation::Kind::returns, Session::never_ms});
     condemned_.push_back(session.id);
     counters.closed_by_policy.add();
 }
 
-void Gateway::Impl::end_condemned(Session& session, Now now) {
-    const Condemned sentence = std::move(*session.condemned);
-    session.condemned.reset();
+void Gateway::Impl::close_pending(Session& session, Now now) {
+    const PendingClose sentence = std::move(*session.pending_close);
+    session.pending_close.reset();
     const auto& wanted = session.binding->route->errors[static_cast<size_t>(dsl::Refusal::policy_changed)]
                                                        [static_cast<size_t>(dsl::Phase::session)];
     if (wanted || !sentence.returns) return end(session, sentence.rejection, now);
@@ -136,16 +139,16 @@ void Gateway::Impl::end_condemned(Session& session, Now now) {
 }
 
 // The sentences are carried out when all are known: few at once, many one by one.
-void Gateway::Impl::spread_condemned(Now now) {
+void Gateway::Impl::spread_pending_closes(Now now) {
     const bool at_once = condemned_.size() < ended_at_once;
     const auto window = static_cast<uint64_t>(std::max<int64_t>(1, runtime_->settings.drain_ms));
     for (const ConnectionId id : condemned_) {
         Session* session = find(id);
-        if (!session || !session->condemned) continue;
+        if (!session || !session->pending_close) continue;
         if (at_once) {
-            end_condemned(*session, now);
+            close_pending(*session, now);
         } else {
-            session->condemned->at_ms = now.steady_ms + static_cast<int64_t>(numbers_() % window);
+            session->pending_close->at_ms = now.steady_ms + static_cast<int64_t>(numbers_() % window);
             reschedule(*session, now);
         }
     }
@@ -160,7 +163,7 @@ void Gateway::Impl::rebind_some(Now now) {
         (void)rebind(*session, now);
     }
     end_marked(now);
-    if (next_rebind_ >= slots_.size()) spread_condemned(now);
+    if (next_rebind_ >= slots_.size()) spread_pending_closes(now);
     end_marked(now);
 }
 
@@ -185,22 +188,23 @@ bool Gateway::Impl::walk(size_t& next, const std::function<void(const Seen&)>& s
     return next >= slots_.size();
 }
 
-bool Gateway::Impl::survey(const Runtime& candidate, Survey& survey, Now now) {
+bool Gateway::Impl::survey(const Runtime& candidate, ReloadImpact& survey, Now now) {
     constexpr size_t at_a_time = 250;
     size_t done = 0;
     for (; done < at_a_time && survey.next < slots_.size(); ++survey.next) {
         const Session* session = slots_[survey.next].session.get();
-        if (!session || session->state != Session::State::open || session->condemned) continue;
+        if (!session || session->state != Session::State::open || session->pending_close) continue;
         ++done;
         ++survey.connections;
-        const Fate fate = fate_of(living(*session, now), candidate);
-        if (fate.key_gone) ++survey.keys_gone;
-        if (fate.kind == Fate::Kind::untouched) ++survey.untouched;
-        if (fate.kind == Fate::Kind::ends) ++survey.ending;
-        if (fate.kind == Fate::Kind::returns) ++survey.returning;
-        if (fate.kind == Fate::Kind::stays) ++(fate.lost.empty() ? survey.staying : survey.losing);
-        survey.subscriptions_lost += fate.lost.size();
-        survey.channels_joined += fate.joined.size();
+        const Reevaluation reevaluation = reevaluate(living(*session, now), candidate);
+        if (reevaluation.key_gone) ++survey.keys_gone;
+        if (reevaluation.kind == Reevaluation::Kind::untouched) ++survey.untouched;
+        if (reevaluation.kind == Reevaluation::Kind::ends) ++survey.ending;
+        if (reevaluation.kind == Reevaluation::Kind::returns) ++survey.returning;
+        if (reevaluation.kind == Reevaluation::Kind::stays)
+            ++(reevaluation.lost.empty() ? survey.staying : survey.losing);
+        survey.subscriptions_lost += reevaluation.lost.size();
+        survey.channels_joined += reevaluation.joined.size();
     }
     return survey.next >= slots_.size();
 }

@@ -66,7 +66,7 @@ void Gateway::Impl::shadow_connect(Session& session, const dsl::Route& route, co
 
 void Gateway::Impl::shadow_decision(Session& session, std::string_view action, std::string_view target,
                                     dsl::RootId dsl::Route::*root, const dsl::Request& request,
-                                    const Judgement& judged, Now now) {
+                                    const Authorization& judged, Now now) {
     const Shadow* shadow = shadow_of(session);
     if (!shadow) return;
     const dsl::Route& route = *session.binding->route;
@@ -80,7 +80,7 @@ void Gateway::Impl::shadow_decision(Session& session, std::string_view action, s
 
 // By the rules alone: the shadow draws from no limit.
 void Gateway::Impl::shadow_message(Session& session, const MessageParser::Message& message,
-                                   const dsl::Request& request, const MessageJudgement& judged, Now now) {
+                                   const dsl::Request& request, const MessageAuthorization& judged, Now now) {
     if (judged.rejection && judged.rejection->reason == Reason::limited) return;
     const Shadow* shadow = shadow_of(session);
     if (!shadow) return;

@@ -101,7 +101,8 @@ bool Gateway::Impl::answer_stream(Session& session, const HttpHead& head, Now no
     Upgrade upgrade;
     upgrade.origin = origin;
     upgrade.has_origin = head.count("origin") > 0 || !origin.empty();
-    auto admitted = pass_door(session, session.peer, head, upgrade, DoorKind::route, headers, now);
+    auto admitted =
+        admit_connection(session, session.peer, head, upgrade, AdmissionKind::route, headers, now);
     if (!admitted) return false;
     if (head.method == "HEAD") {
         for (const std::string& key : admitted->entered) limits.leave(key);
@@ -125,7 +126,7 @@ void Gateway::Impl::open_stream(Session& session, Admitted admitted, const HttpH
         session.events->resumed =
             std::make_unique<StreamPositions>(StreamPositions::parse(*id).value_or(StreamPositions()));
     const std::vector<std::string> channels = query_values(head.query, "channel");
-    settle_in(session, admitted, now);
+    activate(session, admitted, now);
     const auto retry_ms = static_cast<int64_t>(reconnect_min_ms + static_cast<int64_t>(numbers_() % 1500));
     session.queue.push(framed(sse_response_head(headers) + sse_retry(retry_ms)));
     list_flush(session);

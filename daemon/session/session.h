@@ -64,7 +64,7 @@ struct Shadow {
 };
 
 // A connection that the policy in force does not admit, and that waits for its turn to end.
-struct Condemned {
+struct PendingClose {
     Rejection rejection;
     bool returns = false;  // it is invited to come again
     int64_t at_ms = 0;     // steady time
@@ -102,10 +102,10 @@ struct Handshaking {
 // A request whose body is a message for the session of a stream.
 struct Post {
     BodyReader body;
-    Errand errand;        // without its message, until the body is complete
-    std::string headers;  // for the answer
+    RelayedMessage relayed;  // without its message, until the body is complete
+    std::string headers;     // for the answer
     bool keep_alive = true;
-    bool sent = false;         // the errand is under way, and its answer is waited for
+    bool sent = false;         // it is under way, and its answer is waited for
     dsl::Address client = {};  // who sends it, behind proxies
     std::string path = {};
 };
@@ -145,18 +145,18 @@ struct Session {
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete
     dsl::Facts facts;
-    uint8_t deflate_bits = 0;                 // the window that the client can have; 0: no compression
-    uint32_t token = 0;                       // number in the policy's tokens plus one; 0: none
-    uint64_t key = 0;                         // see Proof
-    std::string user;                         // may be empty
-    std::vector<Subscription> subscriptions;  // by address of the channel: a client may have very many
-    std::unique_ptr<Shadow> shadow;           // null but for the share that is compared
-    std::unique_ptr<Condemned> condemned;     // null but for a while after a reload
-    std::unique_ptr<Ending> ending;           // null until it is known
-    std::vector<std::string> entered;         // keys of `limit connections`
-    std::vector<std::string> seats;           // keys of those among them where the oldest makes room
-    std::vector<Counted> counted;             // by `limit subscriptions` and `max_subscribers`
-    std::vector<Replay> replays;              // most have none
+    uint8_t deflate_bits = 0;                     // the window that the client can have; 0: no compression
+    uint32_t token = 0;                           // number in the policy's tokens plus one; 0: none
+    uint64_t key = 0;                             // see Proof
+    std::string user;                             // may be empty
+    std::vector<Subscription> subscriptions;      // by address of the channel: a client may have very many
+    std::unique_ptr<Shadow> shadow;               // null but for the share that is compared
+    std::unique_ptr<PendingClose> pending_close;  // null but for a while after a reload
+    std::unique_ptr<Ending> ending;               // null until it is known
+    std::vector<std::string> entered;             // keys of `limit connections`
+    std::vector<std::string> connection_slots;    // keys of those among them where the oldest makes room
+    std::vector<Counted> counted;                 // by `limit subscriptions` and `max_subscribers`
+    std::vector<Replay> replays;                  // most have none
     // Channels with acknowledgements of which messages are queued; null: none.
     std::unique_ptr<std::vector<Channel*>> owed;
     uint32_t lanes_of = 0;    // generation of the policy whose lanes the queue knows

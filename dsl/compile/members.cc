@@ -18,7 +18,7 @@ constexpr int64_t longest_ban_ms = 30LL * 24 * 3600 * 1000;
 
 void RouteCompiler::compile_streams() {
     std::map<std::string_view, Span> seen;
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Stream>(*part.members, [&](const ast::Stream& stream) {
             context_.not_executed(stream.span, "stream");
@@ -37,7 +37,7 @@ void RouteCompiler::compile_streams() {
 }
 
 void RouteCompiler::compile_proxies() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Proxy>(*part.members, [&](const ast::Proxy& proxy) {
             context_.not_executed(proxy.span, "proxy");
@@ -49,7 +49,7 @@ void RouteCompiler::compile_proxies() {
 }
 
 void RouteCompiler::compile_notifies() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         each<ast::Notify>(*part.members, [&](const ast::Notify& notify) {
             context_.not_executed(notify.span, "notify");
             Notify out;
@@ -66,7 +66,7 @@ void RouteCompiler::compile_notifies() {
 // --- bans ---
 
 void RouteCompiler::compile_bans() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Ban>(*part.members, [&](const ast::Ban& ban) { compile_ban(ban, names); });
     }
@@ -120,9 +120,9 @@ void RouteCompiler::compile_ban(const ast::Ban& ban, const Names& names) {
 // --- aliases ---
 
 void RouteCompiler::compile_aliases() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         each<ast::Alias>(*part.members, [&](const ast::Alias& alias) {
-            if (part.from == Part::From::own) return compile_alias(alias);
+            if (part.from == BodyPart::From::own) return compile_alias(alias);
             diagnostics_.error("E001", alias.span, "an alias belongs to one route",
                                "two routes cannot have the same address");
         });

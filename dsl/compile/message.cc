@@ -20,13 +20,13 @@ std::string joined(const std::vector<ast::MessageType>& types) {
 
 // `deny message` and the like, outside of blocks: they reach every block, and are the same in each.
 void RouteCompiler::gather_message_rules() {
-    const bool any = std::any_of(parts_.begin(), parts_.end(), [](const Part& part) {
+    const bool any = std::any_of(parts_.begin(), parts_.end(), [](const BodyPart& part) {
         return std::any_of(part.members->begin(), part.members->end(), [](const ast::Member& member) {
             return std::holds_alternative<ast::Message>(member);
         });
     });
     if (!any) return;
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         for (const ast::Member& member : *part.members) {
             const auto* rule = std::get_if<ast::Rule>(&member);
@@ -41,7 +41,7 @@ void RouteCompiler::gather_message_rules() {
 
 void RouteCompiler::compile_messages() {
     gather_message_rules();
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         for (const ast::Member& member : *part.members) {
             const auto* message = std::get_if<ast::Message>(&member);
             if (!message) continue;

@@ -39,7 +39,7 @@ struct CompileContext {
     std::set<std::string_view> used;                       // tokens and policies that a route names
     std::set<std::string_view> used_backends;              // that anything names
     bool token_misspelt = false;                           // some `auth` names a token that does not exist
-    std::vector<Later> later;
+    std::vector<NotExecuted> later;
     // What names of captures, inputs, claims and fields are in all routes together; nothing where they
     // differ.
     std::map<std::string, std::optional<Symbol>, std::less<>> symbols;

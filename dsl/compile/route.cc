@@ -65,7 +65,7 @@ RouteCompiler::RouteCompiler(CompileContext& context, const Policy& policy, cons
 
 CompiledRoute RouteCompiler::compile() {
     gather_parts();
-    for (const Part& part : parts_) check_members(part);
+    for (const BodyPart& part : parts_) check_members(part);
     gather_settings();
     apply_settings();
     check_door();
@@ -95,15 +95,15 @@ CompiledRoute RouteCompiler::compile() {
 void RouteCompiler::gather_parts() {
     for (const ast::Defaults* defaults : context_.defaults) {
         if (route_->api) break;  // defaults are about clients
-        add_part(Part::From::defaults, defaults->members);
+        add_part(BodyPart::From::defaults, defaults->members);
         add_uses(defaults->members);
     }
     add_uses(members_);
-    add_part(Part::From::own, members_);
+    add_part(BodyPart::From::own, members_);
 }
 
-void RouteCompiler::add_part(Part::From from, const std::vector<ast::Member>& members) {
-    Part part{from, &members, std::make_unique<Lets>(&context_.lets)};
+void RouteCompiler::add_part(BodyPart::From from, const std::vector<ast::Member>& members) {
+    BodyPart part{from, &members, std::make_unique<Lets>(&context_.lets)};
     gather_lets(part);
     parts_.push_back(std::move(part));
 }
@@ -120,15 +120,15 @@ void RouteCompiler::add_uses(const std::vector<ast::Member>& members) {
                 continue;
             }
             context_.used.insert(it->first);
-            const bool again = std::any_of(parts_.begin(), parts_.end(), [&](const Part& part) {
+            const bool again = std::any_of(parts_.begin(), parts_.end(), [&](const BodyPart& part) {
                 return part.members == &it->second->members;
             });
-            if (!again) add_part(Part::From::use, it->second->members);
+            if (!again) add_part(BodyPart::From::use, it->second->members);
         }
     });
 }
 
-void RouteCompiler::gather_lets(Part& part) {
+void RouteCompiler::gather_lets(BodyPart& part) {
     each<ast::Let>(*part.members, [&](const ast::Let& let) {
         if (const ast::Let* known = part.lets->add(let)) {
             auto& diagnostic =
@@ -138,23 +138,23 @@ void RouteCompiler::gather_lets(Part& part) {
     });
 }
 
-void RouteCompiler::check_members(const Part& part) {
+void RouteCompiler::check_members(const BodyPart& part) {
     for (const ast::Member& member : *part.members) {
         if (const auto* rule = std::get_if<ast::Rule>(&member)) check_actions(*rule, part);
         const std::string_view what = foreign_member(member);
-        if (!route_->api || what.empty() || part.from != Part::From::own) continue;
+        if (!route_->api || what.empty() || part.from != BodyPart::From::own) continue;
         diagnostics_.error("E001", span_of(member), quoted(what) + " belongs to a route, not to an `api`", {},
                            "an api has rules, limits, bans, inputs, `errors` and its settings");
     }
 }
 
-void RouteCompiler::check_actions(const ast::Rule& rule, const Part& part) {
+void RouteCompiler::check_actions(const ast::Rule& rule, const BodyPart& part) {
     for (const ast::ActionName& action : rule.actions) {
         const bool client = action.action == Action::connect || action.action == Action::subscribe ||
                             action.action == Action::message;
         const bool server = action.action == Action::disconnect;
         const bool foreign = route_->api ? client : server;
-        if (foreign && part.from == Part::From::own) {
+        if (foreign && part.from == BodyPart::From::own) {
             diagnostics_.error(
                 "E001", action.span,
                 quoted(to_string(action.action)) + (server ? " belongs to an `api`" : " belongs to a route"),
@@ -166,13 +166,13 @@ void RouteCompiler::check_actions(const ast::Rule& rule, const Part& part) {
 // --- settings ---
 
 void RouteCompiler::gather_settings() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         each<ast::Setting>(*part.members, [&](const ast::Setting& setting) { choose(part, setting); });
     }
 }
 
 // Own beats used, used beats defaults; two of the same rank must say the same.
-void RouteCompiler::choose(const Part& part, const ast::Setting& setting) {
+void RouteCompiler::choose(const BodyPart& part, const ast::Setting& setting) {
     const auto [it, fresh] = chosen_.try_emplace(setting.name.text, Chosen{&setting, &part});
     if (fresh) return;
     Chosen& known = it->second;
@@ -181,13 +181,13 @@ void RouteCompiler::choose(const Part& part, const ast::Setting& setting) {
         return;
     }
     const Sources& sources = context_.sources;
-    const bool own = part.from == Part::From::own;
+    const bool own = part.from == BodyPart::From::own;
     if (!own && sources.text(span_of(known.setting->value)) == sources.text(span_of(setting.value))) return;
     known.other = &setting;
 }
 
 void RouteCompiler::report_conflict(const Chosen& chosen) {
-    const bool own = chosen.part->from == Part::From::own;
+    const bool own = chosen.part->from == BodyPart::From::own;
     auto& diagnostic = diagnostics_.error(
         own ? "E020" : "E009", chosen.other->name.span,
         quoted(chosen.other->name.text) + (own ? " is set twice" : " is set to two values"));
@@ -203,7 +203,7 @@ void RouteCompiler::apply_settings() {
             unknown_setting(diagnostics_, chosen.setting->name, Place::body);
         } else if (!route_->api || has_word(api_settings, name)) {
             apply(chosen, *row);
-        } else if (chosen.part->from == Part::From::own) {
+        } else if (chosen.part->from == BodyPart::From::own) {
             diagnostics_.error("E008", chosen.setting->name.span,
                                quoted(name) + " has no meaning in an `api`");
         }
@@ -470,7 +470,7 @@ void RouteCompiler::declare_facts() {
 }
 
 void RouteCompiler::declare_inputs(FactShape& shape) {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         each<ast::Input>(*part.members, [&](const ast::Input& input) {
             if (input.from.kind == SourceKind::message) {
                 diagnostics_.error("E004", input.from.span, "an input comes with the handshake",
@@ -535,7 +535,7 @@ void RouteCompiler::declare_claims(FactShape& shape) {
 // --- errors ---
 
 void RouteCompiler::gather_errors() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         each<ast::Errors>(*part.members, [&](const ast::Errors& errors) {
             for (const ast::Setting& setting : errors.reasons) add_error(setting);
         });
@@ -567,7 +567,7 @@ void RouteCompiler::add_error(const ast::Setting& setting) {
     }
 }
 
-Names RouteCompiler::names_for(const Part& part) const {
+Names RouteCompiler::names_for(const BodyPart& part) const {
     Names names = names_;
     names.lets = part.lets.get();
     return names;

@@ -23,7 +23,7 @@ class RouteCompiler {
                   const std::vector<ast::Url>& urls, const std::vector<ast::Member>& members, bool api);
 
     // A body that reaches this route, with the definitions that are seen in it.
-    struct Part {
+    struct BodyPart {
         enum class From : uint8_t { defaults, use, own };
 
         From from;
@@ -38,19 +38,19 @@ class RouteCompiler {
     };
     struct Chosen {
         const ast::Setting* setting;
-        const Part* part;
+        const BodyPart* part;
         const ast::Setting* other = nullptr;  // of the same rank, and says something else
     };
 
     // --- compile_route.cc: what the route is ---
     void gather_parts();
-    void add_part(Part::From from, const std::vector<ast::Member>& members);
+    void add_part(BodyPart::From from, const std::vector<ast::Member>& members);
     void add_uses(const std::vector<ast::Member>& members);
-    void gather_lets(Part& part);
-    void check_members(const Part& part);
-    void check_actions(const ast::Rule& rule, const Part& part);
+    void gather_lets(BodyPart& part);
+    void check_members(const BodyPart& part);
+    void check_actions(const ast::Rule& rule, const BodyPart& part);
     void gather_settings();
-    void choose(const Part& part, const ast::Setting& setting);
+    void choose(const BodyPart& part, const ast::Setting& setting);
     void apply_settings();
     void apply(const Chosen& chosen, const SettingRow& row);
     void report_conflict(const Chosen& chosen);
@@ -120,7 +120,7 @@ class RouteCompiler {
     void compile_backends(const ast::Message& message, const Names& names, Message& out);
     void register_types(const ast::Message& message, uint32_t number);
 
-    [[nodiscard]] Names names_for(const Part& part) const;
+    [[nodiscard]] Names names_for(const BodyPart& part) const;
 
     CompileContext& context_;
     Diagnostics& diagnostics_;
@@ -130,7 +130,7 @@ class RouteCompiler {
     const std::vector<ast::Member>& members_;
     CompiledRoute out_;
     Route* route_;  // out_.route
-    std::vector<Part> parts_;
+    std::vector<BodyPart> parts_;
     std::map<std::string_view, Chosen> chosen_;
     std::vector<CaptureName> captures_;
     Names names_;  // without lets, which differ by part

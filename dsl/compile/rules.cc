@@ -54,7 +54,7 @@ SegmentNames segment_names(const ast::Tail& tail) {
 // --- decisions ---
 
 void RouteCompiler::compile_decisions() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         each<ast::Rule>(*part.members, [&](const ast::Rule& rule) {
             check_then(rule);
             for (const Action action : {Action::connect, Action::disconnect}) {
@@ -80,7 +80,7 @@ void RouteCompiler::compile_decisions() {
 RootId RouteCompiler::decision(Action action, const Context& context) {
     std::vector<Candidate> denies;
     std::vector<Candidate> allows;
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Rule>(*part.members, [&](const ast::Rule& rule) {
             if (concerns(rule, action)) add_candidate(rule, names, context, denies, allows);
@@ -293,7 +293,7 @@ RootId RouteCompiler::optional_condition(const std::optional<ast::Expr>& conditi
 // --- joins ---
 
 void RouteCompiler::compile_joins() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Join>(*part.members, [&](const ast::Join& join) {
             const RootId condition = optional_condition(join.condition, names, at_connect);
@@ -308,7 +308,7 @@ void RouteCompiler::compile_joins() {
 // --- limits ---
 
 void RouteCompiler::compile_limits() {
-    for (const Part& part : parts_) {
+    for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Limit>(*part.members, [&](const ast::Limit& ast) {
             if (auto made = limit(ast, names, "")) route_->limits.push_back(std::move(*made));

@@ -293,7 +293,7 @@ bool holds(const Program& program, const Atom& atom, const Request& request) {
 }
 
 NodeId decide(const Program& program, std::span<const Node> nodes, NodeId root, const Request& request) {
-    // A dear atom that several rules share is asked once.
+    // An expensive atom that several rules share is asked once.
     uint64_t asked[most_remembered / 64];
     uint64_t answers[most_remembered / 64];
     const size_t words = (program.remembered + 63) / 64;

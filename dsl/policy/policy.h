@@ -381,7 +381,7 @@ struct Route {
 enum class Phase : uint8_t { handshake, session };
 
 // A construct that means something, but that this version does not execute.
-struct Later {
+struct NotExecuted {
     Span span;
     std::string what;
 };
@@ -396,7 +396,7 @@ struct Policy {
     std::unordered_map<uint32_t, Alias> aliases;  // by the router's number of the address
     std::vector<std::unique_ptr<Route>> apis;
     Router api_router;
-    std::vector<Later> later;
+    std::vector<NotExecuted> later;
     std::vector<TestCase> tests;  // no part of what the policy means
     uint64_t hash = 0;            // of what all of it means
     size_t files = 0;

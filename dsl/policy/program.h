@@ -59,7 +59,7 @@ enum class Test : uint8_t {
     equal,
     less,
     less_equal,
-    // from here on an answer is dear enough to be remembered
+    // from here on an answer is expensive enough to be remembered
     element,     // left is in the set right
     in_net,      // the ip left is in the net right
     in_nets,     // the ip left is in the constant right: nets, merged and sorted
@@ -124,7 +124,7 @@ struct Switch {
 
 using RootId = uint32_t;  // index in Program::roots
 
-constexpr size_t most_remembered = 512;  // answers of dear atoms in one decision
+constexpr size_t most_remembered = 512;  // answers of expensive atoms in one decision
 
 struct Program {
     std::vector<Value> constants;
@@ -135,8 +135,8 @@ struct Program {
     std::vector<Node> nodes;
     std::vector<NodeId> roots;
 
-    // Made when the rest is complete: what can be answered at connect, of what nodes ask, and for dear atoms
-    // that several nodes ask the place where one decision remembers the answer, plus one.
+    // Made when the rest is complete: what can be answered at connect, of what nodes ask, and for expensive
+    // atoms that several nodes ask the place where one decision remembers the answer, plus one.
     std::vector<uint32_t> early_atoms;
     std::vector<uint32_t> early_switches;
     std::vector<uint16_t> memory;

@@ -340,13 +340,13 @@ std::optional<Roster> MemoryBroker::present(std::string_view channel, uint32_t l
     return presence_.present(channel, limit);
 }
 
-void MemoryBroker::take_seat(std::string_view key, int64_t most, const Occupant& occupant) {
-    seats_.take(key, most, occupant,
-                [this](const Occupant& oldest) { inboxes_[oldest.worker]->unseat(oldest); });
+void MemoryBroker::take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) {
+    connection_slots_.take(key, most, occupant,
+                           [this](const SlotHolder& oldest) { inboxes_[oldest.worker]->evict(oldest); });
 }
 
-void MemoryBroker::leave_seat(std::string_view key, const Occupant& occupant) {
-    seats_.leave(key, occupant);
+void MemoryBroker::leave_seat(std::string_view key, const SlotHolder& occupant) {
+    connection_slots_.leave(key, occupant);
 }
 
 // A stripe at a time: each is looked at every few seconds.

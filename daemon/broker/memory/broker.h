@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/broker/connection_slots.h"
 #include "daemon/broker/presence.h"
-#include "daemon/broker/seats.h"
 #include "daemon/message/broker.h"
 
 namespace wayleave {
@@ -41,8 +41,8 @@ class MemoryBroker final : public Broker {
     void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
                    Now now) override;
     std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) override;
-    void take_seat(std::string_view key, int64_t most, const Occupant& occupant) override;
-    void leave_seat(std::string_view key, const Occupant& occupant) override;
+    void take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) override;
+    void leave_seat(std::string_view key, const SlotHolder& occupant) override;
     void tick(Now now) override;
     [[nodiscard]] BrokerTotals totals() const override;
 
@@ -77,7 +77,7 @@ class MemoryBroker final : public Broker {
     std::atomic<size_t> next_eviction_{0};
     std::unique_ptr<Stripe[]> stripes_;
     size_t next_sweep_ = 0;
-    Seats seats_;
+    ConnectionSlots connection_slots_;
     Presence presence_;
 };
 

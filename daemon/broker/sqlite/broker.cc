@@ -103,13 +103,13 @@ std::optional<Roster> SqliteBroker::present(std::string_view channel, uint32_t l
     return presence_.present(channel, limit);
 }
 
-void SqliteBroker::take_seat(std::string_view key, int64_t most, const Occupant& occupant) {
-    seats_.take(key, most, occupant,
-                [this](const Occupant& oldest) { table_.inbox(oldest.worker).unseat(oldest); });
+void SqliteBroker::take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) {
+    connection_slots_.take(key, most, occupant,
+                           [this](const SlotHolder& oldest) { table_.inbox(oldest.worker).evict(oldest); });
 }
 
-void SqliteBroker::leave_seat(std::string_view key, const Occupant& occupant) {
-    seats_.leave(key, occupant);
+void SqliteBroker::leave_seat(std::string_view key, const SlotHolder& occupant) {
+    connection_slots_.leave(key, occupant);
 }
 
 void SqliteBroker::tick(Now now) {

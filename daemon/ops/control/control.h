@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "daemon/decision/bans.h"
-#include "daemon/ops/control/broker_desk.h"
-#include "daemon/ops/control/forecast.h"
+#include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/inspect.h"
+#include "daemon/ops/control/reload_preview.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/snapshot.h"
 
@@ -27,7 +27,7 @@ struct ForecastReport {
     bool would_load = false;
     std::string text;  // diagnostics and warnings, for a person
     std::vector<std::string> restart;
-    Forecast forecast;  // if it would load
+    ReloadPreview forecast;  // if it would load
 };
 
 struct ControlActions {
@@ -44,7 +44,7 @@ struct ControlActions {
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457).
 // POST /explain, GET /status, GET or POST /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
-// POST /publish and POST /progress: see BrokerDesk.
+// POST /publish and POST /progress: see ControlPublisher.
 [[nodiscard]] OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions);
 
 }  // namespace wayleave

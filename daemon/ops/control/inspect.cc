@@ -144,7 +144,7 @@ Result<Explanation> explain_live(const Workers& workers, const LimitTable& limit
                                                           seen.age_ms,
                                                           static_cast<int64_t>(seen.channels.size())};
                                     Explanation explanation =
-                                        inquire(subject, question.question, scratch, now, true).explanation;
+                                        explain(subject, question.question, scratch, now, true).explanation;
                                     const std::lock_guard lock(found->mutex);
                                     found->value = std::move(explanation);
                                 },

@@ -10,7 +10,7 @@
 
 #include "daemon/decision/limits.h"
 #include "daemon/edge/worker.h"
-#include "daemon/explain/inquiry.h"
+#include "daemon/explain/explained_decision.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {

@@ -8,7 +8,7 @@
 #include "daemon/explain/test_run.h"
 #include "daemon/identity/credential_file.h"
 #include "daemon/identity/key_set.h"
-#include "daemon/ops/load/lasting.h"
+#include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/read_file.h"
 #include "daemon/ops/load/static_files.h"
 #include "daemon/ops/load/token_verifier.h"
@@ -152,43 +152,46 @@ std::optional<TokenTrust> load_key_file(const dsl::TokenDecl& token, dsl::Diagno
     return FileKeys{std::move(*keys), std::move(*allowed)};
 }
 
-// Only what runs as the daemon fetches anything: `lasting` is null for all others.
-TokenTrust keys_at_url(const dsl::TokenDecl& token, Lasting* lasting) {
+// Only what runs as the daemon fetches anything: `identity_services` is null for all others.
+TokenTrust keys_at_url(const dsl::TokenDecl& token, IdentityServices* identity_services) {
     UrlKeys out;
-    if (lasting) out.keys = lasting->keys_at(token.keys_url);
+    if (identity_services) out.keys = identity_services->keys_at(token.keys_url);
     for (const std::string& name : token.algorithms) {
         if (const auto algorithm = algorithm_from(name)) out.allowed.push_back(*algorithm);
     }
     return out;
 }
 
-TokenTrust backend_of(const dsl::TokenDecl& token, const LoadedBackends& backends, Lasting* lasting) {
+TokenTrust backend_of(const dsl::TokenDecl& token, const LoadedBackends& backends,
+                      IdentityServices* identity_services) {
     AskedBackend out;
     out.from = token.from;
-    if (lasting) {
-        out.backend = Introspection::create({backends.at(token.check->backend), token.check->path,
-                                             token.cache_ms, lasting->backends, lasting->checks});
+    if (identity_services) {
+        out.backend =
+            Introspection::create({backends.at(token.check->backend), token.check->path, token.cache_ms,
+                                   identity_services->backends, identity_services->checks});
     }
     return out;
 }
 
-std::shared_ptr<const TokenVerifier> load_trust(const dsl::Policy& policy, Lasting* lasting,
+std::shared_ptr<const TokenVerifier> load_trust(const dsl::Policy& policy,
+                                                IdentityServices* identity_services,
                                                 dsl::Diagnostics& diagnostics) {
     const LoadedBackends backends = load_backends(policy, diagnostics);
     std::vector<TokenTrust> tokens;
     for (const dsl::TokenDecl& token : policy.tokens) {
         if (token.check) {
-            tokens.push_back(backend_of(token, backends, lasting));
+            tokens.push_back(backend_of(token, backends, identity_services));
         } else if (!token.keys_url.empty()) {
-            tokens.push_back(keys_at_url(token, lasting));
+            tokens.push_back(keys_at_url(token, identity_services));
         } else if (token.keys_path.empty()) {  // a certificate: the listener has verified it
             tokens.push_back(FileKeys{});
         } else if (auto trust = load_key_file(token, diagnostics)) {
             tokens.push_back(std::move(*trust));
         }
     }
-    return std::make_shared<const PolicyVerifier>(std::move(tokens),
-                                                  lasting ? lasting->token_cache : nullptr);
+    return std::make_shared<const PolicyVerifier>(
+        std::move(tokens), identity_services ? identity_services->token_cache : nullptr);
 }
 
 // Keys are not read: tests and questions say what the claims are.
@@ -231,7 +234,7 @@ GatewaySettings gateway_settings(const Settings& settings) {
 // What this version would not do although the policy says it: an error for who wants to run it, a warning for
 // who only asks about it.
 void name_later(const dsl::Policy& policy, Purpose purpose, dsl::Diagnostics& diagnostics) {
-    for (const dsl::Later& later : policy.later) {
+    for (const dsl::NotExecuted& later : policy.later) {
         std::string text = dsl::quoted(later.what) + " is not executed by this version yet";
         if (purpose == Purpose::run) {
             diagnostics.error("E025", later.span, std::move(text), {},
@@ -261,7 +264,7 @@ dsl::TestCoverage coverage_of(const dsl::Policy& policy) {
 
 // Policy and keys. Null if there was an error.
 std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpose purpose, Lint lint,
-                                    Lasting* lasting, LoadedRuntime& loaded) {
+                                    IdentityServices* identity_services, LoadedRuntime& loaded) {
     for (const std::string& path : paths) dsl::load_policy(path, loaded.sources, loaded.diagnostics);
     std::shared_ptr<const dsl::Policy> policy;
     if (lint) {
@@ -278,8 +281,8 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpo
     if (policy && purpose == Purpose::ask) {
         runtime->verifier = no_trust(*policy);
     } else if (policy) {
-        runtime->verifier = load_trust(*policy, lasting, loaded.diagnostics);
-        if (lasting) runtime->used_tokens = lasting->used_tokens;
+        runtime->verifier = load_trust(*policy, identity_services, loaded.diagnostics);
+        if (identity_services) runtime->used_tokens = identity_services->used_tokens;
         name_later(*policy, purpose, loaded.diagnostics);
     }
     loaded.diagnostics.sort();
@@ -395,7 +398,8 @@ void require_route(const std::string& path, const dsl::Policy& policy, std::vect
     problems.push_back(path + ": the policy has no route, so nobody could connect; is a file missing?");
 }
 
-LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Lasting* lasting);
+LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint,
+                   IdentityServices* identity_services);
 
 }  // namespace
 
@@ -426,8 +430,9 @@ std::string LoadedRuntime::render(bool colour) const {
            counted(diagnostics.warnings() + warnings.size(), "warning") + "\n";
 }
 
-LoadedRuntime load_runtime(const Settings& settings, uint64_t generation, Lasting* lasting) {
-    return load(settings, generation, nullptr, lasting);
+LoadedRuntime load_runtime(const Settings& settings, uint64_t generation,
+                           IdentityServices* identity_services) {
+    return load(settings, generation, nullptr, identity_services);
 }
 
 LoadedRuntime lint_runtime(const Settings& settings, int64_t today) {
@@ -442,9 +447,11 @@ dsl::LintSurroundings surroundings_of(const Settings& settings, int64_t today) {
 
 namespace {
 
-LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint, Lasting* lasting) {
+LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint,
+                   IdentityServices* identity_services) {
     LoadedRuntime loaded;
-    const auto runtime = load_parts({settings.policy_directory}, Purpose::run, lint, lasting, loaded);
+    const auto runtime =
+        load_parts({settings.policy_directory}, Purpose::run, lint, identity_services, loaded);
     StaticFiles files;
     if (!settings.static_directory.empty()) {
         auto read = load_static_files(settings.static_directory);

@@ -16,7 +16,7 @@
 
 namespace wayleave {
 
-class Lasting;
+class IdentityServices;
 
 struct LoadedRuntime {
     std::shared_ptr<const Runtime> runtime;  // null if there is any error
@@ -40,10 +40,10 @@ struct LoadedRuntime {
 // and keys are not read.
 enum class Purpose : uint8_t { run, look, ask };
 
-// `lasting` is what the daemon lends to the policies that it runs; without it nothing is ever fetched, and no
-// token is used up.
+// `identity_services` is what the daemon lends to the policies that it runs; without it nothing is ever
+// fetched, and no token is used up.
 [[nodiscard]] LoadedRuntime load_runtime(const Settings& settings, uint64_t generation,
-                                         Lasting* lasting = nullptr);
+                                         IdentityServices* identity_services = nullptr);
 
 // Only the policy and its keys: *.route files, or directories of them.
 [[nodiscard]] LoadedRuntime load_policy_paths(const std::vector<std::string>& paths,

@@ -20,18 +20,18 @@
 #include "daemon/decision/bans.h"
 #include "daemon/decision/limits.h"
 #include "daemon/edge/canary.h"
-#include "daemon/edge/door.h"
+#include "daemon/edge/connection_quota.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
 #include "daemon/explain/test_run.h"
 #include "daemon/message/backend.h"
 #include "daemon/ops/control/ask_workers.h"
-#include "daemon/ops/control/broker_desk.h"
 #include "daemon/ops/control/control.h"
+#include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/inspect.h"
 #include "daemon/ops/control/unix_listener.h"
-#include "daemon/ops/load/lasting.h"
+#include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/load_log.h"
 #include "daemon/ops/load/make_broker.h"
 #include "daemon/ops/load/reload_changes.h"
@@ -103,19 +103,19 @@ ListenAddress listen_address(const std::string& text) {
 
 class Server::Impl {
   public:
-    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded, Lasting& lasting,
-         std::string version)
-        : lasting_(lasting),
+    Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded,
+         IdentityServices& identity_services, std::string version)
+        : identity_services_(identity_services),
           settings_(settings),
           started_(settings),
           version_(std::move(version)),
           runtime_(loaded.runtime),
           tls_(loaded.tls),
           loaded_wall_ms_(start_.wall_ms),
-          door_(max_connections) {}
+          quota_(max_connections) {}
     ~Impl() {
         stop_workers();
-        lasting_.stop();  // answers go to workers
+        identity_services_.stop();  // answers go to workers
     }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
@@ -165,7 +165,7 @@ class Server::Impl {
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
 
-    Lasting& lasting_;
+    IdentityServices& identity_services_;
     Settings settings_;  // in force; what needs a restart is as it was at the start
     const Settings started_;
     const std::string version_;
@@ -186,10 +186,10 @@ class Server::Impl {
     std::unique_ptr<Broker> broker_;
     std::optional<Canary> canary_;
     Exchange exchange_;
-    std::optional<BrokerDesk> desk_;
+    std::optional<ControlPublisher> desk_;
     LimitTable limits_;
     BanTable bans_;
-    Door door_;
+    ConnectionQuota quota_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Pulse> pulses_;
     std::vector<std::string> listeners_;  // as they are bound
@@ -222,7 +222,7 @@ Result<Nothing, StartError> Server::Impl::open() {
     if (auto opened = open_admin(); !opened) return opened;
     if (auto opened = open_broker(); !opened) return opened;
     if (auto opened = open_workers(); !opened) return opened;
-    lasting_.refresh(start_);
+    identity_services_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
     watch();  // after them: the signals are unblocked in this thread alone
     for (const std::string& listener : listeners_) {
@@ -376,7 +376,7 @@ Result<Nothing, StartError> Server::Impl::open_workers() {
     if (auto opened = open_listeners(listeners); !opened) return opened;
     const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners) {
-        auto worker = Worker::create({*broker_, *canary_, exchange_, limits_, bans_, door_, report_},
+        auto worker = Worker::create({*broker_, *canary_, exchange_, limits_, bans_, quota_, report_},
                                      settings, std::move(sockets), runtime_);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
@@ -403,9 +403,9 @@ int Server::Impl::run() {
     log_event(Level::info, "started", "ready",
               {{"version", version_},
                {"workers", std::to_string(workers_.size())},
-               {"max_connections", std::to_string(door_.most())},
+               {"max_connections", std::to_string(quota_.most())},
                {"routes", std::to_string(runtime_->policy->routes.size())}});
-    canary_->sing(read_clocks(), steady_us());
+    canary_->probe(read_clocks(), steady_us());
     notify_ready(status_line(snapshot()));
     loop_.run();
     stop_workers();
@@ -454,7 +454,7 @@ ReloadReport Server::Impl::try_reload() {
         log_lines("reload-diagnostic", text);
         return {false, std::move(text), {}};
     }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &identity_services_);
     if (!loaded.runtime) {
         log_event(Level::error, "reload-refused",
                   "the reload was refused, and the earlier configuration is in force",
@@ -470,7 +470,7 @@ ReloadReport Server::Impl::try_reload() {
     loaded_wall_ms_ = read_clocks().wall_ms;
     settings_ = std::move(*settings);
     apply_limits();
-    lasting_.refresh(read_clocks());
+    identity_services_.refresh(read_clocks());
     const Worker::TlsSides tls = renewed_sides(settings_, loaded);
     for (const auto& worker : workers_) worker->replace(runtime_, tls);
     await_workers();
@@ -512,7 +512,7 @@ ForecastReport Server::Impl::forecast() {
         for (const std::string& error : settings.error()) report.text += error + "\n";
         return report;
     }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &lasting_);
+    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &identity_services_);
     report.text = loaded.render(false);
     if (!loaded.runtime) return report;
     report.would_load = true;
@@ -524,7 +524,7 @@ ForecastReport Server::Impl::forecast() {
                      most_questions_of_daemon;
     if (few) report.forecast.tests = changed_tests(*runtime_, *loaded.runtime, read_clocks());
     report.forecast.tests_known = few;
-    auto surveys = std::make_shared<std::vector<Survey>>(workers_.size());
+    auto surveys = std::make_shared<std::vector<ReloadImpact>>(workers_.size());
     report.forecast.impact_known = ask_workers(
         workers_,
         [surveys, next = loaded.runtime](size_t worker, Gateway& gateway, Now now) {
@@ -532,7 +532,7 @@ ForecastReport Server::Impl::forecast() {
         },
         forecast_wait_ms);
     if (!report.forecast.impact_known) return report;
-    for (const Survey& survey : *surveys) report.forecast.impact.add(survey);
+    for (const ReloadImpact& survey : *surveys) report.forecast.impact.add(survey);
     return report;
 }
 
@@ -569,9 +569,9 @@ void Server::Impl::terminate(const char* signal) {
     }
     draining_ = true;
     log_event(Level::info, "stopping", std::string("stopping on ") + signal,
-              {{"sockets", std::to_string(door_.inside())}});
+              {{"sockets", std::to_string(quota_.inside())}});
     notify_stopping(status_line(snapshot()));
-    const bool at_once = door_.inside() < drained_at_once;
+    const bool at_once = quota_.inside() < drained_at_once;
     for (const auto& worker : workers_) worker->drain(at_once);
     const int64_t patience = settings_.drain.count() + settings_.close_timeout.count() + drain_grace_ms;
     drain_until_ms_ = read_clocks().steady_ms + patience;
@@ -589,7 +589,7 @@ void Server::Impl::drain_progress() {
     }
     if (!done) {
         log_event(Level::warn, "drain-incomplete", "connections are left and are cut off",
-                  {{"sockets", std::to_string(door_.inside())}});
+                  {{"sockets", std::to_string(quota_.inside())}});
     }
     loop_.stop();
 }
@@ -598,9 +598,9 @@ void Server::Impl::drain_progress() {
 
 void Server::Impl::every_second() {
     std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
-    lasting_.refresh(read_clocks());
+    identity_services_.refresh(read_clocks());
     check_pulses();
-    canary_->sing(read_clocks(), steady_us());
+    canary_->probe(read_clocks(), steady_us());
     tell_of_canary();
     look_at_memory();
     keep_control();
@@ -611,16 +611,16 @@ void Server::Impl::every_second() {
     notify_status(told_status_);
 }
 
-// What the door and the memory's budget have of the settings in force.
+// What the quota and the memory's budget have of the settings in force.
 void Server::Impl::apply_limits() {
     memory_.set_budget(settings_.memory);
-    door_.set_most_of_source(settings_.connections_per_source);
+    quota_.set_most_of_source(settings_.connections_per_source);
 }
 
 void Server::Impl::look_at_memory() {
     const MemoryState before = memory_.state();
     const MemoryState state = memory_.update(resident_bytes());
-    door_.set_memory_short(state != MemoryState::ample);
+    quota_.set_memory_short(state != MemoryState::ample);
     if (state != before) {
         log_event(state == MemoryState::ample ? Level::info : Level::warn, "memory",
                   state == MemoryState::ample      ? "memory is ample again"
@@ -719,7 +719,7 @@ Snapshot Server::Impl::snapshot() const {
         shot.totals.add(worker->counters());
         shot.loop_turns.push_back(worker->counters().loop_turns.get());
     }
-    shot.max_connections = door_.most();
+    shot.max_connections = quota_.most();
     shot.memory_used = memory_.used();
     shot.memory_budget = memory_.budget();
     shot.memory_state = memory_.state();
@@ -730,7 +730,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.ban_overflows = bans_.overflows();
     shot.log_lost = log_lost();
     shot.broker = broker_->totals();
-    shot.identity = lasting_.totals();
+    shot.identity = identity_services_.totals();
     shot.policy_directory = settings_.policy_directory;
     shot.generation = generation_;
     shot.loaded_wall_ms = loaded_wall_ms_;
@@ -749,12 +749,14 @@ Snapshot Server::Impl::snapshot() const {
 // --- the outer shell ---
 
 Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings,
-                                                          const LoadedRuntime& loaded, Lasting& lasting,
+                                                          const LoadedRuntime& loaded,
+                                                          IdentityServices& identity_services,
                                                           std::string version) {
     const auto max_connections = fit_open_files(settings, sockets_to_backends(*loaded.runtime->policy));
     if (!max_connections) return refuse(EX_CONFIG, max_connections.error());
     log_warnings(loaded);
-    auto impl = std::make_unique<Impl>(settings, *max_connections, loaded, lasting, std::move(version));
+    auto impl =
+        std::make_unique<Impl>(settings, *max_connections, loaded, identity_services, std::move(version));
     if (auto opened = impl->open(); !opened) return failure(opened.error());
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

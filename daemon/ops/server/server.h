@@ -11,7 +11,7 @@
 
 namespace wayleave {
 
-class Lasting;
+class IdentityServices;
 
 struct StartError {
     int exit_code = 0;  // of sysexits(3)
@@ -20,10 +20,11 @@ struct StartError {
 
 class Server {
   public:
-    // Binds, starts the workers and serves. `lasting` is borrowed: the one that the runtime was loaded with.
-    // `version` is for metrics and status.
+    // Binds, starts the workers and serves. `identity_services` is borrowed: the one that the runtime was
+    // loaded with. `version` is for metrics and status.
     static Result<std::unique_ptr<Server>, StartError> start(const Settings& settings,
-                                                             const LoadedRuntime& loaded, Lasting& lasting,
+                                                             const LoadedRuntime& loaded,
+                                                             IdentityServices& identity_services,
                                                              std::string version);
     ~Server();
     Server(const Server&) = delete;

@@ -3,39 +3,39 @@
 #include <algorithm>
 #include <numeric>
 
-#include "dsl/lint/exact/basic_facts.h"
+#include "dsl/lint/exact/predicate_facts.h"
 
 namespace wayleave::dsl {
 
 Reasoning::Reasoning(const Program& program, std::span<const Clause> clauses) {
-    Basics basics(program);
-    for (const Clause& clause : clauses) learn(clause.condition, basics);
-    if (basics.all().size() > most_questions) too_many_ = true;
+    Predicates predicates(program);
+    for (const Clause& clause : clauses) learn(clause.condition, predicates);
+    if (predicates.all().size() > most_questions) too_many_ = true;
     if (too_many_) return;
-    std::vector<uint32_t> order(basics.all().size());
+    std::vector<uint32_t> order(predicates.all().size());
     std::iota(order.begin(), order.end(), 0U);
     std::sort(order.begin(), order.end(),
-              [&](uint32_t a, uint32_t b) { return basics.all()[a] < basics.all()[b]; });
+              [&](uint32_t a, uint32_t b) { return predicates.all()[a] < predicates.all()[b]; });
     std::vector<uint32_t> variables(order.size());
-    std::vector<const Basic*> sorted;
+    std::vector<const Predicate*> sorted;
     for (const uint32_t number : order) {
-        variables[number] = static_cast<uint32_t>(basics_.size());
-        basics_.push_back(basics.all()[number]);
+        variables[number] = static_cast<uint32_t>(predicates_.size());
+        predicates_.push_back(predicates.all()[number]);
     }
-    for (const Basic& basic : basics_) sorted.push_back(&basic);
+    for (const Predicate& predicate : predicates_) sorted.push_back(&predicate);
     BasicFacts facts(bdd_, sorted);
     world_ = facts.world();
     for (const auto& [atom, form] : forms_) atoms_[atom] = of_basics(form, variables);
-    for (const Basics::ChannelQuestion& channel : basics.channels()) {
+    for (const Predicates::ChannelQuestion& channel : predicates.channels()) {
         if (bdd_.gave_up()) return;
         world_ = bdd_.both(world_, facts.of_channel(channel.glob, of_basics(channel.condition, variables)));
     }
 }
 
-void Reasoning::learn(const Condition& condition, Basics& basics) {
-    for (const Condition& arg : condition.args) learn(arg, basics);
+void Reasoning::learn(const Condition& condition, Predicates& predicates) {
+    for (const Condition& arg : condition.args) learn(arg, predicates);
     if (condition.kind != Condition::Kind::atom || forms_.contains(condition.atom)) return;
-    forms_.emplace(condition.atom, basics.of_atom(condition.atom));
+    forms_.emplace(condition.atom, predicates.of_atom(condition.atom));
 }
 
 namespace {
@@ -62,7 +62,7 @@ Bdd::Id build(Bdd& bdd, const Condition& condition, const OfAtom& of_atom) {
 }  // namespace
 
 Reasoning::Function Reasoning::of_basics(const Condition& condition, const std::vector<uint32_t>& variables) {
-    return build(bdd_, condition, [&](uint32_t basic) { return bdd_.variable(variables[basic]); });
+    return build(bdd_, condition, [&](uint32_t predicate) { return bdd_.variable(variables[predicate]); });
 }
 
 Reasoning::Function Reasoning::function(const Condition& condition) {
@@ -71,22 +71,23 @@ Reasoning::Function Reasoning::function(const Condition& condition) {
 }
 
 bool Reasoning::asks(const Operand& subject) const {
-    return std::any_of(basics_.begin(), basics_.end(),
-                       [&](const Basic& basic) { return basic.subject == subject; });
+    return std::any_of(predicates_.begin(), predicates_.end(),
+                       [&](const Predicate& predicate) { return predicate.subject == subject; });
 }
 
 bool Reasoning::names(const Operand& subject, const Value& value) const {
-    return std::any_of(basics_.begin(), basics_.end(), [&](const Basic& basic) {
-        return basic.kind == Basic::Kind::equal && basic.subject == subject && to_value(basic.value) == value;
+    return std::any_of(predicates_.begin(), predicates_.end(), [&](const Predicate& predicate) {
+        return predicate.kind == Predicate::Kind::equal && predicate.subject == subject &&
+               to_value(predicate.value) == value;
     });
 }
 
 bool Reasoning::grants(Function a, const Operand& subject, const Value& value) {
     Function with = bdd_.both(world_, a);
     Function others = bdd_.choose(a, Bdd::no, world_);  // it can be, and a does not hold
-    for (uint32_t i = 0; i < basics_.size(); ++i) {
-        if (basics_[i].subject != subject) continue;
-        if (const auto known = answer(basics_[i], value)) with = bdd_.restricted(with, i, *known);
+    for (uint32_t i = 0; i < predicates_.size(); ++i) {
+        if (predicates_[i].subject != subject) continue;
+        if (const auto known = answer(predicates_[i], value)) with = bdd_.restricted(with, i, *known);
         others = bdd_.either(bdd_.restricted(others, i, true), bdd_.restricted(others, i, false));
     }
     return bdd_.both(with, others) != Bdd::no;

@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dsl/lint/exact/basic.h"
 #include "dsl/lint/exact/bdd.h"
+#include "dsl/lint/exact/predicate.h"
 #include "dsl/policy/policy.h"
 
 namespace wayleave::dsl {
@@ -44,12 +44,12 @@ class Reasoning {
     static constexpr size_t most_questions = 512;
 
   private:
-    void learn(const Condition& condition, Basics& basics);
+    void learn(const Condition& condition, Predicates& predicates);
     Function of_basics(const Condition& condition, const std::vector<uint32_t>& variables);
 
     Bdd bdd_;
-    std::vector<Basic> basics_;                      // the variables
-    std::unordered_map<uint32_t, Condition> forms_;  // of atoms, over the numbers of Basics
+    std::vector<Predicate> predicates_;              // the variables
+    std::unordered_map<uint32_t, Condition> forms_;  // of atoms, over the numbers of Predicates
     std::unordered_map<uint32_t, Function> atoms_;
     Function world_ = Bdd::yes;
     bool too_many_ = false;

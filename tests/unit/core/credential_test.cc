@@ -81,7 +81,7 @@ struct Clients : World {
                     const std::string& body = "") {
         const ConnectionId id = gateway->opened({*dsl::parse_address("10.0.0.1"), false}, now);
         feed(id, method + " " + path + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n" + body);
-        errands();
+        relayed();
         return read(id);
     }
     std::string stream(const Place& place, const std::string& text) {

@@ -65,7 +65,7 @@ class Mail final : public Inbox {
         const std::lock_guard lock(mutex_);
         answers_.emplace_back(ticket, std::move(answer));
     }
-    void unseat(const Occupant&) override {}
+    void evict(const SlotHolder&) override {}
 
     // At most so many publications, and all answers. False: there was nothing.
     bool deliver(Gateway& gateway, size_t most, Now now) {

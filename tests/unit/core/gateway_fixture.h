@@ -90,27 +90,27 @@ class LocalBroker final : public Broker, public Inbox {
     [[nodiscard]] BrokerTotals totals() const override { return memory.totals(); }
 
     // The oldest makes room.
-    void take_seat(std::string_view key, int64_t most, const Occupant& occupant) override {
-        auto& seated = seats[std::string(key)];
+    void take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) override {
+        auto& seated = connection_slots[std::string(key)];
         for (; static_cast<int64_t>(seated.size()) >= most; seated.erase(seated.begin()))
-            unseated.push_back(seated.front());
+            evicted.push_back(seated.front());
         seated.push_back(occupant);
     }
-    void leave_seat(std::string_view key, const Occupant& occupant) override {
-        std::erase(seats[std::string(key)], occupant);
+    void leave_seat(std::string_view key, const SlotHolder& occupant) override {
+        std::erase(connection_slots[std::string(key)], occupant);
     }
 
     void push(const Publication& publication) override { pending.push_back(publication); }
     void answered(uint64_t ticket, BrokerAnswer answer) override {
         answers.emplace_back(ticket, std::move(answer));
     }
-    void unseat(const Occupant&) override {}
+    void evict(const SlotHolder&) override {}
 
     MemoryBroker memory;
     bool later = false;
     bool unreadable = false;
-    std::map<std::string, std::vector<Occupant>> seats;
-    std::vector<Occupant> unseated;
+    std::map<std::string, std::vector<SlotHolder>> connection_slots;
+    std::vector<SlotHolder> evicted;
     std::map<std::string, int> channels;
     std::vector<Publication> pending;
     std::vector<std::pair<uint64_t, BrokerAnswer>> answers;
@@ -177,10 +177,11 @@ struct World {
         }
     }
     // What a POST brings, as the worker's edge passes it on; this world has one worker.
-    void errands() {
-        for (const Errand& errand : std::exchange(gateway->actions().errands, {})) gateway->run(errand, now);
-        for (const ErrandAnswer& answer : std::exchange(gateway->actions().answers, {}))
-            gateway->take(answer, now);
+    void relayed() {
+        for (const RelayedMessage& relayed : std::exchange(gateway->actions().relayed, {}))
+            gateway->handle_relayed(relayed, now);
+        for (const RelayReply& answer : std::exchange(gateway->actions().replies, {}))
+            gateway->relay_reply(answer, now);
     }
     // What was asked so far.
     void answer() {

@@ -449,7 +449,7 @@ route chat /chat { auth = session  origins = { none }  allow connect  limit conn
         world.feed(id, "POST /chat?token=" + token +
                            " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                            "Wayleave-Session: 0000000000000000\r\nContent-Length: 2\r\n\r\n{}");
-        world.errands();
+        world.relayed();
         return world.read(id);
     };
     for (int i = 0; i < 2; ++i) CHECK(post("ask-" + std::to_string(i), "2001:db8::1").empty());

@@ -50,8 +50,8 @@ struct Reloading : World {
         gateway->replace(candidate(text), now);
         later(100);
     }
-    Survey survey(const std::string& text) {
-        Survey out;
+    ReloadImpact survey(const std::string& text) {
+        ReloadImpact out;
         const auto next = candidate(text);
         while (!gateway->survey(*next, out, now)) {
         }
@@ -79,7 +79,7 @@ TEST_CASE("reload: what does not change is not touched") {
 TEST_CASE("reload: who may not connect any more is closed, the others stay") {
     Reloading world;
     const std::string edited = with("allow connect", "allow connect if user.role == \"admin\"");
-    const Survey survey = world.survey(edited);
+    const ReloadImpact survey = world.survey(edited);
     CHECK(survey.connections == 2);
     CHECK(survey.ending == 1);
     CHECK(survey.staying == 1);
@@ -104,7 +104,7 @@ TEST_CASE("reload: a subscription that is not allowed any more ends with a word 
     Reloading world;
     const std::string edited =
         with("allow subscribe on room/*", "allow subscribe on room/* if user.role == \"admin\"");
-    const Survey survey = world.survey(edited);
+    const ReloadImpact survey = world.survey(edited);
     CHECK(survey.losing == 1);
     CHECK(survey.subscriptions_lost == 1);
     world.reload(edited);

@@ -67,9 +67,9 @@ struct Streams : World {
                      " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nWayleave-Session: " +
                      session + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + headers +
                      "\r\n" + body);
-        errands();
+        relayed();
         turn();
-        errands();
+        relayed();
         return read(id);
     }
 };
@@ -234,7 +234,7 @@ TEST_CASE("a body that is not read is refused with what is wrong") {
         world.feed(id, "POST " + as("alice") + " HTTP/1.1\r\nHost: localhost\r\nWayleave-Session: " +
                            session + "\r\nContent-Length: 16\r\nContent-Type: " + type + "\r\n" + more +
                            "\r\n{\"type\":\"$ping\"}");
-        world.errands();
+        world.relayed();
         return world.read(id);
     };
     for (const std::string type : {"application/json", "Application/JSON ;charset=\"UTF-8\"",
@@ -345,10 +345,10 @@ TEST_CASE("an answer that the broker gives later finds its way") {
                "POST " + as("alice") +
                    " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nWayleave-Session: " +
                    session + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
-    world.errands();
+    world.relayed();
     CHECK(world.read(id).empty());
     world.answer();
-    world.errands();
+    world.relayed();
     CHECK_THAT(world.read(id), Contains("HTTP/1.1 200") && Contains("{\"type\":\"$ok\",\"re\":1,"));
 }
 
@@ -379,9 +379,9 @@ TEST_CASE("a session that ends leaves no POST without an answer") {
                "POST " + as("alice") +
                    " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nWayleave-Session: " +
                    session + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
-    world.errands();
+    world.relayed();
     world.gone(stream);
-    world.errands();
+    world.relayed();
     CHECK_THAT(world.read(id), Contains("HTTP/1.1 410") && Contains("unknown_session"));
 }
 
@@ -404,7 +404,7 @@ route chat app.example.com/chat { auth = web  origins = { "https://app.example.c
     CHECK(status("Sec-Fetch-Site: same-origin\r\n") == "200");
     CHECK(status("Sec-Fetch-Site: none\r\n") == "200");  // the user, at the address bar
     CHECK(status("Referer: https://app.example.com/page\r\nSec-Fetch-Site: cross-site\r\n") == "200");
-    const size_t ended = world.broker.unseated.size();
+    const size_t ended = world.broker.evicted.size();
     for (const std::string headers :
          {"Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n", "Sec-Fetch-Site: x\r\n",
           "Sec-Fetch-Site: \r\n", "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site\r\n",
@@ -414,7 +414,7 @@ route chat app.example.com/chat { auth = web  origins = { "https://app.example.c
         INFO(headers);
         CHECK(status(headers) == "403");
     }
-    CHECK(world.broker.unseated.size() == ended);
+    CHECK(world.broker.evicted.size() == ended);
 }
 
 TEST_CASE("what a POST subscribed to comes back with the browser") {

@@ -31,7 +31,7 @@ struct Compiled {
     // "E002 7:12 there is no `usr`", one a line
     std::string summary() {
         if (policy) {
-            for (const Later& later : policy->later)
+            for (const NotExecuted& later : policy->later)
                 diagnostics.error("E025", later.span, "`" + later.what + "` is not supported yet");
         }
         diagnostics.sort();

@@ -30,8 +30,8 @@ class FakeBroker final : public Broker {
     void appear(std::string_view, std::string_view, const PresenceRules&, Now) override {}
     void disappear(std::string_view, std::string_view, const PresenceRules&, Now) override {}
     std::optional<Roster> present(std::string_view, uint32_t, Ticket) override { return std::nullopt; }
-    void take_seat(std::string_view, int64_t, const Occupant&) override {}
-    void leave_seat(std::string_view, const Occupant&) override {}
+    void take_seat(std::string_view, int64_t, const SlotHolder&) override {}
+    void leave_seat(std::string_view, const SlotHolder&) override {}
     void tick(Now) override {}
     [[nodiscard]] BrokerTotals totals() const override { return {}; }
 
@@ -49,9 +49,9 @@ struct Cage {
     Cage() { canary.begin(2); }
 
     // A second later: another song, and who is awake hears it.
-    void sing() {
+    void probe() {
         at += second;
-        canary.sing({at / 1000, 0}, at);
+        canary.probe({at / 1000, 0}, at);
         at += 2000;
         for (uint32_t worker = 0; worker < 2; ++worker) {
             if (awake[worker] && broker.answer) canary.heard(worker, broker.top(), at);
@@ -77,7 +77,7 @@ TEST_CASE("ready after the first round, not before") {
     CHECK(!cage.ready());
     CHECK(cage.stuck() == "starting: no publication has come to every worker yet\n");
     cage.awake[1] = false;
-    cage.sing();
+    cage.probe();
     CHECK(!cage.ready());
     cage.canary.heard(1, cage.broker.top(), cage.at);
     CHECK(cage.ready());
@@ -85,7 +85,7 @@ TEST_CASE("ready after the first round, not before") {
 
 TEST_CASE("it is numbered, has an end, and its answers come to it") {
     Cage cage;
-    cage.sing();
+    cage.probe();
     REQUIRE(cage.broker.drafts.size() == 1);
     CHECK(cage.broker.drafts[0].channel == "$canary");
     CHECK(cage.broker.drafts[0].retention.history == 1);
@@ -95,39 +95,39 @@ TEST_CASE("it is numbered, has an end, and its answers come to it") {
 
 TEST_CASE("a worker that hears nothing is named within five seconds") {
     Cage cage;
-    cage.sing();
+    cage.probe();
     cage.awake[1] = false;
-    for (int i = 0; i < 4; ++i) cage.sing();
+    for (int i = 0; i < 4; ++i) cage.probe();
     CHECK(cage.ready());
-    cage.sing();
+    cage.probe();
     CHECK(!cage.ready());
     CHECK(cage.stuck() == "worker 1 has not heard a publication for 5 s\n");
-    for (int i = 0; i < 60; ++i) cage.sing();
+    for (int i = 0; i < 60; ++i) cage.probe();
     CHECK(cage.stuck() == "worker 1 has not heard a publication for 65 s\n");
     cage.awake[1] = true;
-    cage.sing();
+    cage.probe();
     CHECK(cage.ready());
 }
 
 TEST_CASE("a broker that never answers is told, and not asked again at once") {
     Cage cage;
-    cage.sing();
+    cage.probe();
     cage.broker.answer.reset();
-    for (int i = 0; i < 4; ++i) cage.sing();
+    for (int i = 0; i < 4; ++i) cage.probe();
     CHECK(cage.ready());
     CHECK(cage.broker.drafts.size() == 2);
-    cage.sing();
+    cage.probe();
     CHECK(cage.stuck() == "the broker has not accepted a publication for 5 s\n");
-    cage.sing();
+    cage.probe();
     CHECK(cage.broker.drafts.size() == 3);
     CHECK(cage.canary.report(cage.at).failed == 1);
 }
 
 TEST_CASE("a late answer counts, also of a song before the last") {
     Cage cage;
-    cage.sing();
+    cage.probe();
     cage.broker.answer.reset();
-    for (int i = 0; i < 7; ++i) cage.sing();
+    for (int i = 0; i < 7; ++i) cage.probe();
     CHECK(!cage.ready());
     const Position second_song{7, 3};
     cage.canary.answered(cage.broker.tickets.back().number,
@@ -144,32 +144,32 @@ TEST_CASE("a late answer counts, also of a song before the last") {
 
 TEST_CASE("a broker that refuses is told in its own words") {
     Cage cage;
-    cage.sing();
+    cage.probe();
     const Receipt well = *cage.broker.answer;
     cage.broker.answer = Receipt{Receipt::Status::unavailable, {}, "the disk is full"};
-    for (int i = 0; i < 4; ++i) cage.sing();
+    for (int i = 0; i < 4; ++i) cage.probe();
     CHECK(cage.ready());
-    cage.sing();
+    cage.probe();
     CHECK(cage.stuck() == "the broker has not accepted a publication for 5 s: the disk is full\n");
     CHECK(cage.canary.report(cage.at).failed == 5);
     cage.broker.answer = well;
-    cage.sing();
+    cage.probe();
     CHECK(cage.ready());
 }
 
 TEST_CASE("a broker that is dead from the start is told, too") {
     Cage cage;
     cage.broker.answer.reset();
-    for (int i = 0; i < 4; ++i) cage.sing();
+    for (int i = 0; i < 4; ++i) cage.probe();
     CHECK(cage.stuck() == "starting: no publication has come to every worker yet\n");
-    for (int i = 0; i < 2; ++i) cage.sing();
+    for (int i = 0; i < 2; ++i) cage.probe();
     CHECK(cage.stuck() == "the broker has not accepted a publication for 5 s\n");
 }
 
 TEST_CASE("a worker may hear a song before its answer is there") {
     Cage cage;
     cage.broker.answer.reset();
-    cage.sing();
+    cage.probe();
     for (uint32_t worker = 0; worker < 2; ++worker) cage.canary.heard(worker, {7, 1}, cage.at);
     CHECK(!cage.ready());
     cage.canary.answered(1, Receipt{Receipt::Status::accepted, {7, 1}, {}});
@@ -180,7 +180,7 @@ TEST_CASE("a worker may hear a song before its answer is there") {
 TEST_CASE("another server's canary stands for ours if it came after it") {
     Cage cage;
     cage.awake[0] = cage.awake[1] = false;
-    cage.sing();
+    cage.probe();
     for (uint32_t worker = 0; worker < 2; ++worker) cage.canary.heard(worker, {7, 0}, cage.at);
     CHECK(!cage.ready());
     for (uint32_t worker = 0; worker < 2; ++worker) cage.canary.heard(worker, {7, 9}, cage.at);
@@ -189,13 +189,13 @@ TEST_CASE("another server's canary stands for ours if it came after it") {
 
 TEST_CASE("a numbering that begins anew is no fault") {
     Cage cage;
-    cage.sing();
+    cage.probe();
     cage.awake[0] = cage.awake[1] = false;
-    cage.sing();  // lost
+    cage.probe();  // lost
     cage.awake[0] = cage.awake[1] = true;
     cage.broker.answer->position = {8, 0};
     for (int i = 0; i < 10; ++i) {
-        cage.sing();
+        cage.probe();
         CHECK(cage.ready());
     }
     CHECK(cage.canary.report(cage.at).failed == 1);
@@ -203,7 +203,7 @@ TEST_CASE("a numbering that begins anew is no fault") {
 
 TEST_CASE("the process stood still: nobody is blamed for it") {
     Cage cage;
-    cage.sing();
+    cage.probe();
     cage.at += 100 * second;
     CHECK(cage.ready());
 }
@@ -211,7 +211,7 @@ TEST_CASE("the process stood still: nobody is blamed for it") {
 TEST_CASE("rounds are measured to the slowest worker") {
     Cage cage;
     cage.awake[1] = false;
-    cage.sing();
+    cage.probe();
     cage.at += 48'000;
     cage.canary.heard(1, cage.broker.top(), cage.at);
     const CanaryReport report = cage.canary.report(cage.at);

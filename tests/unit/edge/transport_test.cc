@@ -21,15 +21,15 @@ constexpr GatewaySettings patient{
 
 struct Edge : World {
     Edge() : World(policy, patient) {
-        auto made = Transports::create({loop, *gateway, counters, door, now, report, pressure}, {}, 10'000);
+        auto made = Transports::create({loop, *gateway, counters, quota, now, report, pressure}, {}, 10'000);
         REQUIRE(made);
         transports = std::move(*made);
     }
     // An upgraded connection; the peer's end.
     FileDescriptor enter(SocketPair pair, const std::string& path = "/chat") {
-        REQUIRE(door.enter() == Door::Verdict::enters);
+        REQUIRE(quota.enter() == ConnectionQuota::Verdict::enters);
         const Peer from{*dsl::parse_address("10.0.0.1"), false};
-        REQUIRE(door.take_place(from.ip, false));
+        REQUIRE(quota.take_place(from.ip, false));
         transports->adopt(std::move(pair.ours), Transports::plain, from);
         const std::string head =
             "GET " + path +
@@ -66,7 +66,7 @@ struct Edge : World {
     [[nodiscard]] uint64_t slow() const { return counters.refused[static_cast<size_t>(Reason::slow)].get(); }
 
     Loop loop;
-    Door door{100};
+    ConnectionQuota quota{100};
     Pressure pressure;
     EdgeReport report = [](const Event&) {};
     std::unique_ptr<Transports> transports;
@@ -166,7 +166,7 @@ TEST_CASE("a peer that takes nothing for 30 seconds is gone, and one that takes 
     CHECK(edge.transports->sockets() == 1);
     CHECK(edge.slow() == 1);
     CHECK(edge.gateway->sockets() == 1);
-    CHECK(edge.door.inside() == 1);
+    CHECK(edge.quota.inside() == 1);
 }
 
 TEST_CASE("one that has said that it is finished has 5 seconds to take what waits", "[transport]") {
@@ -240,7 +240,7 @@ TEST_CASE("after the last byte the peer has a little time to close", "[transport
         CHECK(edge.transports->sockets() == 0);
         CHECK(said > 1 << 20);
     }
-    CHECK(edge.door.inside() == 0);
+    CHECK(edge.quota.inside() == 0);
     CHECK(edge.slow() == 0);
 }
 
@@ -266,7 +266,7 @@ TEST_CASE("who ends the transports ends all connections", "[transport]") {
     REQUIRE(edge.transports->sockets() == 3);
     edge.transports.reset();
     CHECK(edge.gateway->sockets() == 0);
-    CHECK(edge.door.inside() == 0);
+    CHECK(edge.quota.inside() == 0);
     CHECK(ended(open));
 }
 

@@ -1,9 +1,9 @@
-// explain and test, against policies in text: the same door and the same judge as the gateway's.
+// explain and test, against policies in text: the same door and the same authorization as the gateway's.
 #include <catch2/catch.hpp>
 
 #include "daemon/decision/limits.h"
-#include "daemon/explain/inquiry.h"
-#include "daemon/explain/rehearsal.h"
+#include "daemon/explain/explained_decision.h"
+#include "daemon/explain/simulate.h"
 #include "daemon/explain/test_run.h"
 #include "dsl/compile/compile.h"
 #include "dsl/policy/canonical.h"
@@ -67,15 +67,15 @@ route chat app.example.com/chat/:room {
 }
 )";
 
-Explanation connect(const Runtime& runtime, Sketch sketch) {
+Explanation connect(const Runtime& runtime, ClientSpec sketch) {
     LimitTable limits(4096);
-    const auto admission = rehearse(runtime, sketch, DoorKind::route, limits, now);
+    const auto admission = simulate(runtime, sketch, AdmissionKind::route, limits, now);
     REQUIRE(admission);
     return explain_admission(*runtime.policy, *admission, sketch.address, limits, now, true).explanation;
 }
 
-Sketch client(const std::string& claims) {
-    Sketch sketch;
+ClientSpec client(const std::string& claims) {
+    ClientSpec sketch;
     sketch.ip = *dsl::parse_address("192.0.2.1");
     sketch.address = "app.example.com/chat/lobby";
     sketch.token = "session";
@@ -83,13 +83,13 @@ Sketch client(const std::string& claims) {
     return sketch;
 }
 
-Explanation ask(const Runtime& runtime, const Sketch& sketch, const Question& question) {
+Explanation ask(const Runtime& runtime, const ClientSpec& sketch, const Question& question) {
     LimitTable limits(4096);
-    const auto admission = rehearse(runtime, sketch, DoorKind::route, limits, now);
+    const auto admission = simulate(runtime, sketch, AdmissionKind::route, limits, now);
     REQUIRE(admission);
     const auto& admitted = std::get<Admitted>(*admission);
     const dsl::Residual residual = dsl::fold(admitted.route->program, admitted.answers);
-    return inquire({*runtime.policy, *admitted.route, admitted.facts, residual}, question, limits, now, true)
+    return explain({*runtime.policy, *admitted.route, admitted.facts, residual}, question, limits, now, true)
         .explanation;
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("explain: who comes in, and what keeps the others out") {
         CHECK(e.limits[0].most == 2);
     }
     SECTION("a rule denies, in its own words and with its own status") {
-        Sketch sketch = client(R"({"sub":"u1"})");
+        ClientSpec sketch = client(R"({"sub":"u1"})");
         sketch.ip = *dsl::parse_address("10.6.1.2");
         const Explanation e = connect(runtime, sketch);
         CHECK(e.verdict == Verdict::deny);
@@ -121,7 +121,7 @@ TEST_CASE("explain: who comes in, and what keeps the others out") {
         CHECK(e.place == "p.route:16:5");
     }
     SECTION("an input, a foreign page, no token, a wrong claim, no route") {
-        Sketch sketch = client(R"({"sub":"u1"})");
+        ClientSpec sketch = client(R"({"sub":"u1"})");
         sketch.inputs = {{"env", "test"}};
         CHECK(connect(runtime, sketch).place == "p.route:17:5");
         sketch = client(R"({"sub":"u1"})");
@@ -136,14 +136,14 @@ TEST_CASE("explain: who comes in, and what keeps the others out") {
               "the token is from another issuer");
         LimitTable counters(64);
         for (const char* claims : {"nonsense", "", "null", "[1]", "{\"sub\":"})
-            CHECK(rehearse(runtime, client(claims), DoorKind::route, counters, now).error() ==
+            CHECK(simulate(runtime, client(claims), AdmissionKind::route, counters, now).error() ==
                   "the claims of `session` are no JSON object");
         sketch = client(R"({"sub":"u1"})");
         sketch.address = "/nowhere";
         CHECK(connect(runtime, sketch).reason == "unknown_route");
         sketch.address = "/a b";
         LimitTable limits(4096);
-        CHECK_FALSE(rehearse(runtime, sketch, DoorKind::route, limits, now));
+        CHECK_FALSE(simulate(runtime, sketch, AdmissionKind::route, limits, now));
         sketch = client(R"({"sub":"u1"})");
         sketch.headers = {{"X-A", "b\r\nEvil: 1"}};
         CHECK(connect(runtime, sketch).verdict == Verdict::allow);  // as two headers: nothing is hidden by it
@@ -152,8 +152,8 @@ TEST_CASE("explain: who comes in, and what keeps the others out") {
 
 TEST_CASE("explain: what a client may say") {
     const Runtime runtime = runtime_of(policy);
-    const Sketch free = client(R"({"sub":"u1","roles":["member"]})");
-    const Sketch team = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
+    const ClientSpec free = client(R"({"sub":"u1","roles":["member"]})");
+    const ClientSpec team = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
     using dsl::Action;
 
     CHECK(ask(runtime, team, {Action::subscribe, "room/lobby/x", ""}).verdict == Verdict::allow);
@@ -176,7 +176,7 @@ TEST_CASE("explain: what a client may say") {
     const Runtime hub = runtime_of(
         "token t { keys = file \"k\" from header \"A\" claim pin : string required secret }"
         "route r /r { auth = t origins = { none } allow connect join user/{user.pin}/x }");
-    Sketch holder = client(R"({"pin":"hush"})");
+    ClientSpec holder = client(R"({"pin":"hush"})");
     holder.token = "t";
     holder.address = "/r";
     holder.no_origin = true;
@@ -199,7 +199,7 @@ TEST_CASE("explain: what only the daemon knows is named, not passed over") {
     const Runtime runtime = runtime_of(
         "route r /r { auth = none origins = { none } min_tls = \"1.3\" allow connect "
         "ban ip for 30s after 3 refusals per 1m }");
-    Sketch sketch = client("{}");
+    ClientSpec sketch = client("{}");
     sketch.token = "";
     sketch.address = "/r";
     sketch.no_origin = true;
@@ -337,7 +337,7 @@ TEST_CASE("explain names the values that decided") {
     };
     using Lines = std::vector<std::string>;
     using dsl::Action;
-    Sketch sketch = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
+    ClientSpec sketch = client(R"({"sub":"u1","roles":["member"],"billing":{"plan":"team"}})");
     CHECK(lines(ask(runtime, sketch, {Action::subscribe, "room/lobby/x", ""})) ==
           Lines{"p.route:20:5: allow subscribe on room/{room}/* if \"member\" in user.roles and not "
                 "(user.plan == "
@@ -355,7 +355,7 @@ TEST_CASE("explain names the values that decided") {
         "deny subscribe on hall/:a, room/:a/* if a == \"y\" }"
         "test \"t\" { expect allow subscribe \"room/a/7\" }");
     CHECK(run_tests(rooms, rooms.policy->tests, now).failed() == 0);
-    Sketch anybody = client("{}");
+    ClientSpec anybody = client("{}");
     anybody.token = "";
     anybody.address = "/r";
     anybody.no_origin = true;
@@ -383,7 +383,7 @@ TEST_CASE("explain names the values that decided") {
     CHECK_THAT(text_of(foreign), Contains("ip is 10.6.0.7") && Contains("tls is false"));
     const Runtime safe =
         runtime_of("route r /r { auth = none origins = { none } min_tls = \"1.2\" allow connect }");
-    Sketch plain = client("{}");
+    ClientSpec plain = client("{}");
     plain.token = "";
     plain.address = "/r";
     plain.no_origin = true;

@@ -30,7 +30,7 @@ struct Living {
     std::vector<Channel> channels;
 };
 
-struct Fate {
+struct Reevaluation {
     enum class Kind : uint8_t {
         untouched,  // nothing about its route has changed
         stays,      // judged anew, or kept as the route says; it may lose channels
@@ -54,8 +54,8 @@ struct Fate {
                                           const dsl::Policy& policy);
 
 // The same policy with other facts: of a client that showed a new token, `living.token`.
-[[nodiscard]] Fate fate_with(const Living& living, dsl::Facts facts);
+[[nodiscard]] Reevaluation reevaluate_with(const Living& living, dsl::Facts facts);
 
-[[nodiscard]] Fate fate_of(const Living& living, const Runtime& next);
+[[nodiscard]] Reevaluation reevaluate(const Living& living, const Runtime& next);
 
 }  // namespace wayleave

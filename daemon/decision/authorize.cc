@@ -1,4 +1,4 @@
-#include "daemon/decision/judge.h"
+#include "daemon/decision/authorize.h"
 
 #include <utility>
 
@@ -7,15 +7,15 @@
 namespace wayleave {
 namespace {
 
-MessageJudgement refused(MessageJudgement out, Rejection rejection) {
+MessageAuthorization refused(MessageAuthorization out, Rejection rejection) {
     out.rejection = std::move(rejection);
     return out;
 }
 
 }  // namespace
 
-Judgement judge(const View& view, dsl::RootId decision, const dsl::Request& request) {
-    Judgement out;
+Authorization authorize(const View& view, dsl::RootId decision, const dsl::Request& request) {
+    Authorization out;
     out.judged = true;
     out.verdict =
         dsl::decide(view.route.program, view.residual.nodes, view.residual.roots[decision], request);
@@ -34,9 +34,9 @@ std::optional<Rejection> draw_messages(const View& view, const std::vector<dsl::
     return std::nullopt;
 }
 
-MessageJudgement judge_message(const View& view, const MessageParser::Message& message, dsl::Request& request,
-                               LimitTable& limits, Now now) {
-    MessageJudgement out;
+MessageAuthorization authorize_message(const View& view, const MessageParser::Message& message,
+                                       dsl::Request& request, LimitTable& limits, Now now) {
+    MessageAuthorization out;
     out.block = view.route.message(message.type);
     if (!out.block) {
         return refused(std::move(out),
@@ -52,7 +52,7 @@ MessageJudgement judge_message(const View& view, const MessageParser::Message& m
     request.fields = out.fields;
     if (auto limited = draw_messages(view, out.block->limits, request, limits, now))
         return refused(std::move(out), std::move(*limited));
-    static_cast<Judgement&>(out) = judge(view, out.block->decision, request);
+    static_cast<Authorization&>(out) = authorize(view, out.block->decision, request);
     if (out.rejection && out.rejection->rule.empty()) out.rejection->rule = out.block->place;
     return out;
 }

@@ -20,7 +20,7 @@ struct View {
     const dsl::Residual& residual;
 };
 
-struct Judgement {
+struct Authorization {
     std::optional<Rejection> rejection;
     dsl::NodeId verdict = dsl::never;  // of the rules, where it came to them
     bool judged = false;               // it came to them
@@ -29,21 +29,21 @@ struct Judgement {
 };
 
 // By the rules alone.
-[[nodiscard]] Judgement judge(const View& view, dsl::RootId decision, const dsl::Request& request);
+[[nodiscard]] Authorization authorize(const View& view, dsl::RootId decision, const dsl::Request& request);
 
 // What every message costs, before it is looked at: refused ones count, too.
 [[nodiscard]] std::optional<Rejection> draw_messages(const View& view, const std::vector<dsl::Limit>& list,
                                                      const dsl::Request& request, LimitTable& limits,
                                                      Now now);
 
-struct MessageJudgement : Judgement {
+struct MessageAuthorization : Authorization {
     const dsl::Message* block = nullptr;
     std::vector<dsl::Value> fields;
 };
 
 // An application's message: its block, its fields, the block's limits, the rules. Sets the request's fields,
 // which then live in the answer.
-[[nodiscard]] MessageJudgement judge_message(const View& view, const MessageParser::Message& message,
-                                             dsl::Request& request, LimitTable& limits, Now now);
+[[nodiscard]] MessageAuthorization authorize_message(const View& view, const MessageParser::Message& message,
+                                                     dsl::Request& request, LimitTable& limits, Now now);
 
 }  // namespace wayleave

@@ -1,4 +1,4 @@
-#include "daemon/edge/door.h"
+#include "daemon/edge/connection_quota.h"
 
 namespace wayleave {
 namespace {
@@ -14,14 +14,14 @@ uint64_t source_key(const dsl::Address& address) {
 
 }  // namespace
 
-Door::Verdict Door::enter() {
+ConnectionQuota::Verdict ConnectionQuota::enter() {
     if (memory_short_.load(std::memory_order_relaxed)) return Verdict::no_memory;
     if (inside_.fetch_add(1, std::memory_order_relaxed) < most_) return Verdict::enters;
     leave();
     return Verdict::full;
 }
 
-bool Door::take_place(const dsl::Address& source, bool bounded) {
+bool ConnectionQuota::take_place(const dsl::Address& source, bool bounded) {
     const size_t most = most_of_source_.load(std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     uint32_t& count = of_source_[source_key(source)];
@@ -30,24 +30,24 @@ bool Door::take_place(const dsl::Address& source, bool bounded) {
     return true;
 }
 
-void Door::leave_place(const dsl::Address& source) {
+void ConnectionQuota::leave_place(const dsl::Address& source) {
     const std::lock_guard lock(mutex_);
     const auto found = of_source_.find(source_key(source));
     if (found != of_source_.end() && --found->second == 0) of_source_.erase(found);
 }
 
-size_t Door::sources() const {
+size_t ConnectionQuota::sources() const {
     const std::lock_guard lock(mutex_);
     return of_source_.size();
 }
 
-std::string Door::refusal(Verdict verdict) const {
+std::string ConnectionQuota::refusal(Verdict verdict) const {
     if (verdict == Verdict::no_memory) return "refused a connection: memory is short; raise limits.memory";
     return "refused a connection: " + std::to_string(most_) +
            " are open; raise max_connections or the limit on open files";
 }
 
-std::string Door::refusal(const dsl::Address& source) const {
+std::string ConnectionQuota::refusal(const dsl::Address& source) const {
     return "refused a connection of " + source.text() + ": " +
            std::to_string(most_of_source_.load(std::memory_order_relaxed)) +
            " of this source are open; raise limits.connections_per_source if they are welcome";

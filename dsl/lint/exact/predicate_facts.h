@@ -1,20 +1,21 @@
-// What is certain between basic questions about the same value: two constants are not both equal to it, a net
-// lies in another, what is at most 3 is at most 5.
+// What is certain between basic questions about the same value: two constants are not both equal to it, a
+// net lies in another, what is at most 3 is at most 5.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <vector>
 
-#include "dsl/lint/exact/basic.h"
 #include "dsl/lint/exact/bdd.h"
+#include "dsl/lint/exact/predicate.h"
 
 namespace wayleave::dsl {
 
 class BasicFacts {
   public:
-    // `basics` are sorted: each is the variable of its index.
-    BasicFacts(Bdd& bdd, const std::vector<const Basic*>& basics) : bdd_(bdd), basics_(basics) {}
+    // `predicates` are sorted: each is the variable of its index.
+    BasicFacts(Bdd& bdd, const std::vector<const Predicate*>& predicates)
+        : bdd_(bdd), predicates_(predicates) {}
 
     // Holds for all answers that can be given together, and perhaps for others.
     [[nodiscard]] Bdd::Id world();
@@ -22,7 +23,7 @@ class BasicFacts {
     [[nodiscard]] Bdd::Id of_channel(const std::string& glob, Bdd::Id pattern);
 
   private:
-    using Kind = Basic::Kind;
+    using Kind = Predicate::Kind;
     struct Range {
         size_t begin = 0;
         size_t end = 0;
@@ -44,10 +45,10 @@ class BasicFacts {
     }
     [[nodiscard]] Bdd::Id relation(size_t a, size_t b);
     [[nodiscard]] std::vector<size_t> of_kinds(Range range, std::initializer_list<Kind> kinds) const;
-    [[nodiscard]] const Net& net(size_t index) const { return std::get<Net>(basics_[index]->value); }
+    [[nodiscard]] const Net& net(size_t index) const { return std::get<Net>(predicates_[index]->value); }
 
     Bdd& bdd_;
-    const std::vector<const Basic*>& basics_;
+    const std::vector<const Predicate*>& predicates_;
 };
 
 }  // namespace wayleave::dsl

@@ -12,18 +12,18 @@
 
 namespace wayleave {
 
-class Seats {
+class ConnectionSlots {
   public:
-    using Unseat = std::function<void(const Occupant&)>;
+    using Unseat = std::function<void(const SlotHolder&)>;
 
-    Seats();
-    ~Seats();
-    Seats(const Seats&) = delete;
-    Seats& operator=(const Seats&) = delete;
+    ConnectionSlots();
+    ~ConnectionSlots();
+    ConnectionSlots(const ConnectionSlots&) = delete;
+    ConnectionSlots& operator=(const ConnectionSlots&) = delete;
 
-    // `unseat` is called for each that makes room, under a lock: it must not come back here.
-    void take(std::string_view key, int64_t most, const Occupant& occupant, const Unseat& unseat);
-    void leave(std::string_view key, const Occupant& occupant);
+    // `evict` is called for each that makes room, under a lock: it must not come back here.
+    void take(std::string_view key, int64_t most, const SlotHolder& occupant, const Unseat& evict);
+    void leave(std::string_view key, const SlotHolder& occupant);
 
   private:
     struct Stripe;

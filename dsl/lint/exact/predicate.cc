@@ -1,4 +1,4 @@
-#include "dsl/lint/exact/basic.h"
+#include "dsl/lint/exact/predicate.h"
 
 #include <algorithm>
 #include <limits>
@@ -51,7 +51,7 @@ const Elements* elements_of(const Value* value) {
 
 }  // namespace
 
-bool operator<(const Basic& a, const Basic& b) {
+bool operator<(const Predicate& a, const Predicate& b) {
     return std::tie(a.subject, a.value, a.kind, a.beside, a.test) <
            std::tie(b.subject, b.value, b.kind, b.beside, b.test);
 }
@@ -64,43 +64,43 @@ Operand segment_of_channel(size_t number) {
     return {Operand::From::attribute, Attribute::channel_segment, static_cast<uint16_t>(number), 0};
 }
 
-std::optional<bool> answer(const Basic& basic, const Value& value) {
-    const Value right = to_value(basic.value);
-    switch (basic.kind) {
-        case Basic::Kind::equal: return value == right;
-        case Basic::Kind::below: return holds_between(Test::less, value, right);
-        case Basic::Kind::at_most: return holds_between(Test::less_equal, value, right);
-        case Basic::Kind::in_net: return holds_between(Test::in_net, value, right);
-        case Basic::Kind::within_net: return holds_between(Test::net_in_net, value, right);
-        case Basic::Kind::like: return holds_between(Test::like, value, right);
-        case Basic::Kind::has: return holds_between(Test::element, right, value);
-        case Basic::Kind::truth: return std::get<bool>(value.held);
-        case Basic::Kind::accepts:
-            return accepts(static_cast<CaptureType>(std::get<int64_t>(basic.value)),
+std::optional<bool> answer(const Predicate& predicate, const Value& value) {
+    const Value right = to_value(predicate.value);
+    switch (predicate.kind) {
+        case Predicate::Kind::equal: return value == right;
+        case Predicate::Kind::below: return holds_between(Test::less, value, right);
+        case Predicate::Kind::at_most: return holds_between(Test::less_equal, value, right);
+        case Predicate::Kind::in_net: return holds_between(Test::in_net, value, right);
+        case Predicate::Kind::within_net: return holds_between(Test::net_in_net, value, right);
+        case Predicate::Kind::like: return holds_between(Test::like, value, right);
+        case Predicate::Kind::has: return holds_between(Test::element, right, value);
+        case Predicate::Kind::truth: return std::get<bool>(value.held);
+        case Predicate::Kind::accepts:
+            return accepts(static_cast<CaptureType>(std::get<int64_t>(predicate.value)),
                            std::get<std::string>(value.held));
-        case Basic::Kind::inserted:
-        case Basic::Kind::other: break;
+        case Predicate::Kind::inserted:
+        case Predicate::Kind::other: break;
     }
     return std::nullopt;
 }
 
 // Null also for the right side of `is_true`, which stands for nothing.
-const Value* Basics::constant(const Operand& operand) const {
+const Value* Predicates::constant(const Operand& operand) const {
     const bool is_one = operand.from == Operand::From::constant && operand.index < program_.constants.size();
     return is_one ? &program_.constants[operand.index] : nullptr;
 }
 
-Condition Basics::basic(Basic basic) {
-    const auto [it, fresh] = numbers_.try_emplace(basic, static_cast<uint32_t>(all_.size()));
-    if (fresh) all_.push_back(std::move(basic));
+Condition Predicates::predicate(Predicate predicate) {
+    const auto [it, fresh] = numbers_.try_emplace(predicate, static_cast<uint32_t>(all_.size()));
+    if (fresh) all_.push_back(std::move(predicate));
     return Condition::test(it->second);
 }
 
-Condition Basics::other(const Atom& atom) {
-    return basic({Kind::other, atom.left, false, atom.right, atom.test});
+Condition Predicates::other(const Atom& atom) {
+    return predicate({Kind::other, atom.left, false, atom.right, atom.test});
 }
 
-Condition Basics::of_atom(uint32_t number) {
+Condition Predicates::of_atom(uint32_t number) {
     const Atom& atom = program_.atoms[number];
     if (atom.test == Test::channel_is) return pattern(program_.patterns[atom.left.index]);
     const auto looks_up = [&](const Operand& one, const Operand& beside) {
@@ -118,7 +118,7 @@ Condition Basics::of_atom(uint32_t number) {
 }
 
 // Each entry of the map that passes the test: the key is that one; or it is none, and the rest passes.
-Condition Basics::look_up(const Atom& atom, const Operand& key, const Lookup& lookup, bool left) {
+Condition Predicates::look_up(const Atom& atom, const Operand& key, const Lookup& lookup, bool left) {
     const Value* beside = constant(left ? atom.right : atom.left);
     const auto passes = [&](const Value& value) {
         if (atom.test == Test::is_true) return std::get<bool>(value.held);
@@ -134,11 +134,11 @@ Condition Basics::look_up(const Atom& atom, const Operand& key, const Lookup& lo
     return Condition::any_of(std::move(any));
 }
 
-Condition Basics::compare(const Atom& atom) {
+Condition Predicates::compare(const Atom& atom) {
     const Value* left = constant(atom.left);
     const Value* right = constant(atom.right);
     switch (atom.test) {
-        case Test::is_true: return basic({Kind::truth, atom.left, false, {}, Test::is_true});
+        case Test::is_true: return predicate({Kind::truth, atom.left, false, {}, Test::is_true});
         case Test::equal:
             if (left) return equal(atom.right, to_scalar(*left));
             if (right) return equal(atom.left, to_scalar(*right));
@@ -147,7 +147,8 @@ Condition Basics::compare(const Atom& atom) {
         case Test::less_equal: return order(atom, left, right);
         case Test::element:
             if (elements_of(right)) return among(atom, atom.left, *elements_of(right), Kind::equal);
-            return left ? basic({Kind::has, atom.right, to_scalar(*left), {}, Test::is_true}) : other(atom);
+            return left ? predicate({Kind::has, atom.right, to_scalar(*left), {}, Test::is_true})
+                        : other(atom);
         case Test::in_net:
         case Test::net_in_net:
             return right ? in_net(atom.test == Test::in_net ? Kind::in_net : Kind::within_net, atom.left,
@@ -163,19 +164,19 @@ Condition Basics::compare(const Atom& atom) {
     return other(atom);
 }
 
-Condition Basics::among(const Atom& atom, const Operand& subject, const Elements& elements, Kind kind) {
+Condition Predicates::among(const Atom& atom, const Operand& subject, const Elements& elements, Kind kind) {
     if (elements.size() > most_elements) return other(atom);
     std::vector<Condition> any;
     for (const Scalar& element : elements) {
         any.push_back(kind == Kind::equal    ? equal(subject, element)
                       : kind == Kind::in_net ? in_net(kind, subject, std::get<Net>(element))
-                                             : basic({kind, subject, element, {}, Test::is_true}));
+                                             : predicate({kind, subject, element, {}, Test::is_true}));
     }
     return Condition::any_of(std::move(any));
 }
 
 // All orders become `<=` and, of floats, `<`.
-Condition Basics::order(const Atom& atom, const Value* left, const Value* right) {
+Condition Predicates::order(const Atom& atom, const Value* left, const Value* right) {
     const bool or_equal = atom.test == Test::less_equal;
     if (right) return or_equal ? at_most(atom.left, to_scalar(*right)) : below(atom.left, to_scalar(*right));
     if (left) {
@@ -187,9 +188,9 @@ Condition Basics::order(const Atom& atom, const Value* left, const Value* right)
     return Condition::negation(other({Test::less, atom.right, atom.left, atom.stage}));
 }
 
-Condition Basics::equal(const Operand& subject, const Scalar& value) {
+Condition Predicates::equal(const Operand& subject, const Scalar& value) {
     if (const auto* truth = std::get_if<bool>(&value)) {
-        Condition asked = basic({Kind::truth, subject, false, {}, Test::is_true});
+        Condition asked = predicate({Kind::truth, subject, false, {}, Test::is_true});
         return *truth ? asked : Condition::negation(std::move(asked));
     }
     if (const auto* ip = std::get_if<Address>(&value)) return in_net(Kind::in_net, subject, {*ip, 128});
@@ -202,10 +203,10 @@ Condition Basics::equal(const Operand& subject, const Scalar& value) {
             if (!is_channel_segment(*text)) return Condition::constant(false);
         }
     }
-    return basic({Kind::equal, subject, value, {}, Test::is_true});
+    return predicate({Kind::equal, subject, value, {}, Test::is_true});
 }
 
-Condition Basics::at_most(const Operand& subject, const Scalar& value) {
+Condition Predicates::at_most(const Operand& subject, const Scalar& value) {
     if (const auto* most = std::get_if<int64_t>(&value)) {
         if (*most == std::numeric_limits<int64_t>::max()) return Condition::constant(true);
         if (*most < 0 && never_negative(subject)) return Condition::constant(false);
@@ -214,22 +215,22 @@ Condition Basics::at_most(const Operand& subject, const Scalar& value) {
             if (*most >= static_cast<int64_t>(max_channel_segments)) return Condition::constant(true);
         }
     }
-    return basic({Kind::at_most, subject, value, {}, Test::is_true});
+    return predicate({Kind::at_most, subject, value, {}, Test::is_true});
 }
 
-Condition Basics::below(const Operand& subject, const Scalar& value) {
+Condition Predicates::below(const Operand& subject, const Scalar& value) {
     const auto* bound = std::get_if<int64_t>(&value);
-    if (!bound) return basic({Kind::below, subject, value, {}, Test::is_true});
+    if (!bound) return predicate({Kind::below, subject, value, {}, Test::is_true});
     if (*bound == std::numeric_limits<int64_t>::min()) return Condition::constant(false);
     return at_most(subject, *bound - 1);
 }
 
-Condition Basics::in_net(Kind kind, const Operand& subject, const Net& net) {
+Condition Predicates::in_net(Kind kind, const Operand& subject, const Net& net) {
     if (net.bits == 0) return Condition::constant(true);
-    return basic({kind, subject, canonical(net), {}, Test::is_true});
+    return predicate({kind, subject, canonical(net), {}, Test::is_true});
 }
 
-Condition Basics::like(const Operand& subject, const std::string& glob) {
+Condition Predicates::like(const Operand& subject, const std::string& glob) {
     const size_t star = glob.find('*');
     if (star == std::string::npos) return equal(subject, glob);
     if (glob.find_first_not_of('*') == std::string::npos) return Condition::constant(true);
@@ -237,12 +238,12 @@ Condition Basics::like(const Operand& subject, const std::string& glob) {
     if (is(subject, Attribute::channel) && star == glob.size() - 1 && glob.size() > 2 &&
         glob[star - 1] == '/')
         return channel_named(std::string_view(glob).substr(0, star - 1), true);
-    return basic({Kind::like, subject, glob, {}, Test::is_true});
+    return predicate({Kind::like, subject, glob, {}, Test::is_true});
 }
 
 // --- channels ---
 
-Condition Basics::channel_named(std::string_view name, bool and_more) {
+Condition Predicates::channel_named(std::string_view name, bool and_more) {
     const auto split = split_channel(name);
     if (!split) return Condition::constant(false);
     Pattern texts;
@@ -252,7 +253,7 @@ Condition Basics::channel_named(std::string_view name, bool and_more) {
     return pattern(texts);
 }
 
-Condition Basics::pattern(const Pattern& pattern) {
+Condition Predicates::pattern(const Pattern& pattern) {
     std::string glob;
     for (const PatternSegment& segment : pattern) {
         if (!glob.empty()) glob += '/';
@@ -262,7 +263,7 @@ Condition Basics::pattern(const Pattern& pattern) {
     return channels_.back().condition;
 }
 
-Condition Basics::segments(const Pattern& pattern) {
+Condition Predicates::segments(const Pattern& pattern) {
     if (pattern.empty()) return Condition::constant(false);
     std::vector<Condition> all;
     const auto more_than = [&](size_t count) {
@@ -280,13 +281,13 @@ Condition Basics::segments(const Pattern& pattern) {
     return Condition::all_of(std::move(all));
 }
 
-Condition Basics::segment(const PatternSegment& segment, size_t number) {
+Condition Predicates::segment(const PatternSegment& segment, size_t number) {
     const Operand subject = segment_of_channel(number);
     switch (segment.kind) {
         case PatternSegment::Kind::text: return equal(subject, segment.text);
         case PatternSegment::Kind::capture:
             if (segment.type == CaptureType::any) break;
-            return basic({Kind::accepts, subject, static_cast<int64_t>(segment.type), {}, Test::is_true});
+            return predicate({Kind::accepts, subject, static_cast<int64_t>(segment.type), {}, Test::is_true});
         case PatternSegment::Kind::insert: {
             const Value* value = constant(segment.insert);
             const auto* text = value ? std::get_if<std::string>(&value->held) : nullptr;
@@ -296,7 +297,7 @@ Condition Basics::segment(const PatternSegment& segment, size_t number) {
                 append_segment(as_segment, *text);
                 return equal(subject, as_segment);
             }
-            return basic({Kind::inserted, subject, false, segment.insert, Test::is_true});
+            return predicate({Kind::inserted, subject, false, segment.insert, Test::is_true});
         }
         case PatternSegment::Kind::any:
         case PatternSegment::Kind::rest: break;

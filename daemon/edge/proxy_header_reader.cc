@@ -1,4 +1,4 @@
-#include "daemon/edge/anteroom.h"
+#include "daemon/edge/proxy_header_reader.h"
 
 #include <sys/socket.h>
 
@@ -20,7 +20,7 @@ void wake_beyond(int fd, size_t seen) {
 
 }  // namespace
 
-struct Anteroom::Visitor {
+struct ProxyHeaderReader::Visitor {
     Visitor(Loop& loop, FileDescriptor fd, const Peer& from, int64_t now_ms, IoWatcher::Callback readable)
         : socket(std::move(fd)), proxy(from), since_ms(now_ms), io(loop, socket.get(), std::move(readable)) {}
 
@@ -30,12 +30,12 @@ struct Anteroom::Visitor {
     IoWatcher io;
 };
 
-Anteroom::Anteroom(Loop& loop, int64_t patience_ms, Admitted admitted, Refused refused)
+ProxyHeaderReader::ProxyHeaderReader(Loop& loop, int64_t patience_ms, Admitted admitted, Refused refused)
     : loop_(loop), patience_ms_(patience_ms), admitted_(std::move(admitted)), refused_(std::move(refused)) {}
 
-Anteroom::~Anteroom() = default;
+ProxyHeaderReader::~ProxyHeaderReader() = default;
 
-void Anteroom::enter(FileDescriptor socket, const Peer& proxy, int64_t now_ms) {
+void ProxyHeaderReader::enter(FileDescriptor socket, const Peer& proxy, int64_t now_ms) {
     const int fd = socket.get();
     auto visitor =
         std::make_unique<Visitor>(loop_, std::move(socket), proxy, now_ms, [this, fd](int) { readable(fd); });
@@ -43,7 +43,7 @@ void Anteroom::enter(FileDescriptor socket, const Peer& proxy, int64_t now_ms) {
     waiting_.insert_or_assign(fd, std::move(visitor));
 }
 
-void Anteroom::readable(int fd) {
+void ProxyHeaderReader::readable(int fd) {
     std::array<char, max_proxy_header> bytes{};
     const ssize_t size = recv(fd, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -60,19 +60,19 @@ void Anteroom::readable(int fd) {
     admitted_(std::move(visitor.socket), peer);
 }
 
-Anteroom::Visitor& Anteroom::dismiss(int fd) {
+ProxyHeaderReader::Visitor& ProxyHeaderReader::dismiss(int fd) {
     leaving_.push_back(std::move(waiting_.extract(fd).mapped()));
     leaving_.back()->io.watch(0);
     return *leaving_.back();
 }
 
-void Anteroom::refuse(int fd, std::string_view reason) {
+void ProxyHeaderReader::refuse(int fd, std::string_view reason) {
     Visitor& visitor = dismiss(fd);
     visitor.socket.close();
     refused_(visitor.proxy, reason);
 }
 
-void Anteroom::tick(int64_t now_ms) {
+void ProxyHeaderReader::tick(int64_t now_ms) {
     leaving_.clear();
     std::vector<int> late;
     for (const auto& [fd, visitor] : waiting_) {

@@ -1,4 +1,4 @@
-#include "daemon/decision/fate.h"
+#include "daemon/decision/reevaluate.h"
 
 #include <algorithm>
 
@@ -16,8 +16,8 @@ bool same_trust(const dsl::TokenDecl& a, const dsl::TokenDecl& b) {
            is_secret_user(a) == is_secret_user(b);
 }
 
-Fate ending(Fate::Kind kind, std::string because, std::string rule = {}) {
-    Fate out;
+Reevaluation ending(Reevaluation::Kind kind, std::string because, std::string rule = {}) {
+    Reevaluation out;
     out.kind = kind;
     out.because = std::move(because);
     out.rule = std::move(rule);
@@ -35,20 +35,20 @@ class Review {
         request_.subscriptions = static_cast<int64_t>(living.channels.size());
     }
 
-    Fate judge() {
+    Reevaluation authorize() {
         if (!still_trusted())
-            return ending(Fate::Kind::returns, "the policy asks for another proof of identity");
-        if (!has_address()) return ending(Fate::Kind::ends, "nothing has this address any more");
+            return ending(Reevaluation::Kind::returns, "the policy asks for another proof of identity");
+        if (!has_address()) return ending(Reevaluation::Kind::ends, "nothing has this address any more");
         if (!route_.origins.allow(facts_.origin, !facts_.origin.empty(), host_with_port()))
-            return ending(Fate::Kind::ends, "pages of this origin may not connect here");
+            return ending(Reevaluation::Kind::ends, "pages of this origin may not connect here");
         const dsl::NodeId verdict = decide(route_.connect);
         if (!allows(route_, verdict)) {
             const Rejection rejection = rejected_by(route_, verdict);
-            return ending(Fate::Kind::ends, rejection.because, rejection.rule);
+            return ending(Reevaluation::Kind::ends, rejection.because, rejection.rule);
         }
-        if (!same_address()) return ending(Fate::Kind::returns, "this address leads elsewhere now");
-        Fate out;
-        out.kind = Fate::Kind::stays;
+        if (!same_address()) return ending(Reevaluation::Kind::returns, "this address leads elsewhere now");
+        Reevaluation out;
+        out.kind = Reevaluation::Kind::stays;
         review_channels(out);
         out.facts = std::move(facts_);
         out.route = &route_;
@@ -91,7 +91,7 @@ class Review {
                policy_.routes[match.route].get() == &route_;
     }
 
-    void review_channels(Fate& out) {
+    void review_channels(Reevaluation& out) {
         std::vector<std::string> wanted = joins();
         for (const Living::Channel& channel : living_.channels) {
             const auto it = std::find(wanted.begin(), wanted.end(), channel.name);
@@ -102,7 +102,7 @@ class Review {
         out.joined = std::move(wanted);
     }
 
-    bool may_stay(const Living::Channel& channel, Fate& out) {
+    bool may_stay(const Living::Channel& channel, Reevaluation& out) {
         if (channel.joined) {
             out.lost.emplace_back(channel.name, "the server does not join it any more");
             return false;
@@ -137,8 +137,8 @@ class Review {
 
 }  // namespace
 
-Fate fate_with(const Living& living, dsl::Facts facts) {
-    return Review(living, living.policy, living.route, std::move(facts)).judge();
+Reevaluation reevaluate_with(const Living& living, dsl::Facts facts) {
+    return Review(living, living.policy, living.route, std::move(facts)).authorize();
 }
 
 const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, const dsl::Policy& policy) {
@@ -162,17 +162,18 @@ bool lost_its_key(const Living& living, const Runtime& next) {
            !next.verifier->trusts(static_cast<uint32_t>(it - tokens.begin()), living.key);
 }
 
-Fate fate_on(const Living& living, const dsl::Policy& policy, const dsl::Route& route) {
+Reevaluation reevaluate_on(const Living& living, const dsl::Policy& policy, const dsl::Route& route) {
     dsl::Facts facts = living.facts;
     if (!dsl::rebind(facts, route.shape))
-        return ending(Fate::Kind::returns, "the policy asks for facts that this connection never gave");
+        return ending(Reevaluation::Kind::returns,
+                      "the policy asks for facts that this connection never gave");
     const bool changed = route.hash != living.route.hash;
     if (changed && route.on_policy_change == dsl::PolicyChange::close)
-        return ending(Fate::Kind::returns, "the policy has changed");
+        return ending(Reevaluation::Kind::returns, "the policy has changed");
     if (changed && route.on_policy_change == dsl::PolicyChange::reevaluate)
-        return Review(living, policy, route, std::move(facts)).judge();
-    Fate out;
-    out.kind = changed ? Fate::Kind::stays : Fate::Kind::untouched;
+        return Review(living, policy, route, std::move(facts)).authorize();
+    Reevaluation out;
+    out.kind = changed ? Reevaluation::Kind::stays : Reevaluation::Kind::untouched;
     out.facts = std::move(facts);
     out.route = &route;
     return out;
@@ -180,13 +181,14 @@ Fate fate_on(const Living& living, const dsl::Policy& policy, const dsl::Route& 
 
 }  // namespace
 
-Fate fate_of(const Living& living, const Runtime& next) {
+Reevaluation reevaluate(const Living& living, const Runtime& next) {
     const dsl::Route* route = successor(living.route, living.facts, *next.policy);
-    if (!route) return ending(Fate::Kind::ends, "this route is gone");
+    if (!route) return ending(Reevaluation::Kind::ends, "this route is gone");
     const bool key_gone = lost_its_key(living, next);
-    Fate out = key_gone && route->on_policy_change != dsl::PolicyChange::keep
-                   ? ending(Fate::Kind::returns, "the key of its token is not trusted any more")
-                   : fate_on(living, *next.policy, *route);
+    Reevaluation out =
+        key_gone && route->on_policy_change != dsl::PolicyChange::keep
+            ? ending(Reevaluation::Kind::returns, "the key of its token is not trusted any more")
+            : reevaluate_on(living, *next.policy, *route);
     out.key_gone = key_gone;
     return out;
 }

@@ -14,11 +14,11 @@
 
 namespace wayleave {
 
-class Door {
+class ConnectionQuota {
   public:
     enum class Verdict : uint8_t { enters, full, no_memory };
 
-    explicit Door(size_t max_connections) : most_(max_connections) {}
+    explicit ConnectionQuota(size_t max_connections) : most_(max_connections) {}
 
     // `enters`: there is one more inside, for whom leave() is to be called.
     [[nodiscard]] Verdict enter();

@@ -1,11 +1,11 @@
-#include "daemon/explain/inquiry.h"
+#include "daemon/explain/explained_decision.h"
 
 #include <algorithm>
 #include <array>
 
 #include "daemon/base/json_value.h"
+#include "daemon/decision/authorize.h"
 #include "daemon/decision/counting_key.h"
-#include "daemon/decision/judge.h"
 #include "daemon/message/client_message.h"
 #include "dsl/policy/trace.h"
 
@@ -51,10 +51,10 @@ std::string shown_channel(const dsl::Route& route, const dsl::Pattern& pattern, 
     return out;
 }
 
-class Note {
+class ExplanationWriter {
   public:
-    Note(const dsl::Policy& policy, const dsl::Route& route, const dsl::Message* block,
-         const dsl::Request& request, LimitTable& limits, Now now, Explanation& out)
+    ExplanationWriter(const dsl::Policy& policy, const dsl::Route& route, const dsl::Message* block,
+                      const dsl::Request& request, LimitTable& limits, Now now, Explanation& out)
         : policy_(policy),
           route_(route),
           words_{route, block},
@@ -189,9 +189,9 @@ bool concerns(Meter meter, Action action) {
 }
 
 // One question about a connection that is open.
-class Asking {
+class Evaluator {
   public:
-    Asking(const Subject& subject, const Question& question, LimitTable& limits, Now now, bool detail)
+    Evaluator(const Subject& subject, const Question& question, LimitTable& limits, Now now, bool detail)
         : subject_(subject), question_(question), limits_(limits), now_(now), detail_(detail) {
         request_.facts = &subject.facts;
         request_.connection = subject.connection;
@@ -202,7 +202,7 @@ class Asking {
         out_.explanation.route = subject.route.name;
     }
 
-    Inquiry ask() {
+    ExplainedDecision ask() {
         judged_.rejection = ask_in_order();
         conclude();
         return std::move(out_);
@@ -213,7 +213,7 @@ class Asking {
     std::optional<Rejection> ask_in_order() {
         if (question_.action == Action::connect) {  // would it be let in again?
             root_ = subject_.route.connect;
-            judged_ = judge(view(), *root_, request_);
+            judged_ = authorize(view(), *root_, request_);
             return judged_.rejection;
         }
         const bool api = subject_.route.api;
@@ -230,11 +230,11 @@ class Asking {
         }
         if (!parsed) return bad_message(std::string(parsed.error()));
         if (question_.action == Action::message) {
-            auto answer = judge_message(view(), *parsed.value(), request_, limits_, now_);
+            auto answer = authorize_message(view(), *parsed.value(), request_, limits_, now_);
             block_ = answer.block;
             fields_ = std::move(answer.fields);
             request_.fields = fields_;
-            judged_ = static_cast<Judgement&>(answer);
+            judged_ = static_cast<Authorization&>(answer);
             if (block_) root_ = block_->decision;
             return judged_.rejection;
         }
@@ -245,7 +245,7 @@ class Asking {
         }
         if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());
         root_ = root_of(question_.action);
-        judged_ = judge(view(), *root_, request_);
+        judged_ = authorize(view(), *root_, request_);
         if (judged_.allowed() && question_.action == Action::subscribe) return count_subscription();
         return judged_.rejection;
     }
@@ -295,7 +295,8 @@ class Asking {
     }
 
     void conclude() {
-        Note note(subject_.policy, subject_.route, block_, request_, limits_, now_, out_.explanation);
+        ExplanationWriter note(subject_.policy, subject_.route, block_, request_, limits_, now_,
+                               out_.explanation);
         out_.verdict = judged_.verdict;
         if (judged_.rejection) {
             note.refused(*judged_.rejection, dsl::Phase::session);
@@ -335,7 +336,8 @@ class Asking {
             }
             judged_.rejection = Rejection::of(Reason::bad_message,
                                               "a field cannot be part of a channel's name", block_->place);
-            Note(subject_.policy, subject_.route, block_, request_, limits_, now_, out_.explanation)
+            ExplanationWriter(subject_.policy, subject_.route, block_, request_, limits_, now_,
+                              out_.explanation)
                 .refused(*judged_.rejection, dsl::Phase::session);
             out_.explanation.effects.clear();
             return;
@@ -360,8 +362,8 @@ class Asking {
     const dsl::Message* block_ = nullptr;
     std::vector<dsl::Value> fields_;
     std::optional<dsl::RootId> root_;
-    Judgement judged_;
-    Inquiry out_;
+    Authorization judged_;
+    ExplainedDecision out_;
 };
 
 }  // namespace
@@ -374,13 +376,14 @@ std::optional<Action> action_from(std::string_view name) {
     return std::nullopt;
 }
 
-Inquiry inquire(const Subject& subject, const Question& question, LimitTable& limits, Now now, bool detail) {
-    return Asking(subject, question, limits, now, detail).ask();
+ExplainedDecision explain(const Subject& subject, const Question& question, LimitTable& limits, Now now,
+                          bool detail) {
+    return Evaluator(subject, question, limits, now, detail).ask();
 }
 
-Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission, const std::string& target,
-                          LimitTable& limits, Now now, bool detail) {
-    Inquiry out;
+ExplainedDecision explain_admission(const dsl::Policy& policy, const Admission& admission,
+                                    const std::string& target, LimitTable& limits, Now now, bool detail) {
+    ExplainedDecision out;
     Explanation& text = out.explanation;
     text.action = "connect";
     text.target = target;
@@ -399,7 +402,7 @@ Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission,
     text.route = route->name;
     dsl::Request request;
     request.facts = admitted ? &admitted->facts : &turned->facts;
-    Note note(policy, *route, nullptr, request, limits, now, text);
+    ExplanationWriter note(policy, *route, nullptr, request, limits, now, text);
     if (turned) note.refused(turned->rejection, dsl::Phase::handshake);
     if (admitted) note.allowed(admitted->verdict);
     note.finish();

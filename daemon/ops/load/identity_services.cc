@@ -1,4 +1,4 @@
-#include "daemon/ops/load/lasting.h"
+#include "daemon/ops/load/identity_services.h"
 
 #include "daemon/ops/log/log.h"
 
@@ -11,16 +11,16 @@ void report(std::string_view event, const std::string& text, bool bad) {
 
 }  // namespace
 
-Lasting::Lasting() : backends(report) {}
+IdentityServices::IdentityServices() : backends(report) {}
 
-std::shared_ptr<RemoteKeys> Lasting::keys_at(const std::string& url) {
+std::shared_ptr<RemoteKeys> IdentityServices::keys_at(const std::string& url) {
     std::weak_ptr<RemoteKeys>& known = keys_[url];
     auto keys = known.lock();
     if (!keys) known = keys = RemoteKeys::create(url, backends, report);
     return keys;
 }
 
-void Lasting::refresh(Now now) {
+void IdentityServices::refresh(Now now) {
     for (auto it = keys_.begin(); it != keys_.end();) {
         if (const auto keys = it->second.lock()) {
             keys->refresh(now);
@@ -31,7 +31,7 @@ void Lasting::refresh(Now now) {
     }
 }
 
-IdentityTotals Lasting::totals() const {
+IdentityTotals IdentityServices::totals() const {
     const auto read = [](const std::atomic<uint64_t>& value) {
         return value.load(std::memory_order_relaxed);
     };

@@ -32,16 +32,17 @@ struct Question {
 };
 
 // One question. `detail`: with the notes about rules and limits; without, only the verdict.
-struct Inquiry {
+struct ExplainedDecision {
     Explanation explanation;
     dsl::NodeId verdict = dsl::never;  // the rule that decided, where one did
 };
-[[nodiscard]] Inquiry inquire(const Subject& subject, const Question& question, LimitTable& limits, Now now,
-                              bool detail);
+[[nodiscard]] ExplainedDecision explain(const Subject& subject, const Question& question, LimitTable& limits,
+                                        Now now, bool detail);
 
 // The handshake that led to this admission.
-[[nodiscard]] Inquiry explain_admission(const dsl::Policy& policy, const Admission& admission,
-                                        const std::string& target, LimitTable& limits, Now now, bool detail);
+[[nodiscard]] ExplainedDecision explain_admission(const dsl::Policy& policy, const Admission& admission,
+                                                  const std::string& target, LimitTable& limits, Now now,
+                                                  bool detail);
 
 // The action of that name, `message` among them.
 [[nodiscard]] std::optional<dsl::Action> action_from(std::string_view name);

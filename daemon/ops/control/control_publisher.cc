@@ -1,4 +1,4 @@
-#include "daemon/ops/control/broker_desk.h"
+#include "daemon/ops/control/control_publisher.h"
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -37,7 +37,8 @@ std::string_view text_of(const MessageParser::Message& message, std::string_view
 
 }  // namespace
 
-Result<Published, DeskError> BrokerDesk::publish(std::string_view json, const dsl::Policy& policy, Now now) {
+Result<Published, DeskError> ControlPublisher::publish(std::string_view json, const dsl::Policy& policy,
+                                                       Now now) {
     const std::string text = as_message(json);
     MessageParser parser;
     const auto message = parser.parse(text);
@@ -87,7 +88,8 @@ Result<Published, DeskError> BrokerDesk::publish(std::string_view json, const ds
     return out;
 }
 
-Result<Progress, DeskError> BrokerDesk::progress(std::string_view json, const dsl::Policy& policy, Now now) {
+Result<Progress, DeskError> ControlPublisher::progress(std::string_view json, const dsl::Policy& policy,
+                                                       Now now) {
     const std::string text = as_message(json);
     MessageParser parser;
     const auto message = parser.parse(text);
@@ -110,13 +112,13 @@ Result<Progress, DeskError> BrokerDesk::progress(std::string_view json, const ds
     return std::move(*progress);
 }
 
-Ticket BrokerDesk::next_ticket() {
+Ticket ControlPublisher::next_ticket() {
     const std::lock_guard lock(mutex_);
     answer_.reset();
     return {number_, ++ticket_};
 }
 
-void BrokerDesk::answered(uint64_t ticket, BrokerAnswer answer) {
+void ControlPublisher::answered(uint64_t ticket, BrokerAnswer answer) {
     const std::lock_guard lock(mutex_);
     if (ticket != ticket_) return;
     answer_ = std::move(answer);
@@ -124,7 +126,7 @@ void BrokerDesk::answered(uint64_t ticket, BrokerAnswer answer) {
 }
 
 template <class Answer>
-std::optional<Answer> BrokerDesk::wait() {
+std::optional<Answer> ControlPublisher::wait() {
     std::unique_lock lock(mutex_);
     came_.wait_for(lock, std::chrono::milliseconds(timeout_ms_), [&] { return answer_.has_value(); });
     if (!answer_ || !std::holds_alternative<Answer>(*answer_)) return std::nullopt;

@@ -16,16 +16,16 @@
 
 namespace wayleave {
 
-class Anteroom {
+class ProxyHeaderReader {
   public:
     using Admitted = std::function<void(FileDescriptor socket, const Peer& peer)>;
     using Refused = std::function<void(const Peer& peer, std::string_view reason)>;
 
     // `admitted` takes the socket over. `refused` is told why one was closed; it has left the room then.
-    Anteroom(Loop& loop, int64_t patience_ms, Admitted admitted, Refused refused);
-    ~Anteroom();
-    Anteroom(const Anteroom&) = delete;
-    Anteroom& operator=(const Anteroom&) = delete;
+    ProxyHeaderReader(Loop& loop, int64_t patience_ms, Admitted admitted, Refused refused);
+    ~ProxyHeaderReader();
+    ProxyHeaderReader(const ProxyHeaderReader&) = delete;
+    ProxyHeaderReader& operator=(const ProxyHeaderReader&) = delete;
 
     void enter(FileDescriptor socket, const Peer& proxy, int64_t now_ms);
     void tick(int64_t now_ms);  // closes those who waited too long

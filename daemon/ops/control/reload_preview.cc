@@ -1,4 +1,4 @@
-#include "daemon/ops/control/forecast.h"
+#include "daemon/ops/control/reload_preview.h"
 
 #include <fmt/format.h>
 
@@ -19,8 +19,8 @@ std::string counted(size_t count, std::string_view noun) {
     return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-std::string impact_text(const Forecast& forecast) {
-    const Survey& impact = forecast.impact;
+std::string impact_text(const ReloadPreview& forecast) {
+    const ReloadImpact& impact = forecast.impact;
     if (!forecast.impact_known)
         return "connections: a worker did not answer in time, so nothing is known of them\n";
     std::string out =
@@ -65,7 +65,7 @@ std::vector<TestChange> changed_tests(const Runtime& before, const Runtime& afte
     return out;
 }
 
-std::string text_of(const Forecast& forecast) {
+std::string text_of(const ReloadPreview& forecast) {
     std::string out =
         forecast.changes.empty() ? "the policy means the same\n" : dsl::text_of(forecast.changes);
     for (const std::string& line : forecast.beside) out += line + "\n";
@@ -81,8 +81,8 @@ std::string text_of(const Forecast& forecast) {
     return out;
 }
 
-std::string json_of(const Forecast& forecast) {
-    const Survey& impact = forecast.impact;
+std::string json_of(const ReloadPreview& forecast) {
+    const ReloadImpact& impact = forecast.impact;
     std::string out = fmt::format(R"("changed":{},"diff":{},)", !forecast.changes.empty(),
                                   json_string(dsl::text_of(forecast.changes)));
     if (forecast.impact_known) {

@@ -15,7 +15,7 @@
 
 namespace wayleave::dsl {
 
-struct Basic {
+struct Predicate {
     enum class Kind : uint8_t {
         equal,       // to `value`
         below,       // less than `value`, a float
@@ -37,7 +37,7 @@ struct Basic {
     Test test = Test::is_true;  // of `other`
 
     // By subject and value, so that questions that answer each other stand together.
-    friend bool operator<(const Basic& a, const Basic& b);
+    friend bool operator<(const Predicate& a, const Predicate& b);
 };
 
 // The number of the channel's segments, as a subject.
@@ -45,17 +45,17 @@ struct Basic {
 [[nodiscard]] Operand segment_of_channel(size_t number);
 
 // The answer where the subject has that value; nothing where it takes more to know.
-[[nodiscard]] std::optional<bool> answer(const Basic& basic, const Value& value);
+[[nodiscard]] std::optional<bool> answer(const Predicate& predicate, const Value& value);
 
 // The basic questions behind the atoms of a program. A condition is about a channel that exists.
-class Basics {
+class Predicates {
   public:
-    explicit Basics(const Program& program) : program_(program) {}
+    explicit Predicates(const Program& program) : program_(program) {}
 
     // Over numbers of all().
     [[nodiscard]] Condition of_atom(uint32_t atom);
 
-    [[nodiscard]] const std::vector<Basic>& all() const { return all_; }
+    [[nodiscard]] const std::vector<Predicate>& all() const { return all_; }
 
     // The channels' patterns, and what they became.
     struct ChannelQuestion {
@@ -67,7 +67,7 @@ class Basics {
     static constexpr size_t most_elements = 64;  // of a set that is taken apart
 
   private:
-    using Kind = Basic::Kind;
+    using Kind = Predicate::Kind;
 
     Condition compare(const Atom& atom);
     Condition look_up(const Atom& atom, const Operand& key, const Lookup& lookup, bool left);
@@ -83,12 +83,12 @@ class Basics {
     Condition order(const Atom& atom, const Value* left, const Value* right);
     Condition among(const Atom& atom, const Operand& subject, const std::vector<Scalar>& elements, Kind kind);
     Condition other(const Atom& atom);
-    Condition basic(Basic basic);
+    Condition predicate(Predicate predicate);
     [[nodiscard]] const Value* constant(const Operand& operand) const;
 
     const Program& program_;
-    std::vector<Basic> all_;
-    std::map<Basic, uint32_t> numbers_;
+    std::vector<Predicate> all_;
+    std::map<Predicate, uint32_t> numbers_;
     std::vector<ChannelQuestion> channels_;
 };
 

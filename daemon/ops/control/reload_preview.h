@@ -19,10 +19,10 @@ struct TestChange {
     std::string after;
 };
 
-struct Forecast {
+struct ReloadPreview {
     std::vector<dsl::SectionChange> changes;
     std::vector<std::string> beside;  // of keys, certificates and settings
-    Survey impact;                    // of all workers
+    ReloadImpact impact;              // of all workers
     bool impact_known = true;         // all workers answered in time
     std::vector<TestChange> tests;
     bool tests_known = true;  // there were not too many to run in the daemon
@@ -31,7 +31,7 @@ struct Forecast {
 // The tests of the policy in force run under both, and those that are new under the new one.
 [[nodiscard]] std::vector<TestChange> changed_tests(const Runtime& before, const Runtime& after, Now now);
 
-[[nodiscard]] std::string text_of(const Forecast& forecast);
-[[nodiscard]] std::string json_of(const Forecast& forecast);  // members of an object, without its braces
+[[nodiscard]] std::string text_of(const ReloadPreview& forecast);
+[[nodiscard]] std::string json_of(const ReloadPreview& forecast);  // members of an object, without its braces
 
 }  // namespace wayleave

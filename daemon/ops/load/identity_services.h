@@ -16,11 +16,11 @@
 
 namespace wayleave {
 
-class Lasting {
+class IdentityServices {
   public:
-    Lasting();
-    Lasting(const Lasting&) = delete;
-    Lasting& operator=(const Lasting&) = delete;
+    IdentityServices();
+    IdentityServices(const IdentityServices&) = delete;
+    IdentityServices& operator=(const IdentityServices&) = delete;
 
     // The keys at that URL, as long as somebody holds them. Main thread.
     [[nodiscard]] std::shared_ptr<RemoteKeys> keys_at(const std::string& url);

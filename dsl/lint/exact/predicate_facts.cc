@@ -1,4 +1,4 @@
-#include "dsl/lint/exact/basic_facts.h"
+#include "dsl/lint/exact/predicate_facts.h"
 
 #include <algorithm>
 
@@ -36,7 +36,7 @@ bool next_to(const Scalar& a, const Scalar& b) {
 std::vector<size_t> BasicFacts::of_kinds(Range range, std::initializer_list<Kind> kinds) const {
     std::vector<size_t> out;
     for (size_t i = range.begin; i < range.end; ++i) {
-        if (std::find(kinds.begin(), kinds.end(), basics_[i]->kind) != kinds.end()) out.push_back(i);
+        if (std::find(kinds.begin(), kinds.end(), predicates_[i]->kind) != kinds.end()) out.push_back(i);
     }
     return out;
 }
@@ -44,9 +44,9 @@ std::vector<size_t> BasicFacts::of_kinds(Range range, std::initializer_list<Kind
 // From the last variables to the first, so that each step only adds nodes on top.
 Bdd::Id BasicFacts::world() {
     Bdd::Id all = segments();
-    for (size_t end = basics_.size(); end > 0;) {
+    for (size_t end = predicates_.size(); end > 0;) {
         size_t begin = end - 1;
-        while (begin > 0 && basics_[begin - 1]->subject == basics_[begin]->subject) --begin;
+        while (begin > 0 && predicates_[begin - 1]->subject == predicates_[begin]->subject) --begin;
         all = bdd_.both(group({begin, end}), all);
         end = begin;
     }
@@ -87,17 +87,17 @@ Bdd::Id BasicFacts::between_bounds(Range range, const std::vector<size_t>& bound
     const auto equalities = of_kinds(range, {Kind::equal});
     for (auto it = equalities.rbegin(); it != equalities.rend(); ++it) {
         const Bdd::Id here = variable(*it);
-        const Scalar& value = basics_[*it]->value;
+        const Scalar& value = predicates_[*it]->value;
         const auto first = std::find_if(bounds.begin(), bounds.end(), [&](size_t bound) {
-            return answer(*basics_[bound], to_value(value)) == true;
+            return answer(*predicates_[bound], to_value(value)) == true;
         });
         if (first != bounds.end()) all = bdd_.both(implied(here, variable(*first)), all);
         if (first == bounds.begin()) continue;
         const size_t below = *std::prev(first);
         all = bdd_.both(excluded(here, variable(below)), all);
         if (first == bounds.end()) continue;
-        const Scalar& low = basics_[below]->value;
-        const Scalar& high = basics_[*first]->value;
+        const Scalar& low = predicates_[below]->value;
+        const Scalar& high = predicates_[*first]->value;
         const bool pinned = high == value && (next_to(low, high) || low == high);
         if (pinned) {
             const Bdd::Id between = bdd_.choose(variable(below), Bdd::no, variable(*first));
@@ -166,8 +166,8 @@ Bdd::Id BasicFacts::texts(Range range) {
 
 // What the answer yes to the one says about the other.
 Bdd::Id BasicFacts::relation(size_t a, size_t b) {
-    const Basic& one = *basics_[a];
-    const Basic& other = *basics_[b];
+    const Predicate& one = *predicates_[a];
+    const Predicate& other = *predicates_[b];
     bool within_it = false;
     bool outside = false;
     if (one.kind == Kind::equal) {
@@ -192,18 +192,18 @@ Bdd::Id BasicFacts::relation(size_t a, size_t b) {
 // A segment about which something is known is there, so the channel has more segments than stand before it.
 Bdd::Id BasicFacts::segments() {
     Bdd::Id all = Bdd::yes;
-    for (size_t i = basics_.size(); i-- > 0;) {
-        const Basic& basic = *basics_[i];
-        if (basic.subject.from != Operand::From::attribute ||
-            basic.subject.attribute != Attribute::channel_segment)
+    for (size_t i = predicates_.size(); i-- > 0;) {
+        const Predicate& predicate = *predicates_[i];
+        if (predicate.subject.from != Operand::From::attribute ||
+            predicate.subject.attribute != Attribute::channel_segment)
             continue;
-        const bool there = basic.kind == Kind::equal || basic.kind == Kind::accepts ||
-                           basic.kind == Kind::inserted ||
-                           (basic.kind == Kind::like && answer(basic, Value(std::string())) == false);
+        const bool there = predicate.kind == Kind::equal || predicate.kind == Kind::accepts ||
+                           predicate.kind == Kind::inserted ||
+                           (predicate.kind == Kind::like && answer(predicate, Value(std::string())) == false);
         if (!there) continue;
-        for (size_t j = 0; j < basics_.size(); ++j) {
-            if (basics_[j]->subject != segment_count()) continue;
-            if (std::get<int64_t>(basics_[j]->value) <= basic.subject.slot)
+        for (size_t j = 0; j < predicates_.size(); ++j) {
+            if (predicates_[j]->subject != segment_count()) continue;
+            if (std::get<int64_t>(predicates_[j]->value) <= predicate.subject.slot)
                 all = bdd_.both(excluded(variable(i), variable(j)), all);
         }
     }
@@ -212,12 +212,12 @@ Bdd::Id BasicFacts::segments() {
 
 Bdd::Id BasicFacts::of_channel(const std::string& glob, Bdd::Id pattern) {
     Bdd::Id all = Bdd::yes;
-    for (size_t i = 0; i < basics_.size(); ++i) {
-        const Basic& basic = *basics_[i];
-        if (basic.kind != Kind::like || basic.subject.from != Operand::From::attribute ||
-            basic.subject.attribute != Attribute::channel)
+    for (size_t i = 0; i < predicates_.size(); ++i) {
+        const Predicate& predicate = *predicates_[i];
+        if (predicate.kind != Kind::like || predicate.subject.from != Operand::From::attribute ||
+            predicate.subject.attribute != Attribute::channel)
             continue;
-        const auto& wider = std::get<std::string>(basic.value);
+        const auto& wider = std::get<std::string>(predicate.value);
         if (glob_match(wider, glob)) all = bdd_.both(implied(pattern, variable(i)), all);
         if (apart(glob, wider)) all = bdd_.both(excluded(pattern, variable(i)), all);
     }

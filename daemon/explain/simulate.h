@@ -18,7 +18,7 @@
 namespace wayleave {
 
 // What a client brings.
-struct Sketch {
+struct ClientSpec {
     dsl::Address ip;
     bool tls = false;
     std::string address;                // "app.example.com/ws?x=1", "/ws"
@@ -34,13 +34,13 @@ struct Sketch {
 };
 
 // The client of a test block.
-[[nodiscard]] Sketch sketch_of(const dsl::Policy& policy, const dsl::TestClient& client);
+[[nodiscard]] ClientSpec client_spec_of(const dsl::Policy& policy, const dsl::TestClient& client);
 
 // A message's members as JSON.
 [[nodiscard]] std::string json_of(const std::vector<dsl::TestValue>& members);
 
 // The reason if what is said cannot be a handshake: an address that is none, a header with a line end.
-[[nodiscard]] Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKind kind,
+[[nodiscard]] Result<Admission> simulate(const Runtime& runtime, const ClientSpec& sketch, AdmissionKind kind,
                                          LimitTable& limits, Now now);
 
 }  // namespace wayleave

@@ -29,9 +29,9 @@ struct Published {
     bool named = true;  // a `channel` block of the policy is about it
 };
 
-class BrokerDesk final : public Inbox {
+class ControlPublisher final : public Inbox {
   public:
-    BrokerDesk(Broker& broker, int64_t timeout_ms)
+    ControlPublisher(Broker& broker, int64_t timeout_ms)
         : broker_(broker), timeout_ms_(timeout_ms), number_(broker.add_worker(*this)) {}
 
     // `{"channel": …, "data": {…}}`, and perhaps `dedup` and `key`, as `$publish` has them.
@@ -43,7 +43,7 @@ class BrokerDesk final : public Inbox {
 
     void push(const Publication&) override {}  // it subscribes to nothing
     void answered(uint64_t ticket, BrokerAnswer answer) override;
-    void unseat(const Occupant&) override {}
+    void evict(const SlotHolder&) override {}
 
   private:
     [[nodiscard]] Ticket next_ticket();

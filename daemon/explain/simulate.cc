@@ -1,4 +1,4 @@
-#include "daemon/explain/rehearsal.h"
+#include "daemon/explain/simulate.h"
 
 #include <simdjson.h>
 
@@ -124,7 +124,7 @@ std::string query_escaped(std::string_view text) {
 // The text of a request, source by source.
 class RequestWriter {
   public:
-    explicit RequestWriter(const Sketch& sketch) : sketch_(sketch) {
+    explicit RequestWriter(const ClientSpec& sketch) : sketch_(sketch) {
         const size_t slash = sketch.address.find('/');
         host_ = slash == 0 || slash == std::string::npos ? sketch.host : sketch.address.substr(0, slash);
         target_ = slash == std::string::npos ? "/" : sketch.address.substr(slash);
@@ -173,7 +173,7 @@ class RequestWriter {
     [[nodiscard]] std::string path() const { return target_.substr(0, target_.find('?')); }
 
   private:
-    const Sketch& sketch_;
+    const ClientSpec& sketch_;
     std::string host_;
     std::string target_;
     std::string cookies_;
@@ -182,9 +182,9 @@ class RequestWriter {
     bool shows_certificate_ = false;
 };
 
-const dsl::Route* route_at(const dsl::Policy& policy, const RequestWriter& writer, DoorKind kind) {
+const dsl::Route* route_at(const dsl::Policy& policy, const RequestWriter& writer, AdmissionKind kind) {
     dsl::RouteMatch match;
-    const bool api = kind == DoorKind::api;
+    const bool api = kind == AdmissionKind::api;
     const auto authority = parse_authority(writer.host());
     if (!authority || !(api ? policy.api_router : policy.router).find(authority->name, writer.path(), match))
         return nullptr;
@@ -204,7 +204,7 @@ std::optional<std::string> usual_origin(const dsl::Route* route, const std::stri
 }
 
 void put_credential(RequestWriter& writer, const dsl::Policy& policy, const dsl::Route* route,
-                    const Sketch& sketch) {
+                    const ClientSpec& sketch) {
     std::vector<std::pair<From, std::string>> used;
     const auto put = [&](const dsl::TokenDecl& token, std::string_view text) {
         for (const dsl::TokenSource& source : token.from) {
@@ -229,8 +229,8 @@ std::string json_of(const std::vector<dsl::TestValue>& members) {
     return out;
 }
 
-Sketch sketch_of(const dsl::Policy& policy, const dsl::TestClient& client) {
-    Sketch out;
+ClientSpec client_spec_of(const dsl::Policy& policy, const dsl::TestClient& client) {
+    ClientSpec out;
     out.ip = *dsl::parse_address("127.0.0.1");
     out.token = client.token;
     for (const dsl::TokenDecl& token : policy.tokens) {
@@ -256,8 +256,8 @@ Sketch sketch_of(const dsl::Policy& policy, const dsl::TestClient& client) {
     return out;
 }
 
-Result<Admission> rehearse(const Runtime& runtime, const Sketch& sketch, DoorKind kind, LimitTable& limits,
-                           Now now) {
+Result<Admission> simulate(const Runtime& runtime, const ClientSpec& sketch, AdmissionKind kind,
+                           LimitTable& limits, Now now) {
     const dsl::Policy& policy = *runtime.policy;
     RequestWriter writer(sketch);
     const dsl::Route* route = route_at(policy, writer, kind);
