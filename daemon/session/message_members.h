@@ -1,0 +1,17 @@
+// Members of a client's message that the protocol knows. Pure.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "daemon/message/client_message.h"
+#include "daemon/message/message.h"
+
+namespace wayleave {
+
+// A member that is a text; empty if it is not.
+[[nodiscard]] std::string_view text_member(const MessageParser::Message& message, std::string_view key);
+// `{ "epoch": "…", "offset": 7 }`
+[[nodiscard]] std::optional<Position> position_of(const MessageParser::Member& since);
+
+}  // namespace wayleave

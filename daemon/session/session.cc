@@ -1,0 +1,17 @@
+#include "daemon/session/session.h"
+
+#include <algorithm>
+
+namespace wayleave {
+
+Replay* replay_of(Session& session, const Channel* channel) {
+    const auto it = std::find_if(session.replays.begin(), session.replays.end(),
+                                 [&](const Replay& replay) { return replay.channel == channel; });
+    return it == session.replays.end() ? nullptr : &*it;
+}
+
+void forget_replay(Session& session, const Channel* channel) {
+    std::erase_if(session.replays, [&](const Replay& replay) { return replay.channel == channel; });
+}
+
+}  // namespace wayleave
