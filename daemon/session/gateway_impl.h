@@ -38,12 +38,10 @@ inline uint64_t pack(ConnectionId id) {
 inline ConnectionId unpack(uint64_t item) {
     return {static_cast<uint32_t>(item), static_cast<uint32_t>(item >> 32)};
 }
-// A member of a system message that is a text; empty if it is not.
-[[nodiscard]] std::string_view text_member(const MessageParser::Message& message, std::string_view key);
 // `{ "epoch": "…", "offset": 7 }`
 [[nodiscard]] std::optional<Position> position_of(const MessageParser::Member& since);
-[[nodiscard]] Retention retention_of(const dsl::ChannelRules& rules);
 [[nodiscard]] Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now);
+[[nodiscard]] ConnectionView view_of(const Session& session, Now now);
 [[nodiscard]] Living living(const Session& session, Now now);
 
 class Gateway::Impl {
@@ -255,9 +253,8 @@ class Gateway::Impl {
     [[nodiscard]] const Shadow* shadow_of(Session& session);
     void shadow_connect(Session& session, const dsl::Route& route, const dsl::Facts& facts,
                         dsl::NodeId verdict, Now now);
-    void shadow_decision(Session& session, std::string_view action, std::string_view target,
-                         dsl::RootId dsl::Route::*root, const dsl::Request& request,
-                         const Authorization& judged, Now now);
+    void shadow_decision(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
+                         const dsl::Request& request, const Authorization& judged, Now now);
     void shadow_message(Session& session, const MessageParser::Message& message, const dsl::Request& request,
                         const MessageAuthorization& judged, Now now);
     void compare(const Session& session, std::string_view what, bool allowed, std::string_view rule,
@@ -358,20 +355,6 @@ class Gateway::Impl {
     void unsubscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
     void publish_by_name(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                          dsl::Request& request, Now now);
-    // What a client publishes, and under which names it says more about it.
-    struct Content {
-        const std::vector<MessageParser::Member>& members;
-        std::string_view key;
-        std::string_view dedup;
-        Stamps stamps = {};
-    };
-    [[nodiscard]] std::optional<Draft> draft(Session& session, std::string_view channel,
-                                             const MessageParser::Message& message, const ReplyTo& re,
-                                             const Content& content, bool except_self, Now now);
-    [[nodiscard]] bool allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
-                               const dsl::Request& request, const ReplyTo& re, Now now);
-    [[nodiscard]] bool count_subscription(Session& session, const dsl::Request& request, const ReplyTo& re,
-                                          std::vector<std::string>& keys, Now now);
     [[nodiscard]] bool within_limits(Session& session, const dsl::Request& request, const ReplyTo& re,
                                      Now now);
     void reject(Session& session, const ReplyTo& re, Rejection rejection, Now now);
@@ -390,8 +373,7 @@ class Gateway::Impl {
     std::unique_ptr<Inflater> inflater_;
     std::unique_ptr<Deflater> deflater_;
     std::string channel_;  // scratch
-    std::vector<std::string> channels_;
-    std::string name_;  // of this worker in this run of the daemon: an id of a message is never another's
+    std::string name_;     // of this worker in this run of the daemon: an id of a message is never another's
     uint64_t publications_ = 0;
     size_t to_stalled_ = 0;  // deliveries: see Allowance
     uint64_t questions_ = 0;

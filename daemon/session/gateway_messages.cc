@@ -12,13 +12,6 @@ namespace {
 constexpr int64_t control_ms = 100;  // the time that each is good for: 10 a second
 constexpr int64_t controls_at_once = 50;
 
-View view_of(const Session& session) {
-    return {*session.binding->route, session.binding->residual};
-}
-
-// What a client says of its own message: short enough to be kept.
-constexpr size_t longest_word = 128;
-
 // What a POST subscribes to comes back with the ids of events.
 bool has_room_for_name(const Session& session, std::string_view channel) {
     size_t bytes = 1 + channel.size();
@@ -28,11 +21,14 @@ bool has_room_for_name(const Session& session, std::string_view channel) {
 
 }  // namespace
 
-std::string_view text_member(const MessageParser::Message& message, std::string_view key) {
-    std::string_view text;
-    const MessageParser::Member* member = message.find(key);
-    if (!member || member->value.get(text) != simdjson::SUCCESS) return {};
-    return text;
+ConnectionView view_of(const Session& session, Now now) {
+    return {*session.binding->runtime->policy,
+            *session.binding->route,
+            session.facts,
+            session.binding->residual,
+            session.number,
+            now.steady_ms - session.opened_ms,
+            static_cast<int64_t>(session.subscriptions.size())};
 }
 
 std::optional<Position> position_of(const MessageParser::Member& since) {
@@ -154,10 +150,7 @@ void Gateway::Impl::take_message(Session& session, std::string_view payload, boo
     if (session.state != Session::State::open) return;  // what the new policy had to say was too much for it
     const dsl::Route& route = *session.binding->route;
     if (route.dialect == dsl::Dialect::native && !binary) return native(session, payload, relay, now);
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
-    request.connection_age_ms = now.steady_ms - session.opened_ms;
+    dsl::Request request = request_for(view_of(session, now));
     request.message_size = static_cast<int64_t>(payload.size());
     request.message_binary = binary;
     if (!within_limits(session, request, {}, now)) return;
@@ -180,11 +173,7 @@ void Gateway::Impl::native(Session& session, std::string_view payload, uint64_t 
         control(session, now);
         return reply(session, re, pong_text(re.id), now);
     }
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
-    request.connection_age_ms = now.steady_ms - session.opened_ms;
-    request.subscriptions = static_cast<int64_t>(session.subscriptions.size());
+    dsl::Request request = request_for(view_of(session, now));
     request.message_size = static_cast<int64_t>(payload.size());
     if (known) {
         request.message_type = parsed.value()->type;
@@ -223,37 +212,14 @@ void Gateway::Impl::system_message(Session& session, const MessageParser::Messag
 
 void Gateway::Impl::application_message(Session& session, const MessageParser::Message& message,
                                         const ReplyTo& re, dsl::Request& request, Now now) {
-    const dsl::Route& route = *session.binding->route;
-    MessageAuthorization judged = authorize_message(view_of(session), message, request, limits, now);
+    MessageAuthorization judged = authorize_message(
+        view_of(session, now), message, request,
+        [&](std::string_view channel) -> const dsl::ChannelRules& { return rules_of(channel, now); }, limits,
+        now);
     shadow_message(session, message, request, judged, now);
-    if (judged.rejection) return reject(session, re, *judged.rejection, now);
-
-    // All channels are known to be good before anything is published.
-    const auto& residual = session.binding->residual;
-    channels_.clear();
-    std::vector<const dsl::Publish*> chosen;
-    for (const dsl::Publish& publish : judged.block->publish) {
-        if (dsl::decide(route.program, residual.nodes, residual.roots[publish.condition], request) ==
-            dsl::never)
-            continue;
-        if (!dsl::build_channel(route.program, publish.channel, request, channel_)) {
-            return reject(session, re,
-                          Rejection::of(Reason::bad_message, "a field cannot be part of a channel's name",
-                                        judged.block->place),
-                          now);
-        }
-        channels_.push_back(channel_);
-        chosen.push_back(&publish);
-    }
-    const Content content{message.members, "$key", "$dedup",
-                          stamps_of(route.program, *judged.block, request)};
-    std::vector<Draft> drafts;
-    for (size_t i = 0; i < chosen.size(); ++i) {
-        auto made = draft(session, channels_[i], message, re, content, chosen[i]->except_self, now);
-        if (!made) return;
-        drafts.push_back(std::move(*made));
-    }
-    publish_all(session, re, std::move(drafts), now);
+    if (judged.rejection) return reject(session, re, std::move(*judged.rejection), now);
+    // All are known to be good before anything is published.
+    publish_all(session, re, std::move(judged.drafts), now);
 }
 
 void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
@@ -267,25 +233,20 @@ void Gateway::Impl::subscribe(Session& session, const MessageParser::Message& me
     Channel* known = hub_.find(channel->text);
     // To recover a channel that one is in already needs no leave.
     if (since && known && hub_.subscriber(session, *known)) return begin(session, *known, re, position, now);
-    if (!allowed(session, "subscribe", &dsl::Route::subscribe, request, re, now)) return;
-    const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
     const bool again = known && hub_.subscriber(session, *known);
-    if (full && !again) {
-        return reject(session, re, Rejection::of(Reason::limited, "too many subscriptions"), now);
+    SubscribeAuthorization judged =
+        authorize_subscribe(view_of(session, now), request, rules_of(channel->text, now), again, limits);
+    if (!again && judged.allowed() && re.relay != 0 && !has_room_for_name(session, channel->text)) {
+        for (const std::string& key : judged.entered) limits.leave(key);
+        judged.rejection = Rejection::of(
+            Reason::limited,
+            "the ids of this stream's events have no room for more channels; name them in its address");
     }
-    if (!again && re.relay != 0 && !has_room_for_name(session, channel->text)) {
-        return reject(
-            session, re,
-            Rejection::of(
-                Reason::limited,
-                "the ids of this stream's events have no room for more channels; name them in its address"),
-            now);
-    }
-    std::vector<std::string> keys;
-    if (!again && !count_subscription(session, request, re, keys, now)) return;
+    shadow_decision(session, "subscribe", &dsl::Route::subscribe, request, judged, now);
+    if (judged.rejection) return reject(session, re, std::move(*judged.rejection), now);
     if (!again) known = enter_channel(session, channel->text, false, now);
     if (!again && re.relay != 0) session.events->posted.emplace_back(channel->text);
-    for (std::string& key : keys) session.counted.push_back({known, std::move(key)});
+    for (std::string& key : judged.entered) session.counted.push_back({known, std::move(key)});
     begin(session, *known, re, position, now);
     if (re.relay != 0) send_event_id(session, now);
 }
@@ -305,111 +266,22 @@ void Gateway::Impl::unsubscribe(Session& session, const MessageParser::Message& 
 
 void Gateway::Impl::publish_by_name(Session& session, const MessageParser::Message& message,
                                     const ReplyTo& re, dsl::Request& request, Now now) {
-    const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return reject(session, re, bad_message(no_channel(message)), now);
-    const MessageParser::Member* data = message.find("data");
-    simdjson::dom::object object;
-    if (!data || data->value.get(object) != simdjson::SUCCESS) {
-        return reject(session, re, bad_message("`data` is a JSON object"), now);
-    }
-    const std::string_view text = data->raw.substr(data->raw.find('{', data->key.size()));
-    const auto members = members_of(object, text);
-    for (const MessageParser::Member& member : members) {
-        if (member.key.starts_with('$'))
-            return reject(session, re, bad_message("members that begin with `$` are the server's"), now);
-    }
-    if (has_duplicates(members))
-        return reject(session, re, bad_message("a member of `data` stands twice"), now);
-    if (speaks_as_daemon(members))
-        return reject(session, re, bad_message("types that begin with `$` are the server's"), now);
-    request.message_size = static_cast<int64_t>(text.size());
-    request.channel = &*channel;
-    if (!allowed(session, "publish", &dsl::Route::publish, request, re, now)) return;
+    const auto asked = parse_publication(message);
+    if (!asked) return reject(session, re, bad_message(asked.error().because), now);
+    request.message_size = static_cast<int64_t>(asked->size);
+    request.channel = &asked->channel;
+    PublishAuthorization judged = authorize_publish(view_of(session, now), message, *asked, request,
+                                                    rules_of(asked->channel.text, now));
+    shadow_decision(session, "publish", &dsl::Route::publish, request, judged, now);
+    if (judged.rejection) return reject(session, re, std::move(*judged.rejection), now);
     std::vector<Draft> drafts;
-    auto made = draft(session, channel->text, message, re, {members, "key", "dedup"}, false, now);
-    if (!made) return;
-    drafts.push_back(std::move(*made));
+    drafts.push_back(std::move(judged.draft));
     publish_all(session, re, std::move(drafts), now);
-}
-
-// Nothing if it was refused, and the client was told.
-std::optional<Draft> Gateway::Impl::draft(Session& session, std::string_view channel,
-                                          const MessageParser::Message& message, const ReplyTo& re,
-                                          const Content& content, bool except_self, Now now) {
-    const dsl::ChannelRules& rules = rules_of(channel, now);
-    Draft draft;
-    for (auto [name, word] : {std::pair{content.key, &draft.key}, {content.dedup, &draft.dedup}}) {
-        const MessageParser::Member* member = message.find(name);
-        std::string_view text;
-        if (!member) continue;
-        if (member->value.get(text) != simdjson::SUCCESS || text.empty() || text.size() > longest_word) {
-            reject(session, re, bad_message("`" + std::string(name) + "` is a text of 1 to 128 bytes"), now);
-            return std::nullopt;
-        }
-        *word = text;
-    }
-    if (!draft.dedup.empty() && rules.dedup_ms == 0) {
-        reject(session, re, bad_message("this channel has no `dedup`: a repetition would not be known"), now);
-        return std::nullopt;
-    }
-    if (draft.key.empty() && rules.needs_key) {
-        reject(session, re, bad_message("this channel needs `" + std::string(content.key) + "`"), now);
-        return std::nullopt;
-    }
-    draft.members = published_members(content.members, content.stamps);
-    if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
-        reject(session, re,
-               bad_message("the message has " + std::to_string(draft.members.size()) +
-                           " bytes, and its channel takes " + std::to_string(rules.max_message)),
-               now);
-        return std::nullopt;
-    }
-    // An id is its user's own, so that nobody can use up another's.
-    if (!draft.dedup.empty()) draft.dedup = session.user + '\0' + draft.dedup;
-    draft.channel = channel;
-    draft.id = name_ + "-" + std::to_string(++publications_);
-    draft.except = except_self ? session.number : 0;
-    draft.retention = retention_of(rules);
-    draft.now = now;
-    return draft;
-}
-
-bool Gateway::Impl::allowed(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
-                            const dsl::Request& request, const ReplyTo& re, Now now) {
-    const Authorization judged = authorize(view_of(session), session.binding->route->*root, request);
-    shadow_decision(session, action, request.channel ? request.channel->text : std::string_view(), root,
-                    request, judged, now);
-    if (judged.rejection) reject(session, re, *judged.rejection, now);
-    return judged.allowed();
-}
-
-// What the policy's `limit subscriptions` and the channel's `max_subscribers` say to one more.
-bool Gateway::Impl::count_subscription(Session& session, const dsl::Request& request, const ReplyTo& re,
-                                       std::vector<std::string>& keys, Now now) {
-    const dsl::Route& route = *session.binding->route;
-    if (const int64_t most = rules_of(request.channel->text, now).max_subscribers; most > 0) {
-        std::string key = "subscribers " + std::string(request.channel->text);
-        if (!limits.enter(key, most)) {
-            reject(session, re,
-                   Rejection::of(Reason::limited, "the channel has as many subscribers as it takes"), now);
-            return false;
-        }
-        keys.push_back(std::move(key));
-    }
-    for (const dsl::Limit& limit : route.limits) {
-        if (limit.meter != dsl::Meter::subscriptions) continue;
-        auto rejection = enter(route.program, limit, request, limits, keys);
-        if (!rejection) continue;
-        for (const std::string& key : keys) limits.leave(key);
-        reject(session, re, std::move(*rejection), now);
-        return false;
-    }
-    return true;
 }
 
 bool Gateway::Impl::within_limits(Session& session, const dsl::Request& request, const ReplyTo& re, Now now) {
     const auto rejection =
-        draw_messages(view_of(session), session.binding->route->limits, request, limits, now);
+        draw_messages(view_of(session, now), session.binding->route->limits, request, limits, now);
     if (rejection) reject(session, re, *rejection, now);
     return !rejection;
 }

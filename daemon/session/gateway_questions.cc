@@ -18,10 +18,6 @@ Rejection unavailable(std::string because) {
 
 }  // namespace
 
-Retention retention_of(const dsl::ChannelRules& rules) {
-    return {rules.history, rules.keep_ms, rules.dedup_ms};
-}
-
 Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now) {
     Query query;
     query.channel = channel;
@@ -103,6 +99,10 @@ void Gateway::Impl::publish_all(Session& session, const ReplyTo& re, std::vector
     }
     session.publishes = true;
     for (Draft& draft : drafts) {
+        draft.id = name_ + "-" + std::to_string(++publications_);
+        // An id is its user's own, so that nobody can use up another's.
+        if (!draft.dedup.empty()) draft.dedup.insert(0, session.user + '\0');
+        draft.now = now;
         const Ticket ticket = next_ticket(session);
         auto receipt = broker.publish(std::move(draft), ticket);
         if (receipt) {
@@ -148,9 +148,10 @@ void Gateway::Impl::history(Session& session, const MessageParser::Message& mess
     const auto position = since ? position_of(*since) : std::nullopt;
     if (since && !position) return reject(session, re, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
-    if (!allowed(session, "history", &dsl::Route::history, request, re, now)) return;
     const dsl::ChannelRules& rules = rules_of(channel->text, now);
-    if (rules.history == 0) return reject(session, re, bad_message("this channel keeps no history"), now);
+    Authorization judged = authorize_history(view_of(session, now), request, rules);
+    shadow_decision(session, "history", &dsl::Route::history, request, judged, now);
+    if (judged.rejection) return reject(session, re, std::move(*judged.rejection), now);
     Query query = query_of(channel->text, rules, now);
     query.since = position;
     query.oldest = query.rest = true;
@@ -175,9 +176,9 @@ void Gateway::Impl::presence(Session& session, const MessageParser::Message& mes
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return reject(session, re, bad_message(no_channel(message)), now);
     request.channel = &*channel;
-    if (!allowed(session, "presence", &dsl::Route::presence, request, re, now)) return;
-    if (!rules_of(channel->text, now).presence)
-        return reject(session, re, bad_message("nobody keeps presence of this channel"), now);
+    Authorization judged = authorize_presence(view_of(session, now), request, rules_of(channel->text, now));
+    shadow_decision(session, "presence", &dsl::Route::presence, request, judged, now);
+    if (judged.rejection) return reject(session, re, std::move(*judged.rejection), now);
     const Ticket ticket = next_ticket(session);
     const auto roster = broker.present(channel->text, roster_limit, ticket);
     if (roster) return answer_presence(session, re, *roster, now);
