@@ -187,14 +187,8 @@ int explain(const ExplainOptions& options) {
                     options.format);
     }
     const dsl::Residual residual = dsl::fold(admitted->route->program, admitted->answers);
-    const Subject subject{*runtime.policy,
-                          *admitted->route,
-                          admitted->facts,
-                          residual,
-                          1,
-                          0,
-                          static_cast<int64_t>(admitted->route->joins.size())};
-    return show(explain(subject, {*action, options.target, options.json}, limits, now, true).explanation,
+    const ConnectionView view = opened(*runtime.policy, *admitted, residual);
+    return show(explain(view, {*action, options.target, options.json}, limits, now, true).explanation,
                 options.format);
 }
 

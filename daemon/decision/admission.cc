@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "daemon/base/json_value.h"
+#include "daemon/decision/authorize.h"
 #include "daemon/decision/counting_key.h"
 #include "daemon/decision/identify.h"
 
@@ -332,12 +333,7 @@ class AdmissionCheck {
         return !rejection;
     }
 
-    dsl::Request request() const {
-        dsl::Request request;
-        request.facts = &out_.facts;
-        request.connection = connection_;
-        return request;
-    }
+    dsl::Request request() const { return request_for(out_.facts, connection_); }
 
     // Who waited has drawn them already.
     bool draw_arrival() {
@@ -370,14 +366,13 @@ class AdmissionCheck {
     }
 
     bool decide() {
-        const dsl::Program& program = out_.route->program;
-        out_.answers = dsl::early_answers(program, request());
+        out_.answers = dsl::early_answers(out_.route->program, request());
         judged_ = true;
         if (kind_ == AdmissionKind::api) return true;
-        out_.verdict = dsl::decide(program, program.nodes, program.roots[out_.route->connect], request());
-        if (allows(*out_.route, out_.verdict)) return true;
-        rejection_ = rejected_by(*out_.route, out_.verdict);
-        return false;
+        Authorization judged = authorize_connect(*out_.route, request());
+        out_.verdict = judged.verdict;
+        if (judged.rejection) rejection_ = std::move(*judged.rejection);
+        return judged.allowed();
     }
 
     // Taken when all else is settled: nobody loses a connection to one that is then refused.

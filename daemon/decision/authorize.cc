@@ -1,5 +1,6 @@
 #include "daemon/decision/authorize.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/decision/admission.h"
@@ -7,23 +8,86 @@
 namespace wayleave {
 namespace {
 
-MessageAuthorization refused(MessageAuthorization out, Rejection rejection) {
-    out.rejection = std::move(rejection);
+Authorization by_verdict(const dsl::Route& route, dsl::NodeId verdict) {
+    Authorization out;
+    out.judged = true;
+    out.verdict = verdict;
+    if (!allows(route, verdict)) out.rejection = rejected_by(route, verdict);
     return out;
+}
+
+bool chosen(const ConnectionView& view, dsl::RootId condition, const dsl::Request& request) {
+    return dsl::decide(view.route.program, view.residual.nodes, view.residual.roots[condition], request) !=
+           dsl::never;
+}
+
+// What the channel's `max_subscribers` and the route's `limit subscriptions` say to one more.
+std::optional<Rejection> count_subscription(const ConnectionView& view, const dsl::Request& request,
+                                            const dsl::ChannelRules& rules, LimitTable& limits,
+                                            std::vector<std::string>& entered) {
+    if (rules.max_subscribers > 0) {
+        std::string key = "subscribers " + std::string(request.channel->text);
+        if (!limits.enter(key, rules.max_subscribers))
+            return Rejection::of(Reason::limited, "the channel has as many subscribers as it takes");
+        entered.push_back(std::move(key));
+    }
+    for (const dsl::Limit& limit : view.route.limits) {
+        if (limit.meter != dsl::Meter::subscriptions) continue;
+        if (auto rejection = enter(view.route.program, limit, request, limits, entered)) return rejection;
+    }
+    return std::nullopt;
+}
+
+// The channels that an allowed message goes to, each with what is published there.
+std::optional<Rejection> plan(const ConnectionView& view, const MessageParser::Message& message,
+                              const dsl::Request& request, RulesOf rules_of, MessageAuthorization& out) {
+    const Content content{message, message.members, "$key", "$dedup",
+                          stamps_of(view.route.program, *out.block, request)};
+    std::string channel;
+    for (const dsl::Publish& publish : out.block->publish) {
+        if (!chosen(view, publish.condition, request)) continue;
+        if (!dsl::build_channel(view.route.program, publish.channel, request, channel))
+            return Rejection::of(Reason::bad_message, "a field cannot be part of a channel's name",
+                                 out.block->place);
+        auto draft = draft_for(channel, rules_of(channel), content);
+        if (!draft) return bad_message(draft.error().because);
+        if (publish.except_self) draft->except = view.number;
+        out.drafts.push_back(std::move(*draft));
+        out.published_by.push_back(&publish);
+    }
+    return std::nullopt;
+}
+
+// Block, fields, limits, rules: in this order.
+std::optional<Rejection> ask(const ConnectionView& view, const MessageParser::Message& message,
+                             dsl::Request& request, LimitTable& limits, Now now, MessageAuthorization& out) {
+    out.block = view.route.message(message.type);
+    if (!out.block) return Rejection::of(Reason::unknown_message, "no route names this type of message");
+    auto fields = read_fields(*out.block, message);
+    if (!fields) return Rejection::of(Reason::bad_message, fields.error().text, fields.error().place);
+    out.fields = std::move(*fields);
+    request.fields = out.fields;
+    if (auto limited = draw_messages(view, out.block->limits, request, limits, now)) return limited;
+    Authorization judged = authorize(view, out.block->decision, request);
+    out.judged = true;
+    out.verdict = judged.verdict;
+    if (judged.rejection && judged.rejection->rule.empty()) judged.rejection->rule = out.block->place;
+    return std::move(judged.rejection);
 }
 
 }  // namespace
 
-Authorization authorize(const View& view, dsl::RootId decision, const dsl::Request& request) {
-    Authorization out;
-    out.judged = true;
-    out.verdict =
-        dsl::decide(view.route.program, view.residual.nodes, view.residual.roots[decision], request);
-    if (!allows(view.route, out.verdict)) out.rejection = rejected_by(view.route, out.verdict);
-    return out;
+Authorization authorize(const ConnectionView& view, dsl::RootId decision, const dsl::Request& request) {
+    return by_verdict(view.route, dsl::decide(view.route.program, view.residual.nodes,
+                                              view.residual.roots[decision], request));
 }
 
-std::optional<Rejection> draw_messages(const View& view, const std::vector<dsl::Limit>& list,
+Authorization authorize_connect(const dsl::Route& route, const dsl::Request& request) {
+    const dsl::Program& program = route.program;
+    return by_verdict(route, dsl::decide(program, program.nodes, program.roots[route.connect], request));
+}
+
+std::optional<Rejection> draw_messages(const ConnectionView& view, const std::vector<dsl::Limit>& list,
                                        const dsl::Request& request, LimitTable& limits, Now now) {
     for (const dsl::Limit& limit : list) {
         const bool bytes = limit.meter == dsl::Meter::bytes;
@@ -34,26 +98,68 @@ std::optional<Rejection> draw_messages(const View& view, const std::vector<dsl::
     return std::nullopt;
 }
 
-MessageAuthorization authorize_message(const View& view, const MessageParser::Message& message,
-                                       dsl::Request& request, LimitTable& limits, Now now) {
+SubscribeAuthorization authorize_subscribe(const ConnectionView& view, const dsl::Request& request,
+                                           const dsl::ChannelRules& rules, bool subscribed,
+                                           LimitTable& limits) {
+    SubscribeAuthorization out{authorize(view, view.route.subscribe, request), {}};
+    if (out.rejection || subscribed) return out;
+    if (view.subscriptions >= view.route.max_subscriptions) {
+        out.rejection = Rejection::of(Reason::limited, "too many subscriptions");
+        return out;
+    }
+    out.rejection = count_subscription(view, request, rules, limits, out.entered);
+    if (!out.rejection) return out;
+    for (const std::string& key : out.entered) limits.leave(key);
+    out.entered.clear();
+    return out;
+}
+
+Authorization authorize_history(const ConnectionView& view, const dsl::Request& request,
+                                const dsl::ChannelRules& rules) {
+    Authorization out = authorize(view, view.route.history, request);
+    if (out.allowed() && rules.history == 0) out.rejection = bad_message("this channel keeps no history");
+    return out;
+}
+
+Authorization authorize_presence(const ConnectionView& view, const dsl::Request& request,
+                                 const dsl::ChannelRules& rules) {
+    Authorization out = authorize(view, view.route.presence, request);
+    if (out.allowed() && !rules.presence)
+        out.rejection = bad_message("nobody keeps presence of this channel");
+    return out;
+}
+
+PublishAuthorization authorize_publish(const ConnectionView& view, const MessageParser::Message& message,
+                                       const PublicationRequest& asked, const dsl::Request& request,
+                                       const dsl::ChannelRules& rules) {
+    PublishAuthorization out{authorize(view, view.route.publish, request), {}};
+    if (out.rejection) return out;
+    auto draft = draft_for(asked.channel.text, rules, {message, asked.data});
+    if (draft)
+        out.draft = std::move(*draft);
+    else
+        out.rejection = bad_message(draft.error().because);
+    return out;
+}
+
+MessageAuthorization authorize_message(const ConnectionView& view, const MessageParser::Message& message,
+                                       dsl::Request& request, RulesOf rules_of, LimitTable& limits, Now now) {
     MessageAuthorization out;
-    out.block = view.route.message(message.type);
-    if (!out.block) {
-        return refused(std::move(out),
-                       Rejection::of(Reason::unknown_message, "no route names this type of message"));
+    out.rejection = ask(view, message, request, limits, now, out);
+    if (!out.rejection) out.rejection = plan(view, message, request, rules_of, out);
+    return out;
+}
+
+std::vector<std::string> joined_channels(const dsl::Route& route, const dsl::Request& request) {
+    const dsl::Program& program = route.program;
+    std::vector<std::string> out;
+    std::string name;
+    for (const dsl::Join& join : route.joins) {
+        if (dsl::decide(program, program.nodes, program.roots[join.condition], request) == dsl::never)
+            continue;
+        if (!dsl::build_channel(program, join.channel, request, name)) continue;
+        if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
     }
-    auto fields = read_fields(*out.block, message);
-    if (!fields) {
-        const FieldError& wrong = fields.error();
-        Rejection bad = Rejection::of(Reason::bad_message, wrong.text, wrong.place);
-        return refused(std::move(out), std::move(bad));
-    }
-    out.fields = std::move(*fields);
-    request.fields = out.fields;
-    if (auto limited = draw_messages(view, out.block->limits, request, limits, now))
-        return refused(std::move(out), std::move(*limited));
-    static_cast<Authorization&>(out) = authorize(view, out.block->decision, request);
-    if (out.rejection && out.rejection->rule.empty()) out.rejection->rule = out.block->place;
     return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/decision/authorize.h"
 #include "daemon/decision/identify.h"
 #include "daemon/decision/rejection.h"
 #include "dsl/policy/evaluate.h"
@@ -29,23 +30,19 @@ class Review {
   public:
     Review(const Living& living, const dsl::Policy& policy, const dsl::Route& route, dsl::Facts facts)
         : living_(living), policy_(policy), route_(route), facts_(std::move(facts)) {
-        request_.facts = &facts_;
-        request_.connection = living.connection;
+        request_ = request_for(facts_, living.connection);
         request_.connection_age_ms = living.age_ms;
         request_.subscriptions = static_cast<int64_t>(living.channels.size());
     }
 
-    Reevaluation authorize() {
+    Reevaluation judge() {
         if (!still_trusted())
             return ending(Reevaluation::Kind::returns, "the policy asks for another proof of identity");
         if (!has_address()) return ending(Reevaluation::Kind::ends, "nothing has this address any more");
         if (!route_.origins.allow(facts_.origin, !facts_.origin.empty(), host_with_port()))
             return ending(Reevaluation::Kind::ends, "pages of this origin may not connect here");
-        const dsl::NodeId verdict = decide(route_.connect);
-        if (!allows(route_, verdict)) {
-            const Rejection rejection = rejected_by(route_, verdict);
-            return ending(Reevaluation::Kind::ends, rejection.because, rejection.rule);
-        }
+        if (const auto rejection = authorize_connect(route_, request_).rejection)
+            return ending(Reevaluation::Kind::ends, rejection->because, rejection->rule);
         if (!same_address()) return ending(Reevaluation::Kind::returns, "this address leads elsewhere now");
         Reevaluation out;
         out.kind = Reevaluation::Kind::stays;
@@ -92,7 +89,7 @@ class Review {
     }
 
     void review_channels(Reevaluation& out) {
-        std::vector<std::string> wanted = joins();
+        std::vector<std::string> wanted = joined_channels(route_, request_);
         for (const Living::Channel& channel : living_.channels) {
             const auto it = std::find(wanted.begin(), wanted.end(), channel.name);
             const bool join = it != wanted.end();
@@ -117,17 +114,6 @@ class Review {
         return false;
     }
 
-    [[nodiscard]] std::vector<std::string> joins() const {
-        std::vector<std::string> out;
-        std::string name;
-        for (const dsl::Join& join : route_.joins) {
-            if (decide(join.condition) == dsl::never) continue;
-            if (!dsl::build_channel(route_.program, join.channel, request_, name)) continue;
-            if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
-        }
-        return out;
-    }
-
     const Living& living_;
     const dsl::Policy& policy_;
     const dsl::Route& route_;
@@ -138,7 +124,7 @@ class Review {
 }  // namespace
 
 Reevaluation reevaluate_with(const Living& living, dsl::Facts facts) {
-    return Review(living, living.policy, living.route, std::move(facts)).authorize();
+    return Review(living, living.policy, living.route, std::move(facts)).judge();
 }
 
 const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, const dsl::Policy& policy) {
@@ -171,7 +157,7 @@ Reevaluation reevaluate_on(const Living& living, const dsl::Policy& policy, cons
     if (changed && route.on_policy_change == dsl::PolicyChange::close)
         return ending(Reevaluation::Kind::returns, "the policy has changed");
     if (changed && route.on_policy_change == dsl::PolicyChange::reevaluate)
-        return Review(living, policy, route, std::move(facts)).authorize();
+        return Review(living, policy, route, std::move(facts)).judge();
     Reevaluation out;
     out.kind = changed ? Reevaluation::Kind::stays : Reevaluation::Kind::untouched;
     out.facts = std::move(facts);

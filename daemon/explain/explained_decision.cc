@@ -191,15 +191,16 @@ bool concerns(Meter meter, Action action) {
 // One question about a connection that is open.
 class Evaluator {
   public:
-    Evaluator(const Subject& subject, const Question& question, LimitTable& limits, Now now, bool detail)
-        : subject_(subject), question_(question), limits_(limits), now_(now), detail_(detail) {
-        request_.facts = &subject.facts;
-        request_.connection = subject.connection;
-        request_.connection_age_ms = subject.age_ms;
-        request_.subscriptions = subject.subscriptions;
+    Evaluator(const ConnectionView& view, const Question& question, LimitTable& limits, Now now, bool detail)
+        : view_(view),
+          question_(question),
+          limits_(limits),
+          now_(now),
+          detail_(detail),
+          request_(request_for(view)) {
         out_.explanation.action = dsl::to_string(question.action);
         out_.explanation.target = question.target;
-        out_.explanation.route = subject.route.name;
+        out_.explanation.route = view.route.name;
     }
 
     ExplainedDecision ask() {
@@ -212,54 +213,71 @@ class Evaluator {
     // The order of the gateway: what every message costs, its form, then the rules.
     std::optional<Rejection> ask_in_order() {
         if (question_.action == Action::connect) {  // would it be let in again?
-            root_ = subject_.route.connect;
-            judged_ = authorize(view(), *root_, request_);
-            return judged_.rejection;
+            root_ = view_.route.connect;
+            judged_ = authorize_connect(view_.route, request_);
+            return std::move(judged_.rejection);
         }
-        const bool api = subject_.route.api;
         const std::string text = wire_text();
         request_.message_size = static_cast<int64_t>(text.size());
+        if (text.size() > view_.route.max_message) return Rejection::of(Reason::too_big, "message too big");
         const auto parsed = parser_.parse(text);
         if (parsed) {
             message_ = parsed.value();
             request_.message_type = message_->type;
         }
-        if (!api) {
-            if (auto limited = draw_messages(view(), subject_.route.limits, request_, limits_, now_))
+        if (!view_.route.api) {
+            if (auto limited = draw_messages(view_, view_.route.limits, request_, limits_, now_))
                 return limited;
         }
         if (!parsed) return bad_message(std::string(parsed.error()));
-        if (question_.action == Action::message) {
-            auto answer = authorize_message(view(), *parsed.value(), request_, limits_, now_);
-            block_ = answer.block;
-            fields_ = std::move(answer.fields);
-            request_.fields = fields_;
-            judged_ = static_cast<Authorization&>(answer);
-            if (block_) root_ = block_->decision;
-            return judged_.rejection;
-        }
+        return question_.action == Action::message ? ask_message() : ask_by_name();
+    }
+
+    std::optional<Rejection> ask_message() {
+        const RulesOf rules = [&](std::string_view channel) -> const dsl::ChannelRules& {
+            return view_.policy.channel_rules(channel);
+        };
+        answer_ = authorize_message(view_, *message_, request_, rules, limits_, now_);
+        if (answer_.block) root_ = answer_.block->decision;
+        judged_ = answer_;
+        return std::move(judged_.rejection);
+    }
+
+    // About a channel that the client names, or about one of its connections.
+    std::optional<Rejection> ask_by_name() {
+        if (question_.action == Action::publish) return ask_publish();
         if (question_.action != Action::disconnect) {
             channel_ = dsl::split_channel(question_.target);
             if (!channel_) return bad_message(no_channel(*message_));
             request_.channel = &*channel_;
         }
-        if (question_.action == Action::publish) request_.message_size = static_cast<int64_t>(data().size());
         root_ = root_of(question_.action);
-        judged_ = authorize(view(), *root_, request_);
-        if (judged_.allowed() && question_.action == Action::subscribe) return count_subscription();
-        return judged_.rejection;
+        judged_ = judge();
+        return std::move(judged_.rejection);
     }
 
-    std::optional<Rejection> count_subscription() {
-        std::vector<std::string> keys;
-        for (const dsl::Limit& limit : subject_.route.limits) {
-            if (limit.meter != Meter::subscriptions) continue;
-            if (auto limited = enter(subject_.route.program, limit, request_, limits_, keys)) return limited;
+    std::optional<Rejection> ask_publish() {
+        const auto asked = parse_publication(*message_);
+        if (!asked) return bad_message(asked.error().because);
+        channel_ = asked->channel;
+        request_.channel = &*channel_;
+        request_.message_size = static_cast<int64_t>(asked->size);
+        root_ = view_.route.publish;
+        judged_ = authorize_publish(view_, *message_, *asked, request_, rules());
+        return std::move(judged_.rejection);
+    }
+
+    Authorization judge() {
+        switch (question_.action) {
+            case Action::subscribe:
+                return authorize_subscribe(view_, request_, rules(), question_.subscribed, limits_);
+            case Action::history: return authorize_history(view_, request_, rules());
+            case Action::presence: return authorize_presence(view_, request_, rules());
+            default: return authorize(view_, *root_, request_);
         }
-        return std::nullopt;
     }
 
-    View view() const { return {subject_.route, subject_.residual}; }
+    const dsl::ChannelRules& rules() const { return view_.policy.channel_rules(question_.target); }
     std::string data() const { return question_.json.empty() ? "{}" : question_.json; }
 
     // What a client would send.
@@ -285,17 +303,17 @@ class Evaluator {
 
     dsl::RootId root_of(Action action) const {
         switch (action) {
-            case Action::subscribe: return subject_.route.subscribe;
-            case Action::publish: return subject_.route.publish;
-            case Action::presence: return subject_.route.presence;
-            case Action::history: return subject_.route.history;
-            case Action::disconnect: return subject_.route.disconnect;
-            default: return subject_.route.connect;
+            case Action::subscribe: return view_.route.subscribe;
+            case Action::publish: return view_.route.publish;
+            case Action::presence: return view_.route.presence;
+            case Action::history: return view_.route.history;
+            case Action::disconnect: return view_.route.disconnect;
+            default: return view_.route.connect;
         }
     }
 
     void conclude() {
-        ExplanationWriter note(subject_.policy, subject_.route, block_, request_, limits_, now_,
+        ExplanationWriter note(view_.policy, view_.route, answer_.block, request_, limits_, now_,
                                out_.explanation);
         out_.verdict = judged_.verdict;
         if (judged_.rejection) {
@@ -310,47 +328,33 @@ class Evaluator {
         const bool message = question_.action == Action::message;
         if (root_ && judged_.judged)
             note.rules(message ? "" : dsl::to_string(question_.action), *root_, judged_.verdict);
-        for (const dsl::Limit& limit : subject_.route.limits) {
-            if (!subject_.route.api && concerns(limit.meter, question_.action)) note.limit(limit, rejection);
+        for (const dsl::Limit& limit : view_.route.limits) {
+            if (!view_.route.api && concerns(limit.meter, question_.action)) note.limit(limit, rejection);
         }
-        if (block_ && judged_.judged) {
-            for (const dsl::Limit& limit : block_->limits) note.limit(limit, rejection);
+        if (answer_.block && judged_.judged) {
+            for (const dsl::Limit& limit : answer_.block->limits) note.limit(limit, rejection);
         }
         if (message_ && rejection && rejection->reason == Reason::bad_message) note.field_line(*message_);
         note.facts();
     }
 
     void effects() {
-        if (!block_) return;
-        const dsl::Program& program = subject_.route.program;
-        for (const dsl::Publish& publish : block_->publish) {
-            if (dsl::decide(program, subject_.residual.nodes, subject_.residual.roots[publish.condition],
-                            request_) == dsl::never)
-                continue;
-            std::string channel;
-            if (dsl::build_channel(program, publish.channel, request_, channel)) {
-                out_.explanation.effects.push_back("publishes to " +
-                                                   shown_channel(subject_.route, publish.channel, channel) +
-                                                   (publish.except_self ? " except self" : ""));
-                continue;
-            }
-            judged_.rejection = Rejection::of(Reason::bad_message,
-                                              "a field cannot be part of a channel's name", block_->place);
-            ExplanationWriter(subject_.policy, subject_.route, block_, request_, limits_, now_,
-                              out_.explanation)
-                .refused(*judged_.rejection, dsl::Phase::session);
-            out_.explanation.effects.clear();
-            return;
+        if (!answer_.block) return;
+        auto& effects = out_.explanation.effects;
+        for (size_t i = 0; i < answer_.drafts.size(); ++i) {
+            const dsl::Publish& publish = *answer_.published_by[i];
+            effects.push_back("publishes to " +
+                              shown_channel(view_.route, publish.channel, answer_.drafts[i].channel) +
+                              (publish.except_self ? " except self" : ""));
         }
-        for (const auto& [name, text] : stamps_of(program, *block_, request_))
-            out_.explanation.effects.push_back("sets " + std::string(name) + " to " + text);
-        for (const dsl::Forward& forward : block_->forwards) {
-            out_.explanation.effects.push_back(
-                "forwards to " + subject_.policy.backends[forward.to.backend].name + " " + forward.to.path);
-        }
+        for (const auto& [name, text] : stamps_of(view_.route.program, *answer_.block, request_))
+            effects.push_back("sets " + std::string(name) + " to " + text);
+        for (const dsl::Forward& forward : answer_.block->forwards)
+            effects.push_back("forwards to " + view_.policy.backends[forward.to.backend].name + " " +
+                              forward.to.path);
     }
 
-    const Subject& subject_;
+    const ConnectionView& view_;
     const Question& question_;
     LimitTable& limits_;
     Now now_;
@@ -359,8 +363,7 @@ class Evaluator {
     MessageParser parser_;
     const MessageParser::Message* message_ = nullptr;
     std::optional<dsl::ChannelName> channel_;
-    const dsl::Message* block_ = nullptr;
-    std::vector<dsl::Value> fields_;
+    MessageAuthorization answer_;  // of an application's message
     std::optional<dsl::RootId> root_;
     Authorization judged_;
     ExplainedDecision out_;
@@ -376,9 +379,17 @@ std::optional<Action> action_from(std::string_view name) {
     return std::nullopt;
 }
 
-ExplainedDecision explain(const Subject& subject, const Question& question, LimitTable& limits, Now now,
+ConnectionView opened(const dsl::Policy& policy, const Admitted& admitted, const dsl::Residual& residual) {
+    const dsl::Route& route = *admitted.route;
+    ConnectionView view{policy, route, admitted.facts, residual, 1, 0, 0};
+    const size_t joined = joined_channels(route, request_for(view)).size();
+    view.subscriptions = static_cast<int64_t>(std::min<size_t>(joined, route.max_subscriptions));
+    return view;
+}
+
+ExplainedDecision explain(const ConnectionView& view, const Question& question, LimitTable& limits, Now now,
                           bool detail) {
-    return Evaluator(subject, question, limits, now, detail).ask();
+    return Evaluator(view, question, limits, now, detail).ask();
 }
 
 ExplainedDecision explain_admission(const dsl::Policy& policy, const Admission& admission,
@@ -400,8 +411,7 @@ ExplainedDecision explain_admission(const dsl::Policy& policy, const Admission& 
         return out;
     }
     text.route = route->name;
-    dsl::Request request;
-    request.facts = admitted ? &admitted->facts : &turned->facts;
+    const dsl::Request request = request_for(admitted ? admitted->facts : turned->facts, 0);
     ExplanationWriter note(policy, *route, nullptr, request, limits, now, text);
     if (turned) note.refused(turned->rejection, dsl::Phase::handshake);
     if (admitted) note.allowed(admitted->verdict);

@@ -7,28 +7,19 @@
 
 #include "daemon/base/now.h"
 #include "daemon/decision/admission.h"
+#include "daemon/decision/connection_view.h"
 #include "daemon/decision/limits.h"
 #include "daemon/explain/explanation.h"
 #include "dsl/policy/policy.h"
 
 namespace wayleave {
 
-// A connection that is there, or could be.
-struct Subject {
-    const dsl::Policy& policy;
-    const dsl::Route& route;
-    const dsl::Facts& facts;
-    const dsl::Residual& residual;
-    uint64_t connection = 0;
-    int64_t age_ms = 0;
-    int64_t subscriptions = 0;
-};
-
 // What it asks for. `json` is a message's members, or a publication's data; empty: {}.
 struct Question {
     dsl::Action action = dsl::Action::message;
     std::string target;
     std::string json;
+    bool subscribed = false;  // it has the channel already
 };
 
 // One question. `detail`: with the notes about rules and limits; without, only the verdict.
@@ -36,8 +27,12 @@ struct ExplainedDecision {
     Explanation explanation;
     dsl::NodeId verdict = dsl::never;  // the rule that decided, where one did
 };
-[[nodiscard]] ExplainedDecision explain(const Subject& subject, const Question& question, LimitTable& limits,
-                                        Now now, bool detail);
+[[nodiscard]] ExplainedDecision explain(const ConnectionView& view, const Question& question,
+                                        LimitTable& limits, Now now, bool detail);
+
+// A connection that was just let in, with the channels that it is joined to. Borrows from all three.
+[[nodiscard]] ConnectionView opened(const dsl::Policy& policy, const Admitted& admitted,
+                                    const dsl::Residual& residual);
 
 // The handshake that led to this admission.
 [[nodiscard]] ExplainedDecision explain_admission(const dsl::Policy& policy, const Admission& admission,

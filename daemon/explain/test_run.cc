@@ -70,7 +70,7 @@ class Player {
     std::optional<std::string> check(const TestStep& step) {
         LimitTable limits(1024);  // fresh counters for each expectation
         for (int64_t i = 1; i <= step.times; ++i) {
-            const auto answer = ask(step, limits);
+            const auto answer = ask(step, i - 1, limits);
             if (!answer) return answer.error();
             const bool last = i == step.times;
             const Verdict want =
@@ -87,7 +87,8 @@ class Player {
         return std::nullopt;
     }
 
-    Result<Explanation> ask(const TestStep& step, LimitTable& limits) {
+    // `before`: how often it was done and allowed.
+    Result<Explanation> ask(const TestStep& step, int64_t before, LimitTable& limits) {
         if (step.action == Action::connect) return connect(step, limits);
         const bool api = !step.at.empty();
         const auto admission = api ? meet(step, step.at, AdmissionKind::api)
@@ -101,15 +102,10 @@ class Player {
                            ", but the client cannot even connect: " + outcome_text(away));
         }
         const dsl::Residual residual = dsl::fold(admitted->route->program, admitted->answers);
-        const Subject subject{*runtime_.policy,
-                              *admitted->route,
-                              admitted->facts,
-                              residual,
-                              1,
-                              0,
-                              static_cast<int64_t>(admitted->route->joins.size())};
+        ConnectionView view = opened(*runtime_.policy, *admitted, residual);
+        if (step.action == Action::subscribe) view.subscriptions += before;  // each to another channel
         const ExplainedDecision inquiry =
-            explain(subject, {step.action, step.target, json_of(step.members)}, limits, now_, false);
+            explain(view, {step.action, step.target, json_of(step.members)}, limits, now_, false);
         note(*admitted->route, inquiry.verdict);
         return inquiry.explanation;
     }

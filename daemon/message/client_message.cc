@@ -180,6 +180,13 @@ Result<std::vector<dsl::Value>, FieldError> read_fields(const dsl::Message& bloc
     return values;
 }
 
+std::string_view text_member(const MessageParser::Message& message, std::string_view key) {
+    std::string_view text;
+    const MessageParser::Member* member = message.find(key);
+    if (!member || member->value.get(text) != simdjson::SUCCESS) return {};
+    return text;
+}
+
 std::string no_channel(const MessageParser::Message& message) {
     const MessageParser::Member* member = message.find("channel");
     std::string_view text;

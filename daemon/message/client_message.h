@@ -46,6 +46,9 @@ class MessageParser {
     Message message_;
 };
 
+// A member that is a text; empty if it is not.
+[[nodiscard]] std::string_view text_member(const MessageParser::Message& message, std::string_view key);
+
 // Why `channel` names none, as a sentence; the message has it or has it not.
 [[nodiscard]] std::string no_channel(const MessageParser::Message& message);
 

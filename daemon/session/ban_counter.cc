@@ -88,9 +88,7 @@ std::optional<Rejection> BanCounter::count_refusal(const dsl::Policy& policy, co
 std::optional<Rejection> BanCounter::count_refusal(const Session& session, Reason reason, Now now) {
     const dsl::Route& route = *session.binding->route;
     if (route.bans.empty()) return std::nullopt;
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
+    const dsl::Request request = request_for(session.facts, session.number);
     return count_refusal(*session.binding->runtime->policy, route, request,
                          {true, session.user, session.nameless}, reason, now);
 }

@@ -20,13 +20,13 @@ Rejection unavailable(std::string because) {
 }  // namespace
 
 ChannelQueries::ChannelQueries(Hub& hub, Broker& broker, Subscriptions& subscriptions,
-                               BrokerRequests& requests, MessageGuard& guard, Outbox& outbox,
+                               BrokerRequests& requests, ShadowComparison& shadow, Outbox& outbox,
                                Replies& replies)
     : hub_(hub),
       broker_(broker),
       subscriptions_(subscriptions),
       requests_(requests),
-      guard_(guard),
+      shadow_(shadow),
       outbox_(outbox),
       replies_(replies) {}
 
@@ -49,10 +49,10 @@ void ChannelQueries::history(Session& session, const MessageParser::Message& mes
     if (since && !position)
         return replies_.reject(session, re, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
-    if (!guard_.allowed(session, "history", &dsl::Route::history, request, re, now)) return;
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel->text, now);
-    if (rules.history == 0)
-        return replies_.reject(session, re, bad_message("this channel keeps no history"), now);
+    Authorization judged = authorize_history(view_of(session, now), request, rules);
+    shadow_.decision(session, "history", &dsl::Route::history, request, judged, now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     Query query = query_of(channel->text, rules, now);
     query.since = position;
     query.oldest = query.rest = true;
@@ -75,9 +75,10 @@ void ChannelQueries::presence(Session& session, const MessageParser::Message& me
     const auto channel = dsl::split_channel(text_member(message, "channel"));
     if (!channel) return replies_.reject(session, re, bad_message(no_channel(message)), now);
     request.channel = &*channel;
-    if (!guard_.allowed(session, "presence", &dsl::Route::presence, request, re, now)) return;
-    if (!subscriptions_.adopt_policy(channel->text, now).presence)
-        return replies_.reject(session, re, bad_message("nobody keeps presence of this channel"), now);
+    Authorization judged =
+        authorize_presence(view_of(session, now), request, subscriptions_.adopt_policy(channel->text, now));
+    shadow_.decision(session, "presence", &dsl::Route::presence, request, judged, now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     const Ticket ticket = requests_.next_ticket(session);
     const auto roster = broker_.present(channel->text, roster_limit, ticket);
     if (roster) return answer_presence(session, re, *roster, now);

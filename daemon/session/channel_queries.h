@@ -4,7 +4,8 @@
 
 #include "daemon/message/client_message.h"
 #include "daemon/session/broker_requests.h"
-#include "daemon/session/message_guard.h"
+#include "daemon/session/replies.h"
+#include "daemon/session/shadow_comparison.h"
 #include "daemon/session/subscriptions.h"
 
 namespace wayleave {
@@ -12,7 +13,7 @@ namespace wayleave {
 class ChannelQueries {
   public:
     ChannelQueries(Hub& hub, Broker& broker, Subscriptions& subscriptions, BrokerRequests& requests,
-                   MessageGuard& guard, Outbox& outbox, Replies& replies);
+                   ShadowComparison& shadow, Outbox& outbox, Replies& replies);
 
     void history(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                  dsl::Request& request, Now now);
@@ -29,7 +30,7 @@ class ChannelQueries {
     Broker& broker_;
     Subscriptions& subscriptions_;
     BrokerRequests& requests_;
-    MessageGuard& guard_;
+    ShadowComparison& shadow_;
     Outbox& outbox_;
     Replies& replies_;
 };

@@ -3,14 +3,14 @@
 namespace wayleave {
 
 ClientMessages::ClientMessages(const SessionTable& sessions, const Bindings& bindings, Reload& reload,
-                               NativeDialect& native, MessageGuard& guard, const WebSocketFraming& web_socket,
+                               NativeDialect& native, LimitTable& limits, const WebSocketFraming& web_socket,
                                PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox,
                                Replies& replies, Counters& counters)
     : sessions_(sessions),
       bindings_(bindings),
       reload_(reload),
       native_(native),
-      guard_(guard),
+      limits_(limits),
       web_socket_(web_socket),
       relay_(relay),
       closing_(closing),
@@ -38,13 +38,12 @@ void ClientMessages::decide(Session& session, std::string_view payload, bool bin
 }
 
 void ClientMessages::raw(Session& session, std::string_view payload, bool binary, Now now) {
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
-    request.connection_age_ms = now.steady_ms - session.opened_ms;
+    dsl::Request request = request_for(view_of(session, now));
     request.message_size = static_cast<int64_t>(payload.size());
     request.message_binary = binary;
-    if (!guard_.within_limits(session, request, {}, now)) return;
+    const auto& list = session.binding->route->limits;
+    if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
+        return replies_.reject(session, {}, std::move(*limited), now);
     if (session.binding->route->dialect == dsl::Dialect::native)
         return replies_.reject(session, {}, bad_message("this dialect speaks JSON text, not binary"), now);
     outbox_.send(session, web_socket_.message(session, binary ? Opcode::binary : Opcode::text, payload), now);

@@ -11,7 +11,7 @@ namespace wayleave {
 class ClientMessages {
   public:
     ClientMessages(const SessionTable& sessions, const Bindings& bindings, Reload& reload,
-                   NativeDialect& native, MessageGuard& guard, const WebSocketFraming& web_socket,
+                   NativeDialect& native, LimitTable& limits, const WebSocketFraming& web_socket,
                    PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies,
                    Counters& counters);
 
@@ -28,7 +28,7 @@ class ClientMessages {
     const Bindings& bindings_;
     Reload& reload_;
     NativeDialect& native_;
-    MessageGuard& guard_;
+    LimitTable& limits_;
     const WebSocketFraming& web_socket_;
     PostRelay& relay_;
     Closing& closing_;

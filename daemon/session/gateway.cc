@@ -99,13 +99,11 @@ class Gateway::Impl {
                   closing,  log,      deadlines, counters_,     random_};
     CredentialQuestions questions{actions.questions, bindings};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters_};
-    MessageGuard guard{limits_, shadow, replies};
-    Publisher publisher{epoch_text(random_()), subscriptions, broker_, requests, replies, counters_};
-    ChannelQueries queries{hub, broker_, subscriptions, requests, guard, outbox, replies};
-    NativeDialect native{limits_,        hub,   subscriptions, replayer, event_stream, publisher, queries,
-                         authentication, guard, shadow,        relay,    closing,      log,       outbox,
-                         replies};
-    ClientMessages messages{sessions, bindings, reload, native, guard,   web_socket,
+    Publisher publisher{epoch_text(random_()), broker_, requests, replies, counters_};
+    ChannelQueries queries{hub, broker_, subscriptions, requests, shadow, outbox, replies};
+    NativeDialect native{limits_,        hub,    subscriptions, replayer, event_stream, publisher, queries,
+                         authentication, shadow, relay,         closing,  log,          outbox,    replies};
+    ClientMessages messages{sessions, bindings, reload, native, limits_, web_socket,
                             relay,    closing,  log,    outbox, replies, counters_};
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters_};
     HttpAdmission admission{bindings, limits_, bans_, questions, ban_counter, shadow, log, outbox, counters_};

@@ -2,13 +2,6 @@
 
 namespace wayleave {
 
-std::string_view text_member(const MessageParser::Message& message, std::string_view key) {
-    std::string_view text;
-    const MessageParser::Member* member = message.find(key);
-    if (!member || member->value.get(text) != simdjson::SUCCESS) return {};
-    return text;
-}
-
 std::optional<Position> position_of(const MessageParser::Member& since) {
     simdjson::dom::object object;
     std::string_view text;

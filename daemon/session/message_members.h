@@ -9,8 +9,6 @@
 
 namespace wayleave {
 
-// A member that is a text; empty if it is not.
-[[nodiscard]] std::string_view text_member(const MessageParser::Message& message, std::string_view key);
 // `{ "epoch": "…", "offset": 7 }`
 [[nodiscard]] std::optional<Position> position_of(const MessageParser::Member& since);
 

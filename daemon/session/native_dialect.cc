@@ -35,7 +35,7 @@ Handled handled_in(const MessageParser::Message& message) {
 
 NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                              const EventStreamFraming& event_stream, Publisher& publisher,
-                             ChannelQueries& queries, Authentication& authentication, MessageGuard& guard,
+                             ChannelQueries& queries, Authentication& authentication,
                              ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
                              Outbox& outbox, Replies& replies)
     : limits_(limits),
@@ -46,7 +46,6 @@ NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscr
       publisher_(publisher),
       queries_(queries),
       authentication_(authentication),
-      guard_(guard),
       shadow_(shadow),
       relay_(relay),
       closing_(closing),
@@ -68,18 +67,16 @@ void NativeDialect::handle(Session& session, std::string_view payload, uint64_t 
         closing_.count_control(session, now);
         return replies_.reply(session, re, pong_text(re.id), now);
     }
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
-    request.connection_age_ms = now.steady_ms - session.opened_ms;
-    request.subscriptions = static_cast<int64_t>(session.subscriptions.size());
+    dsl::Request request = request_for(view_of(session, now));
     request.message_size = static_cast<int64_t>(payload.size());
     if (known) {
         request.message_type = parsed.value()->type;
         log_.set_handled(handled_in(*parsed.value()));
     }
     // Before anything is decided, and also for what cannot be understood: refused messages count.
-    if (!guard_.within_limits(session, request, re, now)) return;
+    const auto& list = session.binding->route->limits;
+    if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
+        return replies_.reject(session, re, std::move(*limited), now);
     if (!known) return replies_.reject(session, re, bad_message(std::string(parsed.error())), now);
     if (request.message_type.starts_with('$'))
         return system_message(session, *parsed.value(), re, request, now);
@@ -101,39 +98,16 @@ void NativeDialect::system_message(Session& session, const MessageParser::Messag
 
 void NativeDialect::application_message(Session& session, const MessageParser::Message& message,
                                         const ReplyTo& re, dsl::Request& request, Now now) {
-    const dsl::Route& route = *session.binding->route;
-    MessageAuthorization judged = authorize_message(view_of(session), message, request, limits_, now);
+    MessageAuthorization judged = authorize_message(
+        view_of(session, now), message, request,
+        [&](std::string_view channel) -> const dsl::ChannelRules& {
+            return subscriptions_.adopt_policy(channel, now);
+        },
+        limits_, now);
     shadow_.message(session, message, request, judged, now);
-    if (judged.rejection) return replies_.reject(session, re, *judged.rejection, now);
-
-    // All channels are known to be good before anything is published.
-    const auto& residual = session.binding->residual;
-    channels_.clear();
-    std::vector<const dsl::Publish*> chosen;
-    for (const dsl::Publish& publish : judged.block->publish) {
-        if (dsl::decide(route.program, residual.nodes, residual.roots[publish.condition], request) ==
-            dsl::never)
-            continue;
-        if (!dsl::build_channel(route.program, publish.channel, request, channel_)) {
-            return replies_.reject(
-                session, re,
-                Rejection::of(Reason::bad_message, "a field cannot be part of a channel's name",
-                              judged.block->place),
-                now);
-        }
-        channels_.push_back(channel_);
-        chosen.push_back(&publish);
-    }
-    const Content content{message.members, "$key", "$dedup",
-                          stamps_of(route.program, *judged.block, request)};
-    std::vector<Draft> drafts;
-    for (size_t i = 0; i < chosen.size(); ++i) {
-        auto made =
-            publisher_.draft(session, channels_[i], message, re, content, chosen[i]->except_self, now);
-        if (!made) return;
-        drafts.push_back(std::move(*made));
-    }
-    publisher_.publish(session, re, std::move(drafts), now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
+    // All are known to be good before anything is published.
+    publisher_.publish(session, re, std::move(judged.drafts), now);
 }
 
 void NativeDialect::subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
@@ -149,25 +123,20 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     // To recover a channel that one is in already needs no leave.
     if (since && known && hub_.subscriber(session, *known))
         return replayer_.begin(session, *known, re, position, now);
-    if (!guard_.allowed(session, "subscribe", &dsl::Route::subscribe, request, re, now)) return;
-    const bool full = session.subscriptions.size() >= session.binding->route->max_subscriptions;
     const bool again = known && hub_.subscriber(session, *known);
-    if (full && !again) {
-        return replies_.reject(session, re, Rejection::of(Reason::limited, "too many subscriptions"), now);
+    SubscribeAuthorization judged = authorize_subscribe(
+        view_of(session, now), request, subscriptions_.adopt_policy(channel->text, now), again, limits_);
+    if (!again && judged.allowed() && re.relay != 0 && !has_room_for_name(session, channel->text)) {
+        for (const std::string& key : judged.entered) limits_.leave(key);
+        judged.rejection = Rejection::of(
+            Reason::limited,
+            "the ids of this stream's events have no room for more channels; name them in its address");
     }
-    if (!again && re.relay != 0 && !has_room_for_name(session, channel->text)) {
-        return replies_.reject(
-            session, re,
-            Rejection::of(
-                Reason::limited,
-                "the ids of this stream's events have no room for more channels; name them in its address"),
-            now);
-    }
-    std::vector<std::string> keys;
-    if (!again && !count_subscription(session, request, re, keys, now)) return;
+    shadow_.decision(session, "subscribe", &dsl::Route::subscribe, request, judged, now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     if (!again) known = subscriptions_.enter(session, channel->text, false, now);
     if (!again && re.relay != 0) session.events->posted.emplace_back(channel->text);
-    for (std::string& key : keys) session.counted.push_back({known, std::move(key)});
+    for (std::string& key : judged.entered) session.counted.push_back({known, std::move(key)});
     replayer_.begin(session, *known, re, position, now);
     if (re.relay != 0) send_event_id(session, now);
 }
@@ -192,10 +161,7 @@ void NativeDialect::subscribe_by_address(Session& session, const std::string& ch
     if (!parsed)
         return replies_.reject(session, {std::string(parser_.id())}, bad_message(std::string(parsed.error())),
                                now);
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
-    request.subscriptions = static_cast<int64_t>(session.subscriptions.size());
+    dsl::Request request = request_for(view_of(session, now));
     request.message_type = parsed.value()->type;
     subscribe(session, *parsed.value(), {std::string(parser_.id())}, request, now);
 }
@@ -216,58 +182,17 @@ void NativeDialect::unsubscribe(Session& session, const MessageParser::Message& 
 
 void NativeDialect::publish_by_name(Session& session, const MessageParser::Message& message,
                                     const ReplyTo& re, dsl::Request& request, Now now) {
-    const auto channel = dsl::split_channel(text_member(message, "channel"));
-    if (!channel) return replies_.reject(session, re, bad_message(no_channel(message)), now);
-    const MessageParser::Member* data = message.find("data");
-    simdjson::dom::object object;
-    if (!data || data->value.get(object) != simdjson::SUCCESS) {
-        return replies_.reject(session, re, bad_message("`data` is a JSON object"), now);
-    }
-    const std::string_view text = data->raw.substr(data->raw.find('{', data->key.size()));
-    const auto members = members_of(object, text);
-    for (const MessageParser::Member& member : members) {
-        if (member.key.starts_with('$'))
-            return replies_.reject(session, re, bad_message("members that begin with `$` are the server's"),
-                                   now);
-    }
-    if (has_duplicates(members))
-        return replies_.reject(session, re, bad_message("a member of `data` stands twice"), now);
-    if (speaks_as_daemon(members))
-        return replies_.reject(session, re, bad_message("types that begin with `$` are the server's"), now);
-    request.message_size = static_cast<int64_t>(text.size());
-    request.channel = &*channel;
-    if (!guard_.allowed(session, "publish", &dsl::Route::publish, request, re, now)) return;
+    const auto asked = parse_publication(message);
+    if (!asked) return replies_.reject(session, re, bad_message(asked.error().because), now);
+    request.message_size = static_cast<int64_t>(asked->size);
+    request.channel = &asked->channel;
+    PublishAuthorization judged = authorize_publish(view_of(session, now), message, *asked, request,
+                                                    subscriptions_.adopt_policy(asked->channel.text, now));
+    shadow_.decision(session, "publish", &dsl::Route::publish, request, judged, now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     std::vector<Draft> drafts;
-    auto made = publisher_.draft(session, channel->text, message, re, {members, "key", "dedup"}, false, now);
-    if (!made) return;
-    drafts.push_back(std::move(*made));
+    drafts.push_back(std::move(judged.draft));
     publisher_.publish(session, re, std::move(drafts), now);
-}
-
-// What the policy's `limit subscriptions` and the channel's `max_subscribers` say to one more.
-bool NativeDialect::count_subscription(Session& session, const dsl::Request& request, const ReplyTo& re,
-                                       std::vector<std::string>& keys, Now now) {
-    const dsl::Route& route = *session.binding->route;
-    if (const int64_t most = subscriptions_.adopt_policy(request.channel->text, now).max_subscribers;
-        most > 0) {
-        std::string key = "subscribers " + std::string(request.channel->text);
-        if (!limits_.enter(key, most)) {
-            replies_.reject(session, re,
-                            Rejection::of(Reason::limited, "the channel has as many subscribers as it takes"),
-                            now);
-            return false;
-        }
-        keys.push_back(std::move(key));
-    }
-    for (const dsl::Limit& limit : route.limits) {
-        if (limit.meter != dsl::Meter::subscriptions) continue;
-        auto rejection = enter(route.program, limit, request, limits_, keys);
-        if (!rejection) continue;
-        for (const std::string& key : keys) limits_.leave(key);
-        replies_.reject(session, re, std::move(*rejection), now);
-        return false;
-    }
-    return true;
 }
 
 // Of a stream whose channels a POST has changed.

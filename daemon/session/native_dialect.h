@@ -9,7 +9,6 @@
 #include "daemon/message/client_message.h"
 #include "daemon/session/authentication.h"
 #include "daemon/session/channel_queries.h"
-#include "daemon/session/message_guard.h"
 #include "daemon/session/publisher.h"
 #include "daemon/session/replayer.h"
 
@@ -19,8 +18,8 @@ class NativeDialect {
   public:
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                   const EventStreamFraming& event_stream, Publisher& publisher, ChannelQueries& queries,
-                  Authentication& authentication, MessageGuard& guard, ShadowComparison& shadow,
-                  PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
+                  Authentication& authentication, ShadowComparison& shadow, PostRelay& relay,
+                  Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
@@ -37,8 +36,6 @@ class NativeDialect {
     void unsubscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
     void publish_by_name(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                          dsl::Request& request, Now now);
-    [[nodiscard]] bool count_subscription(Session& session, const dsl::Request& request, const ReplyTo& re,
-                                          std::vector<std::string>& keys, Now now);
     void send_event_id(Session& session, Now now);
 
     LimitTable& limits_;
@@ -49,7 +46,6 @@ class NativeDialect {
     Publisher& publisher_;
     ChannelQueries& queries_;
     Authentication& authentication_;
-    MessageGuard& guard_;
     ShadowComparison& shadow_;
     PostRelay& relay_;
     Closing& closing_;
@@ -57,8 +53,6 @@ class NativeDialect {
     Outbox& outbox_;
     Replies& replies_;
     MessageParser parser_;
-    std::string channel_;  // scratch
-    std::vector<std::string> channels_;
 };
 
 }  // namespace wayleave

@@ -80,9 +80,7 @@ std::string Opening::agree_on_compression(Session& session, const dsl::Route& ro
 
 void Opening::join(Session& session, const Admitted& admitted, Now now) {
     const dsl::Route& route = *admitted.route;
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
+    const dsl::Request request = request_for(session.facts, session.number);
     const auto& residual = session.binding->residual;
     std::vector<Hello::Joined> joined;
     for (const dsl::Join& join : route.joins) {

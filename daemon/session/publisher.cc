@@ -13,63 +13,11 @@ Rejection unavailable(std::string because) {
     return Rejection::of(Reason::unavailable, std::move(because));
 }
 
-// What a client says of its own message: short enough to be kept.
-constexpr size_t longest_word = 128;
-
 }  // namespace
 
-Publisher::Publisher(std::string name, Subscriptions& subscriptions, Broker& broker, BrokerRequests& requests,
-                     Replies& replies, Counters& counters)
-    : name_(std::move(name)),
-      subscriptions_(subscriptions),
-      broker_(broker),
-      requests_(requests),
-      replies_(replies),
-      counters_(counters) {}
-
-std::optional<Draft> Publisher::draft(Session& session, std::string_view channel,
-                                      const MessageParser::Message& message, const ReplyTo& re,
-                                      const Content& content, bool except_self, Now now) {
-    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
-    Draft draft;
-    for (auto [name, word] : {std::pair{content.key, &draft.key}, {content.dedup, &draft.dedup}}) {
-        const MessageParser::Member* member = message.find(name);
-        std::string_view text;
-        if (!member) continue;
-        if (member->value.get(text) != simdjson::SUCCESS || text.empty() || text.size() > longest_word) {
-            replies_.reject(session, re,
-                            bad_message("`" + std::string(name) + "` is a text of 1 to 128 bytes"), now);
-            return std::nullopt;
-        }
-        *word = text;
-    }
-    if (!draft.dedup.empty() && rules.dedup_ms == 0) {
-        replies_.reject(session, re,
-                        bad_message("this channel has no `dedup`: a repetition would not be known"), now);
-        return std::nullopt;
-    }
-    if (draft.key.empty() && rules.needs_key) {
-        replies_.reject(session, re, bad_message("this channel needs `" + std::string(content.key) + "`"),
-                        now);
-        return std::nullopt;
-    }
-    draft.members = published_members(content.members, content.stamps);
-    if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
-        replies_.reject(session, re,
-                        bad_message("the message has " + std::to_string(draft.members.size()) +
-                                    " bytes, and its channel takes " + std::to_string(rules.max_message)),
-                        now);
-        return std::nullopt;
-    }
-    // An id is its user's own, so that nobody can use up another's.
-    if (!draft.dedup.empty()) draft.dedup = session.user + '\0' + draft.dedup;
-    draft.channel = channel;
-    draft.id = name_ + "-" + std::to_string(++publications_);
-    draft.except = except_self ? session.number : 0;
-    draft.retention = retention_of(rules);
-    draft.now = now;
-    return draft;
-}
+Publisher::Publisher(std::string name, Broker& broker, BrokerRequests& requests, Replies& replies,
+                     Counters& counters)
+    : name_(std::move(name)), broker_(broker), requests_(requests), replies_(replies), counters_(counters) {}
 
 void Publisher::publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now) {
     const auto publishing = std::make_shared<Publishing>();
@@ -84,6 +32,10 @@ void Publisher::publish(Session& session, const ReplyTo& re, std::vector<Draft> 
     }
     session.publishes = true;
     for (Draft& draft : drafts) {
+        draft.id = name_ + "-" + std::to_string(++publications_);
+        // An id is its user's own, so that nobody can use up another's.
+        if (!draft.dedup.empty()) draft.dedup.insert(0, session.user + '\0');
+        draft.now = now;
         const Ticket ticket = requests_.next_ticket(session);
         auto receipt = broker_.publish(std::move(draft), ticket);
         if (receipt) {

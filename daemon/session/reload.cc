@@ -127,9 +127,7 @@ void Reload::apply(Session& session, const dsl::Route& route, Reevaluation reeva
                    Now now) {
     session.shadow.reset();  // a quiet connection must not keep an old policy alive
     session.facts = std::move(*reevaluation.facts);
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
+    const dsl::Request request = request_for(session.facts, session.number);
     session.binding = bindings_.bind(route, dsl::early_answers(route.program, request));
     apply_channels(session, reevaluation, reason, now);
     deadlines_.reschedule(session, now);  // its deadlines may be nearer now

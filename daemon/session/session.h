@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "daemon/base/connection.h"
+#include "daemon/base/now.h"
+#include "daemon/decision/connection_view.h"
 #include "daemon/decision/rejection.h"
 #include "daemon/message/reply_to.h"
 #include "daemon/message/sse.h"
@@ -183,6 +185,8 @@ struct Session {
     // What others may know of the user.
     [[nodiscard]] std::string_view shown_user() const { return nameless ? std::string_view() : user; }
 };
+
+[[nodiscard]] ConnectionView view_of(const Session& session, Now now);
 
 // Of the session in the channel, or null.
 [[nodiscard]] Replay* replay_of(Session& session, const Channel* channel);

@@ -19,6 +19,11 @@ std::string_view place_of(const dsl::Route& route, dsl::NodeId verdict) {
     return rule >= 2 ? std::string_view(route.rules[rule - 2].place) : std::string_view();
 }
 
+// Whatever a limit or a channel has said after them.
+bool by_rules(const dsl::Route& route, const Authorization& judged) {
+    return judged.judged && allows(route, judged.verdict);
+}
+
 std::string said(bool allowed, std::string_view rule) {
     return std::string(allowed ? "allowed" : "refused") + " by " +
            (rule.empty() ? "no rule" : std::string(rule));
@@ -30,7 +35,6 @@ bool ShadowComparison::is_shadowed(const Session& session) const {
     return bindings_.runtime().shadow && session.number % million < bindings_.runtime().shadow_per_million;
 }
 
-// The connection's facts in the shadow's order, or null if it is not compared.
 const Shadow* ShadowComparison::shadow_of(Session& session) {
     if (!is_shadowed(session)) {
         session.shadow.reset();
@@ -58,28 +62,25 @@ void ShadowComparison::connect(Session& session, const dsl::Route& route, const 
         return compare(session, "connect to the route " + route.name, allowed, rule, route, dsl::never, now);
     dsl::Facts own = facts;
     if (!dsl::rebind(own, shadow->shape)) return counters_.shadow_skipped.add();
-    dsl::Request request;
-    request.facts = &own;
-    request.connection = session.number;
     compare(session, "connect to the route " + route.name, allowed, rule, *shadow,
-            ask(*shadow, shadow->connect, request), now);
+            authorize_connect(*shadow, request_for(own, session.number)).verdict, now);
 }
 
-void ShadowComparison::decision(Session& session, std::string_view action, std::string_view target,
-                                dsl::RootId dsl::Route::*root, const dsl::Request& request,
-                                const Authorization& judged, Now now) {
+// By the rules alone: the shadow draws from no limit.
+void ShadowComparison::decision(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
+                                const dsl::Request& request, const Authorization& judged, Now now) {
     const Shadow* shadow = shadow_of(session);
     if (!shadow) return;
     const dsl::Route& route = *session.binding->route;
     const std::string_view place = place_of(route, judged.verdict);
-    const std::string what = std::string(action) + " " + escape_peer_word(target, longest_target);
+    const std::string what =
+        std::string(action) + " " + escape_peer_word(request.channel->text, longest_target);
     dsl::Request own = request;
     own.facts = &shadow->facts;
-    compare(session, what, judged.allowed(), place, shadow->route ? *shadow->route : route,
+    compare(session, what, by_rules(route, judged), place, shadow->route ? *shadow->route : route,
             shadow->route ? ask(*shadow->route, shadow->route->*root, own) : dsl::never, now);
 }
 
-// By the rules alone: the shadow draws from no limit.
 void ShadowComparison::message(Session& session, const MessageParser::Message& message,
                                const dsl::Request& request, const MessageAuthorization& judged, Now now) {
     if (judged.rejection && judged.rejection->reason == Reason::limited) return;
@@ -93,13 +94,13 @@ void ShadowComparison::message(Session& session, const MessageParser::Message& m
     if (block) fields = read_fields(*block, message);
     if (!fields) {
         const dsl::Route& named = shadow->route ? *shadow->route : route;
-        return compare(session, what, judged.allowed(), place, named, dsl::never, now);
+        return compare(session, what, by_rules(route, judged), place, named, dsl::never, now);
     }
     dsl::Request own = request;
     own.facts = &shadow->facts;
     own.fields = *fields;
-    compare(session, what, judged.allowed(), place, *shadow->route, ask(*shadow->route, block->decision, own),
-            now);
+    compare(session, what, by_rules(route, judged), place, *shadow->route,
+            ask(*shadow->route, block->decision, own), now);
 }
 
 void ShadowComparison::compare(const Session& session, std::string_view what, bool allowed,

@@ -15,9 +15,9 @@ class ShadowComparison {
 
     void connect(Session& session, const dsl::Route& route, const dsl::Facts& facts, dsl::NodeId verdict,
                  Now now);
-    void decision(Session& session, std::string_view action, std::string_view target,
-                  dsl::RootId dsl::Route::*root, const dsl::Request& request, const Authorization& judged,
-                  Now now);
+    // By the rules alone: the shadow draws from no limit.
+    void decision(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
+                  const dsl::Request& request, const Authorization& judged, Now now);
     void message(Session& session, const MessageParser::Message& message, const dsl::Request& request,
                  const MessageAuthorization& judged, Now now);
 

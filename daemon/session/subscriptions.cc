@@ -85,10 +85,6 @@ void Subscriptions::leave_all(Session& session, Now now) {
     hub_.leave_all(session);
 }
 
-Retention retention_of(const dsl::ChannelRules& rules) {
-    return {rules.history, rules.keep_ms, rules.dedup_ms};
-}
-
 Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now) {
     Query query;
     query.channel = channel;

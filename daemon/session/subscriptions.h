@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "daemon/decision/limits.h"
+#include "daemon/message/publication_request.h"
 #include "daemon/session/bindings.h"
 #include "daemon/session/hub.h"
 
@@ -33,7 +34,6 @@ class Subscriptions {
     const Bindings& bindings_;
 };
 
-[[nodiscard]] Retention retention_of(const dsl::ChannelRules& rules);
 [[nodiscard]] Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now);
 
 }  // namespace wayleave

@@ -3,17 +3,15 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "daemon/message/client_message.h"
+#include "daemon/message/publication_request.h"
 #include "dsl/policy/evaluate.h"
 
 namespace wayleave {
 namespace {
-
-constexpr size_t longest_word = 128;
 
 Failure<DeskError> bad(std::string detail) {
     return failure(DeskError{400, std::move(detail)});
@@ -28,13 +26,6 @@ std::string as_message(std::string_view json) {
     return "{\"type\":\"$request\"" + std::string(empty ? "" : ",") + std::string(rest);
 }
 
-std::string_view text_of(const MessageParser::Message& message, std::string_view name) {
-    std::string_view text;
-    const MessageParser::Member* member = message.find(name);
-    if (!member || member->value.get(text) != simdjson::SUCCESS) return {};
-    return text;
-}
-
 }  // namespace
 
 Result<Published, DeskError> ControlPublisher::publish(std::string_view json, const dsl::Policy& policy,
@@ -43,42 +34,19 @@ Result<Published, DeskError> ControlPublisher::publish(std::string_view json, co
     MessageParser parser;
     const auto message = parser.parse(text);
     if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
-    const auto channel = dsl::split_channel(text_of(**message, "channel"));
-    if (!channel) return bad(no_channel(**message));
-    const MessageParser::Member* data = (*message)->find("data");
-    simdjson::dom::object object;
-    if (!data || data->value.get(object) != simdjson::SUCCESS) return bad("`data` is a JSON object");
-    const auto members = members_of(object, data->raw.substr(data->raw.find('{', data->key.size())));
-    const bool reserved = std::any_of(members.begin(), members.end(),
-                                      [](const auto& member) { return member.key.starts_with('$'); });
-    if (reserved) return bad("members of `data` that begin with `$` are the daemon's");
-    if (has_duplicates(members)) return bad("a member of `data` stands twice");
-    if (speaks_as_daemon(members)) return bad("types that begin with `$` are the daemon's");
-
-    const dsl::ChannelRules& rules = policy.channel_rules(channel->text);
-    Draft draft;
-    for (const auto& [name, word] : {std::pair{"key", &draft.key}, {"dedup", &draft.dedup}}) {
-        if (!(*message)->find(name)) continue;
-        *word = text_of(**message, name);
-        if (word->empty() || word->size() > longest_word)
-            return bad(fmt::format("`{}` is a text of 1 to 128 bytes", name));
-    }
-    if (!draft.dedup.empty() && rules.dedup_ms == 0)
-        return bad("this channel has no `dedup`: a repetition would not be known");
-    if (draft.key.empty() && rules.needs_key) return bad("this channel needs `key`: it conflates by it");
-    // No user's own ids begin so: see Gateway::Impl::draft.
+    const auto asked = parse_publication(**message);
+    if (!asked) return bad(asked.error().because);
+    const std::string_view channel = asked->channel.text;
+    auto made = draft_for(channel, policy.channel_rules(channel), {**message, asked->data});
+    if (!made) return failure(DeskError{made.error().too_big ? 413 : 400, made.error().because});
+    Draft& draft = *made;
+    // No user's own ids begin so: see Gateway::Impl::publish_all.
     if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
-    draft.members = published_members(members);
-    if (rules.max_message > 0 && draft.members.size() > rules.max_message)
-        return failure(DeskError{413, fmt::format("the message has {} bytes, and its channel takes {}",
-                                                  draft.members.size(), rules.max_message)});
-    draft.channel = channel->text;
     draft.id = fmt::format("server-{}-{}", now.wall_ms, ++published_);
-    draft.retention = {rules.history, rules.keep_ms, rules.dedup_ms};
     draft.now = now;
     Published out;
-    out.heard = broker_.heard(channel->text);
-    out.named = policy.channel(channel->text) != nullptr;
+    out.heard = broker_.heard(channel);
+    out.named = policy.channel(channel) != nullptr;
     auto receipt = broker_.publish(std::move(draft), next_ticket());
     if (!receipt) receipt = wait<Receipt>();
     if (!receipt) return failure(DeskError{503, "the storage does not answer; it may still be published"});
@@ -94,17 +62,13 @@ Result<Progress, DeskError> ControlPublisher::progress(std::string_view json, co
     MessageParser parser;
     const auto message = parser.parse(text);
     if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
-    const auto channel = dsl::split_channel(text_of(**message, "channel"));
+    const auto channel = dsl::split_channel(text_member(**message, "channel"));
     if (!channel) return bad(no_channel(**message));
-    const std::string_view user = text_of(**message, "user");
+    const std::string_view user = text_member(**message, "user");
     if (user.empty()) return bad("`user` is the name of a user");
     const dsl::ChannelRules& rules = policy.channel_rules(channel->text);
     if (!rules.acks) return failure(DeskError{422, "this channel has no `acks`"});
-    Cursor cursor{std::string(channel->text),
-                  std::string(user),
-                  {},
-                  {rules.history, rules.keep_ms, rules.dedup_ms},
-                  now};
+    Cursor cursor{std::string(channel->text), std::string(user), {}, retention_of(rules), now};
     auto progress = broker_.progress(std::move(cursor), next_ticket());
     if (!progress) progress = wait<Progress>();
     if (!progress) return failure(DeskError{503, "the storage does not answer"});

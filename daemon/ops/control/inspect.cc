@@ -136,15 +136,18 @@ Result<Explanation> explain_live(const Workers& workers, const LimitTable& limit
                                 [&](const Seen& seen) {
                                     if (seen.number != question.session) return;
                                     LimitTable scratch(&limits);
-                                    const Subject subject{*seen.runtime.policy,
-                                                          seen.route,
-                                                          seen.facts,
-                                                          seen.residual,
-                                                          seen.number,
-                                                          seen.age_ms,
-                                                          static_cast<int64_t>(seen.channels.size())};
+                                    const ConnectionView view{*seen.runtime.policy,
+                                                              seen.route,
+                                                              seen.facts,
+                                                              seen.residual,
+                                                              seen.number,
+                                                              seen.age_ms,
+                                                              static_cast<int64_t>(seen.channels.size())};
+                                    Question asked = question.question;
+                                    asked.subscribed = std::find(seen.channels.begin(), seen.channels.end(),
+                                                                 asked.target) != seen.channels.end();
                                     Explanation explanation =
-                                        explain(subject, question.question, scratch, now, true).explanation;
+                                        explain(view, asked, scratch, now, true).explanation;
                                     const std::lock_guard lock(found->mutex);
                                     found->value = std::move(explanation);
                                 },

@@ -617,6 +617,18 @@ TEST_CASE("a burst within one turn closes nobody whose socket still takes it") {
     CHECK_THAT(world.last(id), StartsWith("close 4408"));
 }
 
+TEST_CASE("a limit on messages knows the subscriptions also where a message is binary") {
+    World world(
+        "route r /chat { auth = none allow connect join news "
+        "limit messages to 1/d per connection if connection.subscriptions == 1 }");
+    const ConnectionId id = world.connect();
+    (void)world.read(id);
+    world.feed(id, masked(Opcode::binary, "x"));
+    CHECK_THAT(world.last(id), Contains("bad_message"));
+    world.feed(id, masked(Opcode::binary, "x"));
+    CHECK_THAT(world.last(id), Contains("limited"));
+}
+
 TEST_CASE("a long value as a limit's key is kept as a digest") {
     World world(
         "route e /chat { auth = none allow connect message m { field k : string required allow "

@@ -89,8 +89,7 @@ Explanation ask(const Runtime& runtime, const ClientSpec& sketch, const Question
     REQUIRE(admission);
     const auto& admitted = std::get<Admitted>(*admission);
     const dsl::Residual residual = dsl::fold(admitted.route->program, admitted.answers);
-    return explain({*runtime.policy, *admitted.route, admitted.facts, residual}, question, limits, now, true)
-        .explanation;
+    return explain(opened(*runtime.policy, admitted, residual), question, limits, now, true).explanation;
 }
 
 }  // namespace
