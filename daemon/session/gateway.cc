@@ -3,15 +3,20 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <random>
 #include <stdexcept>
 
-#include "daemon/session/gateway_impl.h"
+#include "daemon/session/authentication.h"
+#include "daemon/session/channel_queries.h"
+#include "daemon/session/client_messages.h"
+#include "daemon/session/delivery.h"
+#include "daemon/session/http_front.h"
 
 namespace wayleave {
 namespace {
 
 constexpr int64_t tick_ms = 100;
-constexpr size_t most_bindings = 4096;
+constexpr size_t walked_at_once = 250;
 
 // A session's number names its worker in the low bits. The others cannot be guessed: who sends a POST for a
 // session shows that he knows it, and on a public route nothing else.
@@ -31,361 +36,287 @@ uint64_t session_number(uint32_t worker) {
     return (number & ~worker_mask) | (worker & worker_mask);
 }
 
-std::string binding_key(const dsl::Route& route, const dsl::AtomBits& answers) {
-    std::string key(route.name);
-    key += '\0';
-    key.append(reinterpret_cast<const char*>(answers.data()), answers.size() * sizeof answers[0]);
-    return key;
-}
-
 }  // namespace
 
-Gateway::Impl::Impl(uint32_t worker, Broker& broker_in, LimitTable& limits_in, BanTable& bans_in,
-                    Counters& counters_in, std::shared_ptr<const Runtime> runtime)
-    : broker(broker_in),
-      limits(limits_in),
-      bans(bans_in),
-      counters(counters_in),
-      worker_(worker),
-      runtime_(std::move(runtime)),
-      hub_(worker, broker_in),
-      numbers_(random_seed()),
-      name_(epoch_text(numbers_())) {}
+// Wires the objects of a worker, each of which knows those above it, and hands each event to one of them.
+class Gateway::Impl {
+  public:
+    Impl(uint32_t worker, Broker& broker, LimitTable& limits, BanTable& bans, Counters& counters,
+         std::shared_ptr<const Runtime> runtime);
 
-// --- life-cycle ---
+    [[nodiscard]] ConnectionId opened(const Peer& peer, Now now);
+    void received(Session& session, std::span<char> bytes, Now now);
+    void closed(Session& session, Now now);
+    void finish_event(Now now);
+    void tick(Now now);
+    void drain(bool at_once, Now now);
+    void sent(Session& session, size_t bytes, Now now);
+    void shed(Now now);
+    void broker_answered(uint64_t ticket, BrokerAnswer answer, Now now);
+    void credential_answered(Session& session, uint64_t question, Proof proof, Now now);
+    void relay_replied(Session& session, const RelayReply& answer, Now now);
+    void evict(const SlotHolder& occupant, Now now);
 
-Session* Gateway::Impl::find(ConnectionId id) {
-    if (id.index >= slots_.size()) return nullptr;
-    Slot& slot = slots_[id.index];
-    return slot.generation == id.generation ? slot.session.get() : nullptr;
-}
+  private:
+    void wake(Session& session, Now now);
+    void wake_open(Session& session, Now now);
+    void drain_some(Now now);
+    void set_gauges();
+
+    uint32_t worker_;
+    Broker& broker_;
+    LimitTable& limits_;
+    BanTable& bans_;
+    Counters& counters_;
+    std::mt19937_64 random_{random_seed()};
+    size_t next_drain_ = 0;
+    size_t drain_step_ = 0;
+
+  public:
+    Actions actions;
+    bool draining = false;
+
+    SessionTable sessions;
+    Bindings bindings;
+    Hub hub;
+    Deadlines deadlines{sessions, bindings};
+    ConnectionLog log{counters_, actions.events, bindings};
+    BanCounter ban_counter{bans_, log};
+    ShadowComparison shadow{bindings, counters_, log};
+    Compressors compressors;
+    WebSocketFraming web_socket{counters_, compressors};
+    EventStreamFraming event_stream{counters_, hub};
+    Outbox outbox{actions, counters_, bindings, log, ban_counter, web_socket, event_stream};
+    PostRelay relay{actions.replies};
+    Replies replies{outbox, relay, log, ban_counter};
+    BrokerRequests requests{worker_, bindings};
+    Subscriptions subscriptions{hub, broker_, limits_, bindings};
+    DeliveryNotes notes{hub, broker_, subscriptions};
+    Replayer replayer{sessions, hub, broker_, subscriptions, requests, notes, outbox, replies, counters_};
+    Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, counters_};
+    Closing closing{sessions, bindings, subscriptions, outbox, log, deadlines, random_};
+    Reload reload{sessions, bindings, hub,       subscriptions, replayer, outbox,
+                  closing,  log,      deadlines, counters_,     random_};
+    CredentialQuestions questions{actions.questions, bindings};
+    Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters_};
+    Publisher publisher{epoch_text(random_()), broker_, requests, replies, counters_};
+    ChannelQueries queries{hub, broker_, subscriptions, requests, shadow, outbox, replies};
+    NativeDialect native{limits_,        hub,    subscriptions, replayer, event_stream, publisher, queries,
+                         authentication, shadow, relay,         closing,  log,          outbox,    replies};
+    ClientMessages messages{sessions, bindings, reload, native, limits_, web_socket,
+                            relay,    closing,  log,    outbox, replies, counters_};
+    FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters_};
+    HttpAdmission admission{bindings, limits_, bans_, questions, ban_counter, shadow, log, outbox, counters_};
+    PostFront posts{worker_, bindings, admission, deadlines, actions.relayed, outbox, counters_};
+    Opening opening{worker_, bindings,    broker_,   hub, subscriptions, replayer,  native, relay,
+                    shadow,  compressors, deadlines, log, outbox,        counters_, random_};
+    HttpFront http{bindings, limits_, admission, posts, opening, frames, deadlines, log, outbox, counters_};
+};
+
+Gateway::Impl::Impl(uint32_t worker, Broker& broker, LimitTable& limits, BanTable& bans, Counters& counters,
+                    std::shared_ptr<const Runtime> runtime)
+    : worker_(worker),
+      broker_(broker),
+      limits_(limits),
+      bans_(bans),
+      counters_(counters),
+      bindings(std::move(runtime)),
+      hub(worker, broker) {}
+
+// --- connections ---
 
 ConnectionId Gateway::Impl::opened(const Peer& peer, Now now) {
-    if (free_.empty()) {
-        free_.push_back(static_cast<uint32_t>(slots_.size()));
-        slots_.emplace_back();
-    }
-    const uint32_t index = free_.back();
-    free_.pop_back();
-    Slot& slot = slots_[index];
-    ++slot.generation;
-    slot.session = std::make_unique<Session>();
-    Session& session = *slot.session;
-    session.id = {index, slot.generation};
+    Session& session = sessions.open();
     session.peer = peer;
     session.number = session_number(worker_);
     session.opened_ms = session.last_heard_ms = now.steady_ms;
-    ++sockets;
     set_gauges();
-    reschedule(session, now);
+    deadlines.reschedule(session, now);
     return session.id;
 }
 
-void Gateway::Impl::closed(ConnectionId id, Now now) {
-    Session* session = find(id);
-    if (!session) return;
-    leave_channels(*session, now);
-    set_stalled(*session, false);
-    if (session->stream) counters.streams.set(counters.streams.get() - 1);
-    if (by_number_.erase(session->number) > 0) end_errands(session->number);
-    give_back(*session);
-    if (session->binding) {
-        counters.connections.set(counters.connections.get() - 1);
-        tell_closed(*session, now);
+void Gateway::Impl::received(Session& session, std::span<char> bytes, Now now) {
+    if (session.last_bytes || session.abort_listed) return;
+    counters_.bytes_in.add(bytes.size());
+    if (session.state == Session::State::head) return http.read(session, {bytes.data(), bytes.size()}, now);
+    session.bytes_in += bytes.size();
+    frames.read(session, bytes, now);
+}
+
+void Gateway::Impl::closed(Session& session, Now now) {
+    subscriptions.leave_all(session, now);
+    outbox.forget(session);
+    if (session.stream) counters_.streams.set(counters_.streams.get() - 1);
+    relay.forget(session.number);
+    for (const std::string& key : session.entered) limits_.leave(key);
+    for (const std::string& key : session.connection_slots)
+        broker_.leave_seat(key, {worker_, pack(session.id), session.number});
+    if (session.binding) {
+        counters_.connections.set(counters_.connections.get() - 1);
+        log.tell_closed(session, now);
     }
-    slots_[id.index].session.reset();
-    free_.push_back(id.index);
-    --sockets;
+    sessions.close(session.id);
     set_gauges();
 }
 
-void Gateway::Impl::secured(ConnectionId id, uint16_t version,
-                            std::shared_ptr<const std::string> certificate) {
-    Session* session = find(id);
-    if (!session) return;
-    session->peer.tls_version = version;
-    session->peer.certificate = std::move(certificate);
+void Gateway::Impl::evict(const SlotHolder& occupant, Now now) {
+    Session* session = sessions.find(unpack(occupant.place));
+    if (!session || session->number != occupant.session || session->state != Session::State::open) return;
+    outbox.end(*session,
+               Rejection::of(Reason::replaced, "a newer connection has taken the place of this one"), now);
 }
 
-void Gateway::Impl::received(ConnectionId id, std::span<char> bytes, Now now) {
-    Session* session = find(id);
-    if (!session || session->last_bytes || session->abort_listed) return;
-    counters.bytes_in.add(bytes.size());
-    if (session->state == Session::State::head) {
-        read_head(*session, {bytes.data(), bytes.size()}, now);
-    } else {
-        session->bytes_in += bytes.size();
-        read_frames(*session, bytes, now);
+// What is over with an event is done here, where nobody is in the middle of a list.
+void Gateway::Impl::finish_event(Now now) {
+    replayer.catch_up(now);
+    closing.end_marked(now);
+}
+
+void Gateway::Impl::sent(Session& session, size_t bytes, Now now) {
+    if (!outbox.sent(session, bytes, now)) return;
+    if (session.owed) notes.note_delivered(session, now);
+    if (!session.replays.empty()) replayer.replay_some(session, now);
+}
+
+void Gateway::Impl::shed(Now now) {
+    bindings.forget();
+    log.forget();
+    std::vector<Session*> all;
+    size_t next = 0;
+    (void)sessions.visit(next, SIZE_MAX, [&](Session& session) {
+        all.push_back(&session);
+        return true;
+    });
+    outbox.shed(std::move(all), now);
+    delivery.conflator().release_all(now);  // last: who is offered it now has not been slow yet
+}
+
+// --- answers ---
+
+void Gateway::Impl::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
+    const auto request = requests.take(ticket);
+    if (!request) return;
+    Session* session = sessions.find(request->id);
+    if (!session || session->state != Session::State::open) return;
+    switch (request->kind) {
+        case BrokerRequest::Kind::publish:
+            --session->unanswered;
+            return publisher.published(*session, *request->publishing, std::get<Receipt>(std::move(answer)),
+                                       now);
+        case BrokerRequest::Kind::replay:
+            return replayer.take_page(*session, request->channel, ticket, std::get<Page>(answer), now);
+        case BrokerRequest::Kind::history:
+            return queries.answer_history(*session, request->re, std::get<Page>(answer), now);
+        case BrokerRequest::Kind::acknowledge:
+            return queries.answer_acknowledge(*session, request->re, std::get<Receipt>(answer), now);
+        case BrokerRequest::Kind::presence:
+            return queries.answer_presence(*session, request->re, std::get<Roster>(answer), now);
     }
 }
 
-std::shared_ptr<const Binding> Gateway::Impl::bind(const dsl::Route& route, const dsl::AtomBits& answers) {
-    std::string key = binding_key(route, answers);
-    if (const auto it = bindings_.find(key); it != bindings_.end()) return it->second;
-    // Connections hold what they use, so that forgetting costs only the sharing.
-    if (bindings_.size() >= most_bindings) bindings_.clear();
-    auto binding =
-        std::make_shared<const Binding>(Binding{runtime_, &route, dsl::fold(route.program, answers)});
-    bindings_.emplace(std::move(key), binding);
-    return binding;
+void Gateway::Impl::credential_answered(Session& session, uint64_t question, Proof proof, Now now) {
+    if (!questions.note_answer(session, question, std::move(proof))) return;
+    if (session.state == Session::State::open) return authentication.go_on(session, now);
+    if (session.state != Session::State::head) return;
+    session.handshaking->scanned = 0;
+    http.read(session, {}, now);
 }
 
-void Gateway::Impl::drain(bool at_once, Now now) {
-    if (draining) return;
-    draining = true;
-    next_drain_ = 0;
-    const auto ticks = static_cast<size_t>(std::max<int64_t>(1, runtime_->settings.drain_ms / tick_ms));
-    drain_step_ = at_once ? sockets : sockets / ticks + 1;
-    drain_some(now);
+void Gateway::Impl::relay_replied(Session& session, const RelayReply& answer, Now now) {
+    if (posts.reply(session, answer, now)) http.read(session, {}, now);
 }
 
-void Gateway::Impl::drain_some(Now now) {
-    for (size_t done = 0; done < drain_step_ && next_drain_ < slots_.size(); ++next_drain_) {
-        Session* session = slots_[next_drain_].session.get();
-        if (!session || session->state == Session::State::closing) continue;
-        ++done;
-        if (session->state == Session::State::head) {
-            send_last(*session, problem_response(503, "unavailable",
-                                                 Rejection::of(Reason::unavailable, "the server is stopping"),
-                                                 false, ""));
-        } else {
-            const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, runtime_->settings.drain_ms));
-            close(*session, 1001, "drain", "the server is stopping",
-                  static_cast<int64_t>(numbers_() % spread), now);
-        }
-    }
-}
-
-// --- deadlines ---
+// --- time ---
 
 void Gateway::Impl::tick(Now now) {
-    wheel_.advance(now.steady_ms, [&](uint64_t item) {
-        Session* session = find(unpack(item));
-        // An entry that an earlier one has replaced finds a later wake_ms, and is nothing.
-        if (session && session->wake_ms <= now.steady_ms) wake(*session, now);
-        end_marked(now);
+    deadlines.advance(now, [&](Session& session) {
+        wake(session, now);
+        closing.end_marked(now);
     });
-    if (next_rebind_ < slots_.size()) rebind_some(now);
+    reload.tick(now);
     if (draining) drain_some(now);
-    end_questions(now);
-    continue_replays(now);
-    events_.tick(now);
+    // A broker that is stuck: who asked is told so.
+    while (auto overdue = requests.next_overdue(now)) {
+        counters_.unanswered.add();
+        broker_answered(overdue->first, std::move(overdue->second), now);
+    }
+    replayer.tick(now);
+    log.tick(now);
     if (worker_ == 0) {
-        limits.forget_idle(now.steady_ms);
-        bans.forget_quiet(now.steady_ms);
-        broker.tick(now);
+        limits_.forget_idle(now.steady_ms);
+        bans_.forget_quiet(now.steady_ms);
+        broker_.tick(now);
     }
     set_gauges();
-}
-
-void Gateway::Impl::schedule(Session& session, int64_t when_ms, Now now) {
-    // The wheel reaches 100 s; what lies beyond is asked for again then.
-    const int64_t at = std::min(when_ms, now.steady_ms + 90'000);
-    if (session.wake_ms <= at) return;
-    session.wake_ms = at;
-    wheel_.add(pack(session.id), at, now.steady_ms);
-}
-
-void Gateway::Impl::reschedule(Session& session, Now now) {
-    schedule(session, next_wake(session, now), now);
-}
-
-int64_t Gateway::Impl::next_wake(const Session& session, Now now) const {
-    if (session.close_by_ms != Session::never_ms) return session.close_by_ms;
-    if (session.state == Session::State::ending) return Session::never_ms;
-    if (session.state == Session::State::head)
-        return session.opened_ms + runtime_->settings.handshake_timeout_ms;
-    const dsl::Route& route = *session.binding->route;
-    int64_t when = session.pending_close ? session.pending_close->at_ms : Session::never_ms;
-    if (route.idle_timeout_ms > 0 && !session.stream)
-        when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
-    if (route.ping_every_ms > 0)
-        when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
-    if (session.message_since_ms > 0) when = std::min(when, complete_by(session));
-    if (awaits_pong(session)) when = std::min(when, session.last_ping_ms + route.pong_timeout_ms);
-    if (route.max_lifetime_ms > 0) when = std::min(when, session.opened_ms + route.max_lifetime_ms);
-    if (session.expires_ms > 0) when = std::min(when, now.steady_ms + session.expires_ms - now.wall_ms);
-    return when;
-}
-
-// When the message that has begun must be whole.
-int64_t Gateway::Impl::complete_by(const Session& session) const {
-    const int64_t idle_ms = session.binding->route->idle_timeout_ms;
-    const int64_t most_ms = runtime_->settings.message_timeout_ms;
-    return session.message_since_ms + (idle_ms > 0 ? std::min(idle_ms, most_ms) : most_ms);
-}
-
-// A ping is on its way, and nothing was heard since. What is stalled is not read from, either.
-bool Gateway::Impl::awaits_pong(const Session& session) {
-    return session.binding->route->pong_timeout_ms > 0 && !session.stream &&
-           session.last_ping_ms > session.last_heard_ms && !session.stalled;
 }
 
 void Gateway::Impl::wake(Session& session, Now now) {
     session.wake_ms = Session::never_ms;
     if (session.abort_listed) return;
-    if (session.held) excuse(session, now);
-    if (session.close_by_ms <= now.steady_ms) return abort(session);
+    if (session.held) Deadlines::excuse(session, now);
+    if (session.close_by_ms <= now.steady_ms) return outbox.abort(session);
     if (session.state == Session::State::open) {
         wake_open(session, now);
     } else if (session.state == Session::State::head &&
-               session.opened_ms + runtime_->settings.handshake_timeout_ms <= now.steady_ms) {
-        // Nothing came, or our answer is not taken.
-        if ((session.handshaking->bytes.empty() && !session.post) || session.last_bytes ||
-            !session.queue.empty())
-            return abort(session);
-        if (session.post && session.post->sent) return late_answer(session, now);
-        const Reason reason = session.awaiting ? Reason::unavailable : Reason::idle;
-        refuse_request(
-            session, default_status(reason),
-            Rejection::of(reason, session.awaiting ? "nobody said in time whether the token is good"
-                                                   : "the request was not complete in time"),
-            {}, now);
-        session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
+               session.opened_ms + bindings.settings().handshake_timeout_ms <= now.steady_ms) {
+        http.expire(session, now);
     }
-    if (!session.abort_listed) reschedule(session, now);
+    if (!session.abort_listed) deadlines.reschedule(session, now);
 }
 
 void Gateway::Impl::wake_open(Session& session, Now now) {
     const dsl::Route& route = *session.binding->route;
     if (session.pending_close && session.pending_close->at_ms <= now.steady_ms)
-        return close_pending(session, now);
+        return reload.close_pending(session, now);
     if (session.expires_ms > 0 && session.expires_ms <= now.wall_ms) {
-        return end(session, Rejection::of(Reason::expired, "the token has expired"), now);
+        return outbox.end(session, Rejection::of(Reason::expired, "the token has expired"), now);
     }
     if (route.max_lifetime_ms > 0 && session.opened_ms + route.max_lifetime_ms <= now.steady_ms) {
-        const auto spread = static_cast<int64_t>(500 + numbers_() % 1500);
-        return close(session, 1001, "max_lifetime", "the connection has reached its greatest age", spread,
-                     now);
+        const auto spread = static_cast<int64_t>(500 + random_() % 1500);
+        return closing.close(
+            session, {1001, "max_lifetime", "the connection has reached its greatest age", spread}, now);
     }
-    if (session.message_since_ms > 0 && complete_by(session) <= now.steady_ms) {
-        return end(session, Rejection::of(Reason::idle, "a message was not complete in time"), now);
-    }
-    // Who hears a stream says nothing.
-    if (route.idle_timeout_ms > 0 && !session.stream &&
-        session.last_heard_ms + route.idle_timeout_ms <= now.steady_ms) {
-        return end(session, Rejection::of(Reason::idle, "nothing was heard"), now);
-    }
-    if (awaits_pong(session) && session.last_ping_ms + route.pong_timeout_ms <= now.steady_ms) {
-        return end(session, Rejection::of(Reason::idle, "a ping was not answered"), now);
-    }
+    if (const char* silent = deadlines.why_silent(session, now))
+        return outbox.end(session, Rejection::of(Reason::idle, silent), now);
     const int64_t quiet_since = std::max(session.last_heard_ms, session.last_ping_ms);
     if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
         session.last_ping_ms = now.steady_ms;
-        static const Frame ping = framed(encode_frame(Opcode::ping, ""));
-        static const Frame heartbeat = framed(std::string(sse_heartbeat));
-        // Where something waits, a heartbeat tells nobody anything.
-        if (!session.stream || session.queue.empty()) send(session, session.stream ? heartbeat : ping, now);
+        outbox.heartbeat(session, now);
     }
 }
 
-// --- what a connection occupies ---
-
-void Gateway::Impl::give_back(Session& session) {
-    for (const std::string& key : session.entered) limits.leave(key);
-    for (const std::string& key : session.connection_slots)
-        broker.leave_seat(key, {worker_, pack(session.id), session.number});
+void Gateway::Impl::drain(bool at_once, Now now) {
+    if (draining) return;
+    draining = true;
+    http.stop();
+    const auto ticks = static_cast<size_t>(std::max<int64_t>(1, bindings.settings().drain_ms / tick_ms));
+    drain_step_ = at_once ? sessions.count() : sessions.count() / ticks + 1;
+    drain_some(now);
 }
 
-void Gateway::Impl::evict(const SlotHolder& occupant, Now now) {
-    Session* session = find(unpack(occupant.place));
-    if (!session || session->number != occupant.session || session->state != Session::State::open) return;
-    end(*session, Rejection::of(Reason::replaced, "a newer connection has taken the place of this one"), now);
+void Gateway::Impl::drain_some(Now now) {
+    (void)sessions.visit(next_drain_, drain_step_, [&](Session& session) {
+        if (session.state == Session::State::closing) return false;
+        if (session.state == Session::State::head) {
+            outbox.send_last(
+                session,
+                problem_response(503, "unavailable",
+                                 Rejection::of(Reason::unavailable, "the server is stopping"), false, ""));
+        } else {
+            const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, bindings.settings().drain_ms));
+            closing.close(session,
+                          {1001, "drain", "the server is stopping", static_cast<int64_t>(random_() % spread)},
+                          now);
+        }
+        return true;
+    });
 }
 
 void Gateway::Impl::set_gauges() {
-    counters.sockets.set(sockets);
-    counters.channels.set(hub_.channels());
-    counters.gathered_bytes.set(gathered_bytes_);
-    counters.subscriptions.set(hub_.subscriptions());
-}
-
-// --- output ---
-
-void Gateway::Impl::list_flush(Session& session) {
-    if (session.flush_listed) return;
-    session.flush_listed = true;
-    actions.flush.push_back(session.id);
-}
-
-void Gateway::Impl::abort(Session& session) {
-    if (session.abort_listed) return;
-    session.abort_listed = true;
-    actions.abort.push_back(session.id);
-}
-
-void Gateway::Impl::send_last(Session& session, std::string bytes) {
-    if (session.handshaking && session.handshaking->head_only) bytes.resize(bytes.find("\r\n\r\n") + 4);
-    session.queue.push_last(framed(std::move(bytes)));
-    session.last_bytes = true;
-    list_flush(session);
-}
-
-void Gateway::Impl::close(Session& session, uint16_t code, std::string_view reason, std::string_view because,
-                          int64_t reconnect_ms, Now now) {
-    if (session.state != Session::State::open && session.state != Session::State::ending) return;
-    session.state = Session::State::closing;
-    note_ending(session, reason, because);
-    if (session.ending->code == 0) session.ending->code = code;
-    session.close_by_ms = now.steady_ms + runtime_->settings.close_timeout_ms;
-    leave_channels(session, now);
-    // What did not fit is dropped, so that the last words do.
-    if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
-    std::string last;
-    if (session.stream) {
-        session.queue.push_last(
-            last_event(code, bye_text(code, reason, because, reconnect_ms), reconnect_ms));
-        session.last_bytes = true;
-        list_flush(session);
-        return reschedule(session, now);
-    }
-    if (session.binding->route->dialect == dsl::Dialect::native) {
-        last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
-    }
-    last += close_frame(code, because.empty() ? reason : because);
-    session.queue.push_last(framed(std::move(last)));
-    list_flush(session);
-    reschedule(session, now);
-}
-
-// --- the end of a session ---
-
-// What is over with an event is done here, where nobody is in the middle of a list.
-void Gateway::Impl::finish_event(Now now) {
-    catch_up(now);
-    end_marked(now);
-}
-
-void Gateway::Impl::end(Session& session, Rejection rejection, Now now) {
-    if (session.state != Session::State::open) return;
-    session.state = Session::State::ending;
-    refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
-    if (auto banned = count_refusal(session, rejection.reason, now)) {
-        rejection = std::move(*banned);
-        refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
-    }
-    note_ending(session, rejection);
-    ending_.push_back({session.id, std::move(rejection)});
-}
-
-void Gateway::Impl::end_marked(Now now) {
-    for (const PendingEnd& pending : std::exchange(ending_, {})) {
-        Session* session = find(pending.id);
-        if (session && session->state == Session::State::ending) close_for(*session, pending.rejection, now);
-    }
-}
-
-void Gateway::Impl::close_for(Session& session, const Rejection& rejection, Now now) {
-    const dsl::Outcome outcome = outcome_of(session.binding->route, rejection, dsl::Phase::session);
-    if (outcome.kind == dsl::OutcomeKind::drop) return abort(session);
-    const uint16_t code =
-        outcome.kind == dsl::OutcomeKind::close ? outcome.code : default_close(rejection.reason);
-    const std::string_view name = outcome.kind == dsl::OutcomeKind::error && !outcome.name.empty()
-                                      ? std::string_view(outcome.name)
-                                      : to_string(rejection.reason);
-    const int64_t after_ms =
-        std::max(static_cast<int64_t>(500 + numbers_() % 1500), rejection.retry_after_ms);
-    close(session, code, name, rejection.because, is_final(code) ? -1 : after_ms, now);
+    counters_.sockets.set(sessions.count());
+    counters_.channels.set(hub.channels());
+    counters_.gathered_bytes.set(hub.gathered_bytes());
+    counters_.subscriptions.set(hub.subscriptions());
 }
 
 // --- the outer shell ---
@@ -400,52 +331,63 @@ ConnectionId Gateway::opened(const Peer& peer, Now now) {
     return impl_->opened(peer, now);
 }
 void Gateway::secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate) {
-    impl_->secured(id, version, std::move(certificate));
+    Session* session = impl_->sessions.find(id);
+    if (!session) return;
+    session->peer.tls_version = version;
+    session->peer.certificate = std::move(certificate);
 }
 void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
-    impl_->received(id, bytes, now);
+    if (Session* session = impl_->sessions.find(id)) impl_->received(*session, bytes, now);
     impl_->finish_event(now);
 }
 void Gateway::closed(ConnectionId id, Now now) {
-    impl_->closed(id, now);
+    if (Session* session = impl_->sessions.find(id)) impl_->closed(*session, now);
     impl_->finish_event(now);
 }
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
-    impl_->answered(id, question, std::move(proof), now);
+    if (Session* session = impl_->sessions.find(id))
+        impl_->credential_answered(*session, question, std::move(proof), now);
     impl_->finish_event(now);
 }
 size_t Gateway::delivered(std::span<const Publication> publications, Allowance& allowance, Now now) {
-    const size_t done = impl_->delivered(publications, allowance, now);
+    const size_t done = impl_->delivery.deliver(publications, allowance, now);
     impl_->finish_event(now);
     return done;
 }
 size_t Gateway::stalled() const {
-    return impl_->stalled;
+    return impl_->outbox.stalled();
 }
 bool Gateway::hold(ConnectionId id) {
-    return impl_->hold(id);
+    Session* session = impl_->sessions.find(id);
+    if (!session || !session->publishes || session->state == Session::State::closing) return false;
+    session->held = true;
+    return true;
 }
 void Gateway::go_on(ConnectionId id, Now now) {
-    impl_->go_on(id, now);
+    Session* session = impl_->sessions.find(id);
+    if (session && session->held) {
+        Deadlines::excuse(*session, now);
+        session->held = false;
+    }
     impl_->finish_event(now);
 }
 int64_t Gateway::release_at_ms() const {
-    return impl_->release_at_ms();
+    return impl_->delivery.conflator().release_at_ms();
 }
 void Gateway::release(Now now) {
-    impl_->release(now);
+    impl_->delivery.conflator().release(now);
     impl_->finish_event(now);
 }
 void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
-    impl_->answered(ticket, std::move(answer), now);
+    impl_->broker_answered(ticket, std::move(answer), now);
     impl_->finish_event(now);
 }
 void Gateway::handle_relayed(const RelayedMessage& relayed, Now now) {
-    impl_->handle_relayed(relayed, now);
+    impl_->messages.handle_relayed(relayed, now);
     impl_->finish_event(now);
 }
 void Gateway::relay_reply(const RelayReply& answer, Now now) {
-    impl_->relay_reply(answer, now);
+    if (Session* session = impl_->sessions.find(answer.to)) impl_->relay_replied(*session, answer, now);
     impl_->finish_event(now);
 }
 uint32_t Gateway::worker_of(uint64_t session) {
@@ -456,13 +398,27 @@ void Gateway::evict(const SlotHolder& occupant, Now now) {
     impl_->finish_event(now);
 }
 void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
-    impl_->replace(std::move(runtime));
+    impl_->reload.replace(std::move(runtime));
 }
 bool Gateway::walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) {
-    return impl_->walk(next, see, now);
+    return impl_->sessions.visit(next, walked_at_once, [&](const Session& session) {
+        if (session.state != Session::State::open) return false;
+        Seen seen{*session.binding->runtime,
+                  *session.binding->route,
+                  session.facts,
+                  session.binding->residual,
+                  session.number,
+                  now.steady_ms - session.opened_ms,
+                  {}};
+        for (const Subscription& subscription : session.subscriptions)
+            seen.channels.emplace_back(subscription.channel->name);
+        seen.user = session.shown_user();
+        see(seen);
+        return true;
+    });
 }
 bool Gateway::survey(const Runtime& candidate, ReloadImpact& survey, Now now) {
-    return impl_->survey(candidate, survey, now);
+    return impl_->reload.survey(candidate, survey, now);
 }
 void Gateway::shed(Now now) {
     impl_->shed(now);
@@ -482,32 +438,32 @@ Actions& Gateway::actions() {
 }
 
 SendQueue* Gateway::output(ConnectionId id) {
-    Session* session = impl_->find(id);
+    Session* session = impl_->sessions.find(id);
     if (!session) return nullptr;
     session->flush_listed = false;
     return &session->queue;
 }
 
 void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
-    impl_->sent(id, bytes, now);
+    if (Session* session = impl_->sessions.find(id)) impl_->sent(*session, bytes, now);
     impl_->finish_event(now);
 }
 
 void Gateway::blocked(ConnectionId id, Now now) {
-    impl_->blocked(id, now);
+    if (Session* session = impl_->sessions.find(id)) impl_->outbox.blocked(*session, now);
     impl_->finish_event(now);
 }
 
 bool Gateway::closing(ConnectionId id) const {
-    const Session* session = impl_->find(id);
+    const Session* session = impl_->sessions.find(id);
     return session && session->last_bytes;
 }
 
 size_t Gateway::sockets() const {
-    return impl_->sockets;
+    return impl_->sessions.count();
 }
 bool Gateway::drained() const {
-    return impl_->draining && impl_->sockets == 0;
+    return impl_->draining && impl_->sessions.count() == 0;
 }
 
 }  // namespace wayleave

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "daemon/base/check.h"
+#include "daemon/message/sse.h"
 
 namespace wayleave {
 
@@ -18,6 +19,11 @@ auto place_of(Session& session, const Channel* channel) {
 }
 
 }  // namespace
+
+uint64_t mark_of(const Channel& channel) {
+    if (channel.mark == 0) channel.mark = channel_mark(channel.name);
+    return channel.mark;
+}
 
 Channel* Hub::subscribe(Session& session, std::string_view name, bool joined) {
     auto it = channels_.find(name);

@@ -46,7 +46,7 @@ struct Gathered {
 struct Channel {
     std::string name;
     const dsl::ChannelRules* rules =
-        nullptr;  // of the policy of that generation: see Gateway::Impl::rules_of
+        nullptr;  // of the policy of that generation: see Subscriptions::adopt_policy
     uint64_t generation = UINT64_MAX;
     Position seen;              // the newest message that came to this worker
     mutable uint64_t mark = 0;  // see channel_mark; 0: not computed yet
@@ -54,6 +54,9 @@ struct Channel {
     std::vector<Subscriber> subscribers;
     std::unique_ptr<Gathered> gathered;  // mostly null
 };
+
+// By which it stands in the id of an event.
+[[nodiscard]] uint64_t mark_of(const Channel& channel);
 
 class Hub {
   public:
@@ -70,6 +73,8 @@ class Hub {
     [[nodiscard]] Channel* find(std::string_view channel) const;
     [[nodiscard]] size_t channels() const { return channels_.size(); }
     [[nodiscard]] size_t subscriptions() const { return subscriptions_; }
+    // What all channels hold back: see Gathered.
+    [[nodiscard]] size_t& gathered_bytes() { return gathered_bytes_; }
 
   private:
     void remove(Session& session, size_t index);
@@ -77,6 +82,7 @@ class Hub {
 
     uint32_t worker_;
     Broker& broker_;
+    size_t gathered_bytes_ = 0;  // it outlives the channels
     StringMap<std::unique_ptr<Channel>> channels_;
     size_t subscriptions_ = 0;
 };

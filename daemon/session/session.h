@@ -8,12 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "daemon/base/connection.h"
+#include "daemon/base/now.h"
+#include "daemon/decision/connection_view.h"
 #include "daemon/decision/rejection.h"
 #include "daemon/message/reply_to.h"
 #include "daemon/message/sse.h"
 #include "daemon/protocol/http_body.h"
 #include "daemon/protocol/websocket.h"
-#include "daemon/session/gateway.h"
+#include "daemon/session/actions.h"
 #include "daemon/session/send_queue.h"
 #include "dsl/policy/evaluate.h"
 #include "dsl/policy/facts.h"
@@ -119,7 +122,7 @@ struct EventStream {
 };
 
 struct Session {
-    // `ending`: nothing more is sent to it, and it is closed when the event is over: see Gateway::Impl::end.
+    // `ending`: nothing more is sent to it, and it is closed when the event is over: see Outbox::end.
     enum class State : uint8_t { head, open, ending, closing };
 
     static constexpr int64_t never_ms = INT64_MAX;
@@ -182,5 +185,11 @@ struct Session {
     // What others may know of the user.
     [[nodiscard]] std::string_view shown_user() const { return nameless ? std::string_view() : user; }
 };
+
+[[nodiscard]] ConnectionView view_of(const Session& session, Now now);
+
+// Of the session in the channel, or null.
+[[nodiscard]] Replay* replay_of(Session& session, const Channel* channel);
+void forget_replay(Session& session, const Channel* channel);
 
 }  // namespace wayleave

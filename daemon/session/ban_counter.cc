@@ -1,9 +1,9 @@
-// What a refusal costs whoever caused it.
+#include "daemon/session/ban_counter.h"
+
 #include <algorithm>
 
 #include "daemon/base/escape.h"
 #include "daemon/decision/counting_key.h"
-#include "daemon/session/gateway_impl.h"
 #include "dsl/policy/canonical.h"
 #include "dsl/policy/trace.h"
 
@@ -53,15 +53,15 @@ BanEntry described(const dsl::Route& route, const dsl::Ban& ban, const dsl::Requ
 
 }  // namespace
 
-std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy, const dsl::Route& route,
-                                                      const dsl::Request& request, const Whom& whom,
-                                                      Reason reason, Now now) {
+std::optional<Rejection> BanCounter::count_refusal(const dsl::Policy& policy, const dsl::Route& route,
+                                                   const dsl::Request& request, const Whom& whom,
+                                                   Reason reason, Now now) {
     std::optional<Rejection> banned;
     for (const dsl::Ban& ban : route.bans) {
         if (!is_counted(ban.counted, reason) || !is_known(ban, *request.facts, whom.identified)) continue;
         BanEntry entry;
         const auto describe = [&] { return entry = described(route, ban, request); };
-        const auto counted = bans.count(ban_key(route.program, ban, request), ban, describe, now.steady_ms);
+        const auto counted = bans_.count(ban_key(route.program, ban, request), ban, describe, now.steady_ms);
         if (counted.left_ms == 0) continue;
         if (!banned || banned->retry_after_ms < counted.left_ms) banned = banned_by(ban, counted.left_ms);
         if (!counted.begun) continue;
@@ -80,17 +80,15 @@ std::optional<Rejection> Gateway::Impl::count_refusal(const dsl::Policy& policy,
             .with("reason", to_string(Reason::banned))
             .with("decision", decision)
             .with("rule", ban.place);
-        events_.tell(std::move(event), who, decision, now);
+        log_.tell(std::move(event), who, decision, now);
     }
     return banned;
 }
 
-std::optional<Rejection> Gateway::Impl::count_refusal(const Session& session, Reason reason, Now now) {
+std::optional<Rejection> BanCounter::count_refusal(const Session& session, Reason reason, Now now) {
     const dsl::Route& route = *session.binding->route;
     if (route.bans.empty()) return std::nullopt;
-    dsl::Request request;
-    request.facts = &session.facts;
-    request.connection = session.number;
+    const dsl::Request request = request_for(session.facts, session.number);
     return count_refusal(*session.binding->runtime->policy, route, request,
                          {true, session.user, session.nameless}, reason, now);
 }

@@ -1,8 +1,9 @@
-// Questions about credentials, and clients that show a new one on the connection they have.
+#include "daemon/session/authentication.h"
+
 #include <algorithm>
 
 #include "daemon/decision/credential.h"
-#include "daemon/session/gateway_impl.h"
+#include "daemon/session/native.h"
 
 namespace wayleave {
 namespace {
@@ -52,75 +53,48 @@ std::optional<Rejection> auth_limit(Session& session, Now now) {
 
 }  // namespace
 
-void Gateway::Impl::ask_about(Session& session, Credential question) {
-    Awaiting& awaiting = *session.awaiting;
-    awaiting.question = ++questions_;
-    awaiting.runtime = runtime_;
-    awaiting.credential = question;
-    actions.questions.push_back({session.id, awaiting.question, runtime_, std::move(question)});
-}
-
-void Gateway::Impl::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
-    Session* session = find(id);
-    if (!session || !session->awaiting || session->awaiting->question != question) return;
-    if (session->last_bytes || session->abort_listed) return;
-    Awaiting& awaiting = *session->awaiting;
-    awaiting.question = 0;
-    if (proof.kind == Proof::Kind::pending) proof = Proof::unavailable("the token cannot be looked at");
-    if (awaiting.runtime == runtime_) {
-        awaiting.answers.push_back({std::move(awaiting.credential), std::move(proof)});
-    } else {
-        awaiting.answers.clear();  // the new policy may number its tokens otherwise, and trust others
-    }
-    if (session->state == Session::State::open) return continue_auth(*session, now);
-    if (session->state != Session::State::head) return;
-    session->handshaking->scanned = 0;
-    read_head(*session, {}, now);
-}
-
-// --- `$auth` ---
-
-void Gateway::Impl::authenticate(Session& session, const MessageParser::Message& message, const ReplyTo& re,
-                                 Now now) {
+void Authentication::authenticate(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                                  Now now) {
     std::string_view token;
     const MessageParser::Member* member = message.find("token");
-    const auto relayed = errands_.find(re.relay);
-    const auto posted = relayed != errands_.end() && !member ? relayed->second.who : nullptr;
+    const auto posted = member ? nullptr : relay_.who(re.relay);
     if (posted) return authenticate_by_post(session, *posted, re, now);
     if (!member || member->value.get(token) != simdjson::SUCCESS || token.empty())
-        return reject(
+        return replies_.reject(
             session, re,
             Rejection::of(Reason::bad_message, !member ? "`token` is missing: the new token, as a text"
                                                        : "`token` is no text that can be a token"),
             now);
     const dsl::Route& route = *session.binding->route;
     if (!takes_text(*session.binding->runtime->policy, route))
-        return reject(session, re,
-                      Rejection::of(Reason::bad_message, route.auth.empty()
-                                                             ? "this route asks for no token"
-                                                             : "this route takes certificates, and no token"),
-                      now);
+        return replies_.reject(
+            session, re,
+            Rejection::of(Reason::bad_message, route.auth.empty()
+                                                   ? "this route asks for no token"
+                                                   : "this route takes certificates, and no token"),
+            now);
     if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
     session.awaiting = std::make_unique<Awaiting>();
     session.awaiting->re = re;
     session.awaiting->token = token;
-    continue_auth(session, now);
+    go_on(session, now);
 }
 
 // The token is that of the POST, which the door has looked at: a page need not be able to read its cookie.
-void Gateway::Impl::authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re,
-                                         Now now) {
+void Authentication::authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re,
+                                          Now now) {
     if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
     adopt_identity(session, *session.binding->route, who, re, now);
 }
 
-void Gateway::Impl::continue_auth(Session& session, Now now) {
-    if (!rebind(session, now)) return close_pending(session, now);
+void Authentication::go_on(Session& session, Now now) {
+    if (!reload_.rebind(session, now)) return reload_.close_pending(session, now);
     const dsl::Route& route = *session.binding->route;
-    auto found =
-        identify(*runtime_, route, shown_in_message(*runtime_->policy, route, session.awaiting->token),
-                 session.awaiting->answers, now);
-    if (auto* question = std::get_if<Credential>(&found)) return ask_about(session, std::move(*question));
+    auto found = identify(bindings_.runtime(), route,
+                          shown_in_message(bindings_.policy(), route, session.awaiting->token),
+                          session.awaiting->answers, now);
+    if (auto* question = std::get_if<Credential>(&found))
+        return questions_.ask(session, std::move(*question));
     const ReplyTo re = std::move(session.awaiting->re);
     session.awaiting.reset();
     if (auto* why = std::get_if<Rejection>(&found)) return refuse_auth(session, re, std::move(*why), now);
@@ -128,13 +102,14 @@ void Gateway::Impl::continue_auth(Session& session, Now now) {
 }
 
 // The same user with new claims, judged as after a reload.
-void Gateway::Impl::adopt_identity(Session& session, const dsl::Route& route, Identified who,
-                                   const ReplyTo& re, Now now) {
+void Authentication::adopt_identity(Session& session, const dsl::Route& route, Identified who,
+                                    const ReplyTo& re, Now now) {
     // Without a name nobody can tell whether it is the same.
     if (who.user.empty() || who.user != session.user)
         return refuse_auth(session, re,
                            Rejection::of(Reason::forbidden, "this is not the token of the same user"), now);
-    if (auto why = use_up(*runtime_, who, now)) return refuse_auth(session, re, std::move(*why), now);
+    if (auto why = use_up(bindings_.runtime(), who, now))
+        return refuse_auth(session, re, std::move(*why), now);
     Living before = living(session, now);
     before.token = who.token;
     dsl::Facts facts = session.facts;
@@ -143,26 +118,26 @@ void Gateway::Impl::adopt_identity(Session& session, const dsl::Route& route, Id
     if (reevaluation.kind != Reevaluation::Kind::stays) {
         Rejection why = Rejection::of(Reason::forbidden, reevaluation.because);
         why.rule = reevaluation.rule;
-        return end(session, std::move(why), now);
+        return outbox_.end(session, std::move(why), now);
     }
     session.token = who.token + 1;
     session.key = who.key;
     session.key_gone = false;
     session.expires_ms = who.claims.expires_ms;
-    counters.reauthenticated.add();
-    if (re.wanted()) reply(session, re, ok_text(re.id, session.expires_ms), now);
-    apply(session, route, std::move(reevaluation), Reason::forbidden, now);
+    counters_.reauthenticated.add();
+    if (re.wanted()) replies_.reply(session, re, ok_text(re.id, session.expires_ms), now);
+    reload_.apply(session, route, std::move(reevaluation), Reason::forbidden, now);
 }
 
 // The session goes on as it was, unless the route says otherwise: the token that it came with is still good.
-void Gateway::Impl::refuse_auth(Session& session, const ReplyTo& re, Rejection why, Now now) {
+void Authentication::refuse_auth(Session& session, const ReplyTo& re, Rejection why, Now now) {
     const dsl::Route& route = *session.binding->route;
     const auto number = static_cast<size_t>(why.reason);
     const auto phase = static_cast<size_t>(dsl::Phase::session);
     if (!why.then && !(number < dsl::refusals && route.errors[number][phase])) {
         why.then = dsl::Outcome{dsl::OutcomeKind::error, 0, std::string(to_string(why.reason))};
     }
-    reject(session, re, std::move(why), now);
+    replies_.reject(session, re, std::move(why), now);
 }
 
 }  // namespace wayleave

@@ -1,6 +1,8 @@
-// What the operator is told: a line for each refusal, and for each connection that comes and goes.
+#include "daemon/session/connection_log.h"
+
 #include "daemon/decision/counting_key.h"
-#include "daemon/session/gateway_impl.h"
+#include "daemon/session/native.h"
+#include "dsl/policy/describe.h"
 
 namespace wayleave {
 namespace {
@@ -38,17 +40,23 @@ std::string seconds_text(int64_t ms) {
 
 }  // namespace
 
-// Counts it, and gives it the name under which it can be looked up.
-void Gateway::Impl::refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection) {
-    counters.refuse(rejection.reason);
+void ConnectionLog::refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection) {
+    counters_.refuse(rejection.reason);
     if (!route) return;
     if (rejection.decision.empty())
         rejection.decision = decision_id(*policy, rejection.rule.empty() ? route->place : rejection.rule);
-    counters.decisions.count(rejection.decision, route->name, rejection.reason);
+    counters_.decisions.count(rejection.decision, route->name, rejection.reason);
 }
 
-// About an open connection.
-Event Gateway::Impl::about(const Session& session, std::string_view name, std::string message) {
+void ConnectionLog::refused(const Session& session, Rejection& rejection) {
+    refused(session.binding->runtime->policy.get(), session.binding->route, rejection);
+}
+
+void ConnectionLog::tell(Event event, std::string_view source, std::string_view cause, Now now) {
+    events_.tell(std::move(event), source, cause, now);
+}
+
+Event ConnectionLog::about(const Session& session, std::string_view name, std::string message) {
     Event event{name, std::move(message)};
     event.of_client = true;
     event.with("session", session_text(session.number))
@@ -58,14 +66,14 @@ Event Gateway::Impl::about(const Session& session, std::string_view name, std::s
     return event;
 }
 
-void Gateway::Impl::tell_refused(const Session& session, const Rejection& rejection, Now now) {
+void ConnectionLog::tell_refused(const Session& session, const Rejection& rejection, Now now) {
     Event event = about(session, "message-refused", sentence_of(handled_.action, rejection));
     event.with("action", handled_.action).with("target", handled_.target.substr(0, longest_target));
     add_why(event, rejection);
     events_.tell(std::move(event), source_of(session.user, session.peer.ip), cause_of(rejection), now);
 }
 
-void Gateway::Impl::tell_turned_away(const Session& session, const HttpHead& head, const TurnedAway& turned,
+void ConnectionLog::tell_turned_away(const Session& session, const HttpHead& head, const TurnedAway& turned,
                                      Now now) {
     Event event{"handshake-refused", sentence_of("connect", turned.rejection)};
     event.of_client = true;
@@ -81,23 +89,23 @@ void Gateway::Impl::tell_turned_away(const Session& session, const HttpHead& hea
     events_.tell(std::move(event), source_of(turned.user, session.peer.ip), cause_of(turned.rejection), now);
 }
 
-void Gateway::Impl::tell_opened(const Session& session, const Admitted& admitted, Now now) {
-    if (!runtime_->settings.log_connections) return;
+void ConnectionLog::tell_opened(const Session& session, const Admitted& admitted, Now now) {
+    if (!bindings_.settings().log_connections) return;
     Event event = about(session, "connection-opened", session.stream ? "stream opened" : "connection opened");
     const size_t rule = admitted.verdict & ~dsl::verdict_bit;
     event.with("action", "connect");
     if (rule >= 2) {
         const std::string& place = admitted.route->rules[rule - 2].place;
-        event.with("decision", decision_id(*runtime_->policy, place)).with("rule", place);
+        event.with("decision", decision_id(bindings_.policy(), place)).with("rule", place);
     }
     events_.tell(std::move(event), source_of(session.user, session.peer.ip), {}, now, most_connections);
 }
 
 // When the transport is gone, whoever ended it.
-void Gateway::Impl::tell_closed(const Session& session, Now now) {
+void ConnectionLog::tell_closed(const Session& session, Now now) {
     static const Ending lost{"lost", "the client is gone without a word", {}, {}, 0, {}, {}, false};
     const Ending& why = session.ending ? *session.ending : lost;
-    const bool each = runtime_->settings.log_connections;
+    const bool each = bindings_.settings().log_connections;
     if (!each && !why.refused) return;
     Event event = about(session, "connection-closed",
                         "connection closed: " + (why.because.empty() ? why.reason : why.because));
@@ -117,15 +125,14 @@ void Gateway::Impl::tell_closed(const Session& session, Now now) {
                  each ? most_connections : 1);
 }
 
-// The first reason counts: what comes after it is its consequence.
-void Gateway::Impl::note_ending(Session& session, const Rejection& rejection) {
+void ConnectionLog::note_ending(Session& session, const Rejection& rejection) {
     if (session.ending) return;
     session.ending = std::make_unique<Ending>(Ending{
         std::string(to_string(rejection.reason)), rejection.because, rejection.decision, rejection.rule, 0,
         std::string(handled_.action), std::string(handled_.target.substr(0, longest_target)), true});
 }
 
-void Gateway::Impl::note_ending(Session& session, std::string_view reason, std::string_view because) {
+void ConnectionLog::note_ending(Session& session, std::string_view reason, std::string_view because) {
     if (session.ending) return;
     session.ending = std::make_unique<Ending>();
     session.ending->reason = reason;
@@ -133,15 +140,15 @@ void Gateway::Impl::note_ending(Session& session, std::string_view reason, std::
 }
 
 // A proxy's connection carries the requests of many, so who asks is found for each.
-void Gateway::Impl::tell_of_request(const Session& session, const HttpHead& head, const Rejection& rejection,
+void ConnectionLog::tell_of_request(const Session& session, const HttpHead& head, const Rejection& rejection,
                                     Now now) {
     const Origination client = client_behind({session.peer.ip, session.peer.tls, session.peer.unix_socket},
-                                             head, runtime_->settings.proxies);
-    const dsl::Route* route = route_of(head);
+                                             head, bindings_.settings().proxies);
+    const dsl::Route* route = route_of(bindings_.policy(), head);
     tell_of_request(client.ip, route ? route->name : std::string_view(), head.path, rejection, now);
 }
 
-void Gateway::Impl::tell_of_request(const dsl::Address& client, std::string_view route, std::string_view path,
+void ConnectionLog::tell_of_request(const dsl::Address& client, std::string_view route, std::string_view path,
                                     const Rejection& rejection, Now now) {
     Event event{"request-refused", sentence_of("request", rejection)};
     event.of_client = true;
@@ -153,7 +160,7 @@ void Gateway::Impl::tell_of_request(const dsl::Address& client, std::string_view
     events_.tell(std::move(event), source_of({}, client), cause_of(rejection), now);
 }
 
-void Gateway::Impl::tell_of_unknown_client(const Peer& peer, const HttpHead& head, Now now) {
+void ConnectionLog::tell_of_unknown_client(const Peer& peer, const HttpHead& head, Now now) {
     Event event{"client-unknown",
                 "a proxy does not say from whom a request is: its header holds no address there"};
     event.of_client = true;
@@ -162,14 +169,23 @@ void Gateway::Impl::tell_of_unknown_client(const Peer& peer, const HttpHead& hea
     events_.tell(std::move(event), ip, {}, now);
 }
 
-// For whom nothing has matched, or where its head is not known any more.
-void Gateway::Impl::refuse_request(Session& session, int status, Rejection rejection,
-                                   std::string_view headers, Now now) {
-    counters.refuse(rejection.reason);
-    const auto* post = session.post.get();
-    tell_of_request(post ? post->client : session.peer.ip, {}, post ? post->path : std::string(), rejection,
-                    now);
-    send_last(session, problem_response(status, to_string(rejection.reason), rejection, false, headers));
+// The client cannot mend it, and nothing else shows that a user has no mailbox.
+void ConnectionLog::tell_of_no_channel(const Session& session, const dsl::Route& route, const dsl::Join& join,
+                                       Now now) {
+    const std::string channel = dsl::Words{route}.pattern(join.channel);
+    Event event =
+        about(session, "not-joined",
+              "a channel is not joined: a value in it is empty, or the name would have more than 255 "
+              "bytes");
+    event.with("action", "join").with("target", channel).with("rule", route.place);
+    events_.tell(std::move(event), session.user.empty() ? session.peer.ip.text() : session.user, channel,
+                 now);
+}
+
+const dsl::Route* route_of(const dsl::Policy& policy, const HttpHead& head) {
+    dsl::RouteMatch match;
+    return policy.router.find(head.authority.name, head.path, match) ? policy.routes[match.route].get()
+                                                                     : nullptr;
 }
 
 }  // namespace wayleave

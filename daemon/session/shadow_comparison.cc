@@ -1,6 +1,7 @@
-// The second policy: asked beside the first for a share of the connections, never deciding.
+#include "daemon/session/shadow_comparison.h"
+
 #include "daemon/base/escape.h"
-#include "daemon/session/gateway_impl.h"
+#include "daemon/decision/reevaluate.h"
 
 namespace wayleave {
 namespace {
@@ -30,45 +31,44 @@ std::string said(bool allowed, std::string_view rule) {
 
 }  // namespace
 
-bool Gateway::Impl::shadowed(const Session& session) const {
-    return runtime_->shadow && session.number % million < runtime_->shadow_per_million;
+bool ShadowComparison::is_shadowed(const Session& session) const {
+    return bindings_.runtime().shadow && session.number % million < bindings_.runtime().shadow_per_million;
 }
 
-// The connection's facts in the shadow's order, or null if it is not compared.
-const Shadow* Gateway::Impl::shadow_of(Session& session) {
-    if (!shadowed(session)) {
+const Shadow* ShadowComparison::shadow_of(Session& session) {
+    if (!is_shadowed(session)) {
         session.shadow.reset();
         return nullptr;
     }
-    if (!session.shadow || session.shadow->policy != runtime_->shadow) {
+    if (!session.shadow || session.shadow->policy != bindings_.runtime().shadow) {
         session.shadow = std::make_unique<Shadow>();
         Shadow& shadow = *session.shadow;
-        shadow.policy = runtime_->shadow;
+        shadow.policy = bindings_.runtime().shadow;
         shadow.route = successor(*session.binding->route, session.facts, *shadow.policy);
         shadow.facts = session.facts;
         shadow.known = shadow.route && dsl::rebind(shadow.facts, shadow.route->shape);
     }
-    if (session.shadow->route && !session.shadow->known) counters.shadow_skipped.add();
+    if (session.shadow->route && !session.shadow->known) counters_.shadow_skipped.add();
     return session.shadow->route && !session.shadow->known ? nullptr : session.shadow.get();
 }
 
-void Gateway::Impl::shadow_connect(Session& session, const dsl::Route& route, const dsl::Facts& facts,
-                                   dsl::NodeId verdict, Now now) {
-    if (!shadowed(session)) return;
-    const dsl::Route* shadow = runtime_->shadow->route(route.name);
+void ShadowComparison::connect(Session& session, const dsl::Route& route, const dsl::Facts& facts,
+                               dsl::NodeId verdict, Now now) {
+    if (!is_shadowed(session)) return;
+    const dsl::Route* shadow = bindings_.runtime().shadow->route(route.name);
     const bool allowed = allows(route, verdict);
     const std::string_view rule = place_of(route, verdict);
     if (!shadow)
         return compare(session, "connect to the route " + route.name, allowed, rule, route, dsl::never, now);
     dsl::Facts own = facts;
-    if (!dsl::rebind(own, shadow->shape)) return counters.shadow_skipped.add();
+    if (!dsl::rebind(own, shadow->shape)) return counters_.shadow_skipped.add();
     compare(session, "connect to the route " + route.name, allowed, rule, *shadow,
             authorize_connect(*shadow, request_for(own, session.number)).verdict, now);
 }
 
 // By the rules alone: the shadow draws from no limit.
-void Gateway::Impl::shadow_decision(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
-                                    const dsl::Request& request, const Authorization& judged, Now now) {
+void ShadowComparison::decision(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
+                                const dsl::Request& request, const Authorization& judged, Now now) {
     const Shadow* shadow = shadow_of(session);
     if (!shadow) return;
     const dsl::Route& route = *session.binding->route;
@@ -81,8 +81,8 @@ void Gateway::Impl::shadow_decision(Session& session, std::string_view action, d
             shadow->route ? ask(*shadow->route, shadow->route->*root, own) : dsl::never, now);
 }
 
-void Gateway::Impl::shadow_message(Session& session, const MessageParser::Message& message,
-                                   const dsl::Request& request, const MessageAuthorization& judged, Now now) {
+void ShadowComparison::message(Session& session, const MessageParser::Message& message,
+                               const dsl::Request& request, const MessageAuthorization& judged, Now now) {
     if (judged.rejection && judged.rejection->reason == Reason::limited) return;
     const Shadow* shadow = shadow_of(session);
     if (!shadow) return;
@@ -103,17 +103,18 @@ void Gateway::Impl::shadow_message(Session& session, const MessageParser::Messag
             ask(*shadow->route, block->decision, own), now);
 }
 
-void Gateway::Impl::compare(const Session& session, std::string_view what, bool allowed,
-                            std::string_view rule, const dsl::Route& shadow, dsl::NodeId verdict, Now now) {
-    counters.shadow_compared.add();
+void ShadowComparison::compare(const Session& session, std::string_view what, bool allowed,
+                               std::string_view rule, const dsl::Route& shadow, dsl::NodeId verdict,
+                               Now now) {
+    counters_.shadow_compared.add();
     const bool other = allows(shadow, verdict);
     if (other == allowed) return;
-    counters.shadow_differences.add();
+    counters_.shadow_differences.add();
     const std::string_view by = place_of(shadow, verdict);
-    Event event = about(
+    Event event = ConnectionLog::about(
         session, "shadow-differs",
         std::string(what) + " is " + said(allowed, rule) + ", and by the shadow policy " + said(other, by));
-    events_.tell(std::move(event), rule, by, now);
+    log_.tell(std::move(event), rule, by, now);
 }
 
 }  // namespace wayleave

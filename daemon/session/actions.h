@@ -1,0 +1,84 @@
+// What a gateway hands out: to the edge, to other workers, to the log.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/base/connection.h"
+#include "daemon/base/event.h"
+#include "daemon/decision/runtime.h"
+
+namespace wayleave {
+
+// A credential that somebody else must be asked about: see TokenVerifier::ask.
+struct CredentialQuestion {
+    ConnectionId id;
+    uint64_t number = 0;  // to be handed back with the answer
+    std::shared_ptr<const Runtime> runtime;
+    Credential credential;
+};
+
+struct Identified;
+
+// A message that came by POST for the session of a stream, which may be another worker's.
+struct RelayedMessage {
+    uint64_t session = 0;
+    // Who brings it, as the door knows him, and where he waits for the answer.
+    std::string route = {};
+    std::string user = {};
+    bool has_token = false;
+    // Of a token: what an `$auth` without one shows, as this runtime knows it.
+    std::shared_ptr<const Identified> who = nullptr;
+    std::shared_ptr<const Runtime> runtime = nullptr;
+    uint32_t worker = 0;
+    ConnectionId from = {};
+    uint64_t number = 0;
+    std::string message = {};
+};
+
+struct RelayReply {
+    uint32_t worker = 0;
+    ConnectionId to;
+    uint64_t number = 0;
+    int status = 0;  // 0: the policy says to drop it: the connection ends without an answer
+    std::string body;
+};
+
+// What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end
+// of its loop turn and then clears them.
+struct Actions {
+    std::vector<ConnectionId> flush;            // has bytes to send: see output()
+    std::vector<ConnectionId> abort;            // close the transport now, whatever is queued
+    std::vector<CredentialQuestion> questions;  // the answers go to answered()
+    std::vector<RelayedMessage> relayed;        // for handle_relayed() of the worker that worker_of() names
+    std::vector<RelayReply> replies;            // for relay_reply() of their worker
+    std::vector<Event> events;                  // for the log; bounded, the counters have all
+};
+
+// What may still be delivered in a turn, so that the sockets are soon looked at again. What is delivered uses
+// it up; the last publication may exceed it, since it goes to all its subscribers or to none.
+struct Allowance {
+    static constexpr size_t most_deliveries = 65'536;
+    static constexpr size_t most_bytes = 32 << 20;
+
+    size_t deliveries = most_deliveries;
+    size_t bytes = most_bytes;  // of all deliveries
+
+    size_t delivered = 0;
+    size_t stalled = 0;  // of those: to connections whose socket took no more already
+
+    // As much as can be was delivered, and more than a quarter of it to readers who do not take it as fast.
+    // They may read as fast as they can: then it is too much, and not they are too slow.
+    [[nodiscard]] bool outruns() const { return used_up() && stalled * 4 > delivered; }
+    [[nodiscard]] bool used_up() const { return deliveries == 0 || bytes == 0; }
+    void use(size_t of_deliveries, size_t of_bytes) {
+        delivered += of_deliveries;
+        deliveries -= deliveries < of_deliveries ? deliveries : of_deliveries;
+        bytes -= bytes < of_bytes ? bytes : of_bytes;
+    }
+};
+
+}  // namespace wayleave

@@ -1,0 +1,29 @@
+#include "daemon/session/credential_questions.h"
+
+#include <utility>
+
+namespace wayleave {
+
+void CredentialQuestions::ask(Session& session, Credential question) {
+    Awaiting& awaiting = *session.awaiting;
+    awaiting.question = ++asked_;
+    awaiting.runtime = bindings_.shared();
+    awaiting.credential = question;
+    out_.push_back({session.id, awaiting.question, bindings_.shared(), std::move(question)});
+}
+
+bool CredentialQuestions::note_answer(Session& session, uint64_t question, Proof proof) {
+    if (!session.awaiting || session.awaiting->question != question) return false;
+    if (session.last_bytes || session.abort_listed) return false;
+    Awaiting& awaiting = *session.awaiting;
+    awaiting.question = 0;
+    if (proof.kind == Proof::Kind::pending) proof = Proof::unavailable("the token cannot be looked at");
+    if (awaiting.runtime == bindings_.shared()) {
+        awaiting.answers.push_back({std::move(awaiting.credential), std::move(proof)});
+    } else {
+        awaiting.answers.clear();  // the new policy may number its tokens otherwise, and trust others
+    }
+    return true;
+}
+
+}  // namespace wayleave

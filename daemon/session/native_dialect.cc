@@ -1,0 +1,203 @@
+#include "daemon/session/native_dialect.h"
+
+#include <algorithm>
+
+#include <array>
+
+#include "daemon/base/json_value.h"
+#include "daemon/message/sse.h"
+#include "daemon/session/message_members.h"
+#include "daemon/session/native.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t longest_name_as_id = 120;  // of a channel; `$id` is bounded
+
+// What a POST subscribes to comes back with the ids of events.
+bool has_room_for_name(const Session& session, std::string_view channel) {
+    size_t bytes = 1 + channel.size();
+    for (const std::string& name : session.events->posted) bytes += 1 + name.size();
+    return bytes <= StreamPositions::most_name_bytes;
+}
+
+// `$subscribe` to a channel, or a message of the application by its type.
+Handled handled_in(const MessageParser::Message& message) {
+    if (!message.type.starts_with('$')) return {"message", message.type};
+    static constexpr std::array<std::string_view, 7> actions = {"subscribe", "unsubscribe", "publish", "ack",
+                                                                "history",   "presence",    "auth"};
+    for (const std::string_view action : actions)
+        if (message.type.substr(1) == action) return {action, text_member(message, "channel")};
+    return {"message", message.type};
+}
+
+}  // namespace
+
+NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
+                             const EventStreamFraming& event_stream, Publisher& publisher,
+                             ChannelQueries& queries, Authentication& authentication,
+                             ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
+                             Outbox& outbox, Replies& replies)
+    : limits_(limits),
+      hub_(hub),
+      subscriptions_(subscriptions),
+      replayer_(replayer),
+      event_stream_(event_stream),
+      publisher_(publisher),
+      queries_(queries),
+      authentication_(authentication),
+      shadow_(shadow),
+      relay_(relay),
+      closing_(closing),
+      log_(log),
+      outbox_(outbox),
+      replies_(replies) {}
+
+void NativeDialect::handle(Session& session, std::string_view payload, uint64_t relay, Now now) {
+    const auto parsed = parser_.parse(payload);
+    const bool known = parsed.ok();
+    const ReplyTo re{std::string(parser_.id()), relay};
+    relay_.note_id(relay, re.id);
+    if (relay != 0 && !session.stream && !(known && parsed.value()->type == "$auth"))
+        return replies_.reject(session, re,
+                               Rejection::of(Reason::unknown_message,
+                                             "a WebSocket speaks for itself; by POST it takes `$auth` alone"),
+                               now);
+    if (known && parsed.value()->type == "$ping") {
+        closing_.count_control(session, now);
+        return replies_.reply(session, re, pong_text(re.id), now);
+    }
+    dsl::Request request = request_for(view_of(session, now));
+    request.message_size = static_cast<int64_t>(payload.size());
+    if (known) {
+        request.message_type = parsed.value()->type;
+        log_.set_handled(handled_in(*parsed.value()));
+    }
+    // Before anything is decided, and also for what cannot be understood: refused messages count.
+    const auto& list = session.binding->route->limits;
+    if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
+        return replies_.reject(session, re, std::move(*limited), now);
+    if (!known) return replies_.reject(session, re, bad_message(std::string(parsed.error())), now);
+    if (request.message_type.starts_with('$'))
+        return system_message(session, *parsed.value(), re, request, now);
+    application_message(session, *parsed.value(), re, request, now);
+}
+
+void NativeDialect::system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                                   dsl::Request& request, Now now) {
+    if (message.type == "$subscribe") return subscribe(session, message, re, request, now);
+    if (message.type == "$unsubscribe") return unsubscribe(session, message, re, now);
+    if (message.type == "$publish") return publish_by_name(session, message, re, request, now);
+    if (message.type == "$ack") return queries_.acknowledge(session, message, re, now);
+    if (message.type == "$history") return queries_.history(session, message, re, request, now);
+    if (message.type == "$presence") return queries_.presence(session, message, re, request, now);
+    if (message.type == "$auth") return authentication_.authenticate(session, message, re, now);
+    replies_.reject(session, re,
+                    Rejection::of(Reason::unknown_message, "the server knows no message of this type"), now);
+}
+
+void NativeDialect::application_message(Session& session, const MessageParser::Message& message,
+                                        const ReplyTo& re, dsl::Request& request, Now now) {
+    MessageAuthorization judged = authorize_message(
+        view_of(session, now), message, request,
+        [&](std::string_view channel) -> const dsl::ChannelRules& {
+            return subscriptions_.adopt_policy(channel, now);
+        },
+        limits_, now);
+    shadow_.message(session, message, request, judged, now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
+    // All are known to be good before anything is published.
+    publisher_.publish(session, re, std::move(judged.drafts), now);
+}
+
+void NativeDialect::subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                              dsl::Request& request, Now now) {
+    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    if (!channel) return replies_.reject(session, re, bad_message(no_channel(message)), now);
+    const MessageParser::Member* since = message.find("since");
+    const auto position = since ? position_of(*since) : std::nullopt;
+    if (since && !position)
+        return replies_.reject(session, re, bad_message("`since` is { epoch, offset }"), now);
+    request.channel = &*channel;
+    Channel* known = hub_.find(channel->text);
+    // To recover a channel that one is in already needs no leave.
+    if (since && known && hub_.subscriber(session, *known))
+        return replayer_.begin(session, *known, re, position, now);
+    const bool again = known && hub_.subscriber(session, *known);
+    SubscribeAuthorization judged = authorize_subscribe(
+        view_of(session, now), request, subscriptions_.adopt_policy(channel->text, now), again, limits_);
+    if (!again && judged.allowed() && re.relay != 0 && !has_room_for_name(session, channel->text)) {
+        for (const std::string& key : judged.entered) limits_.leave(key);
+        judged.rejection = Rejection::of(
+            Reason::limited,
+            "the ids of this stream's events have no room for more channels; name them in its address");
+    }
+    shadow_.decision(session, "subscribe", &dsl::Route::subscribe, request, judged, now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
+    if (!again) known = subscriptions_.enter(session, channel->text, false, now);
+    if (!again && re.relay != 0) session.events->posted.emplace_back(channel->text);
+    for (std::string& key : judged.entered) session.counted.push_back({known, std::move(key)});
+    replayer_.begin(session, *known, re, position, now);
+    if (re.relay != 0) send_event_id(session, now);
+}
+
+// As `$subscribe` does, with what the id says as `since`. The client has said one thing only, so this is no
+// message that a limit counts.
+void NativeDialect::subscribe_by_address(Session& session, const std::string& channel, Now now) {
+    if (session.state != Session::State::open) return;  // one that was refused before has ended it
+    std::string text = R"({"type":"$subscribe","channel":)";
+    append_json(text, channel);
+    if (channel.size() <= longest_name_as_id) {
+        text += ",\"$id\":";
+        append_json(text, channel);
+    }
+    if (const auto& resumed = session.events->resumed) {
+        const Position since = resumed->find(channel_mark(channel)).value_or(Position{});
+        text += ",\"since\":{\"epoch\":\"" + epoch_text(since.epoch) +
+                "\",\"offset\":" + std::to_string(since.offset) + "}";
+    }
+    text += '}';
+    const auto parsed = parser_.parse(text);
+    if (!parsed)
+        return replies_.reject(session, {std::string(parser_.id())}, bad_message(std::string(parsed.error())),
+                               now);
+    dsl::Request request = request_for(view_of(session, now));
+    request.message_type = parsed.value()->type;
+    subscribe(session, *parsed.value(), {std::string(parser_.id())}, request, now);
+}
+
+void NativeDialect::unsubscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                                Now now) {
+    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    if (!channel) return replies_.reject(session, re, bad_message(no_channel(message)), now);
+    const dsl::Lane lane =
+        subscriptions_.adopt_policy(channel->text, now).lane;  // behind the channel's own messages
+    if (Channel* known = hub_.find(channel->text)) replayer_.answer_waiting(session, *known, now);
+    if (!subscriptions_.leave(session, channel->text, now)) {
+        return replies_.reject(session, re, bad_message("there is no subscription to this channel"), now);
+    }
+    replies_.reply(session, re, subscription_text("$unsubscribed", re.id, channel->text), now, lane);
+    if (re.relay != 0) send_event_id(session, now);
+}
+
+void NativeDialect::publish_by_name(Session& session, const MessageParser::Message& message,
+                                    const ReplyTo& re, dsl::Request& request, Now now) {
+    const auto asked = parse_publication(message);
+    if (!asked) return replies_.reject(session, re, bad_message(asked.error().because), now);
+    request.message_size = static_cast<int64_t>(asked->size);
+    request.channel = &asked->channel;
+    PublishAuthorization judged = authorize_publish(view_of(session, now), message, *asked, request,
+                                                    subscriptions_.adopt_policy(asked->channel.text, now));
+    shadow_.decision(session, "publish", &dsl::Route::publish, request, judged, now);
+    if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
+    std::vector<Draft> drafts;
+    drafts.push_back(std::move(judged.draft));
+    publisher_.publish(session, re, std::move(drafts), now);
+}
+
+// Of a stream whose channels a POST has changed.
+void NativeDialect::send_event_id(Session& session, Now now) {
+    if (Frame frame = event_stream_.position(session)) outbox_.send(session, std::move(frame), now);
+}
+
+}  // namespace wayleave

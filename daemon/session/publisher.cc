@@ -1,0 +1,67 @@
+#include "daemon/session/publisher.h"
+
+#include <utility>
+
+#include "daemon/session/native.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t most_unanswered = 1000;  // publications of one session
+
+Rejection unavailable(std::string because) {
+    return Rejection::of(Reason::unavailable, std::move(because));
+}
+
+}  // namespace
+
+Publisher::Publisher(std::string name, Broker& broker, BrokerRequests& requests, Replies& replies,
+                     Counters& counters)
+    : name_(std::move(name)), broker_(broker), requests_(requests), replies_(replies), counters_(counters) {}
+
+void Publisher::publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now) {
+    const auto publishing = std::make_shared<Publishing>();
+    publishing->re = re;
+    publishing->left = publishing->channels = drafts.size();
+    if (drafts.empty()) return replies_.confirm(session, re, now);
+    // The storage's queue is everybody's.
+    if (session.unanswered + drafts.size() > most_unanswered) {
+        return replies_.reject(
+            session, re,
+            Rejection::of(Reason::limited, "too many of your messages wait for the server's storage"), now);
+    }
+    session.publishes = true;
+    for (Draft& draft : drafts) {
+        draft.id = name_ + "-" + std::to_string(++publications_);
+        // An id is its user's own, so that nobody can use up another's.
+        if (!draft.dedup.empty()) draft.dedup.insert(0, session.user + '\0');
+        draft.now = now;
+        const Ticket ticket = requests_.next_ticket(session);
+        auto receipt = broker_.publish(std::move(draft), ticket);
+        if (receipt) {
+            published(session, *publishing, std::move(*receipt), now);
+        } else {
+            ++session.unanswered;
+            requests_.expect(ticket, {session.id, BrokerRequest::Kind::publish, {}, nullptr, publishing},
+                             now);
+        }
+    }
+}
+
+void Publisher::published(Session& session, Publishing& publishing, Receipt receipt, Now now) {
+    const bool good =
+        receipt.status == Receipt::Status::accepted || receipt.status == Receipt::Status::duplicate;
+    if (receipt.status == Receipt::Status::accepted) counters_.publications.add();
+    if (publishing.receipt.because.empty()) publishing.receipt = std::move(receipt);
+    if (!good && publishing.receipt.because.empty()) publishing.receipt.because = "it could not be kept";
+    if (--publishing.left > 0) return;
+    const Receipt& last = publishing.receipt;
+    if (!last.because.empty()) return replies_.reject(session, publishing.re, unavailable(last.because), now);
+    if (!publishing.re.wanted()) return;
+    // Where a message went to several channels, no one position is its own.
+    const Position position = publishing.channels == 1 ? last.position : Position{};
+    replies_.reply(session, publishing.re,
+                   ok_text(publishing.re.id, position, last.status == Receipt::Status::duplicate), now);
+}
+
+}  // namespace wayleave

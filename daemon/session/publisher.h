@@ -1,0 +1,32 @@
+// What clients publish: to the broker, and the answer when the broker has it. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/session/broker_requests.h"
+#include "daemon/session/replies.h"
+
+namespace wayleave {
+
+class Publisher {
+  public:
+    // `name` is of this worker in this run of the daemon: an id of a message is never another's.
+    Publisher(std::string name, Broker& broker, BrokerRequests& requests, Replies& replies,
+              Counters& counters);
+
+    void publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now);
+    // One of them has its answer.
+    void published(Session& session, Publishing& publishing, Receipt receipt, Now now);
+
+  private:
+    std::string name_;
+    Broker& broker_;
+    BrokerRequests& requests_;
+    Replies& replies_;
+    Counters& counters_;
+    uint64_t publications_ = 0;
+};
+
+}  // namespace wayleave

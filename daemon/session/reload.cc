@@ -1,0 +1,205 @@
+#include "daemon/session/reload.h"
+
+#include <algorithm>
+
+#include "daemon/session/native.h"
+#include "dsl/policy/canonical.h"
+
+namespace wayleave {
+namespace {
+
+// About a millisecond of a worker. Who speaks before its turn is judged then.
+constexpr size_t rebinds_a_tick = 300;
+constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
+constexpr size_t surveyed_at_once = 250;
+constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
+
+uint32_t token_in(const dsl::Policy& policy, const Living& before) {
+    if (!before.token) return 0;
+    const std::string& name = before.policy.tokens[*before.token].name;
+    for (size_t i = 0; i < policy.tokens.size(); ++i) {
+        if (policy.tokens[i].name == name) return static_cast<uint32_t>(i + 1);
+    }
+    return 0;
+}
+
+}  // namespace
+
+Living living(const Session& session, Now now) {
+    const dsl::Policy& policy = *session.binding->runtime->policy;
+    Living out{policy,
+               *session.binding->route,
+               session.facts,
+               std::nullopt,
+               0,
+               session.number,
+               now.steady_ms - session.opened_ms,
+               {}};
+    if (session.token > 0) out.token = session.token - 1;
+    out.key = session.key;
+    out.channels.reserve(session.subscriptions.size());
+    for (const Subscription& subscription : session.subscriptions)
+        out.channels.push_back({subscription.channel->name, subscription.joined});
+    return out;
+}
+
+void ReloadImpact::add(const ReloadImpact& other) {
+    connections += other.connections;
+    untouched += other.untouched;
+    staying += other.staying;
+    losing += other.losing;
+    ending += other.ending;
+    returning += other.returning;
+    subscriptions_lost += other.subscriptions_lost;
+    channels_joined += other.channels_joined;
+    keys_gone += other.keys_gone;
+}
+
+void ReloadImpact::count(const Reevaluation& reevaluation) {
+    ++connections;
+    if (reevaluation.key_gone) ++keys_gone;
+    switch (reevaluation.kind) {
+        case Reevaluation::Kind::untouched: ++untouched; break;
+        case Reevaluation::Kind::ends: ++ending; break;
+        case Reevaluation::Kind::returns: ++returning; break;
+        case Reevaluation::Kind::stays: ++(reevaluation.lost.empty() ? staying : losing); break;
+    }
+    subscriptions_lost += reevaluation.lost.size();
+    channels_joined += reevaluation.joined.size();
+}
+
+Reload::Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subscriptions& subscriptions,
+               Replayer& replayer, Outbox& outbox, Closing& closing, ConnectionLog& log, Deadlines& deadlines,
+               Counters& counters, std::mt19937_64& random)
+    : sessions_(sessions),
+      bindings_(bindings),
+      hub_(hub),
+      subscriptions_(subscriptions),
+      replayer_(replayer),
+      outbox_(outbox),
+      closing_(closing),
+      log_(log),
+      deadlines_(deadlines),
+      counters_(counters),
+      random_(random) {}
+
+void Reload::replace(std::shared_ptr<const Runtime> runtime) {
+    bindings_.replace(std::move(runtime));
+    next_ = 0;
+    counters_.decisions.keep_only(dsl::hash_text(bindings_.policy().hash).substr(0, 12));
+    counters_.generation.set(bindings_.runtime().generation);
+}
+
+void Reload::tick(Now now) {
+    if (next_ == SIZE_MAX) return;
+    const bool all = sessions_.visit(next_, rebinds_a_tick, [&](Session& session) {
+        if (session.state != Session::State::open) return false;
+        (void)rebind(session, now);
+        return true;
+    });
+    closing_.end_marked(now);
+    if (!all) return;
+    next_ = SIZE_MAX;
+    spread_pending_closes(now);
+    closing_.end_marked(now);
+}
+
+bool Reload::rebind(Session& session, Now now) {
+    if (session.pending_close) return false;
+    if (session.binding->runtime == bindings_.shared()) return true;
+    session.shadow.reset();  // a quiet connection must not keep an old policy alive
+    const Living before = living(session, now);
+    Reevaluation reevaluation = reevaluate(before, bindings_.runtime());
+    if (reevaluation.key_gone && !std::exchange(session.key_gone, true)) counters_.keys_gone.add();
+    if (reevaluation.kind == Reevaluation::Kind::ends || reevaluation.kind == Reevaluation::Kind::returns) {
+        mark_pending_close(session, std::move(reevaluation), now);
+        return false;
+    }
+    const dsl::Route& route = *reevaluation.route;
+    session.token = token_in(bindings_.policy(), before);
+    if (reevaluation.kind == Reevaluation::Kind::stays) counters_.reevaluated.add();
+    counters_.unsubscribed_by_policy.add(reevaluation.lost.size());
+    apply(session, route, std::move(reevaluation), Reason::policy_changed, now);
+    return true;
+}
+
+void Reload::apply(Session& session, const dsl::Route& route, Reevaluation reevaluation, Reason reason,
+                   Now now) {
+    session.shadow.reset();  // a quiet connection must not keep an old policy alive
+    session.facts = std::move(*reevaluation.facts);
+    const dsl::Request request = request_for(session.facts, session.number);
+    session.binding = bindings_.bind(route, dsl::early_answers(route.program, request));
+    apply_channels(session, reevaluation, reason, now);
+    deadlines_.reschedule(session, now);  // its deadlines may be nearer now
+}
+
+void Reload::apply_channels(Session& session, const Reevaluation& reevaluation, Reason reason, Now now) {
+    const bool native = session.binding->route->dialect == dsl::Dialect::native;
+    for (const auto& [channel, because] : reevaluation.lost) {
+        if (Channel* known = hub_.find(channel)) replayer_.answer_waiting(session, *known, now);
+        if (!subscriptions_.leave(session, channel, now)) continue;
+        if (native) outbox_.send_text(session, unsubscribed_text(channel, to_string(reason), because), now);
+    }
+    for (const std::string& channel : reevaluation.joined) {
+        if (session.state != Session::State::open) break;  // it was too slow for the news
+        if (session.subscriptions.size() >= session.binding->route->max_subscriptions) break;
+        if (Channel* entered = subscriptions_.enter(session, channel, true, now))
+            replayer_.begin(session, *entered, {}, {}, now);
+    }
+}
+
+// Nothing reaches it any more, and whatever it says ends it; else its turn comes within the drain.
+void Reload::mark_pending_close(Session& session, Reevaluation reevaluation, Now now) {
+    subscriptions_.leave_all(session, now);
+    // It is the new policy that decides, by its own lines.
+    const dsl::Route* route = successor(*session.binding->route, session.facts, bindings_.policy());
+    const std::string& place = !reevaluation.rule.empty() || !route ? reevaluation.rule : route->place;
+    Rejection rejection =
+        Rejection::of(Reason::policy_changed, std::move(reevaluation.because), reevaluation.rule);
+    rejection.decision = decision_id(bindings_.policy(), place);
+    session.pending_close = std::make_unique<PendingClose>(PendingClose{
+        std::move(rejection), reevaluation.kind == Reevaluation::Kind::returns, Session::never_ms});
+    pending_.push_back(session.id);
+    counters_.closed_by_policy.add();
+}
+
+void Reload::close_pending(Session& session, Now now) {
+    const PendingClose sentence = std::move(*session.pending_close);
+    session.pending_close.reset();
+    const auto& wanted = session.binding->route->errors[static_cast<size_t>(dsl::Refusal::policy_changed)]
+                                                       [static_cast<size_t>(dsl::Phase::session)];
+    if (wanted || !sentence.returns) return outbox_.end(session, sentence.rejection, now);
+    Rejection told = sentence.rejection;
+    log_.refused(session, told);
+    closing_.close(session,
+                   {come_again, std::string(to_string(Reason::policy_changed)), sentence.rejection.because,
+                    static_cast<int64_t>(random_() % 2000)},
+                   now);
+}
+
+// The sentences are carried out when all are known: few at once, many one by one.
+void Reload::spread_pending_closes(Now now) {
+    const bool at_once = pending_.size() < ended_at_once;
+    const auto window = static_cast<uint64_t>(std::max<int64_t>(1, bindings_.settings().drain_ms));
+    for (const ConnectionId id : pending_) {
+        Session* session = sessions_.find(id);
+        if (!session || !session->pending_close) continue;
+        if (at_once) {
+            close_pending(*session, now);
+        } else {
+            session->pending_close->at_ms = now.steady_ms + static_cast<int64_t>(random_() % window);
+            deadlines_.reschedule(*session, now);
+        }
+    }
+    pending_.clear();
+}
+
+bool Reload::survey(const Runtime& candidate, ReloadImpact& impact, Now now) const {
+    return sessions_.visit(impact.next, surveyed_at_once, [&](const Session& session) {
+        if (session.state != Session::State::open || session.pending_close) return false;
+        impact.count(reevaluate(living(session, now), candidate));
+        return true;
+    });
+}
+
+}  // namespace wayleave

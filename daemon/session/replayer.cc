@@ -1,0 +1,250 @@
+#include "daemon/session/replayer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/message/sse.h"
+
+namespace wayleave {
+namespace {
+
+// A replay goes on when less than this waits, and by so much: a slow reader holds little of it in memory, and
+// a fast one comes back for the next page within the same turn. Never as much as makes a reader too slow.
+constexpr size_t replay_bytes = 32 << 10;
+constexpr size_t replay_messages = 200;
+
+// Where a joined channel goes on. Who has a cursor there needs no id.
+std::optional<Position> resume_from(const Session& session, const Channel& channel, bool by_cursor) {
+    if (!session.events || !session.events->resumed) return std::nullopt;
+    const auto known = session.events->resumed->find(mark_of(channel));
+    return known || by_cursor ? known : std::optional(Position{});
+}
+
+}  // namespace
+
+Replayer::Replayer(const SessionTable& sessions, Hub& hub, Broker& broker, Subscriptions& subscriptions,
+                   BrokerRequests& requests, DeliveryNotes& notes, Outbox& outbox, Replies& replies,
+                   Counters& counters)
+    : sessions_(sessions),
+      hub_(hub),
+      broker_(broker),
+      subscriptions_(subscriptions),
+      requests_(requests),
+      notes_(notes),
+      outbox_(outbox),
+      replies_(replies),
+      counters_(counters) {}
+
+// --- where a subscription begins ---
+
+void Replayer::begin(Session& session, Channel& channel, const ReplyTo& re, std::optional<Position> since,
+                     Now now) {
+    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
+    if (rules.history == 0) {
+        const auto recovered = since ? std::optional(false) : std::nullopt;
+        return replies_.reply(session, re,
+                              subscription_text("$subscribed", re.id, channel.name, {}, recovered), now,
+                              rules.lane, Word::beginning);
+    }
+    answer_waiting(session, channel, now);
+    forget_replay(session, &channel);
+    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    subscriber.offset = Subscriber::catching_up;
+    note_number(session, channel, subscriber);
+    session.replays.push_back({&channel, re, since, 0, 0, 0, false, rules.acks && !session.user.empty()});
+    replay_some(session, now);
+}
+
+void Replayer::answer_waiting(Session& session, Channel& channel, Now now) {
+    Replay* replay = replay_of(session, &channel);
+    if (!replay || replay->announced || !replay->re.wanted()) return;
+    const ReplyTo re = std::exchange(replay->re, {});
+    const dsl::Lane lane = subscriptions_.adopt_policy(channel, now).lane;
+    replies_.reply(session, re, subscription_text("$subscribed", re.id, channel.name), now, lane,
+                   Word::beginning);
+}
+
+void Replayer::note_number(Session& session, Channel& channel, Subscriber& subscriber) {
+    if (!session.events || subscriber.numbered) return;
+    subscriber.numbered = true;
+    session.events->numbered.push_back(&channel);
+}
+
+Hello::Joined Replayer::begin_joined(Session& session, Channel& channel, Now now) {
+    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
+    if (rules.history == 0) return {channel.name, {}, {}};
+    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    subscriber.offset = Subscriber::catching_up;
+    note_number(session, channel, subscriber);
+    Replay& replay = session.replays.emplace_back();
+    replay.channel = &channel;
+    replay.by_cursor = rules.acks && !session.user.empty();
+    replay.since = resume_from(session, channel, replay.by_cursor);
+    Query query = query_of(session, replay, rules, now);
+    query.limit = 0;
+    const Ticket ticket = requests_.next_ticket(session);
+    const auto page = broker_.read(std::move(query), ticket);
+    if (!page) {
+        replay.ticket = ticket.number;
+        requests_.expect(ticket, {session.id, BrokerRequest::Kind::replay, {}, &channel}, now);
+    }
+    if (!page || !page->because.empty()) return {channel.name, {}, {}};
+    note_epoch(channel, page->top, now);
+    replay.announced = true;
+    replay.epoch = page->top.epoch;
+    replay.after = page->after;
+    const bool asked = replay.by_cursor || replay.since;
+    return {channel.name, page->top, asked ? std::optional(page->recovered) : std::nullopt};
+}
+
+void Replayer::fall_behind(Session& session, Channel& channel, Now now) {
+    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    Replay replay{
+        &channel,          {}, {},   channel.seen.epoch,
+        subscriber.offset, 0,  true, subscriptions_.adopt_policy(channel, now).acks && !session.user.empty()};
+    subscriber.offset = Subscriber::catching_up;
+    session.replays.push_back(std::move(replay));
+    behind_.push_back(session.id);
+}
+
+void Replayer::catch_up(Now now) {
+    for (const ConnectionId id : std::exchange(behind_, {})) {
+        Session* session = sessions_.find(id);
+        if (session && session->state == Session::State::open) replay_some(*session, now);
+    }
+}
+
+QueueBounds Replayer::page_of(const Session& session) const {
+    const QueueBounds bounds = outbox_.bounds_of(session);
+    return {std::min(replay_bytes, bounds.bytes / 2),
+            std::clamp<size_t>(bounds.frames / 2, 1, replay_messages)};
+}
+
+void Replayer::replay_some(Session& session, Now now) {
+    for (size_t i = 0; session.state == Session::State::open && i < session.replays.size();) {
+        const Channel* channel = session.replays[i].channel;
+        const bool room = session.queue.bytes() < page_of(session).bytes || !session.replays[i].announced;
+        const bool goes_on =
+            room && session.replays[i].ticket == 0 && ask_for_page(session, session.replays[i], now);
+        // It may be over, or have made place for another.
+        const bool same = i < session.replays.size() && session.replays[i].channel == channel;
+        if (same && !goes_on) ++i;
+    }
+}
+
+Query Replayer::query_of(const Session& session, const Replay& replay, const dsl::ChannelRules& rules,
+                         Now now) {
+    Query query = wayleave::query_of(replay.channel->name, rules, now);
+    query.since = replay.announced ? std::optional(Position{replay.epoch, replay.after}) : replay.since;
+    if (replay.by_cursor && !query.since) query.user = session.user;
+    query.rest = replay.by_cursor;
+    return query;
+}
+
+// True if a page was taken at once.
+bool Replayer::ask_for_page(Session& session, Replay& replay, Now now) {
+    Channel& channel = *replay.channel;
+    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
+    Query query = query_of(session, replay, rules, now);
+    const QueueBounds bounds = page_of(session);
+    query.limit = static_cast<uint32_t>(bounds.frames);
+    query.bytes = bounds.bytes;
+    const Ticket ticket = requests_.next_ticket(session);
+    const auto page = broker_.read(std::move(query), ticket);
+    if (!page) {
+        replay.ticket = ticket.number;
+        requests_.expect(ticket, {session.id, BrokerRequest::Kind::replay, {}, &channel}, now);
+        return false;
+    }
+    return apply_page(session, &channel, 0, *page, now);
+}
+
+// False if it is over, one way or another.
+bool Replayer::apply_page(Session& session, const Channel* which, uint64_t ticket, const Page& page,
+                          Now now) {
+    Replay* replay = replay_of(session, which);
+    // The client may have begun anew since it was asked for, and waits for another page.
+    if (!replay || replay->ticket != ticket) return false;
+    replay->ticket = 0;
+    if (!page.because.empty()) {
+        give_up(session, *replay, page.because, now);
+        return false;
+    }
+    Channel& channel = *replay->channel;
+    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
+    note_epoch(channel, page.top, now);
+    announce(session, *replay, page, rules, now);
+    replay->after = page.after + page.messages.size();
+    const uint64_t after = replay->after;
+    for (const Publication& message : page.messages) {
+        if (message->except == session.number) continue;
+        counters_.replayed.add();
+        if (rules.acks) notes_.owe(session, channel);
+        outbox_.send_publication(session, message, rules, now);
+    }
+    const uint64_t newest = std::max(page.top.offset, channel.seen.offset);
+    if (after < newest) {
+        if (page.messages.empty()) waiting_.push_back(session.id);  // not yet where we look
+        return !page.messages.empty();
+    }
+    hub_.subscriber(session, channel)->offset = after;
+    forget_replay(session, &channel);
+    return false;
+}
+
+// Where the messages begin, unless the reader knows it.
+void Replayer::announce(Session& session, Replay& replay, const Page& page, const dsl::ChannelRules& rules,
+                        Now now) {
+    const bool known = replay.announced && page.recovered;
+    const bool asked = replay.since || replay.by_cursor || replay.announced;
+    replay.announced = true;
+    replay.epoch = page.top.epoch;
+    replay.after = page.after;
+    if (known) return;
+    const ReplyTo re = std::exchange(replay.re, {});
+    const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
+    replies_.reply(session, re,
+                   subscription_text("$subscribed", re.id, replay.channel->name, page.top, recovered), now,
+                   rules.lane, Word::beginning);
+}
+
+void Replayer::give_up(Session& session, const Replay& replay, const std::string& because, Now now) {
+    const std::string channel = replay.channel->name;
+    const ReplyTo re = replay.re;
+    const dsl::Lane lane = subscriptions_.adopt_policy(*replay.channel, now).lane;
+    const bool asked = !replay.announced && re.wanted();
+    (void)subscriptions_.leave(session, channel, now);
+    if (asked) return replies_.reject(session, re, Rejection::of(Reason::unavailable, because), now);
+    outbox_.send_text(session, unsubscribed_text(channel, to_string(Reason::unavailable), because), now,
+                      lane);
+}
+
+void Replayer::take_page(Session& session, const Channel* channel, uint64_t ticket, const Page& page,
+                         Now now) {
+    (void)apply_page(session, channel, ticket, page, now);
+    replay_some(session, now);
+}
+
+void Replayer::tick(Now now) {
+    for (const ConnectionId id : std::exchange(waiting_, {})) {
+        Session* session = sessions_.find(id);
+        if (session && session->state == Session::State::open) replay_some(*session, now);
+    }
+}
+
+void Replayer::note_epoch(Channel& channel, Position top, Now now) {
+    if (channel.seen.epoch == top.epoch) return;
+    const bool lost = channel.seen.epoch != 0;
+    channel.seen = top;
+    const dsl::Lane lane = subscriptions_.adopt_policy(channel, now).lane;
+    for (Subscriber& subscriber : channel.subscribers) {
+        if (subscriber.offset == Subscriber::catching_up) continue;
+        subscriber.offset = top.offset;
+        if (lost)
+            outbox_.send_text(*subscriber.session,
+                              subscription_text("$subscribed", "", channel.name, channel.seen, false), now,
+                              lane, Word::beginning);
+    }
+}
+
+}  // namespace wayleave

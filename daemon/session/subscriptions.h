@@ -1,0 +1,39 @@
+// Who is in which channel of this worker, under the rules in force: entering and leaving, with what is
+// counted and announced of it. One thread.
+#pragma once
+
+#include <string_view>
+
+#include "daemon/decision/limits.h"
+#include "daemon/message/publication_request.h"
+#include "daemon/session/bindings.h"
+#include "daemon/session/hub.h"
+
+namespace wayleave {
+
+class Subscriptions {
+  public:
+    Subscriptions(Hub& hub, Broker& broker, LimitTable& limits, const Bindings& bindings)
+        : hub_(hub), broker_(broker), limits_(limits), bindings_(bindings) {}
+
+    // The channel under the policy in force. After a reload that is more than to look: where presence begins
+    // or ends with it, the subscribers are announced.
+    const dsl::ChannelRules& adopt_policy(Channel& channel, Now now);
+    const dsl::ChannelRules& adopt_policy(std::string_view channel, Now now);
+
+    // Null if it is subscribed already.
+    Channel* enter(Session& session, std::string_view name, bool joined, Now now);
+    // False if it was not in it.
+    [[nodiscard]] bool leave(Session& session, std::string_view name, Now now);
+    void leave_all(Session& session, Now now);
+
+  private:
+    Hub& hub_;
+    Broker& broker_;
+    LimitTable& limits_;
+    const Bindings& bindings_;
+};
+
+[[nodiscard]] Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now);
+
+}  // namespace wayleave
