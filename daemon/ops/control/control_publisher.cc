@@ -41,7 +41,7 @@ Result<Published, DeskError> ControlPublisher::publish(std::string_view json, co
     if (const auto wrong =
             fill_draft(channel, policy.channel_rules(channel), {**message, asked->data}, draft))
         return failure(DeskError{wrong->too_big ? 413 : 400, wrong->because});
-    // No user's own ids begin so: see Gateway::Impl::publish_all.
+    // No user's own ids begin so: see Publisher::publish.
     if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
     draft.id = fmt::format("server-{}-{}", now.wall_ms, ++published_);
     draft.now = now;
