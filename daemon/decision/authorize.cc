@@ -49,10 +49,10 @@ std::optional<Rejection> plan(const ConnectionView& view, const MessageParser::M
         if (!dsl::build_channel(view.route.program, publish.channel, request, channel))
             return Rejection::of(Reason::bad_message, "a field cannot be part of a channel's name",
                                  out.block->place);
-        auto draft = draft_for(channel, rules_of(channel), content);
-        if (!draft) return bad_message(draft.error().because);
-        if (publish.except_self) draft->except = view.number;
-        out.drafts.push_back(std::move(*draft));
+        Draft& draft = out.drafts.emplace_back();
+        if (auto wrong = fill_draft(channel, rules_of(channel), content, draft))
+            return bad_message(std::move(wrong->because));
+        if (publish.except_self) draft.except = view.number;
         out.published_by.push_back(&publish);
     }
     return std::nullopt;
@@ -134,11 +134,8 @@ PublishAuthorization authorize_publish(const ConnectionView& view, const Message
                                        const dsl::ChannelRules& rules) {
     PublishAuthorization out{authorize(view, view.route.publish, request), {}};
     if (out.rejection) return out;
-    auto draft = draft_for(asked.channel.text, rules, {message, asked.data});
-    if (draft)
-        out.draft = std::move(*draft);
-    else
-        out.rejection = bad_message(draft.error().because);
+    if (auto wrong = fill_draft(asked.channel.text, rules, {message, asked.data}, out.draft))
+        out.rejection = bad_message(std::move(wrong->because));
     return out;
 }
 

@@ -28,11 +28,10 @@ Reevaluation ending(Reevaluation::Kind kind, std::string because, std::string ru
 // A connection on a route that has changed and asks for re-evaluation.
 class Review {
   public:
-    Review(const Living& living, const dsl::Policy& policy, const dsl::Route& route, dsl::Facts facts)
-        : living_(living), policy_(policy), route_(route), facts_(std::move(facts)) {
-        request_ = request_for(facts_, living.connection);
-        request_.connection_age_ms = living.age_ms;
-        request_.subscriptions = static_cast<int64_t>(living.channels.size());
+    Review(const OpenConnection& open, const dsl::Policy& policy, const dsl::Route& route, dsl::Facts facts)
+        : open_(open), policy_(policy), route_(route), facts_(std::move(facts)) {
+        request_ = request_for(open);
+        request_.facts = &facts_;
     }
 
     Reevaluation judge() {
@@ -71,8 +70,8 @@ class Review {
     // The keys are not asked again; who they are may not have changed meanwhile.
     [[nodiscard]] bool still_trusted() const {
         if (route_.auth.empty()) return true;
-        if (!living_.token || route_.several_realms != living_.route.several_realms) return false;
-        const dsl::TokenDecl& shown = living_.policy.tokens[*living_.token];
+        if (!open_.token || route_.several_realms != open_.route.several_realms) return false;
+        const dsl::TokenDecl& shown = open_.policy.tokens[*open_.token];
         return std::any_of(route_.auth.begin(), route_.auth.end(),
                            [&](uint32_t number) { return same_trust(policy_.tokens[number], shown); });
     }
@@ -90,7 +89,7 @@ class Review {
 
     void review_channels(Reevaluation& out) {
         std::vector<std::string> wanted = joined_channels(route_, request_);
-        for (const Living::Channel& channel : living_.channels) {
+        for (const OpenConnection::Channel& channel : open_.channels) {
             const auto it = std::find(wanted.begin(), wanted.end(), channel.name);
             const bool join = it != wanted.end();
             if (join) wanted.erase(it);
@@ -99,7 +98,7 @@ class Review {
         out.joined = std::move(wanted);
     }
 
-    bool may_stay(const Living::Channel& channel, Reevaluation& out) {
+    bool may_stay(const OpenConnection::Channel& channel, Reevaluation& out) {
         if (channel.joined) {
             out.lost.emplace_back(channel.name, "the server does not join it any more");
             return false;
@@ -114,7 +113,7 @@ class Review {
         return false;
     }
 
-    const Living& living_;
+    const OpenConnection& open_;
     const dsl::Policy& policy_;
     const dsl::Route& route_;
     dsl::Facts facts_;
@@ -123,8 +122,8 @@ class Review {
 
 }  // namespace
 
-Reevaluation reevaluate_with(const Living& living, dsl::Facts facts) {
-    return Review(living, living.policy, living.route, std::move(facts)).judge();
+Reevaluation reevaluate_with(const OpenConnection& open, dsl::Facts facts) {
+    return Review(open, open.policy, open.route, std::move(facts)).judge();
 }
 
 const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, const dsl::Policy& policy) {
@@ -138,26 +137,25 @@ const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, co
 namespace {
 
 // What it has signed proves nothing any more, also where the policy means what it did.
-bool lost_its_key(const Living& living, const Runtime& next) {
-    if (living.key == 0 || !living.token) return false;
-    const std::string& name = living.policy.tokens[*living.token].name;
+bool lost_its_key(const OpenConnection& open, const Runtime& next) {
+    if (open.key == 0 || !open.token) return false;
+    const std::string& name = open.policy.tokens[*open.token].name;
     const auto& tokens = next.policy->tokens;
     const auto it = std::find_if(tokens.begin(), tokens.end(),
                                  [&](const dsl::TokenDecl& token) { return token.name == name; });
-    return it != tokens.end() &&
-           !next.verifier->trusts(static_cast<uint32_t>(it - tokens.begin()), living.key);
+    return it != tokens.end() && !next.verifier->trusts(static_cast<uint32_t>(it - tokens.begin()), open.key);
 }
 
-Reevaluation reevaluate_on(const Living& living, const dsl::Policy& policy, const dsl::Route& route) {
-    dsl::Facts facts = living.facts;
+Reevaluation reevaluate_on(const OpenConnection& open, const dsl::Policy& policy, const dsl::Route& route) {
+    dsl::Facts facts = open.facts;
     if (!dsl::rebind(facts, route.shape))
         return ending(Reevaluation::Kind::returns,
                       "the policy asks for facts that this connection never gave");
-    const bool changed = route.hash != living.route.hash;
+    const bool changed = route.hash != open.route.hash;
     if (changed && route.on_policy_change == dsl::PolicyChange::close)
         return ending(Reevaluation::Kind::returns, "the policy has changed");
     if (changed && route.on_policy_change == dsl::PolicyChange::reevaluate)
-        return Review(living, policy, route, std::move(facts)).judge();
+        return Review(open, policy, route, std::move(facts)).judge();
     Reevaluation out;
     out.kind = changed ? Reevaluation::Kind::stays : Reevaluation::Kind::untouched;
     out.facts = std::move(facts);
@@ -167,14 +165,14 @@ Reevaluation reevaluate_on(const Living& living, const dsl::Policy& policy, cons
 
 }  // namespace
 
-Reevaluation reevaluate(const Living& living, const Runtime& next) {
-    const dsl::Route* route = successor(living.route, living.facts, *next.policy);
+Reevaluation reevaluate(const OpenConnection& open, const Runtime& next) {
+    const dsl::Route* route = successor(open.route, open.facts, *next.policy);
     if (!route) return ending(Reevaluation::Kind::ends, "this route is gone");
-    const bool key_gone = lost_its_key(living, next);
+    const bool key_gone = lost_its_key(open, next);
     Reevaluation out =
         key_gone && route->on_policy_change != dsl::PolicyChange::keep
             ? ending(Reevaluation::Kind::returns, "the key of its token is not trusted any more")
-            : reevaluate_on(living, *next.policy, *route);
+            : reevaluate_on(open, *next.policy, *route);
     out.key_gone = key_gone;
     return out;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/decision/connection_view.h"
 #include "daemon/decision/runtime.h"
 #include "dsl/policy/facts.h"
 #include "dsl/policy/policy.h"
@@ -15,19 +16,14 @@
 namespace wayleave {
 
 // A connection as the policy that admitted it knows it.
-struct Living {
+struct OpenConnection : ConnectionView {
     struct Channel {
         std::string_view name;
         bool joined = false;  // by the server's decision
     };
-    const dsl::Policy& policy;
-    const dsl::Route& route;
-    const dsl::Facts& facts;
-    std::optional<uint32_t> token;  // in policy.tokens
-    uint64_t key = 0;               // see Proof
-    uint64_t connection = 0;
-    int64_t age_ms = 0;
-    std::vector<Channel> channels;
+    std::optional<uint32_t> token = {};  // in policy.tokens
+    uint64_t key = 0;                    // see Proof
+    std::vector<Channel> channels = {};
 };
 
 struct Reevaluation {
@@ -53,9 +49,9 @@ struct Reevaluation {
 [[nodiscard]] const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts,
                                           const dsl::Policy& policy);
 
-// The same policy with other facts: of a client that showed a new token, `living.token`.
-[[nodiscard]] Reevaluation reevaluate_with(const Living& living, dsl::Facts facts);
+// The same policy with other facts: of a client that showed a new token, `open.token`.
+[[nodiscard]] Reevaluation reevaluate_with(const OpenConnection& open, dsl::Facts facts);
 
-[[nodiscard]] Reevaluation reevaluate(const Living& living, const Runtime& next);
+[[nodiscard]] Reevaluation reevaluate(const OpenConnection& open, const Runtime& next);
 
 }  // namespace wayleave

@@ -13,14 +13,15 @@ Failure<BadMessage> bad(std::string because) {
     return failure(BadMessage{std::move(because)});
 }
 
-// Of the member that has a word for the daemon; empty if there is none.
-Result<std::string, BadMessage> word_of(const MessageParser::Message& message, std::string_view name) {
+// The member of that name, if there is one. False if it is no such word.
+bool read_word(const MessageParser::Message& message, std::string_view name, std::string& word) {
     const MessageParser::Member* member = message.find(name);
-    if (!member) return std::string();
+    if (!member) return true;
     std::string_view text;
     if (member->value.get(text) != simdjson::SUCCESS || text.empty() || text.size() > longest_word)
-        return bad("`" + std::string(name) + "` is a text of 1 to 128 bytes");
-    return std::string(text);
+        return false;
+    word = text;
+    return true;
 }
 
 }  // namespace
@@ -41,27 +42,25 @@ Result<PublicationRequest, BadMessage> parse_publication(const MessageParser::Me
     return out;
 }
 
-Result<Draft, BadMessage> draft_for(std::string_view channel, const dsl::ChannelRules& rules,
-                                    const Content& content) {
-    Draft draft;
+std::optional<BadMessage> fill_draft(std::string_view channel, const dsl::ChannelRules& rules,
+                                     const Content& content, Draft& draft) {
     for (auto [name, word] : {std::pair{content.key, &draft.key}, {content.dedup, &draft.dedup}}) {
-        auto said = word_of(content.message, name);
-        if (!said) return failure(said.error());
-        *word = std::move(*said);
+        if (!read_word(content.message, name, *word))
+            return BadMessage{"`" + std::string(name) + "` is a text of 1 to 128 bytes"};
     }
     if (!draft.dedup.empty() && rules.dedup_ms == 0)
-        return bad("this channel has no `dedup`: a repetition would not be known");
+        return BadMessage{"this channel has no `dedup`: a repetition would not be known"};
     if (draft.key.empty() && rules.needs_key)
-        return bad("this channel needs `" + std::string(content.key) + "`");
+        return BadMessage{"this channel needs `" + std::string(content.key) + "`"};
     draft.members = published_members(content.members, content.stamps);
     if (rules.max_message > 0 && draft.members.size() > rules.max_message) {
-        return failure(BadMessage{"the message has " + std::to_string(draft.members.size()) +
-                                      " bytes, and its channel takes " + std::to_string(rules.max_message),
-                                  true});
+        return BadMessage{"the message has " + std::to_string(draft.members.size()) +
+                              " bytes, and its channel takes " + std::to_string(rules.max_message),
+                          true};
     }
     draft.channel = channel;
     draft.retention = retention_of(rules);
-    return draft;
+    return std::nullopt;
 }
 
 Retention retention_of(const dsl::ChannelRules& rules) {

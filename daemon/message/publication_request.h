@@ -2,6 +2,7 @@
 // clients, for the control socket, and for explain. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,10 +37,10 @@ struct Content {
     std::string_view dedup = "dedup";
     Stamps stamps = {};
 };
-// As that channel takes it. An id, whom to leave out, the time, and whose the id of `dedup` is are the
-// caller's to say.
-[[nodiscard]] Result<Draft, BadMessage> draft_for(std::string_view channel, const dsl::ChannelRules& rules,
-                                                  const Content& content);
+// The draft as that channel takes it, or why it does not take it. The caller adds its id, whom to leave out,
+// the time, and whose word `dedup` is. In place: a draft is large, and this is done for each message.
+[[nodiscard]] std::optional<BadMessage> fill_draft(std::string_view channel, const dsl::ChannelRules& rules,
+                                                   const Content& content, Draft& draft);
 
 [[nodiscard]] Retention retention_of(const dsl::ChannelRules& rules);
 

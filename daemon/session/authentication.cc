@@ -110,7 +110,7 @@ void Authentication::adopt_identity(Session& session, const dsl::Route& route, I
                            Rejection::of(Reason::forbidden, "this is not the token of the same user"), now);
     if (auto why = use_up(bindings_.runtime(), who, now))
         return refuse_auth(session, re, std::move(*why), now);
-    Living before = living(session, now);
+    OpenConnection before = open_connection(session, now);
     before.token = who.token;
     dsl::Facts facts = session.facts;
     put_claims(route, who, facts);

@@ -14,7 +14,7 @@ constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
 constexpr size_t surveyed_at_once = 250;
 constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
 
-uint32_t token_in(const dsl::Policy& policy, const Living& before) {
+uint32_t token_in(const dsl::Policy& policy, const OpenConnection& before) {
     if (!before.token) return 0;
     const std::string& name = before.policy.tokens[*before.token].name;
     for (size_t i = 0; i < policy.tokens.size(); ++i) {
@@ -25,16 +25,8 @@ uint32_t token_in(const dsl::Policy& policy, const Living& before) {
 
 }  // namespace
 
-Living living(const Session& session, Now now) {
-    const dsl::Policy& policy = *session.binding->runtime->policy;
-    Living out{policy,
-               *session.binding->route,
-               session.facts,
-               std::nullopt,
-               0,
-               session.number,
-               now.steady_ms - session.opened_ms,
-               {}};
+OpenConnection open_connection(const Session& session, Now now) {
+    OpenConnection out{view_of(session, now)};
     if (session.token > 0) out.token = session.token - 1;
     out.key = session.key;
     out.channels.reserve(session.subscriptions.size());
@@ -108,7 +100,7 @@ bool Reload::rebind(Session& session, Now now) {
     if (session.pending_close) return false;
     if (session.binding->runtime == bindings_.shared()) return true;
     session.shadow.reset();  // a quiet connection must not keep an old policy alive
-    const Living before = living(session, now);
+    const OpenConnection before = open_connection(session, now);
     Reevaluation reevaluation = reevaluate(before, bindings_.runtime());
     if (reevaluation.key_gone && !std::exchange(session.key_gone, true)) counters_.keys_gone.add();
     if (reevaluation.kind == Reevaluation::Kind::ends || reevaluation.kind == Reevaluation::Kind::returns) {
@@ -197,7 +189,7 @@ void Reload::spread_pending_closes(Now now) {
 bool Reload::survey(const Runtime& candidate, ReloadImpact& impact, Now now) const {
     return sessions_.visit(impact.next, surveyed_at_once, [&](const Session& session) {
         if (session.state != Session::State::open || session.pending_close) return false;
-        impact.count(reevaluate(living(session, now), candidate));
+        impact.count(reevaluate(open_connection(session, now), candidate));
         return true;
     });
 }

@@ -52,6 +52,6 @@ class Reload {
     std::vector<ConnectionId> pending_;  // that are to close, and not yet spread
 };
 
-[[nodiscard]] Living living(const Session& session, Now now);
+[[nodiscard]] OpenConnection open_connection(const Session& session, Now now);
 
 }  // namespace wayleave

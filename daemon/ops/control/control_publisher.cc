@@ -49,10 +49,11 @@ Result<Draft, DeskError> ControlPublisher::draft(std::string_view json, const ds
     const auto asked = parse_publication(**message);
     if (!asked) return bad(asked.error().because);
     const std::string_view channel = asked->channel.text;
-    auto made = draft_for(channel, policy.channel_rules(channel), {**message, asked->data});
-    if (!made) return failure(DeskError{made.error().too_big ? 413 : 400, made.error().because});
-    Draft& draft = *made;
-    // No user's own ids begin so: see Gateway::Impl::publish_all.
+    Draft draft;
+    if (const auto wrong =
+            fill_draft(channel, policy.channel_rules(channel), {**message, asked->data}, draft))
+        return failure(DeskError{wrong->too_big ? 413 : 400, wrong->because});
+    // No user's own ids begin so: see Publisher::publish.
     if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
     draft.id = fmt::format("server-{}-{}", now.wall_ms, ++published_);
     draft.now = now;
