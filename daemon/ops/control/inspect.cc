@@ -7,7 +7,7 @@
 #include <mutex>
 #include <set>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/ops/control/ask_workers.h"
 #include "daemon/session/native.h"
 #include "dsl/text/text.h"
