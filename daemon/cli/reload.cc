@@ -72,6 +72,7 @@ int reload(const ReloadOptions& options) {
     if (answer->status == 200) return show_done(document);
     write_text(stderr, text_of(document, "diagnostics"));
     complain(text_of(document, "detail"));
+    if (answer->status == 503) return EX_TEMPFAIL;
     return answer->status == 422 ? EX_CONFIG : EX_PROTOCOL;
 }
 
@@ -90,6 +91,7 @@ void add_reload(CLI::App& app, int& exit_code) {
         ->check(CLI::IsMember({"text", "json"}));
     command->footer(
         "Exit status: 0 the new configuration is in force (or would be), 69 no daemon answers,\n"
+        "75 it is stopping, or too many reloads wait: not tried,\n"
         "78 refused (or would be): the earlier configuration stays in force.");
     command->callback([options, &exit_code] { exit_code = reload(*options); });
 }

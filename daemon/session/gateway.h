@@ -25,6 +25,7 @@ namespace wayleave {
 
 class BanTable;
 class LimitTable;
+struct GatewayParts;
 
 // An open connection as others may look at it, for the length of a call.
 struct Seen {
@@ -99,8 +100,11 @@ class Gateway {
     [[nodiscard]] bool drained() const;    // drain() was called and no socket is left
 
   private:
-    class Impl;
-    std::unique_ptr<Impl> impl_;
+    void finish_event(Now now);
+    void broker_answered(uint64_t ticket, BrokerAnswer answer, Now now);
+    void set_gauges();
+
+    std::unique_ptr<GatewayParts> parts_;
 };
 
 }  // namespace wayleave

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/base/check.h"
 #include "daemon/session/native.h"
 
 namespace wayleave {
@@ -15,6 +16,10 @@ constexpr size_t least_burst_bytes = 1 << 20;
 constexpr size_t least_burst_frames = 4096;
 
 constexpr size_t worth_shedding = 16 << 10;  // bytes that wait
+
+bool takes_more(const Session& session) {
+    return session.state == Session::State::open && !session.last_bytes && !session.abort_listed;
+}
 
 }  // namespace
 
@@ -65,7 +70,7 @@ dsl::Lane Outbox::lane_for(Session& session, dsl::Lane lane) {
 }
 
 void Outbox::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
-    if (session.last_bytes || session.abort_listed || session.state != Session::State::open) return;
+    if (!takes_more(session)) return;
     // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
     // the socket takes no more. Only a burst without measure ends here.
     const QueueBounds burst = burst_of(bounds_of(session));
@@ -76,6 +81,7 @@ void Outbox::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
 }
 
 void Outbox::push(Session& session, Frame frame, Now now, dsl::Lane lane, SendQueue::Give give) {
+    check(!session.last_bytes, "outbox: something is sent behind the last words");
     ++session.messages_out;
     session.queue.push(std::move(frame), now.steady_ms, lane_for(session, lane), give);
     list_flush(session);
@@ -93,7 +99,7 @@ void Outbox::send_publication(Session& session, const Publication& publication,
 
 // It or another gives way instead of the reader.
 void Outbox::send_droppable(Session& session, Frame frame, dsl::SlowConsumer slow, dsl::Lane lane, Now now) {
-    if (session.state != Session::State::open) return;
+    if (!takes_more(session)) return;
     const QueueBounds bounds = bounds_of(session);
     const QueueBounds most = session.stalled ? bounds : burst_of(bounds);
     const bool full =
@@ -117,6 +123,7 @@ void Outbox::too_slow(Session& session, Now now) {
 
 void Outbox::set_stalled(Session& session, bool is_stalled) {
     if (session.stalled == is_stalled) return;
+    check(is_stalled || stalled_ > 0, "outbox: more connections go on than were stalled");
     session.stalled = is_stalled;
     is_stalled ? ++stalled_ : --stalled_;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/base/check.h"
 #include "daemon/message/sse.h"
 
 namespace wayleave {
@@ -12,6 +13,13 @@ namespace {
 // a fast one comes back for the next page within the same turn. Never as much as makes a reader too slow.
 constexpr size_t replay_bytes = 32 << 10;
 constexpr size_t replay_messages = 200;
+
+// There is no replay without a subscription: whoever leaves a channel forgets it.
+Subscriber& subscriber_in(const Hub& hub, Session& session, const Channel& channel) {
+    Subscriber* subscriber = hub.subscriber(session, channel);
+    check(subscriber != nullptr, "replay: its session is not in the channel");
+    return *subscriber;
+}
 
 // Where a joined channel goes on. Who has a cursor there needs no id.
 std::optional<Position> resume_from(const Session& session, const Channel& channel, bool by_cursor) {
@@ -48,7 +56,7 @@ void Replayer::begin(Session& session, Channel& channel, const ReplyTo& re, std:
     }
     answer_waiting(session, channel, now);
     forget_replay(session, &channel);
-    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    Subscriber& subscriber = subscriber_in(hub_, session, channel);
     subscriber.offset = Subscriber::catching_up;
     note_number(session, channel, subscriber);
     session.replays.push_back({&channel, re, since, 0, 0, 0, false, rules.acks && !session.user.empty()});
@@ -73,7 +81,7 @@ void Replayer::note_number(Session& session, Channel& channel, Subscriber& subsc
 Hello::Joined Replayer::begin_joined(Session& session, Channel& channel, Now now) {
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
     if (rules.history == 0) return {channel.name, {}, {}};
-    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    Subscriber& subscriber = subscriber_in(hub_, session, channel);
     subscriber.offset = Subscriber::catching_up;
     note_number(session, channel, subscriber);
     Replay& replay = session.replays.emplace_back();
@@ -98,7 +106,7 @@ Hello::Joined Replayer::begin_joined(Session& session, Channel& channel, Now now
 }
 
 void Replayer::fall_behind(Session& session, Channel& channel, Now now) {
-    Subscriber& subscriber = *hub_.subscriber(session, channel);
+    Subscriber& subscriber = subscriber_in(hub_, session, channel);
     Replay replay{
         &channel,          {}, {},   channel.seen.epoch,
         subscriber.offset, 0,  true, subscriptions_.adopt_policy(channel, now).acks && !session.user.empty()};
@@ -187,7 +195,7 @@ bool Replayer::apply_page(Session& session, const Channel* which, uint64_t ticke
         if (page.messages.empty()) waiting_.push_back(session.id);  // not yet where we look
         return !page.messages.empty();
     }
-    hub_.subscriber(session, channel)->offset = after;
+    subscriber_in(hub_, session, channel).offset = after;
     forget_replay(session, &channel);
     return false;
 }

@@ -1,42 +1,12 @@
 #!/usr/bin/python3
 """Readiness: publications come to every worker, or /readyz says who is stuck."""
-import ctypes
 import http.client
-import os
 
 from daemon import Daemon, wait_until
+from held import HeldThread, threads
 from runner import main
 
 POLICY = "route open /ws { auth = none  allow connect }"
-SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-class HeldThread:
-    """Stops one thread of our child, as no signal can: by tracing it."""
-
-    def __init__(self, thread):
-        self.thread = thread
-
-    def __enter__(self):
-        for request in (SEIZE, INTERRUPT):
-            if libc.ptrace(request, self.thread, None, None) != 0:
-                raise PermissionError(ctypes.get_errno(), "ptrace")
-        os.waitpid(self.thread, WALL)
-        return self
-
-    def __exit__(self, *_):
-        libc.ptrace(DETACH, self.thread, None, None)
-
-
-def worker_threads(daemon):
-    tasks = f"/proc/{daemon.process.pid}/task"
-    found = []
-    for task in sorted(os.listdir(tasks), key=int):
-        with open(f"{tasks}/{task}/comm", encoding="ascii") as file:
-            if file.read().strip() == "wayleave-worker":
-                found.append(int(task))
-    return found
 
 
 def test_ready_after_the_first_round():
@@ -55,7 +25,7 @@ def test_a_worker_that_is_stuck_is_named():
     with Daemon(POLICY, workers=3) as daemon:
         wait_until(lambda: daemon.admin("/readyz")[0] == 200, "readiness")
         try:
-            with HeldThread(worker_threads(daemon)[1]):
+            with HeldThread(threads(daemon, "wayleave-worker")[1]):
                 wait_until(lambda: "worker 1 has not heard a publication for " in daemon.admin("/readyz")[1], "the worker's name")
                 status, body = daemon.admin("/readyz")
                 assert status == 503 and "worker 0" not in body and "worker 2" not in body and "broker" not in body, body

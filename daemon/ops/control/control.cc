@@ -33,42 +33,68 @@ std::string list_json(const std::vector<std::string>& texts) {
     return "[" + out + "]";
 }
 
-OpsAnswer reload(const ControlActions& actions) {
-    const ReloadReport report = actions.reload();
+OpsAnswer json(std::string body) {
+    return {200, "application/json", std::move(body)};
+}
+
+OpsAnswer desk_problem(const DeskError& error) {
+    return problem(error.status, error.detail);
+}
+
+OpsAnswer reloaded(const ReloadReport& report, const Snapshot& now) {
     if (!report.done)
         return refused("the reload was refused, and the earlier configuration is in force", report.text);
-    const Snapshot now = actions.snapshot();
-    return {200, "application/json",
-            fmt::format(
-                "{{\"generation\":{},\"policy\":{},\"unchanged\":{},\"files\":{},\"routes\":{},\"tokens\":{},"
-                "\"static_files\":{},\"changes\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
-                now.generation, json_string(now.policy_hash), report.same, now.policy_files,
-                now.routes.size(), now.tokens, now.static_files, list_json(report.changes),
-                list_json(report.restart), json_string(report.text))};
+    return json(fmt::format(
+        "{{\"generation\":{},\"policy\":{},\"unchanged\":{},\"files\":{},\"routes\":{},\"tokens\":{},"
+        "\"static_files\":{},\"changes\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
+        now.generation, json_string(now.policy_hash), report.same, now.policy_files, now.routes.size(),
+        now.tokens, now.static_files, list_json(report.changes), list_json(report.restart),
+        json_string(report.text)));
 }
 
-OpsAnswer dry_run(const ControlActions& actions) {
-    const ForecastReport report = actions.forecast();
+OpsAnswer foretold(const ForecastReport& report) {
     if (!report.would_load) return refused("a reload would be refused", report.text);
-    return {200, "application/json",
-            fmt::format("{{{},\"restart_needed\":{},\"diagnostics\":{}}}\n", json_of(report.forecast),
-                        list_json(report.restart), json_string(report.text))};
+    return json(fmt::format("{{{},\"restart_needed\":{},\"diagnostics\":{}}}\n", json_of(report.forecast),
+                            list_json(report.restart), json_string(report.text)));
 }
 
-OpsAnswer explain(const ControlActions& actions, std::string_view body) {
-    const auto question = live_question(body);
-    if (!question) return problem(400, question.error());
-    const auto answer = actions.explain(*question);
+void reload(const ControlActions& actions, std::string_view, const Responder& respond) {
+    actions.reload([snapshot = actions.snapshot, respond](const Result<ReloadReport, DeskError>& report) {
+        respond(report ? reloaded(*report, snapshot()) : desk_problem(report.error()));
+    });
+}
+
+void dry_run(const ControlActions& actions, std::string_view, const Responder& respond) {
+    actions.forecast([respond](const Result<ForecastReport, DeskError>& report) {
+        respond(report ? foretold(*report) : desk_problem(report.error()));
+    });
+}
+
+OpsAnswer explained(const Result<Explanation>& answer) {
     if (!answer) return problem(404, answer.error());
-    std::string json = json_of(*answer);
-    json.resize(json.rfind('}'));
-    return {200, "application/json", json + ",\"text\":" + json_string(text_of(*answer)) + "}\n"};
+    std::string text = json_of(*answer);
+    text.resize(text.rfind('}'));
+    return json(text + ",\"text\":" + json_string(text_of(*answer)) + "}\n");
 }
 
-OpsAnswer sessions(const ControlActions& actions, std::string_view body) {
+void explain(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    const auto question = live_question(body);
+    if (!question) return respond(problem(400, question.error()));
+    actions.explain(*question, [respond](const Result<Explanation>& answer) { respond(explained(answer)); });
+}
+
+void sessions(const ControlActions& actions, std::string_view body, const Responder& respond) {
     const auto filter = session_filter(body);
-    if (!filter) return problem(400, filter.error());
-    return {200, "application/json", actions.sessions(*filter)};
+    if (!filter) return respond(problem(400, filter.error()));
+    actions.sessions(*filter, [respond](const std::string& list) { respond(json(list)); });
+}
+
+void all_sessions(const ControlActions& actions, std::string_view, const Responder& respond) {
+    actions.sessions({}, [respond](const std::string& list) { respond(json(list)); });
+}
+
+void status(const ControlActions& actions, std::string_view, const Responder& respond) {
+    respond(json(status_json(actions.snapshot())));
 }
 
 std::string ban_json(const BanEntry& ban) {
@@ -77,55 +103,47 @@ std::string ban_json(const BanEntry& ban) {
                        json_string(ban.place), json_string(ban.because), ban.left_ms, ban.times);
 }
 
-OpsAnswer bans(const ControlActions& actions) {
+void bans(const ControlActions& actions, std::string_view, const Responder& respond) {
     constexpr size_t most_listed = 10'000;
     const std::vector<BanEntry> list = actions.bans();
     std::string out;
     for (size_t i = 0; i < std::min(list.size(), most_listed); ++i)
         out += (out.empty() ? "" : ",") + ban_json(list[i]);
-    return {200, "application/json", fmt::format("{{\"count\":{},\"bans\":[{}]}}\n", list.size(), out)};
+    respond(json(fmt::format("{{\"count\":{},\"bans\":[{}]}}\n", list.size(), out)));
 }
 
-OpsAnswer lift(const ControlActions& actions, std::string_view body) {
+void lift(const ControlActions& actions, std::string_view body, const Responder& respond) {
     const size_t lifted = actions.lift(std::string(body));
-    if (lifted == 0) return problem(404, "no ban that is in force has this id, or is of them");
-    return {200, "application/json", fmt::format("{{\"lifted\":{}}}\n", lifted)};
+    if (lifted == 0) return respond(problem(404, "no ban that is in force has this id, or is of them"));
+    respond(json(fmt::format("{{\"lifted\":{}}}\n", lifted)));
 }
 
-OpsAnswer desk_problem(const DeskError& error) {
-    return problem(error.status, error.detail);
+void publish(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    actions.publish(body, [respond](const Result<Published, DeskError>& done) {
+        respond(done ? json(json_of(*done)) : desk_problem(done.error()));
+    });
 }
 
-OpsAnswer publish(const ControlActions& actions, std::string_view body) {
-    const auto done = actions.publish(body);
-    return done ? OpsAnswer{200, "application/json", json_of(*done)} : desk_problem(done.error());
-}
-
-OpsAnswer progress(const ControlActions& actions, std::string_view body) {
-    const auto known = actions.progress(body);
-    return known ? OpsAnswer{200, "application/json", json_of(*known)} : desk_problem(known.error());
+void progress(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    actions.progress(body, [respond](const Result<Progress, DeskError>& known) {
+        respond(known ? json(json_of(*known)) : desk_problem(known.error()));
+    });
 }
 
 struct Endpoint {
     std::string_view method;
     std::string_view path;
-    OpsAnswer (*answer)(const ControlActions& actions, std::string_view body);
+    void (*answer)(const ControlActions& actions, std::string_view body, const Responder& respond);
 };
 
 constexpr std::array<Endpoint, 10> endpoints{{
-    {"POST", "/reload", [](const ControlActions& a, std::string_view) { return reload(a); }},
-    {"POST", "/reload/dry-run", [](const ControlActions& a, std::string_view) { return dry_run(a); }},
+    {"POST", "/reload", reload},
+    {"POST", "/reload/dry-run", dry_run},
     {"POST", "/explain", explain},
-    {"GET", "/status",
-     [](const ControlActions& a, std::string_view) {
-         return OpsAnswer{200, "application/json", status_json(a.snapshot())};
-     }},
-    {"GET", "/sessions",
-     [](const ControlActions& a, std::string_view) {
-         return OpsAnswer{200, "application/json", a.sessions({})};
-     }},
+    {"GET", "/status", status},
+    {"GET", "/sessions", all_sessions},
     {"POST", "/sessions", sessions},
-    {"GET", "/bans", [](const ControlActions& a, std::string_view) { return bans(a); }},
+    {"GET", "/bans", bans},
     {"POST", "/bans/lift", lift},
     {"POST", "/publish", publish},
     {"POST", "/progress", progress},
@@ -133,23 +151,23 @@ constexpr std::array<Endpoint, 10> endpoints{{
 
 }  // namespace
 
-OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions) {
+void answer_control(const OpsRequest& request, const ControlActions& actions, const Responder& respond) {
     const auto it = std::find_if(endpoints.begin(), endpoints.end(), [&](const Endpoint& endpoint) {
         return endpoint.path == request.path && endpoint.method == request.method;
     });
-    if (it != endpoints.end()) return it->answer(actions, request.body);
+    if (it != endpoints.end()) return it->answer(actions, request.body, respond);
     std::string allowed;
     for (const Endpoint& endpoint : endpoints) {
         if (endpoint.path == request.path)
             allowed += (allowed.empty() ? "" : ", ") + std::string(endpoint.method);
     }
     if (allowed.empty())
-        return problem(
-            404, "Not Found",
-            "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
-            "/progress, GET /status, /sessions and /bans");
-    return problem(405, fmt::format("{} takes {}", request.path, allowed),
-                   fmt::format("Allow: {}\r\n", allowed));
+        return respond(
+            problem(404,
+                    "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
+                    "/progress, GET /status, /sessions and /bans"));
+    respond(problem(405, fmt::format("{} takes {}", request.path, allowed),
+                    fmt::format("Allow: {}\r\n", allowed)));
 }
 
 }  // namespace wayleave

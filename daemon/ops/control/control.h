@@ -1,5 +1,5 @@
 // What the control socket answers: the commands of the operator's own tools. The socket's file mode is the
-// authentication.
+// authentication. Main thread, which waits for nothing: what takes longer is answered later.
 #pragma once
 
 #include <functional>
@@ -30,21 +30,31 @@ struct ForecastReport {
     ReloadPreview forecast;  // if it would load
 };
 
+// How an action tells its result: once, on the main thread, within the call or later.
+template <class T>
+using Then = std::function<void(T)>;
+
+// An error: it was not tried, and why.
+using ThenReloaded = Then<Result<ReloadReport, DeskError>>;
+using ThenForecast = Then<Result<ForecastReport, DeskError>>;
+
+// What they refer to must live as long as the server of the requests.
 struct ControlActions {
-    std::function<ReloadReport()> reload;  // returns when it is done or refused
-    std::function<ForecastReport()> forecast;
+    std::function<void(ThenReloaded)> reload;  // tells when it is done or refused
+    std::function<void(ThenForecast)> forecast;
     std::function<Snapshot()> snapshot;
-    std::function<std::string(const SessionFilter& filter)> sessions;  // JSON
-    std::function<Result<Explanation>(const LiveQuestion&)> explain;
+    std::function<void(const SessionFilter& filter, Then<const std::string&>)> sessions;  // JSON
+    std::function<void(const LiveQuestion&, Then<Result<Explanation>>)> explain;
     std::function<std::vector<BanEntry>()> bans;
     std::function<size_t(const std::string& name)> lift;  // how many
-    std::function<Result<Published, DeskError>(std::string_view json)> publish;
-    std::function<Result<Progress, DeskError>(std::string_view json)> progress;
+    std::function<void(std::string_view json, ControlPublisher::ThenPublished)> publish;
+    std::function<void(std::string_view json, ControlPublisher::ThenProgress)> progress;
 };
 
-// POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457).
+// POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457); 503
+// where it was not tried.
 // POST /explain, GET /status, GET or POST /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
 // POST /publish and POST /progress: see ControlPublisher.
-[[nodiscard]] OpsAnswer answer_control(const OpsRequest& request, const ControlActions& actions);
+void answer_control(const OpsRequest& request, const ControlActions& actions, const Responder& respond);
 
 }  // namespace wayleave

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <chrono>
 #include <utility>
 
 #include "daemon/message/client_message.h"
@@ -26,10 +25,23 @@ std::string as_message(std::string_view json) {
     return "{\"type\":\"$request\"" + std::string(empty ? "" : ",") + std::string(rest);
 }
 
+Result<Cursor, DeskError> cursor_of(std::string_view json, const dsl::Policy& policy, Now now) {
+    const std::string text = as_message(json);
+    MessageParser parser;
+    const auto message = parser.parse(text);
+    if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
+    const auto channel = dsl::split_channel(text_member(**message, "channel"));
+    if (!channel) return bad(no_channel(**message));
+    const std::string_view user = text_member(**message, "user");
+    if (user.empty()) return bad("`user` is the name of a user");
+    const dsl::ChannelRules& rules = policy.channel_rules(channel->text);
+    if (!rules.acks) return failure(DeskError{422, "this channel has no `acks`"});
+    return Cursor{std::string(channel->text), std::string(user), {}, retention_of(rules), now};
+}
+
 }  // namespace
 
-Result<Published, DeskError> ControlPublisher::publish(std::string_view json, const dsl::Policy& policy,
-                                                       Now now) {
+Result<Draft, DeskError> ControlPublisher::draft(std::string_view json, const dsl::Policy& policy, Now now) {
     const std::string text = as_message(json);
     MessageParser parser;
     const auto message = parser.parse(text);
@@ -45,57 +57,48 @@ Result<Published, DeskError> ControlPublisher::publish(std::string_view json, co
     if (!draft.dedup.empty()) draft.dedup.insert(0, "\1");
     draft.id = fmt::format("server-{}-{}", now.wall_ms, ++published_);
     draft.now = now;
+    return draft;
+}
+
+void ControlPublisher::publish(std::string_view json, const dsl::Policy& policy, Now now,
+                               ThenPublished then) {
+    auto made = draft(json, policy, now);
+    if (!made) return then(failure(made.error()));
     Published out;
-    out.heard = broker_.heard(channel);
-    out.named = policy.channel(channel) != nullptr;
-    auto receipt = broker_.publish(std::move(draft), next_ticket());
-    if (!receipt) receipt = wait<Receipt>();
-    if (!receipt) return failure(DeskError{503, "the storage does not answer; it may still be published"});
-    if (receipt->status == Receipt::Status::refused) return bad(receipt->because);
-    if (receipt->status == Receipt::Status::unavailable) return failure(DeskError{503, receipt->because});
-    out.receipt = std::move(*receipt);
-    return out;
+    out.heard = broker_.heard(made->channel);
+    out.named = policy.channel(made->channel) != nullptr;
+    const Ticket asked = ticket([out, then = std::move(then)](std::optional<BrokerAnswer> answer) mutable {
+        auto* receipt = answer ? std::get_if<Receipt>(&*answer) : nullptr;
+        if (!receipt)
+            return then(failure(DeskError{503, "the storage does not answer; it may still be published"}));
+        if (receipt->status == Receipt::Status::refused) return then(bad(receipt->because));
+        if (receipt->status == Receipt::Status::unavailable)
+            return then(failure(DeskError{503, receipt->because}));
+        out.receipt = std::move(*receipt);
+        then(std::move(out));
+    });
+    if (auto at_once = broker_.publish(std::move(*made), asked)) pending_.answer(asked.number, *at_once);
 }
 
-Result<Progress, DeskError> ControlPublisher::progress(std::string_view json, const dsl::Policy& policy,
-                                                       Now now) {
-    const std::string text = as_message(json);
-    MessageParser parser;
-    const auto message = parser.parse(text);
-    if (!message) return bad("the body is no JSON object that can be read: " + std::string(message.error()));
-    const auto channel = dsl::split_channel(text_member(**message, "channel"));
-    if (!channel) return bad(no_channel(**message));
-    const std::string_view user = text_member(**message, "user");
-    if (user.empty()) return bad("`user` is the name of a user");
-    const dsl::ChannelRules& rules = policy.channel_rules(channel->text);
-    if (!rules.acks) return failure(DeskError{422, "this channel has no `acks`"});
-    Cursor cursor{std::string(channel->text), std::string(user), {}, retention_of(rules), now};
-    auto progress = broker_.progress(std::move(cursor), next_ticket());
-    if (!progress) progress = wait<Progress>();
-    if (!progress) return failure(DeskError{503, "the storage does not answer"});
-    if (!progress->because.empty()) return failure(DeskError{503, progress->because});
-    return std::move(*progress);
+void ControlPublisher::progress(std::string_view json, const dsl::Policy& policy, Now now,
+                                ThenProgress then) {
+    auto cursor = cursor_of(json, policy, now);
+    if (!cursor) return then(failure(cursor.error()));
+    const Ticket asked = ticket([then = std::move(then)](std::optional<BrokerAnswer> answer) {
+        auto* progress = answer ? std::get_if<Progress>(&*answer) : nullptr;
+        if (!progress) return then(failure(DeskError{503, "the storage does not answer"}));
+        if (!progress->because.empty()) return then(failure(DeskError{503, progress->because}));
+        then(std::move(*progress));
+    });
+    if (auto at_once = broker_.progress(std::move(*cursor), asked)) pending_.answer(asked.number, *at_once);
 }
 
-Ticket ControlPublisher::next_ticket() {
-    const std::lock_guard lock(mutex_);
-    answer_.reset();
-    return {number_, ++ticket_};
+Ticket ControlPublisher::ticket(PendingAnswers<BrokerAnswer>::Done done) {
+    return {number_, pending_.add(timeout_ms_, std::move(done))};
 }
 
 void ControlPublisher::answered(uint64_t ticket, BrokerAnswer answer) {
-    const std::lock_guard lock(mutex_);
-    if (ticket != ticket_) return;
-    answer_ = std::move(answer);
-    came_.notify_one();
-}
-
-template <class Answer>
-std::optional<Answer> ControlPublisher::wait() {
-    std::unique_lock lock(mutex_);
-    came_.wait_for(lock, std::chrono::milliseconds(timeout_ms_), [&] { return answer_.has_value(); });
-    if (!answer_ || !std::holds_alternative<Answer>(*answer_)) return std::nullopt;
-    return std::get<Answer>(std::move(*answer_));
+    calls_.post([this, ticket, answer = std::move(answer)] { pending_.answer(ticket, answer); });
 }
 
 std::string json_of(const Published& published) {

@@ -1,16 +1,18 @@
 // Where an operator, or an application's server on the same machine, has to do with the broker: it publishes,
-// and asks how far a user has come. Main thread; it waits for the answer, for a bounded time.
+// and asks how far a user has come. Main thread. Whoever asks is called back, after a bounded time.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "daemon/base/now.h"
+#include "daemon/edge/loop.h"
+#include "daemon/edge/loop_calls.h"
 #include "daemon/message/broker.h"
+#include "daemon/ops/control/pending_answers.h"
 #include "dsl/policy/policy.h"
 #include "dsl/text/result.h"
 
@@ -31,32 +33,35 @@ struct Published {
 
 class ControlPublisher final : public Inbox {
   public:
-    ControlPublisher(Broker& broker, int64_t timeout_ms)
-        : broker_(broker), timeout_ms_(timeout_ms), number_(broker.add_worker(*this)) {}
+    using ThenPublished = std::function<void(Result<Published, DeskError>)>;
+    using ThenProgress = std::function<void(Result<Progress, DeskError>)>;
+
+    // All are borrowed; `calls` must outlive the broker's last answer.
+    ControlPublisher(Loop& loop, LoopCalls& calls, Broker& broker, int64_t timeout_ms)
+        : broker_(broker),
+          calls_(calls),
+          timeout_ms_(timeout_ms),
+          pending_(loop, calls),
+          number_(broker.add_worker(*this)) {}
 
     // `{"channel": …, "data": {…}}`, and perhaps `dedup` and `key`, as `$publish` has them.
-    [[nodiscard]] Result<Published, DeskError> publish(std::string_view json, const dsl::Policy& policy,
-                                                       Now now);
+    void publish(std::string_view json, const dsl::Policy& policy, Now now, ThenPublished then);
     // `{"channel": …, "user": …}`
-    [[nodiscard]] Result<Progress, DeskError> progress(std::string_view json, const dsl::Policy& policy,
-                                                       Now now);
+    void progress(std::string_view json, const dsl::Policy& policy, Now now, ThenProgress then);
 
-    void push(const Publication&) override {}  // it subscribes to nothing
-    void answered(uint64_t ticket, BrokerAnswer answer) override;
+    void push(const Publication&) override {}                      // it subscribes to nothing
+    void answered(uint64_t ticket, BrokerAnswer answer) override;  // any thread
     void evict(const SlotHolder&) override {}
 
   private:
-    [[nodiscard]] Ticket next_ticket();
-    template <class Answer>
-    [[nodiscard]] std::optional<Answer> wait();
+    [[nodiscard]] Result<Draft, DeskError> draft(std::string_view json, const dsl::Policy& policy, Now now);
+    [[nodiscard]] Ticket ticket(PendingAnswers<BrokerAnswer>::Done done);
 
     Broker& broker_;
+    LoopCalls& calls_;
     const int64_t timeout_ms_;
+    PendingAnswers<BrokerAnswer> pending_;
     const uint32_t number_;
-    std::mutex mutex_;
-    std::condition_variable came_;
-    uint64_t ticket_ = 0;  // of the question that is out; what has another number is too late
-    std::optional<BrokerAnswer> answer_;
     uint64_t published_ = 0;
 };
 

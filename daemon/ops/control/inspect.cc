@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "daemon/base/json_writer.h"
-#include "daemon/ops/control/ask_workers.h"
 #include "daemon/session/native.h"
 #include "dsl/text/text.h"
 
@@ -79,11 +79,11 @@ Result<SessionFilter> session_filter(std::string_view body) {
     return out;
 }
 
-std::string sessions_json(const Workers& workers, const SessionFilter& filter) {
+void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
+                   std::function<void(const std::string& json)> then) {
     auto listing = std::make_shared<Shared<Listing>>();
-    auto places = std::make_shared<std::vector<size_t>>(workers.size());
-    const bool all = ask_workers(
-        workers,
+    auto places = std::make_shared<std::vector<size_t>>(workers.workers());
+    workers.ask(
         [listing, places, filter](size_t worker, Gateway& gateway, Now now) {
             const std::lock_guard lock(listing->mutex);
             return gateway.walk((*places)[worker],
@@ -95,10 +95,12 @@ std::string sessions_json(const Workers& workers, const SessionFilter& filter) {
                                 },
                                 now);
         },
-        patience_ms);
-    const std::lock_guard lock(listing->mutex);
-    return fmt::format("{{\"sessions\":[{}],\"count\":{},\"more\":{}}}\n", listing->value.text,
-                       listing->value.count, !all || listing->value.count > most_sessions);
+        patience_ms,
+        [listing, then = std::move(then)](bool all) {
+            const std::lock_guard lock(listing->mutex);
+            then(fmt::format("{{\"sessions\":[{}],\"count\":{},\"more\":{}}}\n", listing->value.text,
+                             listing->value.count, !all || listing->value.count > most_sessions));
+        });
 }
 
 Result<LiveQuestion> live_question(std::string_view body) {
@@ -125,12 +127,11 @@ Result<LiveQuestion> live_question(std::string_view body) {
     return out;
 }
 
-Result<Explanation> explain_live(const Workers& workers, const LimitTable& limits,
-                                 const LiveQuestion& question) {
+void explain_live(WorkerQuestions& workers, const LimitTable& limits, const LiveQuestion& question,
+                  std::function<void(Result<Explanation>)> then) {
     auto found = std::make_shared<Shared<std::optional<Explanation>>>();
-    auto places = std::make_shared<std::vector<size_t>>(workers.size());
-    const bool all = ask_workers(
-        workers,
+    auto places = std::make_shared<std::vector<size_t>>(workers.workers());
+    workers.ask(
         [found, places, &limits, question](size_t worker, Gateway& gateway, Now now) {
             return gateway.walk((*places)[worker],
                                 [&](const Seen& seen) {
@@ -153,11 +154,13 @@ Result<Explanation> explain_live(const Workers& workers, const LimitTable& limit
                                 },
                                 now);
         },
-        patience_ms);
-    const std::lock_guard lock(found->mutex);
-    if (found->value) return std::move(*found->value);
-    return failure(all ? "there is no session " + session_text(question.session)
-                       : "a worker did not answer in time; see the log");
+        patience_ms,
+        [found, number = question.session, then = std::move(then)](bool all) {
+            const std::lock_guard lock(found->mutex);
+            if (found->value) return then(std::move(*found->value));
+            then(failure(all ? "there is no session " + session_text(number)
+                             : "a worker did not answer in time; see the log"));
+        });
 }
 
 }  // namespace wayleave

@@ -2,20 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "daemon/decision/limits.h"
-#include "daemon/edge/worker.h"
 #include "daemon/explain/explained_decision.h"
+#include "daemon/ops/control/worker_questions.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {
-
-using Workers = std::vector<std::unique_ptr<Worker>>;
 
 // Which connections are listed: all that have what is named.
 struct SessionFilter {
@@ -31,9 +28,10 @@ struct SessionFilter {
 // Error: for the client.
 [[nodiscard]] Result<SessionFilter> session_filter(std::string_view body);
 
-// JSON:
+// Calls back with JSON:
 // {"sessions":[{"session","route","ip","user","path","age_ms","channels","worker"}],"count":1,"more":false}
-[[nodiscard]] std::string sessions_json(const Workers& workers, const SessionFilter& filter);
+void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
+                   std::function<void(const std::string& json)> then);
 
 // The body of POST /explain: {"session","action","target","json"}.
 struct LiveQuestion {
@@ -42,8 +40,9 @@ struct LiveQuestion {
 };
 [[nodiscard]] Result<LiveQuestion> live_question(std::string_view body);
 
-// Draws from no limit: `limits` is only read. The reason if there is no such session.
-[[nodiscard]] Result<Explanation> explain_live(const Workers& workers, const LimitTable& limits,
-                                               const LiveQuestion& question);
+// Draws from no limit: `limits` is only read, and must outlive the workers. Calls back with the reason if
+// there is no such session.
+void explain_live(WorkerQuestions& workers, const LimitTable& limits, const LiveQuestion& question,
+                  std::function<void(Result<Explanation>)> then);
 
 }  // namespace wayleave

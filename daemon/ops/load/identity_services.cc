@@ -14,6 +14,7 @@ void report(std::string_view event, const std::string& text, bool bad) {
 IdentityServices::IdentityServices() : backends(report) {}
 
 std::shared_ptr<RemoteKeys> IdentityServices::keys_at(const std::string& url) {
+    const std::lock_guard lock(mutex_);
     std::weak_ptr<RemoteKeys>& known = keys_[url];
     auto keys = known.lock();
     if (!keys) known = keys = RemoteKeys::create(url, backends, report);
@@ -21,13 +22,14 @@ std::shared_ptr<RemoteKeys> IdentityServices::keys_at(const std::string& url) {
 }
 
 void IdentityServices::refresh(Now now) {
-    for (auto it = keys_.begin(); it != keys_.end();) {
-        if (const auto keys = it->second.lock()) {
-            keys->refresh(now);
-            ++it;
-        } else {
-            it = keys_.erase(it);
-        }
+    std::vector<std::shared_ptr<RemoteKeys>> held;
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(keys_, [](const auto& known) { return known.second.expired(); });
+        for (const auto& [url, keys] : keys_) held.push_back(keys.lock());
+    }
+    for (const auto& keys : held) {
+        if (keys) keys->refresh(now);  // else it has gone meanwhile
     }
 }
 
@@ -44,6 +46,7 @@ IdentityTotals IdentityServices::totals() const {
     out.checks = {{"asked", read(checks->asked)},   {"cached", read(checks->cached)},
                   {"shared", read(checks->shared)}, {"yes", read(checks->yes)},
                   {"no", read(checks->no)},         {"unavailable", read(checks->unavailable)}};
+    const std::lock_guard lock(mutex_);
     for (const auto& [url, weak] : keys_) {
         const auto keys = weak.lock();
         if (!keys) continue;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ class IdentityServices {
     IdentityServices(const IdentityServices&) = delete;
     IdentityServices& operator=(const IdentityServices&) = delete;
 
-    // The keys at that URL, as long as somebody holds them. Main thread.
+    // The keys at that URL, as long as somebody holds them. Any thread.
     [[nodiscard]] std::shared_ptr<RemoteKeys> keys_at(const std::string& url);
     // Fetches what is due. Main thread, every second or so.
     void refresh(Now now);
@@ -37,6 +38,7 @@ class IdentityServices {
     HttpBackends backends;
 
   private:
+    mutable std::mutex mutex_;
     std::map<std::string, std::weak_ptr<RemoteKeys>> keys_;
 };
 

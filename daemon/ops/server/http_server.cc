@@ -18,7 +18,8 @@ namespace {
 
 constexpr size_t max_connections = 64;
 constexpr size_t max_body = 65536;
-constexpr int64_t deadline_ms = 10'000;
+constexpr int64_t deadline_ms = 10'000;          // for the request, and again for the answer's way
+constexpr int64_t answer_deadline_ms = 120'000;  // no client waits longer
 constexpr size_t accepted_a_turn = 16;
 
 std::string to_text(const OpsAnswer& answer, bool head_only = false) {
@@ -37,13 +38,13 @@ bool is_loopback(const dsl::Address& address) {
 
 }  // namespace
 
-class HttpServer::Connection {
+class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   public:
     Connection(HttpServer& server, FileDescriptor socket)
         : server_(server),
           socket_(std::move(socket)),
           io_(server.loop_, socket_.get(), [this](int events) { ready(events); }),
-          deadline_(server.loop_, [this] { server_.finished(*this); }) {
+          deadline_(server.loop_, [this] { late(); }) {
         io_.watch(EV_READ);
         deadline_.after(deadline_ms);
     }
@@ -55,6 +56,11 @@ class HttpServer::Connection {
     }
 
     [[nodiscard]] bool has_not_asked() const { return !asked_; }
+    [[nodiscard]] bool waits() const { return asked_ && out_.empty() && socket_.open(); }
+
+    void respond(const OpsAnswer& answer) {
+        if (waits()) send_text(to_text(answer, head_only_));
+    }
 
   private:
     void ready(int events) {
@@ -69,10 +75,34 @@ class HttpServer::Connection {
         if (count < 0) return errno == EAGAIN || errno == EINTR;
         if (count == 0) return false;
         in_.append(block.data(), static_cast<size_t>(count));
-        out_ = answer();
-        if (out_.empty()) return true;
+        if (std::string refused = hear(); !refused.empty())
+            send_text(std::move(refused));
+        else if (in_.size() >= expected_ && expected_ > 0)
+            ask();
+        return true;
+    }
+
+    void send_text(std::string text) {
+        out_ = std::move(text);
+        deadline_.after(deadline_ms);
         io_.watch(EV_WRITE);
-        return write_some();
+        if (!write_some()) server_.finished(*this);
+    }
+
+    // Nothing is read meanwhile: who has closed is noticed when the answer is sent.
+    void ask() {
+        asked_ = true;
+        io_.watch(0);
+        deadline_.after(answer_deadline_ms);
+        const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
+        server_.handler_({method_, path_, body}, [self = weak_from_this()](const OpsAnswer& answer) {
+            if (const auto connection = self.lock()) connection->respond(answer);
+        });
+    }
+
+    void late() {
+        if (waits()) return send_text(refusal(503, "the answer took too long; see the log"));
+        server_.finished(*this);
     }
 
     bool write_some() {
@@ -85,34 +115,29 @@ class HttpServer::Connection {
         return false;
     }
 
-    // Empty: the request is not complete.
-    std::string answer() {
-        if (expected_ == 0) {
-            const auto parsed = parse_head(in_, {}, scanned_);
-            if (std::holds_alternative<NeedMore>(parsed)) return {};
-            if (const auto* refused = std::get_if<HeadRefusal>(&parsed))
-                return refusal(refused->status, refused->reason);
-            const auto& head = std::get<HttpHead>(parsed);
-            if (server_.serves_peer_ && !server_.serves_peer_(socket_.get()))
-                return refusal(403, "for root, the daemon's user and members of control.group alone");
-            if (!answers(head.authority))
-                return refusal(421, "no such host here; ask by address, or add the name to admin.hosts");
-            if (head.count("content-encoding") > 0)
-                return refusal(415, "send the body without Content-Encoding");
-            if (head.chunked) return refusal(501, "send the body with Content-Length");
-            head_only_ = head.method == "HEAD";
-            method_ = head_only_ ? "GET" : head.method;
-            path_ = head.path;
-            const uint64_t body = head.content_length.value_or(0);
-            if (body > max_body)
-                return refusal(413, "the body has more than " + std::to_string(max_body) + " bytes");
-            head_size_ = head.size;
-            expected_ = head.size + static_cast<size_t>(body);
-        }
-        if (in_.size() < expected_) return {};
-        asked_ = true;
-        const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
-        return to_text(server_.handler_({method_, path_, body}), head_only_);
+    // Empty: what has come is right so far. `expected_` is set as soon as the head is complete.
+    std::string hear() {
+        if (expected_ > 0) return {};
+        const auto parsed = parse_head(in_, {}, scanned_);
+        if (std::holds_alternative<NeedMore>(parsed)) return {};
+        if (const auto* refused = std::get_if<HeadRefusal>(&parsed))
+            return refusal(refused->status, refused->reason);
+        const auto& head = std::get<HttpHead>(parsed);
+        if (server_.serves_peer_ && !server_.serves_peer_(socket_.get()))
+            return refusal(403, "for root, the daemon's user and members of control.group alone");
+        if (!answers(head.authority))
+            return refusal(421, "no such host here; ask by address, or add the name to admin.hosts");
+        if (head.count("content-encoding") > 0) return refusal(415, "send the body without Content-Encoding");
+        if (head.chunked) return refusal(501, "send the body with Content-Length");
+        head_only_ = head.method == "HEAD";
+        method_ = head_only_ ? "GET" : head.method;
+        path_ = head.path;
+        const uint64_t body = head.content_length.value_or(0);
+        if (body > max_body)
+            return refusal(413, "the body has more than " + std::to_string(max_body) + " bytes");
+        head_size_ = head.size;
+        expected_ = head.size + static_cast<size_t>(body);
+        return {};
     }
 
     // Without a name it is HTTP/1.0: a health check, and no page's browser.
@@ -150,21 +175,32 @@ bool is_own_host(const Authority& host, const dsl::Address& local, const std::ve
 HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host,
                        PeerRule serves_peer)
     : loop_(loop),
-      socket_(std::move(listening)),
       handler_(std::move(handler)),
       answers_host_(std::move(answers_host)),
       serves_peer_(std::move(serves_peer)),
-      io_(loop, socket_.get(), [this](int) { accept_some(); }),
       sweeper_(loop, [this] {
           finished_.clear();
-          io_.watch(EV_READ);
+          io_->watch(EV_READ);
       }) {
-    io_.watch(EV_READ);
+    listen_at(std::move(listening));
 }
 
-HttpServer::~HttpServer() = default;
+HttpServer::~HttpServer() {
+    while (!connections_.empty()) {
+        const std::shared_ptr<Connection> connection = connections_.front();
+        connection->respond({503, "text/plain; charset=utf-8", "the daemon is stopping\n"});
+        finished(*connection);
+    }
+}
 
-std::list<std::unique_ptr<HttpServer::Connection>>::iterator HttpServer::oldest_idle() {
+void HttpServer::listen_at(FileDescriptor listening) {
+    io_.reset();  // before its descriptor goes
+    socket_ = std::move(listening);
+    io_.emplace(loop_, socket_.get(), [this](int) { accept_some(); });
+    io_->watch(EV_READ);
+}
+
+std::list<std::shared_ptr<HttpServer::Connection>>::iterator HttpServer::oldest_idle() {
     return std::find_if(connections_.begin(), connections_.end(),
                         [](const auto& connection) { return connection->has_not_asked(); });
 }
@@ -180,12 +216,12 @@ void HttpServer::accept_some() {
         }
         // Who came first and has not said what he wants leaves; a monitor says it at once.
         if (connections_.size() >= max_connections) finished(**idle);
-        connections_.push_back(std::make_unique<Connection>(*this, std::move(socket)));
+        connections_.push_back(std::make_shared<Connection>(*this, std::move(socket)));
         if (i + 1 == accepted_a_turn) return;  // those inside are heard before more come in
     }
     // Full, or no descriptor left: wait in the kernel's queue. The sweeper looks again, at the latest in a
     // second.
-    io_.watch(0);
+    io_->watch(0);
     sweeper_.after(1000);
 }
 

@@ -1,10 +1,12 @@
 // A small HTTP/1.1 server on the main thread's loop, for the admin address and the control socket: one
 // request a connection, a bounded number of them, and a deadline for each. Its clients are the operator's.
+// Who answers may take its time; the loop goes on meanwhile.
 #pragma once
 
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,9 +31,14 @@ struct OpsAnswer {
     std::string extra_headers = {};  // complete lines
 };
 
+// Answers one request, within the handler or later, on the loop's thread. Only the first answer counts. The
+// client, or the whole server, may be gone by then.
+using Responder = std::function<void(const OpsAnswer& answer)>;
+
 class HttpServer {
   public:
-    using Handler = std::function<OpsAnswer(const OpsRequest& request)>;
+    // The request is valid during the call alone.
+    using Handler = std::function<void(const OpsRequest& request, const Responder& respond)>;
 
     // Whether a request for this host is answered, at a connection to this address of the machine.
     using HostRule = std::function<bool(const Authority& host, const dsl::Address& local)>;
@@ -42,15 +49,19 @@ class HttpServer {
     // Without rules all are: a Unix socket has no host, and an address no user.
     HttpServer(Loop& loop, FileDescriptor listening, Handler handler, HostRule answers_host = {},
                PeerRule serves_peer = {});
+    // Requests that wait for their answer are told that it does not come.
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
+
+    // Accepts at another socket from now on; what is connected stays.
+    void listen_at(FileDescriptor listening);
 
   private:
     class Connection;
 
     void accept_some();
-    [[nodiscard]] std::list<std::unique_ptr<Connection>>::iterator oldest_idle();
+    [[nodiscard]] std::list<std::shared_ptr<Connection>>::iterator oldest_idle();
     void finished(Connection& connection);
 
     Loop& loop_;
@@ -58,9 +69,9 @@ class HttpServer {
     Handler handler_;
     HostRule answers_host_;
     PeerRule serves_peer_;
-    std::list<std::unique_ptr<Connection>> connections_;
-    std::vector<std::unique_ptr<Connection>> finished_;  // freed outside of their own callbacks
-    IoWatcher io_;
+    std::list<std::shared_ptr<Connection>> connections_;
+    std::vector<std::shared_ptr<Connection>> finished_;  // freed outside of their own callbacks
+    std::optional<IoWatcher> io_;
     Timer sweeper_;
 };
 

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <list>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,19 +21,18 @@
 #include "daemon/edge/canary.h"
 #include "daemon/edge/connection_quota.h"
 #include "daemon/edge/loop.h"
+#include "daemon/edge/loop_calls.h"
 #include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
-#include "daemon/explain/test_run.h"
 #include "daemon/message/backend.h"
-#include "daemon/ops/control/ask_workers.h"
 #include "daemon/ops/control/control.h"
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/inspect.h"
 #include "daemon/ops/control/unix_listener.h"
+#include "daemon/ops/control/worker_questions.h"
 #include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/load_log.h"
 #include "daemon/ops/load/make_broker.h"
-#include "daemon/ops/load/reload_changes.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/log/report_event.h"
 #include "daemon/ops/server/admin.h"
@@ -42,10 +40,10 @@
 #include "daemon/ops/server/memory_budget.h"
 #include "daemon/ops/server/notify.h"
 #include "daemon/ops/server/open_files.h"
+#include "daemon/ops/server/reloader.h"
 #include "daemon/ops/server/snapshot.h"
 #include "daemon/ops/settings/value.h"
 #include "dsl/policy/canonical.h"
-#include "dsl/policy/difference.h"
 #include "dsl/policy/policy.h"
 
 namespace wayleave {
@@ -54,8 +52,6 @@ namespace {
 
 constexpr int64_t drain_check_ms = 100;
 constexpr size_t drained_at_once = 100;  // fewer connections than this need no spreading
-constexpr int64_t reload_wait_ms = 1000;
-constexpr int64_t forecast_wait_ms = 10'000;
 constexpr int64_t second_ms = 1000;
 constexpr int64_t trim_every_ms = 2000;
 constexpr int64_t extend_ms = 5000;
@@ -106,13 +102,12 @@ class Server::Impl {
     Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded,
          IdentityServices& identity_services, std::string version)
         : identity_services_(identity_services),
-          settings_(settings),
           started_(settings),
           version_(std::move(version)),
-          runtime_(loaded.runtime),
-          tls_(loaded.tls),
-          loaded_wall_ms_(start_.wall_ms),
-          quota_(max_connections) {}
+          quota_(max_connections),
+          reloader_({identity_services, workers_, questions_, calls_, [this] { apply_limits(); },
+                     [this] { return status_line(snapshot()); }},
+                    settings, loaded, start_.wall_ms) {}
     ~Impl() {
         stop_workers();
         identity_services_.stop();  // answers go to workers
@@ -143,18 +138,11 @@ class Server::Impl {
     void keep_control();
     void tell_of_certificates();
     Result<Nothing, StartError> open_admin();
-    [[nodiscard]] Result<Published, DeskError> publish(std::string_view json);
+    void publish(std::string_view json, ControlPublisher::ThenPublished then);
     void watch();
     void stop_workers();
-    void await_workers() const;
 
-    ReloadReport reload();
-    ReloadReport try_reload();
-    [[nodiscard]] std::vector<std::string> changes_to(const Settings& settings, const LoadedRuntime& loaded);
-    ForecastReport forecast();
     size_t lift_ban(const std::string& name);
-    Worker::TlsSides renewed_sides(const Settings& settings, const LoadedRuntime& loaded);
-    void hang_up() { (void)reload(); }
     void terminate(const char* signal);
     void drain_progress();
     void every_second();
@@ -164,24 +152,16 @@ class Server::Impl {
     void tell_of_canary();
     void feed_watchdog();
     [[nodiscard]] Snapshot snapshot() const;
+    [[nodiscard]] const Settings& settings() const { return reloader_.now().settings; }
 
     IdentityServices& identity_services_;
-    Settings settings_;  // in force; what needs a restart is as it was at the start
     const Settings started_;
     const std::string version_;
     const Now start_ = read_clocks();
-    std::shared_ptr<const Runtime> runtime_;
-    std::vector<std::shared_ptr<const TlsSide>> tls_;  // of each listener that was opened, or null
-    // Those before, as long as a connection still uses them: taking a large policy apart takes milliseconds,
-    // which are not a worker's.
-    std::vector<std::shared_ptr<const Runtime>> retired_;
-    uint64_t generation_ = 1;
-    int64_t loaded_wall_ms_;
-    uint64_t reloads_done_ = 0;
-    uint64_t reloads_refused_ = 0;
-    bool last_reload_refused_ = false;
 
     // In the order of birth; each uses those above it.
+    Loop loop_;
+    LoopCalls calls_{loop_};
     const EdgeReport report_ = make_event_report();
     std::unique_ptr<Broker> broker_;
     std::optional<Canary> canary_;
@@ -190,12 +170,13 @@ class Server::Impl {
     LimitTable limits_;
     BanTable bans_;
     ConnectionQuota quota_;
-    std::vector<std::unique_ptr<Worker>> workers_;
+    Workers workers_;
+    WorkerQuestions questions_{loop_, calls_, workers_};
+    Reloader reloader_;
     std::vector<Pulse> pulses_;
     std::vector<std::string> listeners_;  // as they are bound
     std::list<UnixListener> unix_files_;
 
-    Loop loop_;
     std::optional<UnixListener> control_file_;
     std::optional<HttpServer> control_;
     std::optional<HttpServer> admin_;
@@ -232,7 +213,7 @@ Result<Nothing, StartError> Server::Impl::open() {
 }
 
 Result<Nothing, StartError> Server::Impl::open_control() {
-    if (settings_.control_socket.empty()) return Nothing{};
+    if (started_.control_socket.empty()) return Nothing{};
     auto listener = open_control_file();
     if (!listener) return refuse(listener.error());
     serve_control(std::move(*listener));
@@ -247,26 +228,35 @@ Result<UnixListener, ListenError> Server::Impl::open_control_file() const {
 }
 
 void Server::Impl::serve_control(UnixListener listener) {
-    control_.reset();
     control_file_.emplace(std::move(listener));
     const auto group = started_.control_group.empty() ? std::nullopt : group_number(started_.control_group);
+    if (control_) return control_->listen_at(control_file_->take_socket());
     control_.emplace(
         loop_, control_file_->take_socket(),
-        [this](const OpsRequest& request) { return answer_control(request, control_actions()); },
+        [this](const OpsRequest& request, const Responder& respond) {
+            answer_control(request, control_actions(), respond);
+        },
         HttpServer::HostRule(), [group](int socket) { return is_peer_of(socket, group); });
 }
 
 ControlActions Server::Impl::control_actions() {
-    return {
-        [this] { return reload(); },
-        [this] { return forecast(); },
-        [this] { return snapshot(); },
-        [this](const SessionFilter& filter) { return sessions_json(workers_, filter); },
-        [this](const LiveQuestion& question) { return explain_live(workers_, limits_, question); },
-        [this] { return bans_.list(read_clocks().steady_ms); },
-        [this](const std::string& name) { return lift_ban(name); },
-        [this](std::string_view json) { return publish(json); },
-        [this](std::string_view json) { return desk_->progress(json, *runtime_->policy, read_clocks()); }};
+    return {[this](ThenReloaded then) { reloader_.reload(std::move(then)); },
+            [this](ThenForecast then) { reloader_.forecast(std::move(then)); },
+            [this] { return snapshot(); },
+            [this](const SessionFilter& filter, Then<const std::string&> then) {
+                list_sessions(questions_, filter, std::move(then));
+            },
+            [this](const LiveQuestion& question, Then<Result<Explanation>> then) {
+                explain_live(questions_, limits_, question, std::move(then));
+            },
+            [this] { return bans_.list(read_clocks().steady_ms); },
+            [this](const std::string& name) { return lift_ban(name); },
+            [this](std::string_view json, ControlPublisher::ThenPublished then) {
+                publish(json, std::move(then));
+            },
+            [this](std::string_view json, ControlPublisher::ThenProgress then) {
+                desk_->progress(json, *reloader_.now().runtime->policy, read_clocks(), std::move(then));
+            }};
 }
 
 // Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask it.
@@ -275,7 +265,7 @@ void Server::Impl::keep_control() {
     auto listener = open_control_file();
     if (listener) {
         log_event(Level::warn, "control-remade", "the control socket was removed, and is made anew",
-                  {{"path", settings_.control_socket}});
+                  {{"path", started_.control_socket}});
         return serve_control(std::move(*listener));
     }
     if (!std::exchange(told_control_, true))
@@ -283,27 +273,29 @@ void Server::Impl::keep_control() {
 }
 
 // Who has more to say than is delivered says it later, as the clients do.
-Result<Published, DeskError> Server::Impl::publish(std::string_view json) {
+void Server::Impl::publish(std::string_view json, ControlPublisher::ThenPublished then) {
     if (exchange_.crammed())
-        return failure(DeskError{503, "more is published than the workers deliver; try again"});
-    return desk_->publish(json, *runtime_->policy, read_clocks());
+        return then(failure(DeskError{503, "more is published than the workers deliver; try again"}));
+    desk_->publish(json, *reloader_.now().runtime->policy, read_clocks(), std::move(then));
 }
 
 Result<Nothing, StartError> Server::Impl::open_admin() {
-    if (settings_.admin_address.empty()) return Nothing{};
-    auto socket = listen_on(listen_address(settings_.admin_address), {});
+    if (started_.admin_address.empty()) return Nothing{};
+    auto socket = listen_on(listen_address(started_.admin_address), {});
     if (!socket) return refuse(socket.error());
-    ListenAddress bound = listen_address(settings_.admin_address);
+    ListenAddress bound = listen_address(started_.admin_address);
     bound.port = port_of(*socket);
     admin_.emplace(
         loop_, std::move(*socket),
-        [this](const OpsRequest& request) { return answer_admin(request, snapshot()); },
+        [this](const OpsRequest& request, const Responder& respond) {
+            respond(answer_admin(request, snapshot()));
+        },
         [this](const Authority& host, const dsl::Address& local) {
-            return is_own_host(host, local, settings_.admin_hosts);
+            return is_own_host(host, local, settings().admin_hosts);
         });
     log_event(Level::info, "admin-listening", "health and metrics on " + bound.text(),
               {{"address", bound.text()}});
-    if (settings_.admin_is_public()) {
+    if (started_.admin_is_public()) {
         log_event(Level::warn, "admin-public",
                   "the admin address can be reached from other machines; it has no login",
                   {{"address", bound.text()}});
@@ -315,13 +307,13 @@ Result<Nothing, StartError> Server::Impl::open_admin() {
 // others'.
 Result<Nothing, StartError> Server::Impl::open_listeners(
     std::vector<std::vector<WorkerListener>>& of_workers) {
-    for (const ListenerSettings& listener : settings_.listeners) {  // before any of ours is bound
+    for (const ListenerSettings& listener : started_.listeners) {  // before any of ours is bound
         if (!listener.unix_path().empty()) continue;
         if (auto unused = check_unused(listen_address(listener.address), listener.ipv6only); !unused)
             return refuse(unused.error());
     }
-    for (size_t i = 0; i < settings_.listeners.size(); ++i) {
-        const ListenerSettings& listener = settings_.listeners[i];
+    for (size_t i = 0; i < started_.listeners.size(); ++i) {
+        const ListenerSettings& listener = started_.listeners[i];
         if (!listener.unix_path().empty()) {
             if (auto opened = open_unix(listener, of_workers); !opened) return opened;
             continue;
@@ -330,13 +322,13 @@ Result<Nothing, StartError> Server::Impl::open_listeners(
         const bool tls = !listener.certificate.empty();
         for (auto& listeners : of_workers) {
             auto socket = listen_on(
-                address, {.send_buffer = settings_.send_buffer, .v6_only = listener.ipv6only, .share = true});
+                address, {.send_buffer = started_.send_buffer, .v6_only = listener.ipv6only, .share = true});
             if (!socket) return refuse(socket.error());
             address.port = port_of(*socket);
             listeners.push_back({std::move(*socket),
                                  tls,
                                  listener.proxy_protocol,
-                                 {{listener.certificate, listener.key}, tls_[i]}});
+                                 {{listener.certificate, listener.key}, reloader_.now().tls[i]}});
         }
         listeners_.push_back((tls ? "https://" : "http://") + address.text());
     }
@@ -364,7 +356,7 @@ Result<Nothing, StartError> Server::Impl::open_unix(const ListenerSettings& list
 }
 
 Result<Nothing, StartError> Server::Impl::open_broker() {
-    auto made = make_broker(settings_, start_);
+    auto made = make_broker(started_, start_);
     if (!made) return failure(StartError(made.error()));
     broker_ = std::move(*made);
     canary_.emplace(*broker_);
@@ -372,23 +364,23 @@ Result<Nothing, StartError> Server::Impl::open_broker() {
 }
 
 Result<Nothing, StartError> Server::Impl::open_workers() {
-    std::vector<std::vector<WorkerListener>> listeners(settings_.workers);
+    std::vector<std::vector<WorkerListener>> listeners(started_.workers);
     if (auto opened = open_listeners(listeners); !opened) return opened;
-    const WorkerSettings settings{settings_.handshake_timeout.count(), settings_.accept_per_turn};
+    const WorkerSettings settings{started_.handshake_timeout.count(), started_.accept_per_turn};
     for (auto& sockets : listeners) {
         auto worker = Worker::create({*broker_, *canary_, exchange_, limits_, bans_, quota_, report_},
-                                     settings, std::move(sockets), runtime_);
+                                     settings, std::move(sockets), reloader_.now().runtime);
         if (!worker) return refuse(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
     canary_->begin(workers_.size());
-    desk_.emplace(*broker_, settings_.broker_timeout.count());
+    desk_.emplace(loop_, calls_, *broker_, started_.broker_timeout.count());
     pulses_.assign(workers_.size(), Pulse{0, start_.steady_ms, false});
     return Nothing{};
 }
 
 void Server::Impl::watch() {
-    signals_.emplace_back(loop_, SIGHUP, [this] { hang_up(); });
+    signals_.emplace_back(loop_, SIGHUP, [this] { reloader_.hang_up(); });
     signals_.emplace_back(loop_, SIGTERM, [this] { terminate("SIGTERM"); });
     signals_.emplace_back(loop_, SIGINT, [this] { terminate("SIGINT"); });
     signals_.emplace_back(loop_, SIGUSR1, [] {});  // kept for later; not a way to die
@@ -404,7 +396,7 @@ int Server::Impl::run() {
               {{"version", version_},
                {"workers", std::to_string(workers_.size())},
                {"max_connections", std::to_string(quota_.most())},
-               {"routes", std::to_string(runtime_->policy->routes.size())}});
+               {"routes", std::to_string(reloader_.now().runtime->policy->routes.size())}});
     canary_->probe(read_clocks(), steady_us());
     notify_ready(status_line(snapshot()));
     loop_.run();
@@ -417,136 +409,6 @@ void Server::Impl::stop_workers() {
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
     if (broker_) broker_->finish();  // it answers to them
-}
-
-// --- reload ---
-
-// Whoever is told that the reload is done relies on it: each worker takes the policy at its next turn, which
-// is a matter of microseconds. One that is stuck is not waited for.
-void Server::Impl::await_workers() const {
-    const int64_t until = read_clocks().steady_ms + reload_wait_ms;
-    for (const auto& worker : workers_) {
-        while (worker->counters().generation.get() < generation_ && read_clocks().steady_ms < until) {
-            std::this_thread::sleep_for(std::chrono::microseconds(100));
-        }
-    }
-}
-
-// Signals that arrive meanwhile are one more reload afterwards: libev keeps a flag, not a count.
-ReloadReport Server::Impl::reload() {
-    if (draining_) return {false, "the daemon is stopping\n", {}};
-    notify_reloading();
-    ReloadReport report = try_reload();
-    last_reload_refused_ = !report.done;
-    (report.done ? reloads_done_ : reloads_refused_) += 1;
-    notify_ready(status_line(snapshot()));
-    return report;
-}
-
-ReloadReport Server::Impl::try_reload() {
-    auto settings = load_settings(started_.file);
-    if (!settings) {
-        std::string text;
-        for (const std::string& error : settings.error()) text += error + "\n";
-        log_event(Level::error, "reload-refused",
-                  "the reload was refused, and the earlier configuration is in force",
-                  {{"errors", std::to_string(settings.error().size())}});
-        log_lines("reload-diagnostic", text);
-        return {false, std::move(text), {}};
-    }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &identity_services_);
-    if (!loaded.runtime) {
-        log_event(Level::error, "reload-refused",
-                  "the reload was refused, and the earlier configuration is in force",
-                  {{"errors", std::to_string(loaded.errors())}});
-        log_refusal(loaded, settings_.log_format);
-        return {false, loaded.render(false), {}};
-    }
-    const bool same = loaded.runtime->policy->hash == runtime_->policy->hash;
-    std::vector<std::string> changes = changes_to(*settings, loaded);
-    retired_.push_back(std::move(runtime_));
-    runtime_ = loaded.runtime;
-    generation_ = runtime_->generation;
-    loaded_wall_ms_ = read_clocks().wall_ms;
-    settings_ = std::move(*settings);
-    apply_limits();
-    identity_services_.refresh(read_clocks());
-    const Worker::TlsSides tls = renewed_sides(settings_, loaded);
-    for (const auto& worker : workers_) worker->replace(runtime_, tls);
-    await_workers();
-    set_log_level(settings_.log_level);
-    set_log_rate(static_cast<unsigned>(settings_.log_rate));
-    log_event(Level::info, "reloaded",
-              same ? "the configuration was read again; the policy means the same"
-                   : "the new configuration is in force",
-              {{"generation", std::to_string(generation_)},
-               {"policy", dsl::hash_text(runtime_->policy->hash)},
-               {"files", std::to_string(runtime_->policy->files)},
-               {"routes", std::to_string(runtime_->policy->routes.size())}});
-    log_warnings(loaded);
-    log_changes(changes);
-    ReloadReport report{true, loaded.render(false), restart_needed(started_, settings_), same,
-                        std::move(changes)};
-    for (const std::string& name : report.restart) {
-        log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
-                  {{"setting", name}});
-    }
-    return report;
-}
-
-std::vector<std::string> Server::Impl::changes_to(const Settings& settings, const LoadedRuntime& loaded) {
-    std::vector<std::string> out;
-    if (loaded.runtime->policy->hash != runtime_->policy->hash)
-        out = summary_of(dsl::difference(*runtime_->policy, *loaded.runtime->policy));
-    for (std::string& line :
-         changes_beside_policy({settings_, *runtime_, tls_}, {settings, *loaded.runtime, loaded.tls}))
-        out.push_back(std::move(line));
-    return out;
-}
-
-// Loads as a reload does, and only tells.
-ForecastReport Server::Impl::forecast() {
-    ForecastReport report;
-    auto settings = load_settings(started_.file);
-    if (!settings) {
-        for (const std::string& error : settings.error()) report.text += error + "\n";
-        return report;
-    }
-    const LoadedRuntime loaded = load_runtime(*settings, generation_ + 1, &identity_services_);
-    report.text = loaded.render(false);
-    if (!loaded.runtime) return report;
-    report.would_load = true;
-    report.restart = restart_needed(started_, *settings);
-    report.forecast.changes = dsl::difference(*runtime_->policy, *loaded.runtime->policy);
-    report.forecast.beside =
-        changes_beside_policy({settings_, *runtime_, tls_}, {*settings, *loaded.runtime, loaded.tls});
-    const bool few = questions(runtime_->policy->tests) + questions(loaded.runtime->policy->tests) <=
-                     most_questions_of_daemon;
-    if (few) report.forecast.tests = changed_tests(*runtime_, *loaded.runtime, read_clocks());
-    report.forecast.tests_known = few;
-    auto surveys = std::make_shared<std::vector<ReloadImpact>>(workers_.size());
-    report.forecast.impact_known = ask_workers(
-        workers_,
-        [surveys, next = loaded.runtime](size_t worker, Gateway& gateway, Now now) {
-            return gateway.survey(*next, (*surveys)[worker], now);
-        },
-        forecast_wait_ms);
-    if (!report.forecast.impact_known) return report;
-    for (const ReloadImpact& survey : *surveys) report.forecast.impact.add(survey);
-    return report;
-}
-
-// The listeners stay as they were opened; each takes the certificates that its address has now.
-Worker::TlsSides Server::Impl::renewed_sides(const Settings& settings, const LoadedRuntime& loaded) {
-    Worker::TlsSides out;
-    for (size_t i = 0; i < started_.listeners.size(); ++i) {
-        for (size_t k = 0; k < settings.listeners.size(); ++k) {
-            if (settings.listeners[k].address == started_.listeners[i].address && tls_[i] && loaded.tls[k])
-                tls_[i] = loaded.tls[k];
-        }
-        if (tls_[i]) out.push_back(tls_[i]);
-    }
-    return out;
 }
 
 size_t Server::Impl::lift_ban(const std::string& name) {
@@ -568,12 +430,13 @@ void Server::Impl::terminate(const char* signal) {
         _exit(EX_OK);
     }
     draining_ = true;
+    reloader_.stop();
     log_event(Level::info, "stopping", std::string("stopping on ") + signal,
               {{"sockets", std::to_string(quota_.inside())}});
     notify_stopping(status_line(snapshot()));
     const bool at_once = quota_.inside() < drained_at_once;
     for (const auto& worker : workers_) worker->drain(at_once);
-    const int64_t patience = settings_.drain.count() + settings_.close_timeout.count() + drain_grace_ms;
+    const int64_t patience = settings().drain.count() + settings().close_timeout.count() + drain_grace_ms;
     drain_until_ms_ = read_clocks().steady_ms + patience;
     drain_timer_->every(drain_check_ms);
 }
@@ -587,6 +450,8 @@ void Server::Impl::drain_progress() {
         extended_ms_ = now_ms;
         return notify_extend_timeout(extend_ms);
     }
+    // It cannot be interrupted; a second signal, or the service manager's patience, puts an end to it.
+    if (reloader_.loading()) return;
     if (!done) {
         log_event(Level::warn, "drain-incomplete", "connections are left and are cut off",
                   {{"sockets", std::to_string(quota_.inside())}});
@@ -597,7 +462,7 @@ void Server::Impl::drain_progress() {
 // --- health ---
 
 void Server::Impl::every_second() {
-    std::erase_if(retired_, [](const auto& runtime) { return runtime.use_count() == 1; });
+    reloader_.forget_retired();
     identity_services_.refresh(read_clocks());
     check_pulses();
     canary_->probe(read_clocks(), steady_us());
@@ -613,8 +478,8 @@ void Server::Impl::every_second() {
 
 // What the quota and the memory's budget have of the settings in force.
 void Server::Impl::apply_limits() {
-    memory_.set_budget(settings_.memory);
-    quota_.set_most_of_source(settings_.connections_per_source);
+    memory_.set_budget(settings().memory);
+    quota_.set_most_of_source(settings().connections_per_source);
 }
 
 void Server::Impl::look_at_memory() {
@@ -681,7 +546,7 @@ void Server::Impl::tell_of_certificates() {
     const bool at_start = certificates_at_ms_ == 0;  // loading has told of them
     certificates_at_ms_ = now.steady_ms + day_ms;
     if (at_start) return;
-    for (const auto& side : tls_) {
+    for (const auto& side : reloader_.now().tls) {
         if (!side) continue;
         for (const TlsSide::Certificate& certificate : side->certificates()) {
             const std::string text = ending_soon(certificate, now.wall_ms);
@@ -700,6 +565,7 @@ void Server::Impl::feed_watchdog() {
 
 Snapshot Server::Impl::snapshot() const {
     const Now now = read_clocks();
+    const InForce& in_force = reloader_.now();
     Snapshot shot;
     shot.version = version_;
     shot.wall_ms = now.wall_ms;
@@ -710,7 +576,7 @@ Snapshot Server::Impl::snapshot() const {
         std::none_of(pulses_.begin(), pulses_.end(), [](const Pulse& pulse) { return pulse.stalled; });
     shot.canary = canary_->report(steady_us());
     shot.listeners = listeners_;
-    for (const auto& side : tls_) {
+    for (const auto& side : in_force.tls) {
         if (!side) continue;
         for (const TlsSide::Certificate& certificate : side->certificates())
             shot.certificates.insert_or_assign(certificate.path, certificate.expires_s);
@@ -731,18 +597,19 @@ Snapshot Server::Impl::snapshot() const {
     shot.log_lost = log_lost();
     shot.broker = broker_->totals();
     shot.identity = identity_services_.totals();
-    shot.policy_directory = settings_.policy_directory;
-    shot.generation = generation_;
-    shot.loaded_wall_ms = loaded_wall_ms_;
-    shot.policy_hash = dsl::hash_text(runtime_->policy->hash);
-    shot.shadow = runtime_->shadow != nullptr;
-    shot.policy_files = runtime_->policy->files;
-    for (const auto& route : runtime_->policy->routes) shot.routes.push_back(route->name);
-    shot.tokens = runtime_->policy->tokens.size();
-    shot.static_files = runtime_->files.size();
-    shot.reloads_done = reloads_done_;
-    shot.reloads_refused = reloads_refused_;
-    shot.last_reload_refused = last_reload_refused_;
+    shot.policy_directory = in_force.settings.policy_directory;
+    shot.generation = in_force.runtime->generation;
+    shot.loaded_wall_ms = in_force.loaded_wall_ms;
+    shot.policy_hash = dsl::hash_text(in_force.runtime->policy->hash);
+    shot.shadow = in_force.runtime->shadow != nullptr;
+    shot.policy_files = in_force.runtime->policy->files;
+    for (const auto& route : in_force.runtime->policy->routes) shot.routes.push_back(route->name);
+    shot.tokens = in_force.runtime->policy->tokens.size();
+    shot.static_files = in_force.runtime->files.size();
+    shot.reloads_done = reloader_.totals().done;
+    shot.reloads_refused = reloader_.totals().refused;
+    shot.reloads_busy = reloader_.totals().busy;
+    shot.last_reload_refused = reloader_.totals().last_refused;
     return shot;
 }
 

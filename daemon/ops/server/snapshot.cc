@@ -225,6 +225,8 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
                                               {{"result", "done"}}));
     reloads.metric.push_back(Families::metric(
         MetricType::Counter, static_cast<double>(snapshot.reloads_refused), {{"result", "refused"}}));
+    reloads.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(snapshot.reloads_busy),
+                                              {{"result", "busy"}}));
     families.gauge("wayleave_limit_keys", "Keys that limits are counted for.",
                    static_cast<double>(snapshot.limit_keys));
     families.counter("wayleave_limit_evictions_total",

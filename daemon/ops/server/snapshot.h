@@ -88,6 +88,7 @@ struct Snapshot {
     size_t static_files = 0;
     uint64_t reloads_done = 0;
     uint64_t reloads_refused = 0;
+    uint64_t reloads_busy = 0;
     bool last_reload_refused = false;
 };
 

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -52,8 +53,8 @@ std::string_view member(simdjson::dom::parser& parser, const std::string& json, 
 
 ControlActions actions_with(const ReloadReport& reload) {
     ControlActions actions;
-    actions.reload = [reload] { return reload; };
-    actions.forecast = [] {
+    actions.reload = [reload](const ThenReloaded& then) { then(reload); };
+    actions.forecast = [](const ThenForecast& then) {
         ForecastReport report;
         report.would_load = true;
         report.forecast.changes = {
@@ -63,18 +64,27 @@ ControlActions actions_with(const ReloadReport& reload) {
         report.forecast.impact.losing = 2;
         report.forecast.impact.subscriptions_lost = 2;
         report.forecast.tests = {{"a \"test\"", false, "", "a.route:9:1: expected allow"}};
-        return report;
+        then(report);
     };
     actions.snapshot = example;
-    actions.sessions = [](const SessionFilter&) { return std::string("{\"sessions\":[]}\n"); };
-    actions.explain = [](const LiveQuestion& question) -> Result<Explanation> {
-        if (question.session != 0xabc) return failure("there is no session");
+    actions.sessions = [](const SessionFilter&, const Then<const std::string&>& then) {
+        then("{\"sessions\":[]}\n");
+    };
+    actions.explain = [](const LiveQuestion& question, const Then<Result<Explanation>>& then) {
+        if (question.session != 0xabc) return then(failure("there is no session"));
         Explanation out;
         out.action = "message";
         out.target = question.question.target;
-        return out;
+        then(out);
     };
     return actions;
+}
+
+OpsAnswer answer_of(const OpsRequest& request, const ControlActions& actions) {
+    std::optional<OpsAnswer> out;
+    answer_control(request, actions, [&](const OpsAnswer& answer) { out = answer; });
+    REQUIRE(out);
+    return *out;
 }
 
 }  // namespace
@@ -142,7 +152,7 @@ TEST_CASE("health and readiness", "[ops]") {
 
 TEST_CASE("status is JSON", "[ops]") {
     const ControlActions actions = actions_with({});
-    const auto answer = answer_control({"GET", "/status", ""}, actions);
+    const auto answer = answer_of({"GET", "/status", ""}, actions);
     CHECK(answer.status == 200);
     simdjson::dom::parser parser;
     simdjson::dom::element document;
@@ -156,7 +166,7 @@ TEST_CASE("status is JSON", "[ops]") {
 
 TEST_CASE("a reload that was done", "[ops]") {
     const ControlActions actions = actions_with({true, "a warning\n", {"workers"}, false});
-    const auto answer = answer_control({"POST", "/reload", ""}, actions);
+    const auto answer = answer_of({"POST", "/reload", ""}, actions);
     CHECK(answer.status == 200);
     simdjson::dom::parser parser;
     CHECK(member(parser, answer.body, "diagnostics") == "a warning\n");
@@ -167,7 +177,7 @@ TEST_CASE("a reload that was done", "[ops]") {
 
 TEST_CASE("a reload that was refused is a problem document", "[ops]") {
     const ControlActions actions = actions_with({false, "error[E001]: \"x\"\n   ^\n", {}, false});
-    const auto answer = answer_control({"POST", "/reload", ""}, actions);
+    const auto answer = answer_of({"POST", "/reload", ""}, actions);
     CHECK(answer.status == 422);
     CHECK(answer.content_type == "application/problem+json");
     simdjson::dom::parser parser;
@@ -175,7 +185,7 @@ TEST_CASE("a reload that was refused is a problem document", "[ops]") {
 }
 
 TEST_CASE("a dry run tells what would change", "[ops]") {
-    const auto answer = answer_control({"POST", "/reload/dry-run", ""}, actions_with({}));
+    const auto answer = answer_of({"POST", "/reload/dry-run", ""}, actions_with({}));
     CHECK(answer.status == 200);
     simdjson::dom::parser parser;
     CHECK(member(parser, answer.body, "forecast") ==
@@ -187,15 +197,13 @@ TEST_CASE("a dry run tells what would change", "[ops]") {
     CHECK(uint64_t(document["impact"]["ending"]) == 1);
     CHECK(bool(document["changed"]));
     ControlActions refusing = actions_with({});
-    refusing.forecast = [] { return ForecastReport{false, "error", {}, {}}; };
-    CHECK(answer_control({"POST", "/reload/dry-run", ""}, refusing).status == 422);
+    refusing.forecast = [](const ThenForecast& then) { then(ForecastReport{false, "error", {}, {}}); };
+    CHECK(answer_of({"POST", "/reload/dry-run", ""}, refusing).status == 422);
 }
 
 TEST_CASE("a question about a session", "[ops]") {
     const ControlActions actions = actions_with({});
-    const auto ask = [&](std::string_view body) {
-        return answer_control({"POST", "/explain", body}, actions);
-    };
+    const auto ask = [&](std::string_view body) { return answer_of({"POST", "/explain", body}, actions); };
     CHECK(ask(R"({"session":"0000000000000abc","action":"message","target":"say","json":"{}"})").status ==
           200);
     CHECK(ask(R"({"session":"0000000000000abd","action":"message","target":"say"})").status == 404);
@@ -208,13 +216,45 @@ TEST_CASE("a question about a session", "[ops]") {
     }
 }
 
-TEST_CASE("the control socket knows five requests", "[ops]") {
+TEST_CASE("a reload that was not tried", "[ops]") {
+    ControlActions actions = actions_with({});
+    actions.reload = [](const ThenReloaded& then) { then(failure(DeskError{503, "too many"})); };
+    actions.forecast = [](const ThenForecast& then) { then(failure(DeskError{503, "too many"})); };
+    simdjson::dom::parser parser;
+    for (const char* path : {"/reload", "/reload/dry-run"}) {
+        const auto answer = answer_of({"POST", path, ""}, actions);
+        CHECK(answer.status == 503);
+        CHECK(member(parser, answer.body, "detail") == "too many");
+    }
+}
+
+TEST_CASE("an action that answers later", "[ops]") {
+    ControlActions actions = actions_with({});
+    ThenReloaded tell;
+    actions.reload = [&](ThenReloaded then) { tell = std::move(then); };
+    std::optional<OpsAnswer> answer;
+    {
+        const ControlActions gone = actions;  // it is needed during the request alone
+        answer_control({"POST", "/reload", ""}, gone, [&](const OpsAnswer& one) { answer = one; });
+    }
+    CHECK_FALSE(answer);
+    tell(ReloadReport{true, "", {}, false});
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+}
+
+TEST_CASE("the control socket knows its requests", "[ops]") {
     const ControlActions actions = actions_with({});
-    CHECK(answer_control({"GET", "/", ""}, actions).status == 404);
-    const auto wrong = answer_control({"GET", "/reload", ""}, actions);
+    simdjson::dom::parser parser;
+    const auto unknown = answer_of({"GET", "/", ""}, actions);
+    CHECK(unknown.status == 404);
+    CHECK_THAT(std::string(member(parser, unknown.body, "detail")),
+               Catch::StartsWith("there are POST /reload"));
+    CHECK(unknown.extra_headers.empty());
+    const auto wrong = answer_of({"GET", "/reload", ""}, actions);
     CHECK(wrong.status == 405);
     CHECK(wrong.extra_headers == "Allow: POST\r\n");
-    CHECK(answer_control({"POST", "/status", ""}, actions).extra_headers == "Allow: GET\r\n");
+    CHECK(answer_of({"POST", "/status", ""}, actions).extra_headers == "Allow: GET\r\n");
 }
 
 TEST_CASE("the line for the service manager", "[ops]") {

@@ -1,0 +1,31 @@
+#include "daemon/session/gateway_parts.h"
+
+#include <openssl/rand.h>
+
+#include <stdexcept>
+
+namespace wayleave {
+namespace {
+
+uint64_t random_seed() {
+    uint64_t seed = 0;
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof seed) != 1) {
+        throw std::runtime_error("OpenSSL has no random numbers");
+    }
+    return seed;
+}
+
+}  // namespace
+
+GatewayParts::GatewayParts(uint32_t worker_in, Broker& broker_in, LimitTable& limits_in, BanTable& bans_in,
+                           Counters& counters_in, std::shared_ptr<const Runtime> runtime)
+    : worker(worker_in),
+      broker(broker_in),
+      limits(limits_in),
+      bans(bans_in),
+      counters(counters_in),
+      random(random_seed()),
+      bindings(std::move(runtime)),
+      hub(worker_in, broker_in) {}
+
+}  // namespace wayleave

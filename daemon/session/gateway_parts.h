@@ -1,0 +1,66 @@
+// The objects of which a worker's gateway is made. Each knows those above it that it is given.
+#pragma once
+
+#include <memory>
+#include <random>
+
+#include "daemon/session/authentication.h"
+#include "daemon/session/channel_queries.h"
+#include "daemon/session/client_messages.h"
+#include "daemon/session/delivery.h"
+#include "daemon/session/http_front.h"
+#include "daemon/session/session_clock.h"
+
+namespace wayleave {
+
+struct GatewayParts {
+    GatewayParts(uint32_t worker_in, Broker& broker_in, LimitTable& limits_in, BanTable& bans_in,
+                 Counters& counters_in, std::shared_ptr<const Runtime> runtime);
+
+    uint32_t worker;
+    Broker& broker;
+    LimitTable& limits;
+    BanTable& bans;
+    Counters& counters;
+    std::mt19937_64 random;
+    Actions actions;
+
+    SessionTable sessions;
+    Bindings bindings;
+    Hub hub;
+    Deadlines deadlines{sessions, bindings};
+    ConnectionLog log{counters, actions.events, bindings};
+    BanCounter ban_counter{bans, log};
+    ShadowComparison shadow{bindings, counters, log};
+    Compressors compressors;
+    WebSocketFraming web_socket{counters, compressors};
+    EventStreamFraming event_stream{counters, hub};
+    Outbox outbox{actions, counters, bindings, log, ban_counter, web_socket, event_stream};
+    PostRelay relay{actions.replies};
+    Replies replies{outbox, relay, log, ban_counter};
+    BrokerRequests requests{worker, bindings};
+    Subscriptions subscriptions{hub, broker, limits, bindings};
+    DeliveryNotes notes{hub, broker, subscriptions};
+    Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
+    Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, counters};
+    Closing closing{sessions, bindings, subscriptions, outbox, log, deadlines, random};
+    Reload reload{sessions, bindings, hub,       subscriptions, replayer, outbox,
+                  closing,  log,      deadlines, counters,      random};
+    CredentialQuestions questions{actions.questions, bindings};
+    Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
+    Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
+    ChannelQueries queries{hub, broker, subscriptions, requests, shadow, outbox, replies};
+    NativeDialect native{limits,         hub,    subscriptions, replayer, event_stream, publisher, queries,
+                         authentication, shadow, relay,         closing,  log,          outbox,    replies};
+    ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
+                            relay,    closing,  log,    outbox, replies, counters};
+    FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
+    HttpAdmission admission{bindings, limits, bans, questions, ban_counter, shadow, log, outbox, counters};
+    PostFront posts{worker, bindings, admission, deadlines, actions.relayed, outbox, counters};
+    Opening opening{worker, bindings,    broker,    hub, subscriptions, replayer, native, relay,
+                    shadow, compressors, deadlines, log, outbox,        counters, random};
+    HttpFront http{bindings, limits, admission, posts, opening, frames, deadlines, log, outbox, counters};
+    SessionClock clock{sessions, bindings, deadlines, reload, closing, http, outbox, random};
+};
+
+}  // namespace wayleave

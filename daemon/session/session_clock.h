@@ -1,0 +1,49 @@
+// What time does to sessions: silence, age and expiry end them, a stopping server ends all. One thread.
+#pragma once
+
+#include <cstddef>
+#include <random>
+
+#include "daemon/session/closing.h"
+#include "daemon/session/http_front.h"
+#include "daemon/session/reload.h"
+
+namespace wayleave {
+
+class SessionClock {
+  public:
+    SessionClock(const SessionTable& sessions, const Bindings& bindings, Deadlines& deadlines, Reload& reload,
+                 Closing& closing, HttpFront& http, Outbox& outbox, std::mt19937_64& random)
+        : sessions_(sessions),
+          bindings_(bindings),
+          deadlines_(deadlines),
+          reload_(reload),
+          closing_(closing),
+          http_(http),
+          outbox_(outbox),
+          random_(random) {}
+
+    void tick(Now now);
+    // No new connections; all that are there end, spread over drain_ms or at once.
+    void drain(bool at_once, Now now);
+    [[nodiscard]] bool draining() const { return draining_; }
+
+  private:
+    void wake(Session& session, Now now);
+    void wake_open(Session& session, Now now);
+    void drain_some(Now now);
+
+    const SessionTable& sessions_;
+    const Bindings& bindings_;
+    Deadlines& deadlines_;
+    Reload& reload_;
+    Closing& closing_;
+    HttpFront& http_;
+    Outbox& outbox_;
+    std::mt19937_64& random_;
+    bool draining_ = false;
+    size_t next_drain_ = 0;
+    size_t drain_step_ = 0;
+};
+
+}  // namespace wayleave
