@@ -32,6 +32,8 @@ struct Counters {
     Counter streams_opened;
     Counter stream_events;  // publications queued to streams
     Counter posts;          // messages that came by POST
+    Counter api_requests;   // of an application's own servers
+    Counter api_replayed;   // answered as before, by their Idempotency-Key
     Counter http_requests;  // answered with anything else
     Counter messages_in;
     Counter bytes_in;

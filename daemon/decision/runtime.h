@@ -19,6 +19,7 @@
 
 namespace wayleave {
 
+class IdempotencyTable;
 class UsedTokens;
 
 struct NamedKey {
@@ -67,6 +68,7 @@ struct Runtime {
     std::shared_ptr<const dsl::Policy> policy;             // never null
     std::shared_ptr<const TokenVerifier> verifier;         // never null
     std::shared_ptr<UsedTokens> used_tokens;               // null where nothing is used up: explain and tests
+    std::shared_ptr<IdempotencyTable> idempotency;         // likewise
     std::map<std::string, StaticFile, std::less<>> files;  // by decoded path, "/" among them
     std::shared_ptr<const dsl::Policy> shadow;             // asked beside the policy, or null
     uint32_t shadow_per_million = 0;                       // of connections

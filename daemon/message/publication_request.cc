@@ -27,7 +27,12 @@ bool read_word(const MessageParser::Message& message, std::string_view name, std
 }  // namespace
 
 Result<PublicationRequest, BadMessage> parse_publication(const MessageParser::Message& message) {
-    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    return parse_publication(message, text_member(message, "channel"));
+}
+
+Result<PublicationRequest, BadMessage> parse_publication(const MessageParser::Message& message,
+                                                         std::string_view name) {
+    const auto channel = dsl::split_channel(name);
     if (!channel) return bad(no_channel(message));
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;

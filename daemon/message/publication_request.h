@@ -28,6 +28,9 @@ struct PublicationRequest {
     size_t size = 0;  // of the data as it was sent
 };
 [[nodiscard]] Result<PublicationRequest, BadMessage> parse_publication(const MessageParser::Message& message);
+// To another channel than the message names, which must live as long.
+[[nodiscard]] Result<PublicationRequest, BadMessage> parse_publication(const MessageParser::Message& message,
+                                                                       std::string_view channel);
 
 // What is published, and under which names the message says more about it.
 struct Content {

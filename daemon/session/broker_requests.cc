@@ -10,6 +10,7 @@ BrokerAnswer no_answer_to(BrokerRequest::Kind kind) {
         case BrokerRequest::Kind::acknowledge: return Receipt{Receipt::Status::unavailable, {}, because};
         case BrokerRequest::Kind::replay:
         case BrokerRequest::Kind::history: return Page{{}, 0, false, false, {}, because};
+        case BrokerRequest::Kind::progress: return Progress{{}, 0, 0, because};
         case BrokerRequest::Kind::presence: break;
     }
     return Roster{{}, 0, 0, because};

@@ -29,12 +29,15 @@ struct Publishing {
 };
 
 struct BrokerRequest {
-    enum class Kind : uint8_t { publish, replay, history, acknowledge, presence };
+    enum class Kind : uint8_t { publish, replay, history, acknowledge, presence, progress };
     ConnectionId id;
     Kind kind = Kind::publish;
     ReplyTo re = {};
     const Channel* channel = nullptr;                  // of a replay: compared, never followed
-    std::shared_ptr<Publishing> publishing = nullptr;  // of a publication
+    std::shared_ptr<Publishing> publishing = nullptr;  // of a client's publication
+    // Of an application's server: which of its requests, and which publication of it. 0: a client asked.
+    uint64_t api_serial = 0;
+    size_t api_index = 0;
 };
 
 class BrokerRequests {

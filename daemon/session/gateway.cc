@@ -86,6 +86,7 @@ void Gateway::closed(ConnectionId id, Now now) {
     parts_->outbox.forget(*session);
     if (session->stream) counters.streams.set(counters.streams.get() - 1);
     parts_->relay.forget(session->number);
+    parts_->api.forget(*session);
     for (const std::string& key : session->entered) parts_->limits.leave(key);
     for (const std::string& key : session->connection_slots)
         parts_->broker.leave_seat(key, {parts_->worker, pack(id), session->number});
@@ -154,7 +155,13 @@ void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     const auto request = parts_->requests.take(ticket);
     if (!request) return;
     Session* session = parts_->sessions.find(request->id);
-    if (!session || session->state != Session::State::open) return;
+    if (!session) return;
+    if (request->api_serial != 0) {
+        if (parts_->api.answered(*session, *request, std::move(answer), now))
+            parts_->http.read(*session, {}, now);
+        return;
+    }
+    if (session->state != Session::State::open) return;
     switch (request->kind) {
         case BrokerRequest::Kind::publish:
             --session->unanswered;
@@ -169,6 +176,7 @@ void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
             return parts_->queries.answer_acknowledge(*session, request->re, std::get<Receipt>(answer), now);
         case BrokerRequest::Kind::presence:
             return parts_->queries.answer_presence(*session, request->re, std::get<Roster>(answer), now);
+        case BrokerRequest::Kind::progress: return;  // no client asks so
     }
 }
 

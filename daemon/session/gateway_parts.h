@@ -59,7 +59,11 @@ struct GatewayParts {
     PostFront posts{worker, bindings, admission, deadlines, actions.relayed, outbox, counters};
     Opening opening{worker, bindings,    broker,    hub, subscriptions, replayer, native, relay,
                     shadow, compressors, deadlines, log, outbox,        counters, random};
-    HttpFront http{bindings, limits, admission, posts, opening, frames, deadlines, log, outbox, counters};
+    ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
+    ApiQueries api_queries{bindings, broker, requests, log};
+    ApiFront api{bindings, limits, admission, api_publish, api_queries, outbox, counters};
+    HttpFront http{bindings, limits,    admission, posts,  api,     opening,
+                   frames,   deadlines, log,       outbox, counters};
     SessionClock clock{sessions, bindings, deadlines, reload, closing, http, outbox, random};
 };
 

@@ -83,12 +83,13 @@ std::string origin_of(const HttpHead& head, const dsl::Route& route, bool tls) {
 }  // namespace
 
 HttpFront::HttpFront(const Bindings& bindings, LimitTable& limits, HttpAdmission& admission, PostFront& posts,
-                     Opening& opening, FrameReader& frames, Deadlines& deadlines, ConnectionLog& log,
-                     Outbox& outbox, Counters& counters)
+                     ApiFront& api, Opening& opening, FrameReader& frames, Deadlines& deadlines,
+                     ConnectionLog& log, Outbox& outbox, Counters& counters)
     : bindings_(bindings),
       limits_(limits),
       admission_(admission),
       posts_(posts),
+      api_(api),
       opening_(opening),
       frames_(frames),
       deadlines_(deadlines),
@@ -108,6 +109,7 @@ void HttpFront::read(Session& session, std::string_view bytes, Now now) {
     }
     while (session.state == Session::State::head && !session.last_bytes && !session.abort_listed) {
         if (session.post && !posts_.read_body(session, now)) return;
+        if (session.handshaking->api && !api_.read_body(session, now)) return;
         if (buffer.empty()) return;
         HeadResult result = parse_head(buffer, HeadLimits{}, session.handshaking->scanned);
         if (std::holds_alternative<NeedMore>(result)) return;
@@ -144,6 +146,18 @@ bool HttpFront::answer(Session& session, const HttpHead& head, Now now) {
     }
     const auto checked = check_upgrade(head);
     if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked)) {
+        if (refusal->not_upgrade && session.peer.serves_api && api_.wants(head)) {
+            api_.answer(session, head, now);
+            return false;
+        }
+        if (!session.peer.serves_clients) {
+            admission_.refuse_request(
+                session, head, 404,
+                Rejection::of(Reason::unknown_route,
+                              "this listener serves the application's own servers alone"),
+                "", now);
+            return false;
+        }
         if (refusal->not_upgrade && wants_stream(head)) return answer_stream(session, head, now);
         if (!refusal->not_upgrade || !posts_.wants(head)) {
             answer_request(session, head, *refusal, now);
@@ -153,6 +167,13 @@ bool HttpFront::answer(Session& session, const HttpHead& head, Now now) {
         return false;
     }
     const Upgrade& upgrade = std::get<Upgrade>(checked);
+    if (!session.peer.serves_clients) {
+        admission_.refuse_request(
+            session, head, 404,
+            Rejection::of(Reason::unknown_route, "this listener serves the application's own servers alone"),
+            "", now);
+        return false;
+    }
     // Nothing but this handshake comes on this connection, so from here on the client is the peer.
     const Origination client = admission_.client_of(session.peer, head, now);
     session.peer.ip = client.ip;
@@ -263,9 +284,11 @@ bool HttpFront::answer_stream(Session& session, const HttpHead& head, Now now) {
 }
 
 void HttpFront::expire(Session& session, Now now) {
-    const bool nothing_came = session.handshaking->bytes.empty() && !session.post;
+    const bool nothing_came =
+        session.handshaking->bytes.empty() && !session.post && !session.handshaking->api;
     if (nothing_came || session.last_bytes || !session.queue.empty()) return outbox_.abort(session);
     if (session.post && session.post->sent) return posts_.late(session, now);
+    if (session.handshaking->api) return api_.late(session, now);
     const bool asks = session.awaiting != nullptr;
     const Reason reason = asks ? Reason::unavailable : Reason::idle;
     admission_.refuse_request(session, default_status(reason),

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "daemon/session/api_front.h"
 #include "daemon/session/frame_reader.h"
 #include "daemon/session/opening.h"
 #include "daemon/session/post_front.h"
@@ -12,8 +13,8 @@ namespace wayleave {
 class HttpFront {
   public:
     HttpFront(const Bindings& bindings, LimitTable& limits, HttpAdmission& admission, PostFront& posts,
-              Opening& opening, FrameReader& frames, Deadlines& deadlines, ConnectionLog& log, Outbox& outbox,
-              Counters& counters);
+              ApiFront& api, Opening& opening, FrameReader& frames, Deadlines& deadlines, ConnectionLog& log,
+              Outbox& outbox, Counters& counters);
 
     // Also with no bytes, when something has come that a request waited for.
     void read(Session& session, std::string_view bytes, Now now);
@@ -34,6 +35,7 @@ class HttpFront {
     LimitTable& limits_;
     HttpAdmission& admission_;
     PostFront& posts_;
+    ApiFront& api_;
     Opening& opening_;
     FrameReader& frames_;
     Deadlines& deadlines_;

@@ -23,6 +23,7 @@
 
 namespace wayleave {
 
+struct ApiRequest;
 struct Channel;
 
 // A route of the policy that is in force, and what is left of its conditions for connections that answered
@@ -96,10 +97,11 @@ struct Awaiting {
 };
 
 struct Handshaking {
-    std::string bytes;               // of the head, as far as it arrived
-    size_t scanned = 0;              // see parse_head
-    size_t most_ahead = 128 * 1024;  // of the head, and of what a client sends before it has our answer
-    bool head_only = false;          // the request is a HEAD, whose answer has no body
+    std::string bytes;                // of the head, as far as it arrived
+    size_t scanned = 0;               // see parse_head
+    size_t most_ahead = 128 * 1024;   // of the head, and of what a client sends before it has our answer
+    bool head_only = false;           // the request is a HEAD, whose answer has no body
+    std::shared_ptr<ApiRequest> api;  // null but during such a request
 };
 
 // A request whose body is a message for the session of a stream.

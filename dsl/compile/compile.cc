@@ -140,7 +140,6 @@ class Compiler {
         for (const auto& known : policy_->apis) {
             if (known->name == api.name.text) return twice("api", api.name, api.name.span);
         }
-        context_.not_executed(api.name.span, "api");
         CompiledRoute made = compile_api(context_, *policy_, api);
         policy_->apis.push_back(std::move(made.route));
         for (size_t i = 0; i < made.addresses.size() && i < api.urls.size(); ++i) {

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "daemon/message/api_body.h"
 #include "daemon/message/client_message.h"
 #include "daemon/message/publication_request.h"
 #include "dsl/policy/evaluate.h"
@@ -14,15 +15,6 @@ namespace {
 
 Failure<DeskError> bad(std::string detail) {
     return failure(DeskError{400, std::move(detail)});
-}
-
-// A request as a message of the dialect, so that the same parser looks at it.
-std::string as_message(std::string_view json) {
-    const size_t brace = json.find('{');
-    if (brace == std::string_view::npos) return std::string(json);
-    const std::string_view rest = json.substr(brace + 1);
-    const bool empty = rest.find_first_not_of(" \t\r\n") == rest.find('}');
-    return "{\"type\":\"$request\"" + std::string(empty ? "" : ",") + std::string(rest);
 }
 
 Result<Cursor, DeskError> cursor_of(std::string_view json, const dsl::Policy& policy, Now now) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/backend/http_backends.h"
+#include "daemon/decision/idempotency.h"
 #include "daemon/decision/used_tokens.h"
 #include "daemon/identity/introspection.h"
 #include "daemon/identity/remote_keys.h"
@@ -33,6 +34,7 @@ class IdentityServices {
     [[nodiscard]] IdentityTotals totals() const;
 
     const std::shared_ptr<UsedTokens> used_tokens = std::make_shared<UsedTokens>();
+    const std::shared_ptr<IdempotencyTable> idempotency = std::make_shared<IdempotencyTable>();
     const std::shared_ptr<TokenCacheCounters> token_cache = std::make_shared<TokenCacheCounters>();
     const std::shared_ptr<CheckCounters> checks = std::make_shared<CheckCounters>();
     HttpBackends backends;

@@ -283,6 +283,7 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpo
     } else if (policy) {
         runtime->verifier = load_trust(*policy, identity_services, loaded.diagnostics);
         if (identity_services) runtime->used_tokens = identity_services->used_tokens;
+        if (identity_services) runtime->idempotency = identity_services->idempotency;
         name_later(*policy, purpose, loaded.diagnostics);
     }
     loaded.diagnostics.sort();

@@ -1,0 +1,298 @@
+#include "daemon/session/api_front.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "daemon/base/json_writer.h"
+#include "daemon/decision/idempotency.h"
+#include "daemon/protocol/gzip.h"
+#include "daemon/protocol/handshake.h"
+#include "daemon/session/openapi.h"
+#include "dsl/text/text.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t least_body = 1 << 20;  // a batch is larger than a message
+// A server keeps its connections for the next request, where a client's request has to be complete soon.
+constexpr int64_t keep_open_ms = 60'000;
+
+struct Operation {
+    std::string_view name;
+    std::string_view method;
+    ApiOperation operation;
+};
+constexpr std::array<Operation, 4> operations{{
+    {"publish", "POST", ApiOperation::publish},
+    {"presence", "GET", ApiOperation::presence},
+    {"history", "GET", ApiOperation::history},
+    {"progress", "GET", ApiOperation::progress},
+}};
+
+// "publish" of "/api/publish", where the api has the address "/api"; empty if that is no path of it. What is
+// deeper matches the same address that its directory matches.
+std::string_view name_below(const dsl::Policy& policy, const HttpHead& head) {
+    const std::string_view path = head.path;
+    const size_t slash = path.rfind('/');
+    const std::string above(slash == 0 ? "/" : path.substr(0, slash));
+    dsl::RouteMatch whole;
+    dsl::RouteMatch directory;
+    const bool known = policy.api_router.find(head.authority.name, head.path, whole) &&
+                       policy.api_router.find(head.authority.name, above, directory);
+    const bool below = known && whole.route == directory.route && whole.address != directory.address;
+    return below ? path.substr(slash + 1) : std::string_view();
+}
+
+// Its parameters say nothing here: what is read is UTF-8.
+bool has_type(const HttpHead& head, std::string_view type) {
+    const std::string_view value = head.field("content-type");
+    return same_ignoring_case(trim(value.substr(0, value.find(';'))), type);
+}
+
+std::string problem_of(int status, const ApiAnswer& answer) {
+    const Rejection& rejection = *answer.rejection;
+    const std::string_view error = to_string(rejection.reason);
+    JsonObject out;
+    out.add("type", "urn:wayleave:" + std::string(error))
+        .add("title", reason_phrase(status))
+        .add("status", status)
+        .add("error", error)
+        .add_if_any("detail", rejection.because)
+        .add_if_any("rule", rejection.rule)
+        .add_if_any("decision", rejection.decision);
+    if (rejection.retry_after_ms > 0) out.add("retry_after", (rejection.retry_after_ms + 999) / 1000);
+    if (!answer.errors.empty()) out.raw("errors", answer.errors);
+    return out.text();
+}
+
+std::string digest_of(std::string_view body) {
+    std::string out(SHA256_DIGEST_LENGTH, '\0');
+    SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(),
+           reinterpret_cast<unsigned char*>(out.data()));
+    return out;
+}
+
+// Whose key it is: of one user of one api.
+std::string scope_of(const ApiRequest& request) {
+    return request.path + '\0' + request.admitted.user;
+}
+
+}  // namespace
+
+ApiFront::ApiFront(Bindings& bindings, LimitTable& limits, HttpAdmission& admission,
+                   ApiPublish& publish, ApiQueries& queries, Outbox& outbox, Counters& counters)
+    : bindings_(bindings),
+      limits_(limits),
+      admission_(admission),
+      publish_(publish),
+      queries_(queries),
+      outbox_(outbox),
+      counters_(counters) {}
+
+bool ApiFront::wants(const HttpHead& head) const {
+    dsl::RouteMatch match;
+    return bindings_.policy().api_router.find(head.authority.name, head.path, match);
+}
+
+// --- the request ---
+
+void ApiFront::refuse(Session& session, const HttpHead& head, int status, const char* because,
+                      const std::string& headers, Now now) {
+    const Reason reason = status == 404   ? Reason::unknown_route
+                          : status == 413 ? Reason::too_big
+                                          : Reason::bad_request;
+    admission_.refuse_request(session, head, status, Rejection::of(reason, because), headers, now);
+}
+
+// What can be refused by the head is refused before the body comes.
+void ApiFront::answer(Session& session, const HttpHead& head, Now now) {
+    const std::string_view name = name_below(bindings_.policy(), head);
+    if (name == "openapi.json" && head.method == "GET") {
+        counters_.api_requests.add();
+        outbox_.send_last(session, http_response(200, "application/json", openapi_document(), "", false));
+        return;
+    }
+    const auto* const known = std::find_if(operations.begin(), operations.end(),
+                                           [&](const Operation& one) { return one.name == name; });
+    if (known == operations.end())
+        return refuse(session, head, 404, "the api has no such operation", "", now);
+    if (head.method != known->method)
+        return refuse(session, head, 405, "the operation has another method",
+                      "Allow: " + std::string(known->method) + "\r\n", now);
+    if (known->operation == ApiOperation::publish) {
+        if (!has_type(head, "application/json") && !has_type(head, "application/x-ndjson"))
+            return refuse(session, head, 415, "a body is application/json or application/x-ndjson", "", now);
+        const std::string_view coding = head.field("content-encoding");
+        if (head.count("content-encoding") > 1 || (!coding.empty() && !same_ignoring_case(coding, "gzip") &&
+                                                   !same_ignoring_case(coding, "identity")))
+            return refuse(session, head, 415, "a body comes as it is or with gzip", "", now);
+        if (!head.chunked && !head.content_length)
+            return refuse(session, head, 411, "Content-Length is missing", "", now);
+    }
+    if (head.count("expect") > 0 && !same_ignoring_case(head.field("expect"), "100-continue"))
+        return refuse(session, head, 417, "the only expectation that is met is 100-continue", "", now);
+    if (head.count("idempotency-key") > 1 ||
+        head.field("idempotency-key").size() > IdempotencyTable::longest_key)
+        return refuse(session, head, 400, "Idempotency-Key is one text of at most 255 bytes", "", now);
+    begin(session, head, known->operation, now);
+}
+
+void ApiFront::begin(Session& session, const HttpHead& head, ApiOperation operation, Now now) {
+    // A proxy's connection carries the requests of many, so who asks is found for each.
+    Peer client = session.peer;
+    const Origination behind = admission_.client_of(client, head, now);
+    client.ip = behind.ip;
+    client.tls = behind.tls;
+    Upgrade upgrade;
+    upgrade.origin = head.field("origin");
+    upgrade.has_origin = head.count("origin") > 0;
+    auto admitted = admission_.admit_connection(session, client, head, upgrade, AdmissionKind::api, "", now);
+    if (!admitted) return;
+    const bool publishes = operation == ApiOperation::publish;
+    const size_t most = publishes ? std::max(least_body, size_t{admitted->route->max_message}) : 0;
+    const auto length = head.chunked ? std::nullopt : std::optional(head.content_length.value_or(0));
+    auto request = std::make_shared<ApiRequest>(std::move(*admitted), BodyReader(length, most));
+    request->binding = bindings_.bind(*request->admitted.route, request->admitted.answers);
+    request->number = session.number;
+    request->serial = ++serial_;
+    request->operation = operation;
+    request->path = head.path;
+    request->query = head.query;
+    request->client = client.ip;
+    request->gzip = same_ignoring_case(head.field("content-encoding"), "gzip");
+    request->lines = has_type(head, "application/x-ndjson");
+    request->keep_alive = head.keep_alive;
+    if (publishes) request->key = head.field("idempotency-key");
+    session.publishes |= publishes;
+    session.handshaking->most_ahead = Handshaking{}.most_ahead + most;
+    const bool waits =
+        head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
+    session.handshaking->api = std::move(request);
+    if (waits) outbox_.queue(session, framed("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+bool ApiFront::read_body(Session& session, Now now) {
+    ApiRequest& request = *session.handshaking->api;
+    std::string& buffer = session.handshaking->bytes;
+    if (request.sent) {
+        if (buffer.size() > session.handshaking->most_ahead)
+            fail(session, 400, Reason::bad_request, "too much was sent before the request was answered", now);
+        return false;
+    }
+    std::string_view rest = buffer;
+    const BodyReader::State state = request.body.read(rest);
+    buffer.erase(0, buffer.size() - rest.size());
+    if (state == BodyReader::State::reading) return false;
+    if (state == BodyReader::State::refused) {
+        const Reason reason = request.body.status() == 413 ? Reason::too_big : Reason::bad_request;
+        fail(session, request.body.status(), reason, std::string(request.body.reason()), now);
+        return false;
+    }
+    counters_.api_requests.add();
+    request.sent = true;
+    session.opened_ms = now.steady_ms;  // the answer has a deadline of its own
+    auto answer = execute(session, request, now);
+    if (answer) respond(session, std::move(*answer), now);
+    return !session.handshaking->api && !session.last_bytes;
+}
+
+// --- what it asks for ---
+
+std::optional<ApiAnswer> ApiFront::execute(Session& session, ApiRequest& request, Now now) {
+    if (request.operation != ApiOperation::publish) return queries_.ask(session, request, now);
+    if (request.key.empty() || !bindings_.runtime().idempotency) return publish(session, request, now);
+    auto begun = bindings_.runtime().idempotency->begin(scope_of(request), request.key,
+                                                        digest_of(request.body.body()), now.steady_ms);
+    if (auto* known = std::get_if<IdempotencyTable::Known>(&begun)) {
+        counters_.api_replayed.add();
+        respond(session, {200, std::move(known->answer)}, now, true);
+        return std::nullopt;
+    }
+    if (std::holds_alternative<IdempotencyTable::Running>(begun))
+        return ApiAnswer{
+            409, {}, Rejection::of(Reason::limited, "the first request with this key is not answered yet")};
+    if (std::holds_alternative<IdempotencyTable::Other>(begun))
+        return ApiAnswer{
+            422, {}, Rejection::of(Reason::bad_request, "this Idempotency-Key was another request's")};
+    request.remembered = true;
+    return publish(session, request, now);
+}
+
+std::optional<ApiAnswer> ApiFront::publish(Session& session, ApiRequest& request, Now now) {
+    if (!request.gzip) return publish_.publish(session, request, request.body.body(), now);
+    const size_t most = std::max(least_body, size_t{request.binding->route->max_message});
+    const Gunzipped body = gunzip(request.body.body(), most);
+    if (body.error == GunzipError::too_big)
+        return ApiAnswer{
+            413, {}, Rejection::of(Reason::too_big, "the body is larger than a request may be here")};
+    if (body.error)
+        return ApiAnswer{400, {}, Rejection::of(Reason::bad_request, "the body is no gzip that can be read")};
+    return publish_.publish(session, request, body.text, now);
+}
+
+bool ApiFront::answered(Session& session, const BrokerRequest& asked, BrokerAnswer answer, Now now) {
+    if (!session.handshaking || !session.handshaking->api) return false;
+    ApiRequest& request = *session.handshaking->api;
+    if (session.last_bytes || session.abort_listed || request.serial != asked.api_serial) return false;
+    std::optional<ApiAnswer> out;
+    if (asked.kind == BrokerRequest::Kind::publish) {
+        auto* receipt = std::get_if<Receipt>(&answer);
+        out = publish_.published(request, asked.api_index, receipt ? std::move(*receipt) : Receipt{});
+    } else {
+        out = ApiQueries::answered(answer);
+    }
+    if (!out) return false;
+    respond(session, std::move(*out), now);
+    return !session.last_bytes;
+}
+
+// --- the answer ---
+
+void ApiFront::respond(Session& session, ApiAnswer answer, Now now, bool replayed) {
+    const auto request = std::move(session.handshaking->api);
+    for (const std::string& key : request->admitted.entered) limits_.leave(key);
+    if (request->remembered) {
+        IdempotencyTable& table = *bindings_.runtime().idempotency;
+        if (answer.status == 200) {
+            table.finish(scope_of(*request), request->key, answer.body);
+        } else {
+            table.forget(scope_of(*request), request->key);
+        }
+    }
+    std::string headers = replayed ? "Idempotency-Replayed: true\r\n" : "";
+    if (answer.rejection && answer.rejection->retry_after_ms > 0)
+        headers += "Retry-After: " + std::to_string((answer.rejection->retry_after_ms + 999) / 1000) + "\r\n";
+    else if (answer.status == 503)
+        headers += "Retry-After: 1\r\n";
+    const bool problem = answer.rejection.has_value();
+    std::string response = http_response(
+        answer.status, problem ? "application/problem+json" : "application/json",
+        problem ? problem_of(answer.status, answer) : answer.body, headers, request->keep_alive);
+    if (!request->keep_alive) return outbox_.send_last(session, std::move(response));
+    outbox_.queue(session, framed(std::move(response)));
+    session.opened_ms = now.steady_ms + keep_open_ms - bindings_.settings().handshake_timeout_ms;
+}
+
+// It is not known any more where the next request would begin.
+void ApiFront::fail(Session& session, int status, Reason reason, std::string because, Now now) {
+    session.handshaking->api->keep_alive = false;
+    counters_.refuse(reason);
+    respond(session, {status, {}, Rejection::of(reason, std::move(because))}, now);
+}
+
+void ApiFront::late(Session& session, Now now) {
+    const bool asked = session.handshaking->api->sent;
+    fail(session, asked ? 503 : 408, asked ? Reason::unavailable : Reason::idle,
+         asked ? "the request was not answered in time" : "the request was not complete in time", now);
+}
+
+void ApiFront::forget(Session& session) {
+    if (!session.handshaking || !session.handshaking->api) return;
+    const auto request = std::move(session.handshaking->api);
+    for (const std::string& key : request->admitted.entered) limits_.leave(key);
+}
+
+}  // namespace wayleave

@@ -1,0 +1,179 @@
+#include "daemon/session/api_publish.h"
+
+#include <utility>
+
+#include "daemon/base/json_writer.h"
+#include "daemon/decision/authorize.h"
+#include "daemon/message/api_body.h"
+#include "daemon/session/native.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t most_wrong = 100;  // that are told one by one
+
+Rejection bad(BadMessage why) {
+    return Rejection::of(why.too_big ? Reason::too_big : Reason::bad_message, std::move(why.because));
+}
+
+// Also of a request that came to nothing: then it says why.
+std::string json_of(const Receipt& receipt) {
+    JsonObject out;
+    if (!receipt.because.empty())
+        return out.add("error", "unavailable").add("detail", receipt.because).text();
+    if (receipt.position.epoch != 0)
+        out.add("epoch", epoch_text(receipt.position.epoch)).add("offset", receipt.position.offset);
+    if (receipt.status == Receipt::Status::duplicate) out.add("duplicate", true);
+    return out.text();
+}
+
+std::optional<uint64_t> except_of(const MessageParser::Message& item) {
+    if (!item.find("except_session")) return 0;
+    return parse_session(text_member(item, "except_session"));
+}
+
+}  // namespace
+
+ApiPublish::ApiPublish(std::string name, const Bindings& bindings, LimitTable& limits, Broker& broker,
+                       BrokerRequests& requests, ConnectionLog& log, Counters& counters)
+    : name_(std::move(name)),
+      bindings_(bindings),
+      limits_(limits),
+      broker_(broker),
+      requests_(requests),
+      log_(log),
+      counters_(counters) {}
+
+std::optional<ApiAnswer> ApiPublish::publish(Session& session, ApiRequest& request, std::string_view body,
+                                             Now now) {
+    auto split = split_body(body, request.lines);
+    if (!split) {
+        Rejection why = bad(split.error());
+        log_.refused(&bindings_.policy(), request.binding->route, why);
+        return ApiAnswer{default_status(why.reason), {}, std::move(why)};
+    }
+    std::vector<Draft> drafts;
+    std::vector<Wrong> wrong;
+    for (size_t i = 0; i < split->items.size(); ++i) judge(request, split->items[i], i, now, drafts, wrong);
+    if (!wrong.empty()) return refuse(request, std::move(wrong), now);
+    request.list = split->list || drafts.size() > 1;
+    request.receipts.resize(drafts.size());
+    request.waiting = drafts.size();
+    // A repetition of the whole request is known by its key, and the channel knows it longer.
+    if (drafts.size() == 1 && drafts[0].dedup.empty() && drafts[0].retention.dedup_ms > 0)
+        drafts[0].dedup = request.key;
+    for (size_t i = 0; i < drafts.size(); ++i) {
+        Draft& draft = drafts[i];
+        draft.id = name_ + "-api-" + std::to_string(++publications_);
+        // No user's own ids begin so: see Publisher::publish.
+        if (!draft.dedup.empty()) draft.dedup.insert(0, "\2" + request.admitted.user + '\0');
+        draft.now = now;
+        const Ticket ticket = requests_.next_ticket(session);
+        if (auto receipt = broker_.publish(std::move(draft), ticket)) {
+            if (auto answer = published(request, i, std::move(*receipt))) return answer;
+        } else {
+            requests_.expect(ticket,
+                             {.id = session.id,
+                              .kind = BrokerRequest::Kind::publish,
+                              .api_serial = request.serial,
+                              .api_index = i},
+                             now);
+        }
+    }
+    return std::nullopt;
+}
+
+void ApiPublish::judge(ApiRequest& request, const std::string& item, size_t index, Now now,
+                       std::vector<Draft>& drafts, std::vector<Wrong>& wrong) {
+    const std::string text = as_message(item);
+    const auto parsed = parser_.parse(text);
+    if (!parsed) {
+        wrong.push_back(
+            {index, Rejection::of(Reason::bad_message, "this is no JSON object that can be read: " +
+                                                           std::string(parsed.error()))});
+        return;
+    }
+    const auto channels = channels_of(**parsed);
+    if (!channels) {
+        wrong.push_back({index, bad(channels.error())});
+        return;
+    }
+    if (drafts.size() + channels->size() > ApiBody::most_items) {
+        wrong.push_back({index, Rejection::of(Reason::too_big, "a request publishes at most 1000 messages")});
+        return;
+    }
+    if (channels->size() > 1) request.list = true;
+    for (const std::string& channel : *channels) {
+        auto rejection = judge_channel(request, channel, **parsed, now, drafts);
+        if (!rejection) continue;
+        wrong.push_back({index, std::move(*rejection)});
+        return;
+    }
+}
+
+std::optional<Rejection> ApiPublish::judge_channel(ApiRequest& request, const std::string& channel,
+                                                   const MessageParser::Message& item, Now now,
+                                                   std::vector<Draft>& drafts) {
+    auto asked = parse_publication(item, channel);
+    if (!asked) return bad(asked.error());
+    const auto except = except_of(item);
+    if (!except) return Rejection::of(Reason::bad_message, "`except_session` is the session of a `$hello`");
+    const ConnectionView view = request.view();
+    if (asked->size > view.route.max_message)
+        return Rejection::of(Reason::too_big, "`data` is larger than a message may be here");
+    dsl::Request about = request_for(view);
+    about.channel = &asked->channel;
+    about.message_size = static_cast<int64_t>(asked->size);
+    if (auto limited = draw_messages(view, view.route.limits, about, limits_, now)) return limited;
+    PublishAuthorization judged =
+        authorize_publish(view, item, *asked, about, bindings_.policy().channel_rules(channel));
+    if (judged.rejection) return std::move(judged.rejection);
+    judged.draft.except = *except;
+    drafts.push_back(std::move(judged.draft));
+    return std::nullopt;
+}
+
+// The status is that of the first; all are named.
+ApiAnswer ApiPublish::refuse(const ApiRequest& request, std::vector<Wrong> wrong, Now now) {
+    const dsl::Route& route = *request.binding->route;
+    JsonArray errors;
+    for (size_t i = 0; i < wrong.size(); ++i) {
+        Rejection& rejection = wrong[i].rejection;
+        log_.refused(&bindings_.policy(), &route, rejection);
+        if (i == 0) log_.tell_of_request(request.client, route.name, request.path, rejection, now);
+        if (i >= most_wrong) continue;
+        errors.raw(JsonObject()
+                       .add("index", wrong[i].index)
+                       .add("error", to_string(rejection.reason))
+                       .add_if_any("because", rejection.because)
+                       .add_if_any("decision", rejection.decision)
+                       .text());
+    }
+    Rejection& first = wrong.front().rejection;
+    return ApiAnswer{default_status(first.reason), {}, std::move(first), errors.text()};
+}
+
+std::optional<ApiAnswer> ApiPublish::published(ApiRequest& request, size_t index, Receipt receipt) {
+    const bool kept =
+        receipt.status == Receipt::Status::accepted || receipt.status == Receipt::Status::duplicate;
+    if (receipt.status == Receipt::Status::accepted) counters_.publications.add();
+    if (!kept && receipt.because.empty()) receipt.because = "it could not be kept";
+    request.receipts[index] = std::move(receipt);
+    if (--request.waiting > 0) return std::nullopt;
+    ApiAnswer answer;
+    JsonArray results;
+    for (const Receipt& one : request.receipts) {
+        if (!one.because.empty()) answer.status = 503;
+        results.raw(json_of(one));
+    }
+    if (request.list) {
+        answer.body = JsonObject().add("results", results).text();
+    } else if (answer.status == 200) {
+        answer.body = json_of(request.receipts.front());
+    } else {
+        answer.rejection = Rejection::of(Reason::unavailable, request.receipts.front().because);
+    }
+    return answer;
+}
+
+}  // namespace wayleave

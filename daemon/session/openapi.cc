@@ -1,0 +1,52 @@
+#include "daemon/session/openapi.h"
+
+namespace wayleave {
+
+// e2e/api_test.py holds every answer against this.
+std::string_view openapi_document() {
+    static constexpr std::string_view document = R"json({
+"openapi":"3.1.0",
+"info":{"title":"wayleave","version":"1","description":"What an application's own servers ask of wayleave; see wayleave.route(5), API."},
+"security":[{"token":[]}],
+"paths":{
+"/publish":{"post":{"operationId":"publish","summary":"Publish a message, or several: all are judged first.",
+"parameters":[{"name":"Idempotency-Key","in":"header","schema":{"type":"string","maxLength":255}}],
+"requestBody":{"required":true,"content":{
+"application/json":{"schema":{"oneOf":[{"$ref":"#/components/schemas/Publication"},{"type":"array","minItems":1,"maxItems":1000,"items":{"$ref":"#/components/schemas/Publication"}}]}},
+"application/x-ndjson":{"schema":{"type":"string"}}}},
+"responses":{"200":{"description":"It is published.","content":{"application/json":{"schema":{"oneOf":[{"$ref":"#/components/schemas/Receipt"},{"$ref":"#/components/schemas/Receipts"}]}}}},
+"503":{"description":"The storage does not take it, or took a part of it.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Receipts"}},"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
+"/history":{"get":{"operationId":"history","summary":"What a channel keeps.",
+"parameters":[{"$ref":"#/components/parameters/channel"},
+{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":1000}},
+{"name":"since","in":"query","description":"EPOCH:OFFSET","schema":{"type":"string"}},
+{"name":"reverse","in":"query","schema":{"type":"boolean"}}],
+"responses":{"200":{"description":"Messages, the oldest first.","content":{"application/json":{"schema":{"type":"object","required":["epoch","offset","more","messages"],"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"recovered":{"type":"boolean"},"more":{"type":"boolean"},"messages":{"type":"array","items":{"type":"object"}}}}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
+"/presence":{"get":{"operationId":"presence","summary":"Who is in a channel.",
+"parameters":[{"$ref":"#/components/parameters/channel"}],
+"responses":{"200":{"description":"Users, by name.","content":{"application/json":{"schema":{"type":"object","required":["users","total","anonymous"],"properties":{"users":{"type":"array","items":{"type":"object","required":["user","connections"],"properties":{"user":{"type":"string"},"connections":{"type":"integer"}}}},"total":{"type":"integer"},"anonymous":{"type":"integer"}}}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
+"/progress":{"get":{"operationId":"progress","summary":"How far a user has come in a channel with acks.",
+"parameters":[{"$ref":"#/components/parameters/channel"},{"name":"user","in":"query","required":true,"schema":{"type":"string"}}],
+"responses":{"200":{"description":"Offsets.","content":{"application/json":{"schema":{"type":"object","required":["offset","delivered","acknowledged"],"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"delivered":{"type":"integer"},"acknowledged":{"type":"integer"}}}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
+"/openapi.json":{"get":{"operationId":"openapi","security":[],"responses":{"200":{"description":"This document.","content":{"application/json":{"schema":{"type":"object"}}}}}}}
+},
+"components":{
+"securitySchemes":{"token":{"type":"http","scheme":"bearer"}},
+"parameters":{"channel":{"name":"channel","in":"query","required":true,"schema":{"type":"string","maxLength":255}}},
+"responses":{"Problem":{"description":"Why it was refused (RFC 9457).","content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}},
+"schemas":{
+"Publication":{"type":"object","additionalProperties":false,"required":["data"],"oneOf":[{"required":["channel"]},{"required":["channels"]}],"properties":{"channel":{"type":"string","maxLength":255},"channels":{"type":"array","minItems":1,"maxItems":1000,"uniqueItems":true,"items":{"type":"string","maxLength":255}},"data":{"type":"object"},"key":{"type":"string","minLength":1,"maxLength":128},"dedup":{"type":"string","minLength":1,"maxLength":128},"except_session":{"type":"string"}}},
+"Receipt":{"type":"object","additionalProperties":false,"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"duplicate":{"type":"boolean"},"error":{"type":"string"},"detail":{"type":"string"}}},
+"Receipts":{"type":"object","additionalProperties":false,"required":["results"],"properties":{"results":{"type":"array","items":{"$ref":"#/components/schemas/Receipt"}}}},
+"Problem":{"type":"object","required":["type","title","status","error"],"properties":{"type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"error":{"type":"string"},"detail":{"type":"string"},"rule":{"type":"string"},"decision":{"type":"string"},"retry_after":{"type":"integer"},"errors":{"type":"array","items":{"type":"object","required":["index","error"],"properties":{"index":{"type":"integer"},"error":{"type":"string"},"because":{"type":"string"},"decision":{"type":"string"}}}}}}
+}}
+}
+)json";
+    return document;
+}
+
+}  // namespace wayleave

@@ -1,0 +1,272 @@
+#!/usr/bin/python3
+"""The HTTP API: an application's server publishes, and asks, under the same policy as its clients."""
+import asyncio
+import gzip
+import http.client
+import json
+import re
+import socket
+
+from client import Client
+from daemon import TOKEN_BLOCK, Daemon, wait_until
+from runner import main
+
+POLICY = TOKEN_BLOCK + """
+token server {
+    keys   = file "../keys/server.key"
+    issuer = "https://app.example"
+    from header "Authorization"
+    claim sub : string required
+}
+channel news { history = 100  presence = on }
+channel inbox/:id { history = 10  dedup = 1h  acks = on }
+channel small { max_message = 100b }
+route chat /ws {
+    auth = demo
+    origins = { none }
+    allow connect
+    allow subscribe on **
+}
+api internal /api {
+    auth = server
+    max_message = 4kb
+    allow publish, presence, history on **
+    deny publish on secret because "nobody publishes here"
+    limit messages to 3/h per channel.name if channel.name == "rare"
+}
+"""
+
+
+class Api:
+    """A keep-alive connection of an application's server."""
+
+    def __init__(self, daemon, token=None):
+        self.daemon = daemon
+        self.token = token or daemon.token("backend", key="server.key", issuer="https://app.example", audience=None)
+        self.http = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+
+    def ask(self, method, path, body=None, **fields):
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers.update({name.replace("_", "-"): value for name, value in fields.items()})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        self.http.request(method, "/api" + path, body, headers)
+        answer = self.http.getresponse()
+        text = answer.read()
+        self.headers = answer.headers
+        return answer.status, json.loads(text) if text else None
+
+    def publish(self, body, **fields):
+        return self.ask("POST", "/publish", body, **fields)
+
+
+def served(**options):
+    daemon = Daemon(POLICY, **options)
+    daemon.new_key("server.key")
+    return daemon
+
+
+async def test_publish_one():
+    async with served() as daemon:
+        alice = await Client.open(daemon, user="alice")
+        await alice.ask("$subscribe", channel="room/a")
+        api = Api(daemon)
+        assert api.publish({"channel": "room/a", "data": {"type": "hello", "text": "ä"}}) == (200, {})
+        message = await alice.wait_for("hello")
+        assert message["channel"] == "room/a" and message["text"] == "ä", message
+        status, first = api.publish({"channel": "news", "data": {"n": 1}})
+        assert status == 200 and first["offset"] == 1 and re.fullmatch(r"\S+", first["epoch"]), first
+        assert api.publish({"channel": "news", "data": {"n": 2}})[1]["offset"] == 2
+        status, kept = api.ask("GET", "/history?channel=news")
+        assert status == 200 and [m["n"] for m in kept["messages"]] == [1, 2] and not kept["more"], kept
+        status, kept = api.ask("GET", f"/history?channel=news&since={first['epoch']}:1")
+        assert [m["n"] for m in kept["messages"]] == [2] and kept["recovered"], kept
+        assert [m["n"] for m in api.ask("GET", "/history?channel=news&limit=1&reverse=true")[1]["messages"]] == [2]
+        assert daemon.metric("wayleave_api_requests_total") == 6
+
+
+async def test_except_session():
+    async with served() as daemon:
+        alice, bob = await Client.open(daemon, user="alice"), await Client.open(daemon, user="bob")
+        for client in alice, bob:
+            await client.ask("$subscribe", channel="room/a")
+        api = Api(daemon)
+        api.publish({"channel": "room/a", "data": {"type": "one"}, "except_session": alice.hello["session"]})
+        api.publish({"channel": "room/a", "data": {"type": "two"}})
+        assert (await bob.wait_for("one"))["type"] == "one"
+        await alice.wait_for("two")
+        assert not [m for m in alice.seen if m.get("type") == "one"] if hasattr(alice, "seen") else True
+
+
+def test_publish_many():
+    with served() as daemon:
+        api = Api(daemon)
+        status, answer = api.publish({"channels": ["inbox/1", "inbox/2", "news"], "data": {"n": 1}})
+        assert status == 200 and [r["offset"] for r in answer["results"]] == [1, 1, 1], answer
+        status, answer = api.publish([{"channel": "news", "data": {"n": n}} for n in range(2, 1002)])
+        assert status == 200 and answer["results"][-1]["offset"] == 1001 and len(answer["results"]) == 1000, answer
+        lines = b"".join(json.dumps({"channel": "news", "data": {"n": n}}).encode() + b"\n" for n in range(5))
+        status, answer = api.ask("POST", "/publish", lines, Content_Type="application/x-ndjson")
+        assert status == 200 and len(answer["results"]) == 5, answer
+        assert api.publish([{"channel": "news", "data": {}}] * 1001)[0] == 413
+        assert api.publish({"channels": [f"c/{i}" for i in range(1001)], "data": {}})[0] == 413
+
+
+def test_nothing_is_published_when_a_part_is_refused():
+    with served() as daemon:
+        api = Api(daemon)
+        status, problem = api.publish([{"channel": "news", "data": {"n": 1}}, {"channel": "secret", "data": {}},
+                                       {"channel": "news"}])
+        assert status == 403 and problem["error"] == "forbidden" and problem["detail"] == "nobody publishes here", problem
+        assert problem["type"] == "urn:wayleave:forbidden" and re.search(r"/test\.route:\d+$", problem["decision"]), problem
+        assert [(e["index"], e["error"]) for e in problem["errors"]] == [(1, "forbidden"), (2, "bad_message")], problem
+        assert api.headers["Content-Type"] == "application/problem+json"
+        assert api.ask("GET", "/history?channel=news")[1]["messages"] == []
+        daemon.wait_log("action=request target=/api/publish reason=forbidden")
+        for _ in range(3):
+            assert api.publish({"channel": "rare", "data": {}})[0] == 200
+        status, problem = api.publish({"channel": "rare", "data": {}})
+        assert status == 429 and int(api.headers["Retry-After"]) == problem["retry_after"] > 1000, problem
+
+
+def test_bad_bodies():
+    with served() as daemon:
+        api = Api(daemon)
+        for body, status, said in [
+            ({"channel": "a", "data": {}, "chanel": "b"}, 400, "there is no member `chanel`"),
+            ({"channel": "a", "channels": ["b"], "data": {}}, 400, "exclude each other"),
+            ({"channels": ["a", "a"], "data": {}}, 400, "stands twice"),
+            ({"channels": [], "data": {}}, 400, "is empty"),
+            ({"channel": "a", "data": []}, 400, "`data` is a JSON object"),
+            ({"channel": "a", "data": {"$x": 1}}, 400, "are the server's"),
+            ({"channel": "", "data": {}}, 400, "channel"),
+            ({"channel": "a", "data": {}, "except_session": "x"}, 400, "except_session"),
+            ({"channel": "a", "data": {"x": "y" * 5000}}, 413, "larger than a message"),
+            ({"channel": "small", "data": {"x": "y" * 200}}, 400, "its channel takes 100"),
+            (b"", 400, "the body is empty"),
+            (b"[]", 400, "there is nothing to publish"),
+            (b"[1]", 400, "is no JSON object"),
+            (b"[{} x", 400, "no JSON"),
+            (b"[{\"channel\":\"a\",\"data\":{}}] x", 400, "no JSON"),
+            (b"{\"channel\":\"a\",\"data\":{}", 400, "no JSON object"),
+            (b"{\"channel\":\"a\",\"channel\":\"b\",\"data\":{}}", 400, "twice"),
+            (b"{\"channel\":\"a\xff\",\"data\":{}}", 400, "no JSON object"),
+            (b"{\"channel\":\"a\\u0000\",\"data\":{}}", 400, "channel"),
+            (b"hello", 400, "no JSON object"),
+        ]:
+            got, problem = api.publish(body)
+            assert got == status and said in problem.get("detail", ""), (body, got, problem)
+        assert api.publish({"channel": "a", "data": {"n": 1e300}})[0] == 200, "the connection is as good as before"
+        assert api.publish(b"[{\"channel\":\"a\",\"data\":{\"n\":1e400}}]")[0] == 200
+
+
+def test_gzip_and_bombs():
+    with served() as daemon:
+        api = Api(daemon)
+        good = gzip.compress(json.dumps({"channel": "news", "data": {"n": 1}}).encode())
+        assert api.publish(good, Content_Encoding="gzip")[0] == 200
+        assert api.publish(good[:-3], Content_Encoding="gzip")[0] == 400
+        assert api.publish(good + b"x", Content_Encoding="gzip")[0] == 400
+        status, problem = api.publish(gzip.compress(b" " * 200_000_000), Content_Encoding="gzip")
+        assert status == 413 and "larger" in problem["detail"], problem
+        assert api.publish(good, Content_Encoding="br")[0] == 415
+
+
+def test_who_may_not():
+    with served() as daemon:
+        for token, status in [("x", 401), (daemon.token("alice"), 401)]:
+            assert Api(daemon, token).publish({"channel": "news", "data": {}})[0] == status, token
+        for method, path, status in [("GET", "/publish", 405), ("POST", "/history", 405), ("POST", "/nothing", 404),
+                                     ("POST", "/publish/deeper", 404), ("POST", "", 404), ("DELETE", "/publish", 405)]:
+            api = Api(daemon)
+            got, problem = api.ask(method, path, {} if method == "POST" else None)
+            assert got == status, (method, path, problem)
+        api = Api(daemon)
+        assert api.ask("POST", "/publish", b"{}", Content_Type="text/plain")[0] == 415
+        api = Api(daemon)
+        assert api.ask("GET", "/history?channel=none")[0] == 400, "this channel keeps no history"
+        assert api.ask("GET", "/history?channel=news&limit=0")[0] == 400
+        assert api.ask("GET", "/presence")[0] == 400
+
+
+async def test_presence_and_progress():
+    async with served() as daemon:
+        clients = [await Client.open(daemon, user=name) for name in ("alice", "alice", "bob")]
+        for client in clients:
+            await client.ask("$subscribe", channel="news")
+        api = Api(daemon)
+        status, roster = api.ask("GET", "/presence?channel=news")
+        assert status == 200 and roster["total"] == 2 and [u["connections"] for u in roster["users"]] == [2, 1], roster
+        await clients[2].ask("$subscribe", channel="inbox/bob")
+        offset = api.publish({"channel": "inbox/bob", "data": {"type": "mail"}})[1]["offset"]
+        await clients[2].wait_for("mail")
+        await clients[2].ask("$ack", channel="inbox/bob", offset=offset)
+        user = roster["users"][1]["user"]
+        status, progress = api.ask("GET", f"/progress?channel=inbox/bob&user={user}")
+        assert status == 200 and progress["acknowledged"] == offset == progress["offset"], progress
+
+
+def test_idempotency():
+    with served(workers=2) as daemon:
+        body = {"channel": "news", "data": {"n": 1}}
+        first = Api(daemon).publish(body, Idempotency_Key="k1")
+        assert first[0] == 200
+        for _ in range(6):  # on any worker
+            api = Api(daemon)
+            assert api.publish(body, Idempotency_Key="k1") == first and api.headers["Idempotency-Replayed"] == "true"
+        assert Api(daemon).publish({"channel": "news", "data": {"n": 2}}, Idempotency_Key="k1")[0] == 422
+        assert len(Api(daemon).ask("GET", "/history?channel=news")[1]["messages"]) == 1
+        assert Api(daemon).publish({"channel": "secret", "data": {}}, Idempotency_Key="k2")[0] == 403
+        assert Api(daemon).publish(body, Idempotency_Key="k2")[0] == 200, "what was refused may be tried again"
+        other = Api(daemon, daemon.token("other", key="server.key", issuer="https://app.example", audience=None))
+        assert other.publish(body, Idempotency_Key="k1")[1]["offset"] == 3, "another's key is another key"
+        assert daemon.metric("wayleave_api_replayed_total") == 6
+        # Where the channel knows repetitions, the key is one that it knows.
+        mail = {"channel": "inbox/1", "data": {"n": 1}}
+        Api(daemon).publish(mail, Idempotency_Key="k3")
+        daemon.reload()
+        assert Api(daemon).publish({**mail, "dedup": "k3"})[1].get("duplicate"), "the same id"
+
+
+def test_pipelining_and_chunks():
+    with served() as daemon:
+        api = Api(daemon)
+        head = f"Host: localhost\r\nAuthorization: Bearer {api.token}\r\nContent-Type: application/json\r\n"
+        stream = b""
+        for n in range(20):
+            body = json.dumps({"channel": "news", "data": {"n": n}}).encode()
+            if n % 2:
+                stream += f"POST /api/publish HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+            else:
+                stream += f"POST /api/publish HTTP/1.1\r\n{head}Transfer-Encoding: chunked\r\n\r\n".encode()
+                stream += b"5\r\n" + body[:5] + b"\r\n" + f"{len(body) - 5:x}\r\n".encode() + body[5:] + b"\r\n0\r\n\r\n"
+        stream += f"GET /api/history?channel=news HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as raw:
+            for at in range(0, len(stream), 700):
+                raw.sendall(stream[at:at + 700])
+            said = b""
+            while data := raw.recv(65536):
+                said += data
+        assert said.count(b"HTTP/1.1 200") == 21, said
+        assert [int(n) for n in re.findall(rb'"offset":(\d+)}\r?\n?HTTP|"offset":(\d+)}', said)[0] if n] == [1], said[:500]
+        messages = json.loads(said[said.rindex(b"\r\n\r\n") + 4:])["messages"]
+        assert [m["n"] for m in messages] == list(range(20))
+        # One that ends in the middle is published by nobody.
+        with socket.create_connection(("127.0.0.1", daemon.port)) as raw:
+            raw.sendall(f"POST /api/publish HTTP/1.1\r\n{head}Content-Length: 100\r\n\r\n{{".encode())
+        assert len(api.ask("GET", "/history?channel=news")[1]["messages"]) == 20
+
+
+def test_with_sqlite():
+    with served(more='[broker]\nkind = "sqlite"\npath = "run/messages.db"') as daemon:
+        api = Api(daemon)
+        status, answer = api.publish([{"channel": "news", "data": {"n": n}} for n in range(50)])
+        assert status == 200 and [r["offset"] for r in answer["results"]] == list(range(1, 51)), answer
+        assert len(api.ask("GET", "/history?channel=news")[1]["messages"]) == 50
+        assert api.ask("GET", "/presence?channel=news")[1]["total"] == 0
+        first = api.publish({"channel": "inbox/1", "data": {}}, Idempotency_Key="k")
+        assert Api(daemon).publish({"channel": "inbox/1", "data": {}}, Idempotency_Key="k") == first
+
+
+if __name__ == "__main__":
+    main(globals())
