@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/base/json_writer.h"
 #include "dsl/policy/describe.h"
 #include "dsl/text/text.h"
 
@@ -141,30 +142,6 @@ void append_json(std::string& out, const dsl::Value& value, dsl::Type type) {
     } else {
         append_json(out, dsl::print(value, type));
     }
-}
-
-void append_json(std::string& out, std::string_view text) {
-    out += '"';
-    while (!text.empty()) {
-        const size_t broken = dsl::first_invalid_utf8(text);
-        for (const char c : text.substr(0, broken)) {
-            const auto byte = static_cast<unsigned char>(c);
-            if (c == '"' || c == '\\') {
-                out += '\\';
-                out += c;
-            } else if (byte < 0x20 || byte == 0x7f) {
-                out += "\\u00";
-                out += dsl::hex_digits[byte >> 4];
-                out += dsl::hex_digits[byte & 15];
-            } else {
-                out += c;
-            }
-        }
-        if (broken == std::string_view::npos) break;
-        out += "\xEF\xBF\xBD";
-        text.remove_prefix(broken + 1);
-    }
-    out += '"';
 }
 
 }  // namespace wayleave

@@ -1,4 +1,4 @@
-// JSON members as typed values of the policy, and text as JSON.
+// JSON members as typed values of the policy, and the values as JSON.
 #pragma once
 
 #include <simdjson.h>
@@ -33,8 +33,5 @@ namespace wayleave {
 // Appends a value as JSON: texts, ips, nets, dates and rates as strings, sizes in bytes, times in
 // milliseconds.
 void append_json(std::string& out, const dsl::Value& value, dsl::Type type);
-
-// Appends the text as a JSON string with its quotes; what is not UTF-8 becomes U+FFFD.
-void append_json(std::string& out, std::string_view text);
 
 }  // namespace wayleave

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <utility>
 
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/base/string_map.h"
 
 namespace wayleave {
@@ -39,13 +39,7 @@ struct alignas(64) LocalPresence::Stripe {
 };
 
 Publication presence_message(std::string_view word, std::string_view channel, std::string_view user) {
-    std::string text = "{\"type\":";
-    append_json(text, word);
-    text += ",\"channel\":";
-    append_json(text, channel);
-    text += ",\"user\":";
-    append_json(text, user);
-    text += '}';
+    const std::string text = JsonObject().add("type", word).add("channel", channel).add("user", user).text();
     auto message = std::make_shared<Message>(std::string(channel), Position{}, text);
     message->announcement = true;
     return message;

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/cli/policy_options.h"
 #include "daemon/cli/terminal.h"
 #include "dsl/policy/difference.h"
@@ -21,23 +21,22 @@ struct DiffOptions {
 };
 
 std::string lines_json(const std::vector<dsl::Meaning>& lines) {
-    std::string out;
-    for (const dsl::Meaning& line : lines) {
-        out += fmt::format("{}{{\"text\":{},\"place\":{}}}", out.empty() ? "" : ",", json_string(line.text),
-                           json_string(line.place));
-    }
-    return "[" + out + "]";
+    JsonArray out;
+    for (const dsl::Meaning& line : lines)
+        out.raw(JsonObject().add("text", line.text).add("place", line.place).text());
+    return out.text();
 }
 
 std::string json_of(const std::vector<dsl::SectionChange>& changes) {
     constexpr std::string_view kinds[] = {"added", "removed", "changed"};
-    std::string out;
+    JsonArray out;
     for (const dsl::SectionChange& change : changes) {
-        out += fmt::format("{}{{\"change\":\"{}\",\"block\":{},\"removed\":{},\"added\":{}}}",
-                           out.empty() ? "" : ",", kinds[static_cast<size_t>(change.kind)],
-                           json_string(change.name), lines_json(change.removed), lines_json(change.added));
+        JsonObject one;
+        one.add("change", kinds[static_cast<size_t>(change.kind)]).add("block", change.name);
+        one.raw("removed", lines_json(change.removed)).raw("added", lines_json(change.added));
+        out.raw(one.text());
     }
-    return "{\"changes\":[" + out + "]}\n";
+    return JsonObject().add("changes", out).text() + "\n";
 }
 
 int diff(const DiffOptions& options) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/cli/control_options.h"
 #include "daemon/cli/policy_options.h"
 #include "daemon/cli/terminal.h"
@@ -127,10 +127,10 @@ Result<std::string> address_of(const ExplainOptions& options, const dsl::Policy&
 // The daemon explains its own connection, with its own policy and counters.
 int explain_live(const ExplainOptions& options) {
     const std::string config = options.policy.config.empty() ? default_config : options.policy.config;
-    const std::string body =
-        fmt::format("{{\"session\":{},\"action\":{},\"target\":{},\"json\":{}}}", json_string(options.live),
-                    json_string(options.action), json_string(options.target), json_string(options.json));
-    const auto answer = ask_daemon({config, options.socket}, "POST", "/explain", body);
+    JsonObject question;
+    question.add("session", options.live).add("action", options.action);
+    question.add("target", options.target).add("json", options.json);
+    const auto answer = ask_daemon({config, options.socket}, "POST", "/explain", question.text());
     if (!answer) return exit_broken;
     simdjson::dom::parser parser;
     simdjson::dom::element document;

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "daemon/base/json_text.h"
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/cli/control_options.h"
 
 namespace wayleave {
@@ -28,12 +28,6 @@ std::string standard_input() {
     char buffer[65536];
     for (size_t size = 0; (size = std::fread(buffer, 1, sizeof buffer, stdin)) > 0;) out.append(buffer, size);
     return out;
-}
-
-void append_member(std::string& out, std::string_view name, std::string_view text) {
-    if (text.empty()) return;
-    out.append(",\"").append(name).append("\":");
-    append_json(out, text);
 }
 
 // What the daemon says is printed as it is: JSON on success, a sentence else.
@@ -77,11 +71,10 @@ void add_publish(CLI::App& app, int& exit_code) {
             exit_code = EX_DATAERR;
             return;
         }
-        std::string body = "{\"channel\":";
-        append_json(body, options->channel);
-        append_member(body, "dedup", options->dedup);
-        append_member(body, "key", options->key);
-        exit_code = ask(*options, "/publish", body + ",\"data\":" + options->data + "}");
+        JsonObject body;
+        body.add("channel", options->channel).add_if_any("dedup", options->dedup);
+        body.add_if_any("key", options->key).raw("data", options->data);
+        exit_code = ask(*options, "/publish", body.text());
     });
 }
 
@@ -95,10 +88,9 @@ void add_progress(CLI::App& app, int& exit_code) {
         "Prints the newest offset, and up to which all is delivered and acknowledged. Exit status: 0, "
         "65 it is refused, 69 no daemon answers, 75 the storage does not answer.");
     command->callback([options, &exit_code] {
-        std::string body = "{\"channel\":";
-        append_json(body, options->channel);
-        append_member(body, "user", options->user);
-        exit_code = ask(*options, "/progress", body + "}");
+        JsonObject body;
+        body.add("channel", options->channel).add_if_any("user", options->user);
+        exit_code = ask(*options, "/progress", body.text());
     });
 }
 

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "daemon/base/escape.h"
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/cli/control_options.h"
 
 namespace wayleave {
@@ -22,16 +22,9 @@ struct SessionsOptions {
 };
 
 std::string filter_of(const SessionsOptions& options) {
-    std::string out;
-    for (const auto& [name, value] : {std::pair{"user", &options.user},
-                                      {"route", &options.route},
-                                      {"ip", &options.ip},
-                                      {"channel", &options.channel}}) {
-        if (value->empty()) continue;
-        out += (out.empty() ? "{\"" : ",\"") + std::string(name) + "\":";
-        append_json(out, *value);
-    }
-    return out.empty() ? "{}" : out + "}";
+    JsonObject out;
+    out.add_if_any("user", options.user).add_if_any("route", options.route);
+    return out.add_if_any("ip", options.ip).add_if_any("channel", options.channel).text();
 }
 
 constexpr std::string_view row = "{:<16}  {:<20} {:<39} {:>8} {:>8}  {}\n";

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/edge/socket.h"
@@ -53,7 +53,7 @@ class Claims {
   public:
     Status add(const std::string& name, const std::string& json) {
         if (!names_.insert(name).second) return failure("the claim " + name + " is given twice");
-        text_ += (text_.empty() ? "" : ",") + json_string(name) + ":" + json;
+        object_.raw(name, json);
         return success();
     }
     Status add_pair(const std::string& pair, bool is_json) {
@@ -70,11 +70,11 @@ class Claims {
         }
         return add(name, simdjson::minify(parsed));
     }
-    [[nodiscard]] std::string text() const { return "{" + text_ + "}"; }
+    [[nodiscard]] std::string text() const { return object_.text(); }
 
   private:
     std::set<std::string> names_;
-    std::string text_;
+    JsonObject object_;
 };
 
 Result<std::string> claims_of(const TokenOptions& options) {

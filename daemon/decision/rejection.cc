@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/protocol/handshake.h"
 #include "dsl/policy/canonical.h"
 
@@ -109,30 +109,17 @@ dsl::Outcome outcome_of(const dsl::Route* route, const Rejection& rejection, dsl
 
 std::string problem_response(int status, std::string_view error, const Rejection& rejection, bool detail,
                              std::string_view extra_headers) {
-    std::string body = "{\"type\":\"about:blank\",\"title\":";
     const std::string_view title = reason_phrase(status);  // RFC 9457 4.2.1
-    append_json(body, title.empty() ? "Refused" : title);
-    body += ",\"status\":" + std::to_string(status) + ",\"error\":";
-    append_json(body, error);
-    if (!rejection.because.empty()) {
-        body += ",\"detail\":";
-        append_json(body, rejection.because);
-    }
-    if (detail && !rejection.rule.empty()) {
-        body += ",\"rule\":";
-        append_json(body, rejection.rule);
-    }
-    if (detail && !rejection.decision.empty()) {
-        body += ",\"decision\":";
-        append_json(body, rejection.decision);
-    }
-    body += "}\n";
+    JsonObject body;
+    body.add("type", "about:blank").add("title", title.empty() ? "Refused" : title);
+    body.add("status", status).add("error", error).add_if_any("detail", rejection.because);
+    if (detail) body.add_if_any("rule", rejection.rule).add_if_any("decision", rejection.decision);
     std::string headers(extra_headers);
     if (status == 401) headers += "WWW-Authenticate: Bearer\r\n";
     if (rejection.retry_after_ms > 0) {
         headers += "Retry-After: " + std::to_string((rejection.retry_after_ms + 999) / 1000) + "\r\n";
     }
-    return http_response(status, "application/problem+json", body, headers, false);
+    return http_response(status, "application/problem+json", body.text() + "\n", headers, false);
 }
 
 }  // namespace wayleave

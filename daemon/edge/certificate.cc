@@ -9,7 +9,7 @@
 #include <memory>
 #include <string_view>
 
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/decision/authorize.h"
 #include "daemon/decision/counting_key.h"
 #include "daemon/message/client_message.h"
@@ -282,23 +283,22 @@ class Evaluator {
 
     // What a client would send.
     std::string wire_text() const {
-        std::string out = "{\"type\":";
-        append_json(out, question_.action == Action::message
-                             ? question_.target
-                             : "$" + std::string(dsl::to_string(question_.action)));
-        if (question_.action == Action::message) {
-            const std::string members = data();
-            const size_t open = members.find('{');
-            if (open == std::string::npos) return members;  // no object: told as what it is
-            const size_t next = members.find_first_not_of(" \t\r\n", open + 1);
-            if (next == std::string::npos || members[next] == '}')
-                return out + members.substr(std::min(next, members.size()));
-            return out + "," + members.substr(open + 1);
+        JsonObject out;
+        if (question_.action != Action::message) {
+            out.add("type", "$" + std::string(dsl::to_string(question_.action)));
+            out.add("channel", question_.target);
+            return question_.action == Action::publish ? out.raw("data", data()).text() : out.text();
         }
-        out += ",\"channel\":";
-        append_json(out, question_.target);
-        if (question_.action == Action::publish) out += ",\"data\":" + data();
-        return out + "}";
+        out.add("type", question_.target);
+        const std::string members = data();
+        const size_t open = members.find('{');
+        if (open == std::string::npos) return members;  // no object: told as what it is
+        const size_t next = members.find_first_not_of(" \t\r\n", open + 1);
+        const bool empty = next == std::string::npos || members[next] == '}';
+        std::string text = out.text();
+        text.pop_back();
+        return text +
+               (empty ? members.substr(std::min(next, members.size())) : "," + members.substr(open + 1));
     }
 
     dsl::RootId root_of(Action action) const {

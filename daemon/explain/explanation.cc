@@ -1,38 +1,11 @@
 #include "daemon/explain/explanation.h"
 
 #include "daemon/base/escape.h"
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
-
-void member(std::string& out, std::string_view name, std::string_view value) {
-    if (out.back() != '{' && out.back() != '[') out += ',';
-    append_json(out, name);
-    out += ':';
-    append_json(out, value);
-}
-
-void raw_member(std::string& out, std::string_view name, std::string_view value) {
-    if (out.back() != '{' && out.back() != '[') out += ',';
-    append_json(out, name);
-    out += ':';
-    out += value;
-}
-
-std::string list(const std::vector<std::string>& texts) {
-    std::string out = "[";
-    for (const std::string& text : texts) {
-        if (out.size() > 1) out += ',';
-        append_json(out, text);
-    }
-    return out + "]";
-}
-
-std::string_view truth(bool value) {
-    return value ? "true" : "false";
-}
 
 // What somebody chose may hold anything; a terminal shall not obey it.
 std::string shown(std::string_view text) {
@@ -54,6 +27,19 @@ std::string limit_line(const LimitNote& limit) {
     if (!limit.applies) return out + "does not apply: its condition does not hold\n";
     return out + std::to_string(limit.left) + " of " + std::to_string(limit.most) + " left for " +
            shown(limit.key) + "\n";
+}
+
+std::string json_of(const RuleNote& rule) {
+    JsonObject out;
+    out.add("rule", rule.text).add("place", rule.place).add("allow", rule.allow).add("holds", rule.holds);
+    return out.add("decided", rule.decided).add(rule.holds ? "why" : "why_not", rule.why).text();
+}
+
+std::string json_of(const LimitNote& limit) {
+    JsonObject out;
+    out.add("limit", limit.text).add("place", limit.place).add("key", limit.key);
+    out.add("applies", limit.applies).add("limited", limit.limited);
+    return out.add("left", limit.left).add("most", limit.most).text();
 }
 
 }  // namespace
@@ -86,45 +72,17 @@ std::string text_of(const Explanation& e) {
 }
 
 std::string json_of(const Explanation& e) {
-    std::string out = "{";
-    member(out, "verdict", to_string(e.verdict));
-    member(out, "action", e.action);
-    member(out, "target", e.target);
-    member(out, "route", e.route);
-    member(out, "decision", e.decision);
-    member(out, "place", e.place);
-    member(out, "reason", e.reason);
-    member(out, "because", e.because);
-    member(out, "client", e.client);
-    raw_member(out, "effects", list(e.effects));
-    std::string rules = "[";
-    for (const RuleNote& rule : e.rules) {
-        std::string one = "{";
-        member(one, "rule", rule.text);
-        member(one, "place", rule.place);
-        raw_member(one, "allow", truth(rule.allow));
-        raw_member(one, "holds", truth(rule.holds));
-        raw_member(one, "decided", truth(rule.decided));
-        raw_member(one, rule.holds ? "why" : "why_not", list(rule.why));
-        rules += (rules.size() > 1 ? "," : "") + one + "}";
-    }
-    raw_member(out, "rules", rules + "]");
-    std::string limits = "[";
-    for (const LimitNote& limit : e.limits) {
-        std::string one = "{";
-        member(one, "limit", limit.text);
-        member(one, "place", limit.place);
-        member(one, "key", limit.key);
-        raw_member(one, "applies", truth(limit.applies));
-        raw_member(one, "limited", truth(limit.limited));
-        raw_member(one, "left", std::to_string(limit.left));
-        raw_member(one, "most", std::to_string(limit.most));
-        limits += (limits.size() > 1 ? "," : "") + one + "}";
-    }
-    raw_member(out, "limits", limits + "]");
-    raw_member(out, "facts", list(e.facts));
-    raw_member(out, "notes", list(e.notes));
-    return escape_json(out) + "}\n";
+    JsonArray rules;
+    for (const RuleNote& rule : e.rules) rules.raw(json_of(rule));
+    JsonArray limits;
+    for (const LimitNote& limit : e.limits) limits.raw(json_of(limit));
+    JsonObject out;
+    out.add("verdict", to_string(e.verdict)).add("action", e.action).add("target", e.target);
+    out.add("route", e.route).add("decision", e.decision).add("place", e.place);
+    out.add("reason", e.reason).add("because", e.because).add("client", e.client);
+    out.add("effects", e.effects).add("rules", rules).add("limits", limits);
+    out.add("facts", e.facts).add("notes", e.notes);
+    return escape_json(out.text()) + "\n";
 }
 
 }  // namespace wayleave

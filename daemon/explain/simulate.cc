@@ -6,6 +6,7 @@
 #include <map>
 
 #include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "dsl/policy/describe.h"
 
 namespace wayleave {
@@ -34,21 +35,6 @@ class StatedVerifier final : public TokenVerifier {
 };
 
 // --- JSON from values ---
-
-void append_object(std::string& out, const std::vector<dsl::TestValue>& members) {
-    out += '{';
-    for (const dsl::TestValue& member : members) {
-        if (out.back() != '{') out += ',';
-        append_json(out, member.name);
-        out += ':';
-        if (member.object) {
-            append_object(out, member.members);
-        } else {
-            append_json(out, member.value, member.type);
-        }
-    }
-    out += '}';
-}
 
 // Puts a value where the policy reads it: `as "realm.roles"` leads into an object.
 void insert(std::vector<dsl::TestValue>& into, const std::vector<std::string>& path, size_t depth,
@@ -84,23 +70,21 @@ Result<std::string> with_names(const dsl::TokenDecl& token, const std::string& c
     simdjson::dom::object object;
     if (parser.parse(claims).get(object) != simdjson::SUCCESS)
         return failure("the claims of `" + token.name + "` are no JSON object");
-    std::string out = "{";
+    JsonObject out;
     const auto absent = [&](std::string_view name) {
-        if (object.at_key(name).error() == simdjson::SUCCESS) return false;
-        if (out.back() != '{') out += ',';
-        append_json(out, name);
-        out += ':';
-        return true;
+        return object.at_key(name).error() != simdjson::SUCCESS;
     };
     constexpr int64_t hour_s = 3600;
-    if (!token.issuer.empty() && absent("iss")) append_json(out, token.issuer);
-    if (!token.audience.empty() && absent("aud")) append_json(out, token.audience);
-    if (token.single_use && absent("jti")) append_json(out, stated);
-    if (token.needs_exp && absent("exp")) out += std::to_string(now.wall_ms / 1000 + hour_s);
-    if (token.max_age_ms > 0 && absent("iat")) out += std::to_string(now.wall_ms / 1000);
+    if (absent("iss")) out.add_if_any("iss", token.issuer);
+    if (absent("aud")) out.add_if_any("aud", token.audience);
+    if (token.single_use && absent("jti")) out.add("jti", stated);
+    if (token.needs_exp && absent("exp")) out.add("exp", now.wall_ms / 1000 + hour_s);
+    if (token.max_age_ms > 0 && absent("iat")) out.add("iat", now.wall_ms / 1000);
     const size_t open = claims.find('{');
     const bool empty = object.size() == 0;
-    return out + (out.size() > 1 && !empty ? "," : "") + claims.substr(open + 1);
+    std::string named = out.text();
+    named.pop_back();
+    return named + (named.size() > 1 && !empty ? "," : "") + claims.substr(open + 1);
 }
 
 // --- the request ---
@@ -224,9 +208,16 @@ void put_credential(RequestWriter& writer, const dsl::Policy& policy, const dsl:
 }  // namespace
 
 std::string json_of(const std::vector<dsl::TestValue>& members) {
-    std::string out;
-    append_object(out, members);
-    return out;
+    JsonObject out;
+    for (const dsl::TestValue& member : members) {
+        std::string value;
+        if (member.object)
+            value = json_of(member.members);
+        else
+            append_json(value, member.value, member.type);
+        out.raw(member.name, value);
+    }
+    return out.text();
 }
 
 ClientSpec client_spec_of(const dsl::Policy& policy, const dsl::TestClient& client) {

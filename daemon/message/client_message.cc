@@ -5,6 +5,7 @@
 
 #include "daemon/base/json_text.h"
 #include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/protocol/http_head.h"
 #include "dsl/text/text.h"
 

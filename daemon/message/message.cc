@@ -1,6 +1,6 @@
 #include "daemon/message/message.h"
 
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 
 namespace wayleave {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/message/sse.h"
 #include "daemon/session/message_members.h"
 #include "daemon/session/native.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/protocol/handshake.h"
 
 namespace wayleave {

@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/session/native.h"
 #include "dsl/text/text.h"
 

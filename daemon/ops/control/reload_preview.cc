@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/explain/test_run.h"
 
 namespace wayleave {

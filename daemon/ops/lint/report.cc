@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "dsl/text/catalogue.h"
 
 namespace wayleave {

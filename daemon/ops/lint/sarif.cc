@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <map>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/ops/lint/report.h"
 #include "dsl/text/catalogue.h"
 

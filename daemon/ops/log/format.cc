@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "daemon/base/escape.h"
+#include "daemon/base/json_writer.h"
 
 namespace wayleave {
 
@@ -33,16 +34,6 @@ std::string as_value(std::string_view value) {
         text += c == '=' ? "\\x3D" : std::string(1, c);
     }
     return quoted ? text + '"' : text;
-}
-
-// The text is escaped UTF-8 already; what JSON still wants is the quote and the backslash.
-std::string json_string(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += c;
-    }
-    return out + '"';
 }
 
 std::string fields_text(const LogLine& line) {
@@ -136,15 +127,11 @@ std::string format_text(const LogLine& line, bool colour) {
 }
 
 std::string format_json(const LogLine& line) {
-    std::string json =
-        fmt::format(R"({{"time":"{}","level":"{}","event":{},"msg":{},"fields":{{)", time_text(line.time),
-                    to_string(line.level), json_string(line.event), json_string(line.message));
-    const char* comma = "";
-    for (const auto& [key, value] : line.fields) {
-        json += fmt::format("{}{}:{}", comma, json_string(key), json_string(value));
-        comma = ",";
-    }
-    return json + "}}";
+    JsonObject fields;
+    for (const auto& [key, value] : line.fields) fields.add(key, value);
+    JsonObject out;
+    out.add("time", time_text(line.time)).add("level", to_string(line.level)).add("event", line.event);
+    return out.add("msg", line.message).add("fields", fields).text();
 }
 
 std::vector<std::string> format_journal(const LogLine& line) {

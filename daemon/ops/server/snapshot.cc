@@ -7,7 +7,7 @@
 #include <ctime>
 #include <sstream>
 
-#include "daemon/base/json.h"
+#include "daemon/base/json_writer.h"
 
 namespace wayleave {
 
@@ -262,21 +262,14 @@ std::string time_json(int64_t wall_ms) {
 }
 
 std::string list_json(const std::vector<std::string>& texts) {
-    std::string out = "[";
-    for (const std::string& text : texts) {
-        if (out.size() > 1) out += ',';
-        out += json_string(text);
-    }
-    return out + "]";
+    return JsonArray(texts).text();
 }
 
 std::string refusals_json(const Totals& totals) {
-    std::string out = "{";
-    for (size_t i = 0; i < totals.refused.size(); ++i) {
-        if (out.size() > 1) out += ',';
-        out += fmt::format("{}:{}", json_string(to_string(static_cast<Reason>(i))), totals.refused[i]);
-    }
-    return out + "}";
+    JsonObject out;
+    for (size_t i = 0; i < totals.refused.size(); ++i)
+        out.add(to_string(static_cast<Reason>(i)), totals.refused[i]);
+    return out.text();
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // nothing else.
 #include "daemon/decision/credential.h"
 
-#include "daemon/base/json_value.h"
+#include "daemon/base/json_writer.h"
 #include "daemon/protocol/http_head.h"
 #include "tests/unit/core/gateway_fixture.h"
 
