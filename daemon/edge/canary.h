@@ -49,7 +49,6 @@ class Canary final : public Inbox {
     [[nodiscard]] CanaryReport report(int64_t at_us) const;
 
     void push(const Publication&) override {}
-    void evict(const SlotHolder&) override {}
     void answered(uint64_t ticket, BrokerAnswer answer) override;
 
   private:

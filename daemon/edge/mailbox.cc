@@ -37,10 +37,6 @@ void Mailbox::answered(uint64_t ticket, BrokerAnswer answer) {
     post({.kind = Command::Kind::answer, .ticket = ticket, .answer = std::move(answer)});
 }
 
-void Mailbox::evict(const SlotHolder& occupant) {
-    post({.kind = Command::Kind::evict, .occupant = occupant});
-}
-
 void Mailbox::post(Command command) {
     {
         const std::lock_guard lock(mutex_);

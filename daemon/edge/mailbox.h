@@ -15,6 +15,7 @@
 #include "daemon/edge/pressure.h"
 #include "daemon/edge/tls_side.h"
 #include "daemon/message/broker.h"
+#include "daemon/message/connection_slots.h"
 #include "daemon/session/gateway.h"
 
 namespace wayleave {
@@ -52,7 +53,6 @@ class Mailbox final : public Inbox {
 
     void push(const Publication& publication) override;            // any thread
     void answered(uint64_t ticket, BrokerAnswer answer) override;  // any thread
-    void evict(const SlotHolder& occupant) override;               // any thread
     void post(Command command);                                    // any thread
 
     // Moves what has arrived into the vectors: commands into an empty one that lends its capacity,

@@ -38,6 +38,8 @@ class Worker {
   public:
     struct Parts {  // borrowed, and used by all workers
         Broker& broker;
+        Presence& presence;
+        ConnectionSlots& slots;
         Canary& canary;
         Exchange& exchange;
         LimitTable& limits;

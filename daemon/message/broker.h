@@ -18,15 +18,6 @@
 
 namespace wayleave {
 
-// Who has a seat: a connection of one worker, by its place there and the session's number.
-struct SlotHolder {
-    uint32_t worker = 0;
-    uint64_t place = 0;
-    uint64_t session = 0;
-
-    friend bool operator==(const SlotHolder&, const SlotHolder&) = default;
-};
-
 // How a channel keeps its messages. It comes with each call, since the broker knows no policy.
 struct Retention {
     uint32_t history = 0;  // messages; 0: the channel is not numbered
@@ -108,7 +99,7 @@ struct Progress {
     std::string because;  // not empty: it could not be read
 };
 
-// Who is in a channel.
+// Who is in a channel: see Presence.
 struct Roster {
     struct Entry {
         std::string user;
@@ -118,11 +109,6 @@ struct Roster {
     uint64_t total = 0;        // of users, also where the list is cut
     uint64_t anonymous = 0;    // connections without a user
     std::string because;       // not empty: it could not be read
-};
-
-struct PresenceRules {
-    bool announce = false;  // `$join` and `$leave` are sent to the subscribers
-    int64_t grace_ms = 0;   // who returns within it was never gone
 };
 
 // Of a broker that keeps its messages on a disk.
@@ -157,8 +143,6 @@ class Inbox {
     virtual ~Inbox() = default;
     virtual void push(const Publication& publication) = 0;
     virtual void answered(uint64_t ticket, BrokerAnswer answer) = 0;
-    // The connection has lost its seat to a newer one and ends.
-    virtual void evict(const SlotHolder& occupant) = 0;
 };
 
 // All functions but add_worker(): any thread.
@@ -182,6 +166,9 @@ class Broker {
     // offsets.
     virtual std::optional<Receipt> publish(Draft draft, Ticket ticket) = 0;
 
+    // To the inbox of every worker that subscribed, and kept nowhere: `$join` and `$leave`.
+    virtual void announce(const Publication& message) = 0;
+
     virtual std::optional<Page> read(Query query, Ticket ticket) = 0;
 
     // Everything up to the position needs no further delivery to the user. A cursor never moves back.
@@ -190,18 +177,6 @@ class Broker {
     // A note for progress(); it may be lost with the process.
     virtual void delivered(Cursor cursor) = 0;
     virtual std::optional<Progress> progress(Cursor cursor, Ticket ticket) = 0;
-
-    // A connection is in a channel with presence now, or is no more. `user` may be empty.
-    virtual void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                        Now now) = 0;
-    virtual void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                           Now now) = 0;
-    virtual std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) = 0;
-
-    // One of `most` slots under the key. When all are taken the oldest are told that they are not
-    // theirs any more.
-    virtual void take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) = 0;
-    virtual void leave_seat(std::string_view key, const SlotHolder& occupant) = 0;
 
     // Every 100 ms or so, by one caller: what has run out is forgotten.
     virtual void tick(Now now) = 0;

@@ -19,11 +19,12 @@ Rejection unavailable(std::string because) {
 
 }  // namespace
 
-ChannelQueries::ChannelQueries(Hub& hub, Broker& broker, Subscriptions& subscriptions,
+ChannelQueries::ChannelQueries(Hub& hub, Broker& broker, Presence& presence, Subscriptions& subscriptions,
                                BrokerRequests& requests, ShadowComparison& shadow, Outbox& outbox,
                                Replies& replies)
     : hub_(hub),
       broker_(broker),
+      presence_(presence),
       subscriptions_(subscriptions),
       requests_(requests),
       shadow_(shadow),
@@ -80,7 +81,7 @@ void ChannelQueries::presence(Session& session, const MessageParser::Message& me
     shadow_.decision(session, "presence", &dsl::Route::presence, request, judged, now);
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     const Ticket ticket = requests_.next_ticket(session);
-    const auto roster = broker_.present(channel->text, roster_limit, ticket);
+    const auto roster = presence_.present(channel->text, roster_limit, ticket);
     if (roster) return answer_presence(session, re, *roster, now);
     requests_.expect(ticket, {session.id, BrokerRequest::Kind::presence, re}, now);
 }

@@ -12,8 +12,8 @@ namespace wayleave {
 
 class ChannelQueries {
   public:
-    ChannelQueries(Hub& hub, Broker& broker, Subscriptions& subscriptions, BrokerRequests& requests,
-                   ShadowComparison& shadow, Outbox& outbox, Replies& replies);
+    ChannelQueries(Hub& hub, Broker& broker, Presence& presence, Subscriptions& subscriptions,
+                   BrokerRequests& requests, ShadowComparison& shadow, Outbox& outbox, Replies& replies);
 
     void history(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                  dsl::Request& request, Now now);
@@ -28,6 +28,7 @@ class ChannelQueries {
   private:
     Hub& hub_;
     Broker& broker_;
+    Presence& presence_;
     Subscriptions& subscriptions_;
     BrokerRequests& requests_;
     ShadowComparison& shadow_;

@@ -26,9 +26,9 @@ uint64_t session_number(uint32_t worker) {
 
 }  // namespace
 
-Gateway::Gateway(uint32_t worker, Broker& broker, LimitTable& limits, BanTable& bans, Counters& counters,
+Gateway::Gateway(uint32_t worker, const GatewayShared& shared, Counters& counters,
                  std::shared_ptr<const Runtime> runtime)
-    : parts_(std::make_unique<GatewayParts>(worker, broker, limits, bans, counters, std::move(runtime))) {}
+    : parts_(std::make_unique<GatewayParts>(worker, shared, counters, std::move(runtime))) {}
 
 Gateway::~Gateway() = default;
 
@@ -89,7 +89,7 @@ void Gateway::closed(ConnectionId id, Now now) {
     parts_->api.forget(*session);
     for (const std::string& key : session->entered) parts_->limits.leave(key);
     for (const std::string& key : session->connection_slots)
-        parts_->broker.leave_seat(key, {parts_->worker, pack(id), session->number});
+        parts_->slots.leave(key, {parts_->worker, pack(id), session->number});
     if (session->binding) {
         counters.connections.set(counters.connections.get() - 1);
         parts_->log.tell_closed(*session, now);
@@ -256,6 +256,7 @@ void Gateway::tick(Now now) {
         parts_->limits.forget_idle(now.steady_ms);
         parts_->bans.forget_quiet(now.steady_ms);
         parts_->broker.tick(now);
+        parts_->presence.tick(now);
     }
     set_gauges();
     finish_event(now);

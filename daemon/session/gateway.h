@@ -14,6 +14,8 @@
 #include "daemon/decision/counters.h"
 #include "daemon/decision/runtime.h"
 #include "daemon/message/broker.h"
+#include "daemon/message/connection_slots.h"
+#include "daemon/message/presence.h"
 #include "daemon/session/actions.h"
 #include "daemon/session/reload_impact.h"
 #include "daemon/session/send_queue.h"
@@ -39,9 +41,18 @@ struct Seen {
     std::string_view user = {};  // empty: none, or its claim is secret
 };
 
+// What the gateways of all workers use.
+struct GatewayShared {
+    Broker& broker;
+    Presence& presence;
+    ConnectionSlots& slots;
+    LimitTable& limits;
+    BanTable& bans;
+};
+
 class Gateway {
   public:
-    Gateway(uint32_t worker, Broker& broker, LimitTable& limits, BanTable& bans, Counters& counters,
+    Gateway(uint32_t worker, const GatewayShared& shared, Counters& counters,
             std::shared_ptr<const Runtime> runtime);
     ~Gateway();
     Gateway(const Gateway&) = delete;

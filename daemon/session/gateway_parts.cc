@@ -17,15 +17,17 @@ uint64_t random_seed() {
 
 }  // namespace
 
-GatewayParts::GatewayParts(uint32_t worker_in, Broker& broker_in, LimitTable& limits_in, BanTable& bans_in,
-                           Counters& counters_in, std::shared_ptr<const Runtime> runtime)
+GatewayParts::GatewayParts(uint32_t worker_in, const GatewayShared& shared, Counters& counters_in,
+                           std::shared_ptr<const Runtime> runtime)
     : worker(worker_in),
-      broker(broker_in),
-      limits(limits_in),
-      bans(bans_in),
+      broker(shared.broker),
+      presence(shared.presence),
+      slots(shared.slots),
+      limits(shared.limits),
+      bans(shared.bans),
       counters(counters_in),
       random(random_seed()),
       bindings(std::move(runtime)),
-      hub(worker_in, broker_in) {}
+      hub(worker_in, shared.broker) {}
 
 }  // namespace wayleave

@@ -8,17 +8,20 @@
 #include "daemon/session/channel_queries.h"
 #include "daemon/session/client_messages.h"
 #include "daemon/session/delivery.h"
+#include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/session_clock.h"
 
 namespace wayleave {
 
 struct GatewayParts {
-    GatewayParts(uint32_t worker_in, Broker& broker_in, LimitTable& limits_in, BanTable& bans_in,
-                 Counters& counters_in, std::shared_ptr<const Runtime> runtime);
+    GatewayParts(uint32_t worker_in, const GatewayShared& shared, Counters& counters_in,
+                 std::shared_ptr<const Runtime> runtime);
 
     uint32_t worker;
     Broker& broker;
+    Presence& presence;
+    ConnectionSlots& slots;
     LimitTable& limits;
     BanTable& bans;
     Counters& counters;
@@ -39,7 +42,7 @@ struct GatewayParts {
     PostRelay relay{actions.replies};
     Replies replies{outbox, relay, log, ban_counter};
     BrokerRequests requests{worker, bindings};
-    Subscriptions subscriptions{hub, broker, limits, bindings};
+    Subscriptions subscriptions{hub, presence, limits, bindings};
     DeliveryNotes notes{hub, broker, subscriptions};
     Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
     Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, counters};
@@ -49,7 +52,7 @@ struct GatewayParts {
     CredentialQuestions questions{actions.questions, bindings};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
-    ChannelQueries queries{hub, broker, subscriptions, requests, shadow, outbox, replies};
+    ChannelQueries queries{hub, broker, presence, subscriptions, requests, shadow, outbox, replies};
     NativeDialect native{limits,         hub,    subscriptions, replayer, event_stream, publisher, queries,
                          authentication, shadow, relay,         closing,  log,          outbox,    replies};
     ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
@@ -57,7 +60,7 @@ struct GatewayParts {
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
     HttpAdmission admission{bindings, limits, bans, questions, ban_counter, shadow, log, outbox, counters};
     PostFront posts{worker, bindings, admission, deadlines, actions.relayed, outbox, counters};
-    Opening opening{worker, bindings,    broker,    hub, subscriptions, replayer, native, relay,
+    Opening opening{worker, bindings,    slots,     hub, subscriptions, replayer, native, relay,
                     shadow, compressors, deadlines, log, outbox,        counters, random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, requests, log};

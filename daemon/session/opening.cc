@@ -13,13 +13,13 @@ std::optional<std::string> last_event_id(const HttpHead& head) {
     return query_value(head.query, "last_event_id");
 }
 
-Opening::Opening(uint32_t worker, Bindings& bindings, Broker& broker, Hub& hub, Subscriptions& subscriptions,
-                 Replayer& replayer, NativeDialect& native, PostRelay& relay, ShadowComparison& shadow,
-                 Compressors& compressors, Deadlines& deadlines, ConnectionLog& log, Outbox& outbox,
-                 Counters& counters, std::mt19937_64& random)
+Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
+                 Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
+                 ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
+                 Outbox& outbox, Counters& counters, std::mt19937_64& random)
     : worker_(worker),
       bindings_(bindings),
-      broker_(broker),
+      slots_(slots),
       hub_(hub),
       subscriptions_(subscriptions),
       replayer_(replayer),
@@ -49,7 +49,7 @@ void Opening::activate(Session& session, Admitted& admitted, Now now) {
     session.facts = std::move(admitted.facts);
     session.entered = std::move(admitted.entered);
     for (Seat& seat : admitted.connection_slots) {
-        broker_.take_seat(seat.key, seat.most, {worker_, pack(session.id), session.number});
+        slots_.take(seat.key, seat.most, {worker_, pack(session.id), session.number});
         session.connection_slots.push_back(std::move(seat.key));
     }
     log_.tell_opened(session, admitted, now);

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "daemon/message/connection_slots.h"
 #include "daemon/protocol/handshake.h"
 #include "daemon/session/deadlines.h"
 #include "daemon/session/native_dialect.h"
@@ -14,10 +15,10 @@ namespace wayleave {
 
 class Opening {
   public:
-    Opening(uint32_t worker, Bindings& bindings, Broker& broker, Hub& hub, Subscriptions& subscriptions,
-            Replayer& replayer, NativeDialect& native, PostRelay& relay, ShadowComparison& shadow,
-            Compressors& compressors, Deadlines& deadlines, ConnectionLog& log, Outbox& outbox,
-            Counters& counters, std::mt19937_64& random);
+    Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
+            Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
+            ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
+            Outbox& outbox, Counters& counters, std::mt19937_64& random);
 
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
@@ -32,7 +33,7 @@ class Opening {
 
     uint32_t worker_;
     Bindings& bindings_;
-    Broker& broker_;
+    ConnectionSlots& slots_;
     Hub& hub_;
     Subscriptions& subscriptions_;
     Replayer& replayer_;

@@ -28,9 +28,9 @@ const dsl::ChannelRules& Subscriptions::adopt_policy(Channel& channel, Now now) 
         const PresenceRules rules = presence_rules(*channel.rules);
         for (const Subscriber& subscriber : channel.subscribers) {
             if (channel.presence) {
-                broker_.appear(channel.name, subscriber.session->shown_user(), rules, now);
+                presence_.appear(channel.name, subscriber.session->shown_user(), rules, now);
             } else {
-                broker_.disappear(channel.name, subscriber.session->shown_user(), rules, now);
+                presence_.disappear(channel.name, subscriber.session->shown_user(), rules, now);
             }
         }
     }
@@ -48,7 +48,7 @@ Channel* Subscriptions::enter(Session& session, std::string_view name, bool join
     if (!channel) return nullptr;
     if (channel->rules) {
         if (channel->presence)
-            broker_.appear(name, session.shown_user(), presence_rules(*channel->rules), now);
+            presence_.appear(name, session.shown_user(), presence_rules(*channel->rules), now);
     } else {
         (void)adopt_policy(*channel, now);  // counts those who are in it
     }
@@ -66,7 +66,7 @@ bool Subscriptions::leave(Session& session, std::string_view name, Now now) {
     forget_replay(session, channel);
     forget_lists(session, channel);
     if (channel->presence)
-        broker_.disappear(name, session.shown_user(), presence_rules(adopt_policy(*channel, now)), now);
+        presence_.disappear(name, session.shown_user(), presence_rules(adopt_policy(*channel, now)), now);
     return hub_.unsubscribe(session, name);
 }
 
@@ -79,8 +79,8 @@ void Subscriptions::leave_all(Session& session, Now now) {
     for (const Subscription& subscription : session.subscriptions) {
         Channel& channel = *subscription.channel;
         if (channel.presence)
-            broker_.disappear(channel.name, session.shown_user(), presence_rules(adopt_policy(channel, now)),
-                              now);
+            presence_.disappear(channel.name, session.shown_user(),
+                                presence_rules(adopt_policy(channel, now)), now);
     }
     hub_.leave_all(session);
 }

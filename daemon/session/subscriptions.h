@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "daemon/decision/limits.h"
+#include "daemon/message/presence.h"
 #include "daemon/message/publication_request.h"
 #include "daemon/session/bindings.h"
 #include "daemon/session/hub.h"
@@ -13,8 +14,8 @@ namespace wayleave {
 
 class Subscriptions {
   public:
-    Subscriptions(Hub& hub, Broker& broker, LimitTable& limits, const Bindings& bindings)
-        : hub_(hub), broker_(broker), limits_(limits), bindings_(bindings) {}
+    Subscriptions(Hub& hub, Presence& presence, LimitTable& limits, const Bindings& bindings)
+        : hub_(hub), presence_(presence), limits_(limits), bindings_(bindings) {}
 
     // The channel under the policy in force. After a reload that is more than to look: where presence begins
     // or ends with it, the subscribers are announced.
@@ -29,7 +30,7 @@ class Subscriptions {
 
   private:
     Hub& hub_;
-    Broker& broker_;
+    Presence& presence_;
     LimitTable& limits_;
     const Bindings& bindings_;
 };

@@ -42,7 +42,6 @@ class Box final : public Inbox {
         }
         if (wake) wake_.notify_one();
     }
-    void evict(const SlotHolder&) override {}
     void wait(std::vector<uint64_t>& tickets) {
         std::unique_lock lock(mutex_);
         wake_.wait(lock, [this] { return !tickets_.empty(); });

@@ -113,9 +113,7 @@ class MemoryBroker::Change {
 };
 
 MemoryBroker::MemoryBroker(size_t most_bytes)
-    : most_bytes_(most_bytes),
-      stripes_(std::make_unique<Stripe[]>(stripes)),
-      presence_([this](const Publication& message) { announce(message); }) {}
+    : most_bytes_(most_bytes), stripes_(std::make_unique<Stripe[]>(stripes)) {}
 MemoryBroker::~MemoryBroker() = default;
 
 MemoryBroker::Stripe& MemoryBroker::stripe_of(std::string_view channel) const {
@@ -170,7 +168,7 @@ void MemoryBroker::push(const Channel* channel, const Publication& message) cons
     for (const uint32_t worker : channel->workers) inboxes_[worker]->push(message);
 }
 
-void MemoryBroker::announce(const Publication& message) const {
+void MemoryBroker::announce(const Publication& message) {
     const Stripe& stripe = stripe_of(message->channel);
     const std::lock_guard lock(stripe.mutex);
     const auto it = stripe.channels.find(message->channel);
@@ -327,31 +325,8 @@ std::optional<Progress> MemoryBroker::progress(Cursor cursor, Ticket) {
     return it->second->history->progress(cursor.user);
 }
 
-void MemoryBroker::appear(std::string_view channel, std::string_view user, const PresenceRules& rules, Now) {
-    presence_.appear(channel, user, rules);
-}
-
-void MemoryBroker::disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                             Now now) {
-    presence_.disappear(channel, user, rules, now);
-}
-
-std::optional<Roster> MemoryBroker::present(std::string_view channel, uint32_t limit, Ticket) {
-    return presence_.present(channel, limit);
-}
-
-void MemoryBroker::take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) {
-    connection_slots_.take(key, most, occupant,
-                           [this](const SlotHolder& oldest) { inboxes_[oldest.worker]->evict(oldest); });
-}
-
-void MemoryBroker::leave_seat(std::string_view key, const SlotHolder& occupant) {
-    connection_slots_.leave(key, occupant);
-}
-
 // A stripe at a time: each is looked at every few seconds.
 void MemoryBroker::tick(Now now) {
-    presence_.tick(now);
     Stripe& stripe = stripes_[next_sweep_++ % stripes];
     const std::lock_guard lock(stripe.mutex);
     sweep(stripe, now);

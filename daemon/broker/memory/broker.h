@@ -10,8 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/broker/connection_slots.h"
-#include "daemon/broker/presence.h"
 #include "daemon/message/broker.h"
 
 namespace wayleave {
@@ -32,17 +30,11 @@ class MemoryBroker final : public Broker {
     void unsubscribe(uint32_t worker, std::string_view channel) override;
     [[nodiscard]] bool heard(std::string_view channel) const override;
     std::optional<Receipt> publish(Draft draft, Ticket ticket) override;
+    void announce(const Publication& message) override;
     std::optional<Page> read(Query query, Ticket ticket) override;
     std::optional<Receipt> acknowledge(Cursor cursor, Ticket ticket) override;
     void delivered(Cursor cursor) override;
     std::optional<Progress> progress(Cursor cursor, Ticket ticket) override;
-    void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                Now now) override;
-    void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                   Now now) override;
-    std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) override;
-    void take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) override;
-    void leave_seat(std::string_view key, const SlotHolder& occupant) override;
     void tick(Now now) override;
     [[nodiscard]] BrokerTotals totals() const override;
 
@@ -56,7 +48,6 @@ class MemoryBroker final : public Broker {
     [[nodiscard]] Stripe& stripe_of(std::string_view channel) const;
     [[nodiscard]] Channel& numbered(Stripe& stripe, std::string_view channel, Now now) const;
     void push(const Channel* channel, const Publication& message) const;
-    void announce(const Publication& message) const;
     void make_room_for_id(Stripe& stripe, Channel& published);
     [[nodiscard]] Receipt publish_kept(Draft draft, Stripe& stripe);
     [[nodiscard]] bool move_cursor(const Cursor& cursor, bool (History::*move)(const Cursor&));
@@ -77,8 +68,6 @@ class MemoryBroker final : public Broker {
     std::atomic<size_t> next_eviction_{0};
     std::unique_ptr<Stripe[]> stripes_;
     size_t next_sweep_ = 0;
-    ConnectionSlots connection_slots_;
-    Presence presence_;
 };
 
 }  // namespace wayleave

@@ -32,8 +32,7 @@ SqliteBroker::SqliteBroker(const SqliteSettings& settings, FileLock lock, Opened
       writer_(settings.path, std::move(opened.writer), clock_, table_, notes_,
               {settings.most_waiting, settings.most_waiting_bytes}, report),
       reader_(std::make_unique<SqliteReader>(settings.path, clock_, table_, notes_, settings.most_waiting,
-                                             std::move(report))),
-      presence_([this](const Publication& message) { table_.announce(message); }) {}
+                                             std::move(report))) {}
 SqliteBroker::~SqliteBroker() = default;
 
 uint32_t SqliteBroker::add_worker(Inbox& inbox) {
@@ -64,6 +63,10 @@ std::optional<Receipt> SqliteBroker::publish(Draft draft, Ticket ticket) {
     return Receipt{Receipt::Status::unavailable, {}, too_much_waits};
 }
 
+void SqliteBroker::announce(const Publication& message) {
+    table_.announce(message);
+}
+
 std::optional<Page> SqliteBroker::read(Query query, Ticket ticket) {
     if (auto page = table_.read(query, clock_.at(query.now))) return page;
     const std::string channel = query.channel;
@@ -90,30 +93,7 @@ std::optional<Progress> SqliteBroker::progress(Cursor cursor, Ticket ticket) {
     return progress;
 }
 
-void SqliteBroker::appear(std::string_view channel, std::string_view user, const PresenceRules& rules, Now) {
-    presence_.appear(channel, user, rules);
-}
-
-void SqliteBroker::disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                             Now now) {
-    presence_.disappear(channel, user, rules, now);
-}
-
-std::optional<Roster> SqliteBroker::present(std::string_view channel, uint32_t limit, Ticket) {
-    return presence_.present(channel, limit);
-}
-
-void SqliteBroker::take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) {
-    connection_slots_.take(key, most, occupant,
-                           [this](const SlotHolder& oldest) { table_.inbox(oldest.worker).evict(oldest); });
-}
-
-void SqliteBroker::leave_seat(std::string_view key, const SlotHolder& occupant) {
-    connection_slots_.leave(key, occupant);
-}
-
 void SqliteBroker::tick(Now now) {
-    presence_.tick(now);
     writer_.tick(now);
 }
 

@@ -1,5 +1,5 @@
 // The broker whose messages, cursors and ids of deduplication are in an SQLite database. What it answered
-// outlives the process; README.md says what survives what. Presence and connection slots are in memory.
+// outlives the process; README.md says what survives what.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/broker/connection_slots.h"
-#include "daemon/broker/presence.h"
 #include "daemon/broker/sqlite/channels.h"
 #include "daemon/broker/sqlite/schema.h"
 #include "daemon/broker/sqlite/writer.h"
@@ -44,17 +42,11 @@ class SqliteBroker final : public Broker {
     void unsubscribe(uint32_t worker, std::string_view channel) override;
     [[nodiscard]] bool heard(std::string_view channel) const override;
     std::optional<Receipt> publish(Draft draft, Ticket ticket) override;
+    void announce(const Publication& message) override;
     std::optional<Page> read(Query query, Ticket ticket) override;
     std::optional<Receipt> acknowledge(Cursor cursor, Ticket ticket) override;
     void delivered(Cursor cursor) override;
     std::optional<Progress> progress(Cursor cursor, Ticket ticket) override;
-    void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                Now now) override;
-    void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                   Now now) override;
-    std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) override;
-    void take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) override;
-    void leave_seat(std::string_view key, const SlotHolder& occupant) override;
     void tick(Now now) override;
     [[nodiscard]] BrokerTotals totals() const override;
     void finish() override;
@@ -70,8 +62,6 @@ class SqliteBroker final : public Broker {
     DeliveredNotes notes_;
     SqliteWriter writer_;
     std::unique_ptr<SqliteReader> reader_;
-    ConnectionSlots connection_slots_;
-    Presence presence_;
 };
 
 }  // namespace wayleave

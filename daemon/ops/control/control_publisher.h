@@ -50,7 +50,6 @@ class ControlPublisher final : public Inbox {
 
     void push(const Publication&) override {}                      // it subscribes to nothing
     void answered(uint64_t ticket, BrokerAnswer answer) override;  // any thread
-    void evict(const SlotHolder&) override {}
 
   private:
     [[nodiscard]] Result<Draft, DeskError> draft(std::string_view json, const dsl::Policy& policy, Now now);

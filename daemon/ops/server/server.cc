@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "daemon/base/now.h"
+#include "daemon/broker/local_presence.h"
+#include "daemon/broker/local_slots.h"
 #include "daemon/decision/bans.h"
 #include "daemon/decision/limits.h"
 #include "daemon/edge/canary.h"
@@ -61,6 +63,10 @@ struct Shared {
     std::unique_ptr<Broker> broker;
     std::optional<Canary> canary;
     Exchange exchange;
+    LocalPresence presence{[this](const Publication& message) { broker->announce(message); }};
+    LocalSlots slots{[this](const SlotHolder& holder) {
+        (void)exchange.post(holder.worker, {.kind = Command::Kind::evict, .occupant = holder});
+    }};
     LimitTable limits;
     BanTable bans;
     ConnectionQuota quota;
@@ -183,9 +189,10 @@ Started Server::Impl::open_workers() {
     listeners_ = std::move(*opened);
     const WorkerSettings settings{now.settings.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners_.of_workers) {
-        auto worker = Worker::create({*shared_.broker, *shared_.canary, shared_.exchange, shared_.limits,
-                                      shared_.bans, shared_.quota, shared_.report},
-                                     settings, std::move(sockets), now.runtime);
+        auto worker =
+            Worker::create({*shared_.broker, shared_.presence, shared_.slots, *shared_.canary,
+                            shared_.exchange, shared_.limits, shared_.bans, shared_.quota, shared_.report},
+                           settings, std::move(sockets), now.runtime);
         if (!worker) return refuse_start(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }

@@ -25,10 +25,6 @@ class Box final : public Inbox {
         texts_.push_back(publication->channel + "=" + text_of(publication));
     }
     void answered(uint64_t, BrokerAnswer) override {}
-    void evict(const SlotHolder& occupant) override {
-        const std::lock_guard lock(mutex_);
-        texts_.push_back("unseat " + std::to_string(occupant.session));
-    }
     std::vector<std::string> take() {
         const std::lock_guard lock(mutex_);
         return std::exchange(texts_, {});

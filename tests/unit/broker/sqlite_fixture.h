@@ -33,7 +33,6 @@ class TestBox final : public Inbox {
         answers_.insert_or_assign(ticket, std::move(answer));
         changed_.notify_all();
     }
-    void evict(const SlotHolder&) override {}
 
     template <class T>
     T wait(uint64_t ticket) {

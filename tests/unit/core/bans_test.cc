@@ -211,22 +211,22 @@ TEST_CASE("the newest connection takes the place of the oldest") {
     World world(policy);
     const auto first = world.connect("/one", good);
     const auto second = world.connect("/one", good);
-    CHECK(world.broker.evicted.empty());
+    CHECK(world.slots.evicted.empty());
     const auto third = world.connect("/one", good);
-    REQUIRE(world.broker.evicted.size() == 1);
-    world.gateway->evict(world.broker.evicted[0], world.now);
+    REQUIRE(world.slots.evicted.size() == 1);
+    world.gateway->evict(world.slots.evicted[0], world.now);
     CHECK(world.last(first) == "close 4409 a newer connection has taken the place of this one");
     CHECK_THAT(world.read(second), StartsWith("HTTP/1.1 101"));
     CHECK_THAT(world.read(third), StartsWith("HTTP/1.1 101"));
     // Late word about one that is gone finds nobody.
     world.gone(first);
     const auto fourth = world.connect("/one", "Authorization: Bearer {\"sub\":\"u2\"}\r\n");
-    world.gateway->evict(world.broker.evicted[0], world.now);
+    world.gateway->evict(world.slots.evicted[0], world.now);
     CHECK_THAT(world.read(fourth), StartsWith("HTTP/1.1 101"));
     world.gone(second);
     world.gone(third);
     world.gone(fourth);
-    for (const auto& [key, seated] : world.broker.connection_slots) CHECK(seated.empty());
+    for (const auto& [key, seated] : world.slots.holders) CHECK(seated.empty());
 }
 
 TEST_CASE("subscriptions at one time are limited across connections, and given back") {

@@ -65,7 +65,6 @@ class Mail final : public Inbox {
         const std::lock_guard lock(mutex_);
         answers_.emplace_back(ticket, std::move(answer));
     }
-    void evict(const SlotHolder&) override {}
 
     // At most so many publications, and all answers. False: there was nothing.
     bool deliver(Gateway& gateway, size_t most, Now now) {
@@ -143,12 +142,14 @@ class Schedule {
 
     void start() {
         broker_ = make_();
+        presence_ = std::make_unique<LocalPresence>(
+            [this](const Publication& message) { broker_->announce(message); });
         workers_.clear();
         for (uint32_t i = 0; i < 3; ++i) {
             auto& worker = *workers_.emplace_back(std::make_unique<Node>());
             REQUIRE(broker_->add_worker(worker.mail) == i);
-            worker.gateway =
-                std::make_unique<Gateway>(i, *broker_, limits_, bans_, worker.counters, runtime());
+            worker.gateway = std::make_unique<Gateway>(
+                i, GatewayShared{*broker_, *presence_, slots_, limits_, bans_}, worker.counters, runtime());
         }
     }
 
@@ -466,6 +467,8 @@ class Schedule {
     BanTable bans_;
     std::vector<std::unique_ptr<Node>> workers_;
     std::unique_ptr<Broker> broker_;  // ends before the inboxes that it fills
+    std::unique_ptr<LocalPresence> presence_;
+    SeenSlots slots_;
     std::vector<Client> clients_;
     std::map<std::tuple<std::string, uint64_t, std::string>, std::string> log_;  // epoch, offset, channel
     std::map<std::tuple<std::string, std::string, std::string>, uint64_t>

@@ -412,9 +412,9 @@ TEST_CASE("presence begins and ends with a reload", "[delivery]") {
     next->generation = 2;
     world.gateway->replace(next, world.now);
     world.publish(ann, "hall", 1);  // whoever uses the channel finds out
-    CHECK(world.broker.memory.present("hall", 9, {})->total == 1);
+    CHECK(world.presence.local.present("hall", 9, {})->total == 1);
     world.later(5100);
-    CHECK(world.broker.memory.present("hall", 9, {})->total == 0);
+    CHECK(world.presence.local.present("hall", 9, {})->total == 0);
 }
 
 TEST_CASE("$history gives what is kept, in pages", "[delivery]") {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/broker/local_presence.h"
 #include "daemon/broker/memory/broker.h"
 #include "daemon/decision/bans.h"
 #include "daemon/decision/limits.h"
@@ -75,53 +76,71 @@ class LocalBroker final : public Broker, public Inbox {
     std::optional<Progress> progress(Cursor cursor, Ticket ticket) override {
         return perhaps_later(memory.progress(std::move(cursor), ticket), ticket);
     }
-    void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                Now now) override {
-        memory.appear(channel, user, rules, now);
-    }
-    void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                   Now now) override {
-        memory.disappear(channel, user, rules, now);
-    }
-    std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) override {
-        return perhaps_later(memory.present(channel, limit, ticket), ticket);
-    }
+    void announce(const Publication& message) override { memory.announce(message); }
     void tick(Now now) override { memory.tick(now); }
     [[nodiscard]] BrokerTotals totals() const override { return memory.totals(); }
-
-    // The oldest makes room.
-    void take_seat(std::string_view key, int64_t most, const SlotHolder& occupant) override {
-        auto& seated = connection_slots[std::string(key)];
-        for (; static_cast<int64_t>(seated.size()) >= most; seated.erase(seated.begin()))
-            evicted.push_back(seated.front());
-        seated.push_back(occupant);
-    }
-    void leave_seat(std::string_view key, const SlotHolder& occupant) override {
-        std::erase(connection_slots[std::string(key)], occupant);
-    }
 
     void push(const Publication& publication) override { pending.push_back(publication); }
     void answered(uint64_t ticket, BrokerAnswer answer) override {
         answers.emplace_back(ticket, std::move(answer));
     }
-    void evict(const SlotHolder&) override {}
 
     MemoryBroker memory;
     bool later = false;
     bool unreadable = false;
-    std::map<std::string, std::vector<SlotHolder>> connection_slots;
-    std::vector<SlotHolder> evicted;
     std::map<std::string, int> channels;
     std::vector<Publication> pending;
     std::vector<std::pair<uint64_t, BrokerAnswer>> answers;
 
-  private:
     template <class Answer>
     std::optional<Answer> perhaps_later(std::optional<Answer> answer, Ticket ticket) {
         if (!later) return answer;
         answers.emplace_back(ticket.number, std::move(*answer));
         return std::nullopt;
     }
+};
+
+// Who is there, told at once or later, as the broker does.
+class PatientPresence final : public Presence {
+  public:
+    explicit PatientPresence(LocalBroker& broker)
+        : broker_(broker), local([&broker](const Publication& message) { broker.announce(message); }) {}
+
+    void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                Now now) override {
+        local.appear(channel, user, rules, now);
+    }
+    void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                   Now now) override {
+        local.disappear(channel, user, rules, now);
+    }
+    std::optional<Roster> present(std::string_view channel, uint32_t limit, Ticket ticket) override {
+        return broker_.perhaps_later(local.present(channel, limit, ticket), ticket);
+    }
+    void tick(Now now) override { local.tick(now); }
+
+  private:
+    LocalBroker& broker_;
+
+  public:
+    LocalPresence local;
+};
+
+// The oldest makes room.
+class SeenSlots final : public ConnectionSlots {
+  public:
+    void take(std::string_view key, int64_t most, const SlotHolder& holder) override {
+        auto& held = holders[std::string(key)];
+        for (; static_cast<int64_t>(held.size()) >= most; held.erase(held.begin()))
+            evicted.push_back(held.front());
+        held.push_back(holder);
+    }
+    void leave(std::string_view key, const SlotHolder& holder) override {
+        std::erase(holders[std::string(key)], holder);
+    }
+
+    std::map<std::string, std::vector<SlotHolder>> holders;
+    std::vector<SlotHolder> evicted;
 };
 
 inline std::string masked(Opcode opcode, std::string payload, bool final = true) {
@@ -145,7 +164,8 @@ struct World {
         runtime->policy = policy_from(policy);
         runtime->verifier = verifier;
         runtime->settings = settings;
-        gateway = std::make_unique<Gateway>(0, broker, limits, bans, counters, runtime);
+        gateway = std::make_unique<Gateway>(0, GatewayShared{broker, presence, slots, limits, bans}, counters,
+                                            runtime);
     }
 
     ConnectionId connect(const std::string& path = "/chat", const std::string& headers = "",
@@ -244,6 +264,8 @@ struct World {
     std::shared_ptr<Runtime> runtime = std::make_shared<Runtime>();
     std::shared_ptr<OpenVerifier> verifier = std::make_shared<OpenVerifier>();
     LocalBroker broker;
+    PatientPresence presence{broker};
+    SeenSlots slots;
     LimitTable limits;
     BanTable bans;
     Counters counters;

@@ -404,7 +404,7 @@ route chat app.example.com/chat { auth = web  origins = { "https://app.example.c
     CHECK(status("Sec-Fetch-Site: same-origin\r\n") == "200");
     CHECK(status("Sec-Fetch-Site: none\r\n") == "200");  // the user, at the address bar
     CHECK(status("Referer: https://app.example.com/page\r\nSec-Fetch-Site: cross-site\r\n") == "200");
-    const size_t ended = world.broker.evicted.size();
+    const size_t ended = world.slots.evicted.size();
     for (const std::string headers :
          {"Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n", "Sec-Fetch-Site: x\r\n",
           "Sec-Fetch-Site: \r\n", "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site\r\n",
@@ -414,7 +414,7 @@ route chat app.example.com/chat { auth = web  origins = { "https://app.example.c
         INFO(headers);
         CHECK(status(headers) == "403");
     }
-    CHECK(world.broker.evicted.size() == ended);
+    CHECK(world.slots.evicted.size() == ended);
 }
 
 TEST_CASE("what a POST subscribed to comes back with the browser") {

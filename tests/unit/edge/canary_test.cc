@@ -27,11 +27,7 @@ class FakeBroker final : public Broker {
     std::optional<Receipt> acknowledge(Cursor, Ticket) override { return std::nullopt; }
     void delivered(Cursor) override {}
     std::optional<Progress> progress(Cursor, Ticket) override { return std::nullopt; }
-    void appear(std::string_view, std::string_view, const PresenceRules&, Now) override {}
-    void disappear(std::string_view, std::string_view, const PresenceRules&, Now) override {}
-    std::optional<Roster> present(std::string_view, uint32_t, Ticket) override { return std::nullopt; }
-    void take_seat(std::string_view, int64_t, const SlotHolder&) override {}
-    void leave_seat(std::string_view, const SlotHolder&) override {}
+    void announce(const Publication&) override {}
     void tick(Now) override {}
     [[nodiscard]] BrokerTotals totals() const override { return {}; }
 

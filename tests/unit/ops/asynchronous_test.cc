@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/broker/local_presence.h"
 #include "daemon/broker/memory/broker.h"
 #include "daemon/decision/bans.h"
 #include "daemon/decision/limits.h"
@@ -61,8 +62,8 @@ std::shared_ptr<const Runtime> runtime() {
 struct Crew {
     explicit Crew(size_t count) {
         for (size_t i = 0; i < count; ++i) {
-            auto worker =
-                Worker::create({broker, canary, exchange, limits, bans, quota, report}, {}, {}, run);
+            auto worker = Worker::create(
+                {broker, presence, slots, canary, exchange, limits, bans, quota, report}, {}, {}, run);
             REQUIRE(worker);
             workers.push_back(std::move(*worker));
         }
@@ -78,6 +79,8 @@ struct Crew {
     Loop loop;
     LoopCalls calls{loop};
     MemoryBroker broker;
+    LocalPresence presence{[this](const Publication& message) { broker.announce(message); }};
+    test::SeenSlots slots;
     Canary canary{broker};
     Exchange exchange;
     LimitTable limits;

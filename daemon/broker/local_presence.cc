@@ -1,4 +1,4 @@
-#include "daemon/broker/presence.h"
+#include "daemon/broker/local_presence.h"
 
 #include <algorithm>
 #include <deque>
@@ -32,7 +32,7 @@ struct Leaving {
 
 }  // namespace
 
-struct alignas(64) Presence::Stripe {
+struct alignas(64) LocalPresence::Stripe {
     mutable std::mutex mutex;
     StringMap<Room> rooms;         // no empty ones
     std::vector<Leaving> leaving;  // an entry whose user came back, or left once more, means nothing
@@ -45,15 +45,15 @@ Publication presence_message(std::string_view word, std::string_view channel, st
     return message;
 }
 
-Presence::Presence(Announce announce)
+LocalPresence::LocalPresence(Announce announce)
     : announce_(std::move(announce)), stripes_(std::make_unique<Stripe[]>(stripes)) {}
-Presence::~Presence() = default;
+LocalPresence::~LocalPresence() = default;
 
-Presence::Stripe& Presence::stripe_of(std::string_view channel) const {
+LocalPresence::Stripe& LocalPresence::stripe_of(std::string_view channel) const {
     return stripes_[stripe_for(channel, stripes)];
 }
 
-void Presence::appear(std::string_view channel, std::string_view user, const PresenceRules& rules) {
+void LocalPresence::appear(std::string_view channel, std::string_view user, const PresenceRules& rules, Now) {
     Stripe& stripe = stripe_of(channel);
     const std::lock_guard lock(stripe.mutex);
     Room& room = stripe.rooms[channel];
@@ -67,8 +67,8 @@ void Presence::appear(std::string_view channel, std::string_view user, const Pre
     announce_(presence_message("$join", channel, user));
 }
 
-void Presence::disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
-                         Now now) {
+void LocalPresence::disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                              Now now) {
     Stripe& stripe = stripe_of(channel);
     const std::lock_guard lock(stripe.mutex);
     const auto room = stripe.rooms.find(channel);
@@ -84,7 +84,7 @@ void Presence::disappear(std::string_view channel, std::string_view user, const 
     if (room->second.anonymous == 0 && room->second.users.empty()) stripe.rooms.erase(room);
 }
 
-Roster Presence::present(std::string_view channel, uint32_t limit) const {
+std::optional<Roster> LocalPresence::present(std::string_view channel, uint32_t limit, Ticket) {
     Stripe& stripe = stripe_of(channel);
     const std::lock_guard lock(stripe.mutex);
     Roster roster;
@@ -105,7 +105,7 @@ Roster Presence::present(std::string_view channel, uint32_t limit) const {
     return roster;
 }
 
-void Presence::tick(Now now) {
+void LocalPresence::tick(Now now) {
     for (size_t i = 0; i < stripes; ++i) {
         Stripe& stripe = stripes_[i];
         const std::lock_guard lock(stripe.mutex);

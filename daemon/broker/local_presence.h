@@ -1,4 +1,4 @@
-// Who is in which channel, by user, over all workers of this process. Thread-safe, striped. As large as there
+// Who is in which channel, over all workers of this process. Thread-safe, striped. As large as there
 // are subscriptions, which are bounded, and those who left within their grace.
 #pragma once
 
@@ -9,26 +9,28 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/message/broker.h"
+#include "daemon/message/presence.h"
 
 namespace wayleave {
 
-class Presence {
+class LocalPresence final : public Presence {
   public:
     // Brings `$join` or `$leave` to the channel's subscribers. Called under a lock, so that they arrive in
     // the order in which they became true: it must not come back here.
     using Announce = std::function<void(const Publication&)>;
 
-    explicit Presence(Announce announce);
-    ~Presence();
-    Presence(const Presence&) = delete;
-    Presence& operator=(const Presence&) = delete;
+    explicit LocalPresence(Announce announce);
+    ~LocalPresence() override;
+    LocalPresence(const LocalPresence&) = delete;
+    LocalPresence& operator=(const LocalPresence&) = delete;
 
-    void appear(std::string_view channel, std::string_view user, const PresenceRules& rules);
-    void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules, Now now);
-    [[nodiscard]] Roster present(std::string_view channel, uint32_t limit) const;
-    // Those whose grace is over are gone.
-    void tick(Now now);
+    void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                Now now) override;
+    void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                   Now now) override;
+    [[nodiscard]] std::optional<Roster> present(std::string_view channel, uint32_t limit,
+                                                Ticket ticket) override;
+    void tick(Now now) override;
 
   private:
     struct Stripe;
