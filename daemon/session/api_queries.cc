@@ -99,7 +99,7 @@ std::optional<ApiAnswer> ApiQueries::presence(Session& session, ApiRequest& requ
         authorize_presence(request.view(), about, bindings_.policy().channel_rules(channel.text));
     if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
     const Ticket ticket = requests_.next_ticket(session);
-    if (auto roster = broker_.present(channel.text, roster_limit, ticket))
+    if (auto roster = presence_.present(channel.text, roster_limit, ticket))
         return answered(std::move(*roster));
     requests_.expect(
         ticket, {.id = session.id, .kind = BrokerRequest::Kind::presence, .api_serial = request.serial}, now);

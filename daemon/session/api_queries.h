@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "daemon/message/presence.h"
 #include "daemon/session/api_request.h"
 #include "daemon/session/broker_requests.h"
 #include "daemon/session/connection_log.h"
@@ -11,8 +12,9 @@ namespace wayleave {
 
 class ApiQueries {
   public:
-    ApiQueries(const Bindings& bindings, Broker& broker, BrokerRequests& requests, ConnectionLog& log)
-        : bindings_(bindings), broker_(broker), requests_(requests), log_(log) {}
+    ApiQueries(const Bindings& bindings, Broker& broker, Presence& presence, BrokerRequests& requests,
+               ConnectionLog& log)
+        : bindings_(bindings), broker_(broker), presence_(presence), requests_(requests), log_(log) {}
 
     // Nothing: the broker answers later.
     [[nodiscard]] std::optional<ApiAnswer> ask(Session& session, ApiRequest& request, Now now);
@@ -29,6 +31,7 @@ class ApiQueries {
 
     const Bindings& bindings_;
     Broker& broker_;
+    Presence& presence_;
     BrokerRequests& requests_;
     ConnectionLog& log_;
 };
