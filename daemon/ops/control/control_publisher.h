@@ -37,12 +37,11 @@ class ControlPublisher final : public Inbox {
     using ThenProgress = std::function<void(Result<Progress, DeskError>)>;
 
     // All are borrowed; `calls` must outlive the broker's last answer.
-    ControlPublisher(Loop& loop, LoopCalls& calls, Broker& broker, int64_t timeout_ms)
-        : broker_(broker),
-          calls_(calls),
-          timeout_ms_(timeout_ms),
-          pending_(loop, calls),
-          number_(broker.add_worker(*this)) {}
+    ControlPublisher(Loop& loop, LoopCalls& calls, Broker& broker)
+        : broker_(broker), calls_(calls), pending_(loop, calls), number_(broker.add_worker(*this)) {}
+
+    // Of the questions from now on.
+    void set_timeout(int64_t ms) { timeout_ms_ = ms; }
 
     // `{"channel": …, "data": {…}}`, and perhaps `dedup` and `key`, as `$publish` has them.
     void publish(std::string_view json, const dsl::Policy& policy, Now now, ThenPublished then);
@@ -59,7 +58,7 @@ class ControlPublisher final : public Inbox {
 
     Broker& broker_;
     LoopCalls& calls_;
-    const int64_t timeout_ms_;
+    int64_t timeout_ms_ = 0;
     PendingAnswers<BrokerAnswer> pending_;
     const uint32_t number_;
     uint64_t published_ = 0;

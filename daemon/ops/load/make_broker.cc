@@ -18,7 +18,7 @@ void report(bool bad, const std::string& message) {
 
 }  // namespace
 
-Result<std::unique_ptr<Broker>, StartError> make_broker(const Settings& settings, Now now) {
+Result<std::unique_ptr<Broker>, StartError> make_broker(const StartSettings& settings, Now now) {
     if (settings.broker == "memory")
         return std::unique_ptr<Broker>(std::make_unique<MemoryBroker>(settings.broker_memory));
     auto opened = SqliteBroker::open({.path = settings.broker_path,

@@ -11,10 +11,11 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-void compare_settings(const Settings& before, const Settings& after, Lines& out) {
+void compare_settings(const std::vector<SettingOrigin>& before, const std::vector<SettingOrigin>& after,
+                      Lines& out) {
     std::map<std::string, std::pair<std::string, std::string>> values;
-    for (const SettingOrigin& origin : before.origins) values[origin.name].first = origin.value;
-    for (const SettingOrigin& origin : after.origins) values[origin.name].second = origin.value;
+    for (const SettingOrigin& origin : before) values[origin.name].first = origin.value;
+    for (const SettingOrigin& origin : after) values[origin.name].second = origin.value;
     const auto shown = [](const std::string& value) { return value.empty() ? "unset" : value; };
     for (const auto& [name, value] : values) {
         if (value.first != value.second)

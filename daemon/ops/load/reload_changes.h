@@ -13,7 +13,7 @@
 namespace wayleave {
 
 struct Configuration {
-    const Settings& settings;
+    const std::vector<SettingOrigin>& settings;
     const Runtime& runtime;
     const std::vector<std::shared_ptr<const TlsSide>>& tls;  // null for a listener without TLS
 };

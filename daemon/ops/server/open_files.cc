@@ -22,7 +22,7 @@ constexpr rlim_t most_useful = 1U << 20U;
 
 }  // namespace
 
-Result<size_t> fit_open_files(const Settings& settings, size_t for_backends) {
+Result<size_t> fit_open_files(const StartSettings& settings, size_t for_backends) {
     const rlim_t reserve =
         spare + for_backends + settings.workers * (each_worker + each_listener * settings.listeners.size());
     rlimit limit{};

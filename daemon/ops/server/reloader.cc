@@ -64,8 +64,8 @@ void Reloader::Loaded::load(const std::string& file, uint64_t generation,
 void Reloader::Loaded::compare(const InForce& now) {
     same = runtime.runtime->policy->hash == now.runtime->policy->hash;
     if (!same) changes = summary_of(dsl::difference(*now.runtime->policy, *runtime.runtime->policy));
-    for (std::string& line : changes_beside_policy({now.settings, *now.runtime, now.tls},
-                                                   {*settings, *runtime.runtime, runtime.tls}))
+    for (std::string& line : changes_beside_policy({now.origins, *now.runtime, now.tls},
+                                                   {settings->origins, *runtime.runtime, runtime.tls}))
         changes.push_back(std::move(line));
 }
 
@@ -73,7 +73,7 @@ void Reloader::Loaded::foretell(const InForce& now) {
     const Runtime& next = *runtime.runtime;
     preview.changes = dsl::difference(*now.runtime->policy, *next.policy);
     preview.beside =
-        changes_beside_policy({now.settings, *now.runtime, now.tls}, {*settings, next, runtime.tls});
+        changes_beside_policy({now.origins, *now.runtime, now.tls}, {settings->origins, next, runtime.tls});
     preview.tests_known =
         questions(now.runtime->policy->tests) + questions(next.policy->tests) <= most_questions_of_daemon;
     if (preview.tests_known) preview.tests = changed_tests(*now.runtime, next, read_clocks());
@@ -82,7 +82,8 @@ void Reloader::Loaded::foretell(const InForce& now) {
 Reloader::Reloader(Parts parts, const Settings& settings, const LoadedRuntime& loaded, int64_t wall_ms)
     : parts_(std::move(parts)),
       started_(settings),
-      now_(std::make_shared<const InForce>(InForce{settings, loaded.runtime, loaded.tls, wall_ms})) {}
+      now_(std::make_shared<const InForce>(
+          InForce{settings, settings.origins, loaded.runtime, loaded.tls, wall_ms})) {}
 
 Reloader::~Reloader() = default;
 
@@ -152,7 +153,7 @@ void Reloader::arrived(const std::shared_ptr<Loaded>& loaded, const ThenReloaded
                   "the reload was refused, and the earlier configuration is in force",
                   {{"errors", std::to_string(loaded->errors)}});
         if (loaded->settings) {
-            log_refusal(loaded->runtime, now_->settings.log_format);
+            log_refusal(loaded->runtime, started_.log_format);
         } else {
             log_lines("reload-diagnostic", loaded->text);
         }
@@ -162,13 +163,13 @@ void Reloader::arrived(const std::shared_ptr<Loaded>& loaded, const ThenReloaded
     // Whoever is told that the reload is done relies on it. Each worker takes the policy at its next turn,
     // which is a matter of microseconds; one that is stuck is not waited for.
     parts_.questions.ask([](size_t, Gateway&, Now) { return true; }, reload_wait_ms,
-                         [this, loaded, then](bool) { end_reload(tell(*loaded), then); });
+                         [this, loaded, then](bool) { end_reload(log_done(*loaded), then); });
 }
 
 void Reloader::put_in_force(const Loaded& loaded) {
-    auto next = std::make_shared<InForce>(
-        InForce{*loaded.settings, loaded.runtime.runtime, now_->tls, read_clocks().wall_ms});
-    const Worker::TlsSides tls = renew_sides(*next, loaded.runtime);
+    auto next = std::make_shared<InForce>(InForce{*loaded.settings, loaded.settings->origins,
+                                                  loaded.runtime.runtime, now_->tls, read_clocks().wall_ms});
+    const Worker::TlsSides tls = renew_sides(*next, loaded);
     retired_.push_back(now_->runtime);
     now_ = std::move(next);
     parts_.in_force();
@@ -177,20 +178,21 @@ void Reloader::put_in_force(const Loaded& loaded) {
 }
 
 // The listeners stay as they were opened; each takes the certificates that its address has now.
-Worker::TlsSides Reloader::renew_sides(InForce& next, const LoadedRuntime& loaded) const {
+Worker::TlsSides Reloader::renew_sides(InForce& next, const Loaded& loaded) const {
+    const std::vector<ListenerSettings>& listeners = loaded.settings->listeners;
     Worker::TlsSides out;
     for (size_t i = 0; i < started_.listeners.size(); ++i) {
         auto& side = next.tls[i];
-        for (size_t k = 0; k < next.settings.listeners.size(); ++k) {
-            if (next.settings.listeners[k].address == started_.listeners[i].address && side && loaded.tls[k])
-                side = loaded.tls[k];
+        for (size_t k = 0; k < listeners.size(); ++k) {
+            if (listeners[k].address == started_.listeners[i].address && side && loaded.runtime.tls[k])
+                side = loaded.runtime.tls[k];
         }
         if (side) out.push_back(side);
     }
     return out;
 }
 
-ReloadReport Reloader::tell(const Loaded& loaded) const {
+ReloadReport Reloader::log_done(const Loaded& loaded) const {
     const dsl::Policy& policy = *now_->runtime->policy;
     set_log_level(now_->settings.log_level);
     set_log_rate(static_cast<unsigned>(now_->settings.log_rate));
@@ -203,7 +205,7 @@ ReloadReport Reloader::tell(const Loaded& loaded) const {
                {"routes", std::to_string(policy.routes.size())}});
     log_warnings(loaded.runtime);
     log_changes(loaded.changes);
-    ReloadReport report{true, loaded.text, restart_needed(started_, now_->settings), loaded.same,
+    ReloadReport report{true, loaded.text, restart_needed(started_, *loaded.settings), loaded.same,
                         loaded.changes};
     for (const std::string& name : report.restart) {
         log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
@@ -249,6 +251,29 @@ void Reloader::survey(const std::shared_ptr<Loaded>& loaded, const ThenForecast&
             retired_.push_back(loaded->runtime.runtime);
             queue_.end();
         });
+}
+
+// --- what there is to tell of it ---
+
+void Reloader::tell(Snapshot& snapshot) const {
+    snapshot.policy_directory = now_->settings.policy_directory;
+    snapshot.generation = now_->runtime->generation;
+    snapshot.loaded_wall_ms = now_->loaded_wall_ms;
+    snapshot.policy_hash = dsl::hash_text(now_->runtime->policy->hash);
+    snapshot.shadow = now_->runtime->shadow != nullptr;
+    snapshot.policy_files = now_->runtime->policy->files;
+    for (const auto& route : now_->runtime->policy->routes) snapshot.routes.push_back(route->name);
+    snapshot.tokens = now_->runtime->policy->tokens.size();
+    snapshot.static_files = now_->runtime->files.size();
+    snapshot.reloads_done = totals_.done;
+    snapshot.reloads_refused = totals_.refused;
+    snapshot.reloads_busy = totals_.busy;
+    snapshot.last_reload_refused = totals_.last_refused;
+    for (const auto& side : now_->tls) {
+        if (!side) continue;
+        for (const TlsSide::Certificate& certificate : side->certificates())
+            snapshot.certificates.insert_or_assign(certificate.path, certificate.expires_s);
+    }
 }
 
 // --- what is past ---

@@ -17,6 +17,7 @@
 #include "daemon/ops/control/worker_questions.h"
 #include "daemon/ops/load/runtime_loader.h"
 #include "daemon/ops/server/job_queue.h"
+#include "daemon/ops/server/snapshot.h"
 #include "daemon/ops/settings/settings.h"
 
 namespace wayleave {
@@ -25,7 +26,8 @@ class IdentityServices;
 
 // One value, replaced as a whole.
 struct InForce {
-    Settings settings;
+    ReloadableSettings settings;
+    std::vector<SettingOrigin> origins;  // of all settings, as the files have them
     std::shared_ptr<const Runtime> runtime;
     std::vector<std::shared_ptr<const TlsSide>> tls;  // of each listener that was opened, or null
     int64_t loaded_wall_ms = 0;
@@ -43,13 +45,6 @@ class Reloader {
         // A line for the service manager.
         std::function<std::string()> status;
     };
-    struct Totals {
-        uint64_t done = 0;
-        uint64_t refused = 0;
-        uint64_t busy = 0;  // not tried, dry runs among them, since too many waited
-        bool last_refused = false;
-    };
-
     Reloader(Parts parts, const Settings& settings, const LoadedRuntime& loaded, int64_t wall_ms);
     ~Reloader();
     Reloader(const Reloader&) = delete;
@@ -70,11 +65,16 @@ class Reloader {
     void forget_retired();
 
     [[nodiscard]] const InForce& now() const { return *now_; }
-    [[nodiscard]] const Settings& started() const { return started_; }
-    [[nodiscard]] const Totals& totals() const { return totals_; }
+    void tell(Snapshot& snapshot) const;
 
   private:
     struct Loaded;
+    struct Totals {
+        uint64_t done = 0;
+        uint64_t refused = 0;
+        uint64_t busy = 0;  // not tried, dry runs among them, since too many waited
+        bool last_refused = false;
+    };
 
     template <class Then>
     [[nodiscard]] bool takes(const Then& then);
@@ -85,8 +85,8 @@ class Reloader {
     void arrived(const std::shared_ptr<Loaded>& loaded, const ThenReloaded& then);
     void survey(const std::shared_ptr<Loaded>& loaded, const ThenForecast& then);
     void put_in_force(const Loaded& loaded);
-    [[nodiscard]] Worker::TlsSides renew_sides(InForce& next, const LoadedRuntime& loaded) const;
-    [[nodiscard]] ReloadReport tell(const Loaded& loaded) const;
+    [[nodiscard]] Worker::TlsSides renew_sides(InForce& next, const Loaded& loaded) const;
+    [[nodiscard]] ReloadReport log_done(const Loaded& loaded) const;
     void end_reload(const ReloadReport& report, const ThenReloaded& then);
 
     const Parts parts_;

@@ -6,17 +6,13 @@
 #include <string>
 
 #include "daemon/ops/load/runtime_loader.h"
+#include "daemon/ops/server/start_error.h"
 #include "daemon/ops/settings/settings.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {
 
 class IdentityServices;
-
-struct StartError {
-    int exit_code = 0;  // of sysexits(3)
-    std::string text;   // "WHAT: reason; remedy"
-};
 
 class Server {
   public:

@@ -56,7 +56,7 @@ std::string certificates_line(const Settings& settings, const ListenerSettings& 
 
 }  // namespace
 
-bool Settings::admin_is_public() const {
+bool StartSettings::admin_is_public() const {
     const auto address = parse_socket_address(admin_address);
     return address && !address->loopback;
 }

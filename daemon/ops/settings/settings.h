@@ -40,33 +40,42 @@ struct SettingOrigin {
     size_t line = 0;    // in Settings::file; 0 for a default
 };
 
-// Paths are absolute, or relative to the working directory if the path of the file was.
-struct Settings {
-    std::string file;
+// What takes effect at a start alone. The certificates of the listeners are the exception: a reload loads
+// them into the runtime.
+struct StartSettings {
     std::vector<ListenerSettings> listeners;  // at least one
     size_t workers = 0;                       // threads, at least one
     size_t max_connections = 0;               // 0: derive it from RLIMIT_NOFILE
-    std::vector<dsl::Net> trusted_proxies;    // ::/128: the peers of Unix sockets
-    std::string forwarded;                    // "none", "x-forwarded-for", "forwarded"
+    std::string broker;                       // "memory", "sqlite"
+    std::string broker_path;                  // of sqlite's file
+    std::string broker_sync;                  // "full", "normal"
+    size_t broker_memory = 0;                 // bytes
+    size_t broker_max_waiting = 0;
+    size_t broker_max_waiting_bytes = 0;
+    size_t broker_max_database = 0;  // bytes; 0: no bound
+    LogFormat log_format = LogFormat::text;
+    std::string control_socket;  // empty: none
+    std::string control_group;   // by name or number; empty: root and the daemon's user alone
+    std::string admin_address;   // empty: none
+    size_t accept_per_turn = 0;  // connections
+    size_t send_buffer = 0;      // bytes, SO_SNDBUF
+
+    // The admin address can be reached from other machines: worth a warning.
+    [[nodiscard]] bool admin_is_public() const;
+};
+
+// What a reload puts in force.
+struct ReloadableSettings {
+    std::vector<dsl::Net> trusted_proxies;  // ::/128: the peers of Unix sockets
+    std::string forwarded;                  // "none", "x-forwarded-for", "forwarded"
     std::string policy_directory;
     bool require_tests = false;
     std::string shadow_directory;  // empty: none
     double shadow_share = 0;       // 0 to 1
-    std::string broker;            // "memory", "sqlite"
-    std::string broker_path;       // of sqlite's file
-    std::string broker_sync;       // "full", "normal"
     std::chrono::milliseconds broker_timeout{};
-    size_t broker_memory = 0;  // bytes
-    size_t broker_max_waiting = 0;
-    size_t broker_max_waiting_bytes = 0;
-    size_t broker_max_database = 0;  // bytes; 0: no bound
     Level log_level = Level::info;
-    LogFormat log_format = LogFormat::text;
     bool log_connections = true;
     size_t log_rate = 0;                   // lines a second
-    std::string control_socket;            // empty: none
-    std::string control_group;             // by name or number; empty: root and the daemon's user alone
-    std::string admin_address;             // empty: none
     std::vector<std::string> admin_hosts;  // as Authority::name
     std::string static_directory;          // empty: none
     size_t max_queue_bytes = 0;
@@ -78,12 +87,12 @@ struct Settings {
     std::chrono::milliseconds drain{};
     size_t memory = 0;                  // bytes; 0: no budget
     size_t connections_per_source = 0;  // 0: no bound
-    size_t accept_per_turn = 0;         // connections
-    size_t send_buffer = 0;             // bytes, SO_SNDBUF
-    std::vector<SettingOrigin> origins;
+};
 
-    // The admin address can be reached from other machines: worth a warning.
-    [[nodiscard]] bool admin_is_public() const;
+// Paths are absolute, or relative to the working directory if the path of the file was.
+struct Settings : StartSettings, ReloadableSettings {
+    std::string file;
+    std::vector<SettingOrigin> origins;
 };
 
 // All errors in one pass, each "file:line:col: error: what; remedy", the source line and a caret.

@@ -257,7 +257,8 @@ TEST_CASE("the publisher calls back at once, later, or when its patience ends", 
     const auto tell = [&](Result<Published, DeskError> one) { told.push_back(std::move(one)); };
     SECTION("at once") {
         MemoryBroker broker;
-        ControlPublisher publisher(loop, calls, broker, 60'000);
+        ControlPublisher publisher(loop, calls, broker);
+        publisher.set_timeout(60'000);
         publisher.publish(publication, *run->policy, {}, tell);
         REQUIRE(told.size() == 1);
         CHECK(told[0].ok());
@@ -268,7 +269,8 @@ TEST_CASE("the publisher calls back at once, later, or when its patience ends", 
     SECTION("later, from another thread, and several at a time") {
         test::LocalBroker broker;
         broker.later = true;
-        ControlPublisher publisher(loop, calls, broker, 60'000);
+        ControlPublisher publisher(loop, calls, broker);
+        publisher.set_timeout(60'000);
         publisher.publish(publication, *run->policy, {}, tell);
         publisher.publish(publication, *run->policy, {}, tell);
         CHECK(told.empty());
@@ -284,7 +286,8 @@ TEST_CASE("the publisher calls back at once, later, or when its patience ends", 
     SECTION("never") {
         test::LocalBroker broker;
         broker.later = true;
-        ControlPublisher publisher(loop, calls, broker, 1);
+        ControlPublisher publisher(loop, calls, broker);
+        publisher.set_timeout(1);
         publisher.publish(publication, *run->policy, {}, tell);
         run_until(loop, [&] { return told.size() == 1; });
         CHECK(told[0].error().status == 503);

@@ -1,0 +1,70 @@
+// The control socket: its file, and what its commands do. Main thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "daemon/decision/bans.h"
+#include "daemon/decision/limits.h"
+#include "daemon/edge/loop.h"
+#include "daemon/edge/loop_calls.h"
+#include "daemon/edge/mailbox.h"
+#include "daemon/message/broker.h"
+#include "daemon/ops/control/control.h"
+#include "daemon/ops/control/control_publisher.h"
+#include "daemon/ops/control/unix_listener.h"
+#include "daemon/ops/control/worker_questions.h"
+#include "daemon/ops/server/http_server.h"
+#include "daemon/ops/server/reloader.h"
+#include "daemon/ops/server/snapshot.h"
+#include "daemon/ops/server/start_error.h"
+#include "daemon/ops/settings/settings.h"
+
+namespace wayleave {
+
+class ControlPlane {
+  public:
+    struct Parts {  // borrowed
+        Loop& loop;
+        LoopCalls& calls;
+        const StartSettings& settings;
+        Reloader& reloader;
+        WorkerQuestions& questions;
+        const Exchange& exchange;
+        const LimitTable& limits;
+        BanTable& bans;
+        std::function<Snapshot()> snapshot;
+    };
+    explicit ControlPlane(Parts parts) : parts_(std::move(parts)) {}
+
+    // Without a socket in the settings there is none. Nothing is answered before the loop runs; connect() is
+    // called until then.
+    [[nodiscard]] Started open();
+    void connect(Broker& broker);
+    void set_broker_timeout(int64_t ms) { publisher_->set_timeout(ms); }
+
+    // Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask
+    // it. Every second.
+    void keep();
+    // The process ends without going through its destructors.
+    void remove_file() { file_.reset(); }
+
+  private:
+    [[nodiscard]] Result<UnixListener, ListenError> open_file() const;
+    void serve(UnixListener listener);
+    [[nodiscard]] ControlActions actions();
+    [[nodiscard]] size_t lift_ban(const std::string& name);
+    void publish(std::string_view json, ControlPublisher::ThenPublished then);
+
+    const Parts parts_;
+    std::optional<ControlPublisher> publisher_;
+    std::optional<UnixListener> file_;
+    std::optional<HttpServer> server_;
+    bool told_ = false;  // that it cannot be made anew
+};
+
+}  // namespace wayleave
