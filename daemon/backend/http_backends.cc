@@ -136,7 +136,7 @@ void HttpBackends::Impl::stop() {
     drop_all();
 }
 
-// On the stopping thread: who waits holds on to what would otherwise never go.
+// On the stopping thread: those that wait hold on to objects that would otherwise never go.
 void HttpBackends::Impl::drop_all() {
     std::vector<std::unique_ptr<Job>> left = std::move(inbox_);
     for (auto& job : pausing_) left.push_back(std::move(job));

@@ -35,7 +35,7 @@ class HttpBackends final : public Backends {
     HttpBackends& operator=(const HttpBackends&) = delete;
 
     void send(BackendRequest request, Done done) override;
-    // Ends the thread; who still waits is told that there is no answer. Before those go who wait.
+    // Ends the thread; those that still wait are told that there is no answer. Call it before they go.
     void stop();
 
     [[nodiscard]] std::vector<BackendStatus> status() const;

@@ -47,7 +47,7 @@ class Transfer {
 };
 
 // Why a request is not sent: something in it would end its line, and begin another of its maker's choice.
-// Empty: nothing is wrong. Whoever makes a request checks what is in it; this is the second line.
+// Empty: nothing is wrong. The maker of a request checks what is in it; this is the second line.
 [[nodiscard]] std::string_view fault_of(const BackendRequest& request);
 
 // max-age of a Cache-Control field's value; nothing if it has none. no-store and no-cache are 0.

@@ -1,5 +1,6 @@
 // How far publications were handed to the operating system, by channel and user, until the writer finds time
-// to store it. Thread-safe. Bounded: what does not fit is left out, since these are notes and no promises.
+// to store it. Thread-safe. Bounded: a note that does not fit is left out, since these are notes and no
+// promises.
 #pragma once
 
 #include <cstddef>

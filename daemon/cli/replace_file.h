@@ -1,4 +1,4 @@
-// Another content for a file, at once: whoever reads it sees the old text or the new one, never a part.
+// Another content for a file, at once: a reader sees the old text or the new one, never a part.
 #pragma once
 
 #include <string>

@@ -106,8 +106,8 @@ class AdmissionCheck {
                                                                          : "this address needs TLS");
     }
 
-    // Before anything else is said about it: what a page of a foreign origin made its visitor's browser do is
-    // not held against the visitor.
+    // Before anything else is said about it: a visitor does not answer for what a page of a foreign origin
+    // made the browser do.
     bool check_origin() {
         const dsl::Origins& origins = out_.route->origins;
         const bool shown = upgrade_.has_origin;

@@ -24,7 +24,7 @@ Result<Time> read_time(object payload, const char* name) {
     if (ambiguous) return failure(std::string("the token says ") + name + " twice");
     if (!member) return Time{};
     double seconds = 0;
-    // 1e11 s is the year 5138: what is beyond is no date, and would overflow milliseconds.
+    // 1e11 s is the year 5138: a number beyond it is no date, and would overflow milliseconds.
     if (member->get(seconds) != simdjson::SUCCESS || !(seconds >= 0 && seconds < 1e11)) {
         return failure(std::string("the token's ") + name + " is no time");
     }

@@ -1,7 +1,11 @@
 // A connection as a policy looks at it: one that is open, or one that could be. Borrowed for a call.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 #include "dsl/policy/evaluate.h"
 #include "dsl/policy/facts.h"
@@ -17,6 +21,23 @@ struct ConnectionView {
     uint64_t number = 0;  // of the session
     int64_t age_ms = 0;
     int64_t subscriptions = 0;
+};
+
+// One that is open, with what a reload and an operator ask about, too.
+struct OpenConnection : ConnectionView {
+    struct Channel {
+        std::string_view name;
+        bool joined = false;  // by the server's decision
+    };
+    std::string_view user = {};          // empty: none, or its claim is secret
+    std::optional<uint32_t> token = {};  // in policy.tokens
+    uint64_t key = 0;                    // see Proof
+    std::vector<Channel> channels = {};
+
+    [[nodiscard]] bool is_in(std::string_view channel) const {
+        return std::any_of(channels.begin(), channels.end(),
+                           [&](const Channel& one) { return one.name == channel; });
+    }
 };
 
 // What is asked about it; the caller says what it is about.

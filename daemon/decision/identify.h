@@ -46,8 +46,8 @@ struct Shown {
 // The claims where the route's conditions read them.
 void put_claims(const dsl::Route& route, const Identified& who, dsl::Facts& facts);
 
-// Uses up a token that is good for one time; nothing, or why not. The last step: who is refused for something
-// else may come again with the same token.
+// Uses up a token that is good for one time; nothing, or why not. The last step: a client that is refused for
+// something else may come again with the same token.
 [[nodiscard]] std::optional<Rejection> use_up(const Runtime& runtime, const Identified& who, Now now);
 
 }  // namespace wayleave

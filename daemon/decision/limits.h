@@ -3,8 +3,9 @@
 // not say how much is permitted, so that a reload never hands out fresh tokens. Thread-safe; striped.
 //
 // Peers choose parts of the keys, so rates are bounded: when the table is full, a new key takes the place of
-// one that is nearest to being as good as new, of the limit that has the most. Whoever makes names up thereby
-// drives out names that he made up. What is inside belongs to a live connection, and is never driven out.
+// one that is nearest to being as good as new, of the limit that has the most. A peer that makes names up
+// thereby drives out names that it made up. A key that is inside belongs to a live connection, and is never
+// driven out.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +43,7 @@ class LimitTable {
     // How many have entered and not left.
     [[nodiscard]] int64_t inside(std::string_view key) const;
 
-    // At most `most` at one time. Who got true gives it back with leave().
+    // At most `most` at one time. A caller that got true gives it back with leave().
     [[nodiscard]] bool enter(std::string_view key, int64_t most);
     void leave(std::string_view key);
 

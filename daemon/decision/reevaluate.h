@@ -15,17 +15,6 @@
 
 namespace wayleave {
 
-// A connection as the policy that admitted it knows it.
-struct OpenConnection : ConnectionView {
-    struct Channel {
-        std::string_view name;
-        bool joined = false;  // by the server's decision
-    };
-    std::optional<uint32_t> token = {};  // in policy.tokens
-    uint64_t key = 0;                    // see Proof
-    std::vector<Channel> channels = {};
-};
-
 struct Reevaluation {
     enum class Kind : uint8_t {
         untouched,  // nothing about its route has changed

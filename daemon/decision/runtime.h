@@ -35,7 +35,7 @@ class TokenVerifier {
     // At once, from what is known.
     [[nodiscard]] virtual Proof verify(const Credential& credential, Now now) const = 0;
     // Asks for what was pending. `done` is called once, perhaps before ask() returns, by any thread, and is
-    // never told that it is pending again. Who does not care any more lets it come.
+    // never told that it is pending again. A caller that does not care any more ignores it.
     virtual void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const;
     // Whether the `token` block of that number still trusts the key of a proof. True where nobody can tell.
     [[nodiscard]] virtual bool trusts(uint32_t, uint64_t) const { return true; }

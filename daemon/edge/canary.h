@@ -1,6 +1,6 @@
-// Proof that what is published arrives: about once a second a message goes through the broker to every
-// worker, on a channel that no client can name, and each worker notes it in its own turn. What does not come
-// back tells who is stuck. Thread-safe.
+// Proof that publications arrive: about once a second a message goes through the broker to every
+// worker, on a channel that no client can name, and each worker notes it in its own turn. One that does not
+// come back tells which worker is stuck. Thread-safe.
 #pragma once
 
 #include <array>

@@ -42,7 +42,7 @@ int open_nothing() {
 
 }  // namespace
 
-// Best effort. What has arrived is read first, because closing a socket with unread bytes resets the
+// Best effort. All that has arrived is read first, because closing a socket with unread bytes resets the
 // connection and may take our answer with it. In the middle of a TLS handshake there is nothing to say.
 void refuse_socket(const FileDescriptor& socket, bool tls) {
     if (tls) return;

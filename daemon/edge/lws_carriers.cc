@@ -63,9 +63,9 @@ class KeepLwsLines {
     std::string lines_;
 };
 
-// Plain HTTP at a port with TLS is answered in plain HTTP, before OpenSSL gives up: whoever asks is a person
-// or a health check. What has arrived is read first, because closing a socket with unread bytes resets the
-// connection and may take our answer with it.
+// Plain HTTP at a port with TLS is answered in plain HTTP, before OpenSSL gives up: it is asked by a person
+// or a health check. All that has arrived is read first, because closing a socket with unread bytes resets
+// the connection and may take our answer with it.
 void on_tls_state(const SSL* ssl, int where, int result) noexcept {
     if ((where & SSL_CB_EXIT) == 0 || result > 0) return;
     const int reason = ERR_GET_REASON(ERR_peek_last_error());

@@ -29,7 +29,7 @@ void Mailbox::push(const Publication& publication) {
         held_.bytes += size_of(publication);
         (void)authorize();  // it cannot get better
     }
-    // One wake for many: who finds the box empty sends it, and who empties it takes all.
+    // One wake for many: a sender that finds the box empty sends it, and the reader takes all.
     if (was_empty && own_mailbox != this) wake();
 }
 

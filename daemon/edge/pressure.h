@@ -1,6 +1,6 @@
-// Whether publications find room in the mailboxes of all workers. Whoever reads them from sockets asks first;
-// who has them already is never kept waiting, so that no lock is held and no two wait for each other. Any
-// thread.
+// Whether publications find room in the mailboxes of all workers. A worker that reads them from sockets asks
+// first; one that has them already is never kept waiting, so that no lock is held and no two wait for each
+// other. Any thread.
 #pragma once
 
 #include <atomic>

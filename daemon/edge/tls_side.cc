@@ -106,7 +106,7 @@ void settle_names(SSL_CTX* context) {
                                 reinterpret_cast<void (*)()>(name_is_settled));  // as the macro does it
 }
 
-// Never h2: we parse the bytes ourselves. Who offers only others is served without an agreement.
+// Never h2: we parse the bytes ourselves. A client that offers only others is served without an agreement.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
                     unsigned int offered_size, void*) {
     constexpr std::string_view ours("\x08http/1.1", 9);

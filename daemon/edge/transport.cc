@@ -147,7 +147,7 @@ bool Transports::Impl::may_read(Connection& connection) {
     return false;
 }
 
-// In turn: who was held first goes on first.
+// In turn: the connection that was held first goes on first.
 bool Transports::Impl::read_again() {
     for (int others = 0; others < read_again_at_once && !held_.empty() && !parts_.pressure.high();) {
         Connection* connection = find(held_.front());
@@ -327,7 +327,8 @@ void Transports::Impl::tick() {
     if (lws_) lws_->tick();
     if (parts_.now.steady_ms < next_check_ms_) return;
     next_check_ms_ = parts_.now.steady_ms + stuck_check_ms;
-    for (size_t i = watched_.size(); i-- > 0;) {  // downwards: who goes is replaced by one that was looked at
+    for (size_t i = watched_.size();
+         i-- > 0;) {  // downwards: one that goes is replaced by one that was looked at
         Connection& connection = *watched_[i];
         if (!connection.lingering) parts_.gateway.blocked(connection.id, parts_.now);  // time passes for it
         if (!must_end(connection)) continue;

@@ -1,6 +1,6 @@
-// The connections of one worker between the gateway and what carries them: what is queued is written, and who
-// does not take it, does not finish or does not go is ended. Everyone else knows a connection by its
-// ConnectionId. One thread.
+// The connections of one worker between the gateway and what carries them. It writes what is queued, and
+// ends a connection that does not take it, does not finish or does not go. Everyone else knows a connection
+// by its ConnectionId. One thread.
 #pragma once
 
 #include <cstddef>

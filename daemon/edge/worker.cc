@@ -17,8 +17,8 @@ namespace wayleave {
 namespace {
 
 constexpr int64_t tick_ms = 100;
-// One turn looks into the mailbox so often before it looks at the sockets again: what is published meanwhile
-// by our own clients is delivered in the same turn, but nobody can keep the loop from its sockets.
+// One turn looks into the mailbox so often before it looks at the sockets again: publications of our own
+// clients meanwhile are delivered in the same turn, but nobody can keep the loop from its sockets.
 constexpr int rounds_per_turn = 8;
 // How long nothing is delivered when many readers did not take what a turn had for them, unless half of them
 // has taken it before. Those who read get the time to do so; those who do not gain little by it.
@@ -151,7 +151,7 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     return success();
 }
 
-// A proxy of ours says who is behind it; whoever else comes to this listener is nobody's client.
+// A proxy of ours says who is behind it; anybody else who comes to this listener is nobody's client.
 Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
     ProxyHeaderReader& room = *proxy_headers_.emplace_back(std::make_unique<ProxyHeaderReader>(
         loop_, settings_.tls_timeout_ms, std::move(adopt),
@@ -269,7 +269,7 @@ void Worker::Impl::keep_pace() {
     counters_.mailbox_bytes.set(held.bytes);
 }
 
-// Behind the deliveries: who notes it has delivered what came before it.
+// Behind the deliveries: a worker that notes it has delivered all that came before it.
 void Worker::Impl::hear_canary(std::span<const Publication> publications) {
     for (const Publication& publication : publications) {
         if (publication->channel == Canary::channel)

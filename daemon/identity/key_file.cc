@@ -82,8 +82,9 @@ bool is_exposed(const struct stat& info) {
     return (info.st_mode & S_IRGRP) != 0 && !is_own_group(info.st_gid);
 }
 
-// Anything that could be a public key must not be taken for the secret of an HMAC: whoever has the public key
-// could then sign. So JSON and PEM are recognised generously, and other well-known forms are refused by name.
+// Anything that could be a public key must not be taken for the secret of an HMAC: anybody who has the public
+// key could then sign. So JSON and PEM are recognised generously, and other well-known forms are refused by
+// name.
 KeyFileKind kind_of(std::string_view path, std::string_view text) {
     const size_t first = text.find_first_not_of(" \t\r\n");
     if (ends_with_json_name(path) || (first != std::string_view::npos && text[first] == '{'))

@@ -1,6 +1,6 @@
 // Tokens whose signature was right a moment ago, by their SHA-256, so that a client that comes again costs a
 // hash and not a signature. It holds payloads only: times, claims and single use are judged at each use.
-// Thread-safe; striped. Bounded in entries and bytes: the oldest makes room. What was refused is not kept.
+// Thread-safe; striped. Bounded in entries and bytes: the oldest makes room. Refused tokens are not kept.
 #pragma once
 
 #include <array>

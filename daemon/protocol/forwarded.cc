@@ -98,8 +98,8 @@ bool is_escaped(std::string_view text, size_t at) {
     return backslashes % 2 == 1;
 }
 
-// The last first. It was written by whoever is nearest; what stands to its left, a quote that never ends
-// among it, cannot change how it is read.
+// The last first. It was written by the nearest hop; nothing to its left, not even a quote that never
+// ends, can change how it is read.
 std::vector<std::string_view> elements_from_the_right(std::string_view text, bool with_quotes) {
     std::vector<std::string_view> out;
     bool quoted = false;

@@ -207,20 +207,10 @@ void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
     parts_->reload.replace(std::move(runtime));
 }
 
-bool Gateway::walk(size_t& next, const std::function<void(const Seen&)>& see, Now now) {
+bool Gateway::walk(size_t& next, const std::function<void(const OpenConnection&)>& see, Now now) {
     return parts_->sessions.visit(next, walked_at_once, [&](const Session& session) {
         if (session.state != Session::State::open) return false;
-        Seen seen{*session.binding->runtime,
-                  *session.binding->route,
-                  session.facts,
-                  session.binding->residual,
-                  session.number,
-                  now.steady_ms - session.opened_ms,
-                  {}};
-        for (const Subscription& subscription : session.subscriptions)
-            seen.channels.emplace_back(subscription.channel->name);
-        seen.user = session.shown_user();
-        see(seen);
+        see(open_connection(session, now));
         return true;
     });
 }

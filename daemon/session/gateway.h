@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/base/now.h"
+#include "daemon/decision/connection_view.h"
 #include "daemon/decision/counters.h"
 #include "daemon/decision/runtime.h"
 #include "daemon/message/broker.h"
@@ -28,18 +29,6 @@ namespace wayleave {
 class BanTable;
 class LimitTable;
 struct GatewayParts;
-
-// An open connection as others may look at it, for the length of a call.
-struct Seen {
-    const Runtime& runtime;
-    const dsl::Route& route;
-    const dsl::Facts& facts;
-    const dsl::Residual& residual;
-    uint64_t number = 0;
-    int64_t age_ms = 0;
-    std::vector<std::string_view> channels;
-    std::string_view user = {};  // empty: none, or its claim is secret
-};
 
 // What the gateways of all workers use.
 struct GatewayShared {
@@ -87,7 +76,7 @@ class Gateway {
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
     // Shows some connections from slot `next` on; true when all have been seen.
-    [[nodiscard]] bool walk(size_t& next, const std::function<void(const Seen&)>& see, Now now);
+    [[nodiscard]] bool walk(size_t& next, const std::function<void(const OpenConnection&)>& see, Now now);
     // Looks at some more connections; true when all have been seen. Changes nothing.
     [[nodiscard]] bool survey(const Runtime& candidate, ReloadImpact& survey, Now now);
     // Memory is short: forgets what can be made again, and closes the readers for whom most is waiting, until

@@ -63,7 +63,7 @@ struct GatewayParts {
     Opening opening{worker, bindings,    slots,     hub, subscriptions, replayer, native, relay,
                     shadow, compressors, deadlines, log, outbox,        counters, random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
-    ApiQueries api_queries{bindings, broker, requests, log};
+    ApiQueries api_queries{bindings, broker, presence, requests, log};
     ApiFront api{bindings, limits, admission, api_publish, api_queries, outbox, counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
                    frames,   deadlines, log,       outbox, counters};

@@ -27,6 +27,7 @@ uint32_t token_in(const dsl::Policy& policy, const OpenConnection& before) {
 
 OpenConnection open_connection(const Session& session, Now now) {
     OpenConnection out{view_of(session, now)};
+    out.user = session.shown_user();
     if (session.token > 0) out.token = session.token - 1;
     out.key = session.key;
     out.channels.reserve(session.subscriptions.size());

@@ -441,7 +441,7 @@ std::optional<Typed> ExprChecker::let_operand(const ast::Let& let, Span use, con
     return typed;
 }
 
-// Each once. What stands twice is told of, as lint does it of a literal.
+// Each once. One that stands twice is told of, as lint does it of a literal.
 std::vector<Scalar> ExprChecker::sorted_list(const ast::FileValue& file, const std::string& path,
                                              std::vector<std::pair<Scalar, size_t>> found) {
     std::sort(found.begin(), found.end());

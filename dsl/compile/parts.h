@@ -49,8 +49,8 @@ struct CompileContext {
         if (!fresh && it->second && it->second->type != symbol.type) it->second.reset();
     }
 
-    // A construct that is checked and compiled, but that this version does not execute: who wants to run the
-    // policy refuses it by this name.
+    // A construct that is checked and compiled, but that this version does not execute: the daemon
+    // refuses the policy by this name.
     void not_executed(Span span, std::string what) { later.push_back({span, std::move(what)}); }
 };
 

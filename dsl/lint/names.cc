@@ -119,7 +119,7 @@ void lint_names(LintContext& context) {
         const bool told = talks_to_backend(route);
         if (!told) check_captures(context, route, uses);
         route.each<ast::Input>([&](const ast::Input& input) {
-            // One that is required has an effect: who does not send it is refused.
+            // One that is required has an effect: a client that does not send it is refused.
             inputs[&input] |= told || input.absent.required || read_in(route, uses, input.name.text);
         });
     }

@@ -13,7 +13,7 @@ namespace {
 
 using Lines = std::vector<Meaning>;
 
-// FNV-1a. Nobody gains by a collision: who can write the policy has no need of one.
+// FNV-1a. Nobody gains by a collision: an author of the policy has no need of one.
 uint64_t mix(uint64_t hash, std::string_view text) {
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return (hash ^ 0xff) * 0x100000001b3;

@@ -29,8 +29,8 @@ using SettingValues = std::map<std::string, Value, std::less<>>;
 
 // --- what the policy leans on ---
 
-// Begins the path of a file that the service manager gives: what follows is its name there. Who reads it
-// knows where that is; identity/credential_file.h.
+// Begins the path of a file that the service manager gives; its name there follows. Only
+// identity/credential_file.h knows where that is.
 constexpr std::string_view credential_prefix = "credential:";
 
 // A server of the user's. Its settings are those of Place::backend.
@@ -236,7 +236,7 @@ struct Alias {
     std::string place;
 };
 
-// The ladder: who is refused that often is kept out for a while, and twice as long the next time.
+// The ladder: a client that is refused that often is kept out for a while, and twice as long the next time.
 struct Ban {
     std::vector<Operand> keys;
     int64_t duration_ms = 0;

@@ -1,5 +1,5 @@
 // The `test` blocks of a policy, checked: who the client is, what it tries, and what should come of it.
-// Values; who runs them is daemon/explain.
+// Values; daemon/explain runs them.
 #pragma once
 
 #include <cstdint>

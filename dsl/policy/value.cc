@@ -22,7 +22,7 @@ std::string v6_text(const Address& address) {
     return out;
 }
 
-// inet_pton wants an end mark; whatever is longer than an address can be is none.
+// inet_pton wants an end mark; a text that is longer than an address can be is none.
 template <size_t N>
 bool terminated(std::string_view text, char (&out)[N]) {
     if (text.empty() || text.size() >= N || text.find('\0') != std::string_view::npos) return false;

@@ -113,8 +113,8 @@ void list(int directory, Listing& out) {
     errno = 0;
     while (const dirent* entry = readdir(entries)) {
         if (!is_meant(entry->d_name)) continue;
-        // Whatever is called so is meant: what is no file (a dangling link, a FIFO) is an error of reading,
-        // not silence. But directories are not entered.
+        // Anything that is called so is meant: if it is no file (a dangling link, a FIFO), that is an error
+        // of reading, not silence. But directories are not entered.
         Mark found = mark(directory, entry->d_name);
         if (!S_ISDIR(found.mode)) out.marks.push_back(std::move(found));
         errno = 0;

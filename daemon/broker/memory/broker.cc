@@ -65,7 +65,7 @@ struct alignas(64) MemoryBroker::Stripe {
         if (!channel) channel = std::make_unique<Channel>();
         return *channel;
     }
-    // Where the numbering of a channel without a history stands. Who is subscribed hears the same each time.
+    // Where the numbering of a channel without a history stands. Subscribers hear the same each time.
     [[nodiscard]] uint64_t epoch(std::string_view name, Channel* channel) const {
         const uint64_t fresh = epoch_of(seed, name);
         if (channel == nullptr) return fresh;
@@ -267,7 +267,7 @@ void MemoryBroker::drop_something(Stripe& stripe, Channel& channel) {
     stripe.forget_history(channel);
 }
 
-// Then whoever comes, one thing of each channel at a time: whoever has made up many names loses most. One
+// Then of any, one thing of each channel at a time: a client that has made up many names loses most. One
 // stripe is locked at a time.
 void MemoryBroker::make_room_anywhere() {
     if (!too_full()) return;

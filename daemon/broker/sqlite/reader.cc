@@ -113,7 +113,7 @@ void SqliteReader::answer(const Ask& ask) {
     table_.inbox(ask.ticket.worker).answered(ask.ticket.number, std::move(progress));
 }
 
-// Who asked is told; so is the operator, who would not hear of it from publishers.
+// The client that asked is told; so is the operator, who would not hear of it from publishers.
 void SqliteReader::failed(const SqliteFault& fault, Now now) {
     failures_.fetch_add(1, std::memory_order_relaxed);
     failing_.store(true, std::memory_order_relaxed);

@@ -288,7 +288,7 @@ bool Store::tidy(Now now) {
     return true;
 }
 
-// Free pages are used again; what is far more than that goes back to the file system.
+// Free pages are used again; far more of them than that go back to the file system.
 bool Store::vacuum() {
     const int64_t free = database_.integer("PRAGMA freelist_count");
     if (free < least_free_pages || free < database_.integer("PRAGMA page_count") / 4) return false;

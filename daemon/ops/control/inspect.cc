@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <algorithm>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -30,21 +29,20 @@ struct Listing {
     size_t count = 0;
 };
 
-std::string session_json(const Seen& seen, size_t worker) {
+std::string session_json(const OpenConnection& open, size_t worker) {
     return fmt::format(
         R"({{"session":"{}","route":{},"ip":"{}","user":{},"path":{},"age_ms":{},"channels":{},"worker":{}}})",
-        session_text(seen.number), json_string(seen.route.name), seen.facts.ip.text(), json_string(seen.user),
-        json_string(seen.facts.path), seen.age_ms, seen.channels.size(), worker);
+        session_text(open.number), json_string(open.route.name), open.facts.ip.text(), json_string(open.user),
+        json_string(open.facts.path), open.age_ms, open.channels.size(), worker);
 }
 
 }  // namespace
 
-bool SessionFilter::admits(const Seen& seen) const {
-    if (!user.empty() && seen.user != user) return false;
-    if (!route.empty() && seen.route.name != route) return false;
-    if (ip && !ip->contains(seen.facts.ip)) return false;
-    return channel.empty() ||
-           std::find(seen.channels.begin(), seen.channels.end(), channel) != seen.channels.end();
+bool SessionFilter::admits(const OpenConnection& open) const {
+    if (!user.empty() && open.user != user) return false;
+    if (!route.empty() && open.route.name != route) return false;
+    if (ip && !ip->contains(open.facts.ip)) return false;
+    return channel.empty() || open.is_in(channel);
 }
 
 Result<SessionFilter> session_filter(std::string_view body) {
@@ -87,11 +85,11 @@ void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
         [listing, places, filter](size_t worker, Gateway& gateway, Now now) {
             const std::lock_guard lock(listing->mutex);
             return gateway.walk((*places)[worker],
-                                [&](const Seen& seen) {
-                                    if (!filter.admits(seen)) return;
+                                [&](const OpenConnection& open) {
+                                    if (!filter.admits(open)) return;
                                     Listing& out = listing->value;
                                     if (++out.count > most_sessions) return;
-                                    out.text += (out.text.empty() ? "" : ",") + session_json(seen, worker);
+                                    out.text += (out.text.empty() ? "" : ",") + session_json(open, worker);
                                 },
                                 now);
         },
@@ -134,21 +132,13 @@ void explain_live(WorkerQuestions& workers, const LimitTable& limits, const Live
     workers.ask(
         [found, places, &limits, question](size_t worker, Gateway& gateway, Now now) {
             return gateway.walk((*places)[worker],
-                                [&](const Seen& seen) {
-                                    if (seen.number != question.session) return;
+                                [&](const OpenConnection& open) {
+                                    if (open.number != question.session) return;
                                     LimitTable scratch(&limits);
-                                    const ConnectionView view{*seen.runtime.policy,
-                                                              seen.route,
-                                                              seen.facts,
-                                                              seen.residual,
-                                                              seen.number,
-                                                              seen.age_ms,
-                                                              static_cast<int64_t>(seen.channels.size())};
                                     Question asked = question.question;
-                                    asked.subscribed = std::find(seen.channels.begin(), seen.channels.end(),
-                                                                 asked.target) != seen.channels.end();
+                                    asked.subscribed = open.is_in(asked.target);
                                     Explanation explanation =
-                                        explain(view, asked, scratch, now, true).explanation;
+                                        explain(open, asked, scratch, now, true).explanation;
                                     const std::lock_guard lock(found->mutex);
                                     found->value = std::move(explanation);
                                 },

@@ -21,7 +21,7 @@ struct SessionFilter {
     std::optional<dsl::Net> ip;
     std::string channel;
 
-    [[nodiscard]] bool admits(const Seen& seen) const;
+    [[nodiscard]] bool admits(const OpenConnection& open) const;
 };
 
 // The body of POST /sessions: an object with any of user, route, ip (an address or a network) and channel.

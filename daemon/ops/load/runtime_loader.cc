@@ -111,8 +111,8 @@ std::string names_of(const std::vector<Algorithm>& algorithms) {
     return text;
 }
 
-// The algorithms that the policy allows, each of which some key must have: what is written but cannot work is
-// a mistake, above all an HMAC algorithm beside public keys.
+// The algorithms that the policy allows, each of which some key must have: one that is written but cannot
+// work is a mistake, above all an HMAC algorithm beside public keys.
 std::optional<std::vector<Algorithm>> allowed_algorithms(const dsl::TokenDecl& token, const KeySet& keys,
                                                          dsl::Diagnostics& diagnostics) {
     const std::vector<Algorithm> held = algorithms_of(keys);
@@ -381,8 +381,8 @@ void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
     }
 }
 
-// Nobody makes it: what is missing is most likely misspelt. What else the storage may refuse is known when it
-// is opened.
+// Nobody makes it: a directory that is missing is most likely misspelt. Anything else that the storage may
+// refuse is known when it is opened.
 void check_storage(const Settings& settings, std::vector<std::string>& problems) {
     if (settings.broker != "sqlite") return;
     std::filesystem::path directory = std::filesystem::path(settings.broker_path).parent_path();

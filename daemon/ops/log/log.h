@@ -49,8 +49,8 @@ void log_report(Level level, std::string_view event, std::string_view message);
 void log_client_event(Level level, std::string_view event, std::string_view message,
                       std::span<const LogField> fields);
 
-// Waits until everything logged so far is written, at most 2 s. False: whoever reads the log hangs, and the
-// writing thread with him; only _exit() gets past it.
+// Waits until everything logged so far is written, at most 2 s. False: the reader of the log hangs, and the
+// writing thread with it; only _exit() gets past it.
 bool flush_log();
 
 [[nodiscard]] LogLoss log_lost();

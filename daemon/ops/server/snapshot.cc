@@ -66,7 +66,7 @@ void add_door(Families& families, const Snapshot& snapshot) {
                    static_cast<double>(snapshot.max_connections));
     families.gauge("wayleave_memory_bytes", "Resident memory of the process.",
                    static_cast<double>(snapshot.memory_used));
-    families.gauge("wayleave_memory_budget_bytes", "How much there may be; 0 means no bound.",
+    families.gauge("wayleave_memory_budget_bytes", "How much resident memory there may be; 0 means no bound.",
                    static_cast<double>(snapshot.memory_budget));
     families.gauge("wayleave_memory_state", "0 ample, 1 refusing connections, 2 shedding readers.",
                    static_cast<double>(snapshot.memory_state));
@@ -82,7 +82,8 @@ void add_door(Families& families, const Snapshot& snapshot) {
 void add_disk(Families& families, const DiskTotals& disk) {
     families.counter("wayleave_broker_commits_total", "Transactions that reached the disk.", disk.commits);
     families.counter("wayleave_broker_committed_total",
-                     "Publications and acknowledgements in them; by commits it tells how well they join.",
+                     "Publications and acknowledgements in those transactions; divided by commits it tells "
+                     "how well they join.",
                      disk.committed);
     families.counter("wayleave_broker_failures_total",
                      "Transactions that failed; their publishers were told `unavailable`.", disk.failures);
@@ -92,18 +93,20 @@ void add_disk(Families& families, const DiskTotals& disk) {
                      disk.refused);
     families.gauge("wayleave_broker_waiting", "Publications and acknowledgements that wait for the disk.",
                    static_cast<double>(disk.waiting));
-    families.gauge("wayleave_broker_waiting_bytes", "Bytes of them.",
+    families.gauge("wayleave_broker_waiting_bytes",
+                   "Bytes of the publications and acknowledgements that wait for the disk.",
                    static_cast<double>(disk.waiting_bytes));
     families.gauge("wayleave_broker_database_bytes", "Size of the database, without its log.",
                    static_cast<double>(disk.database_bytes));
-    families.gauge("wayleave_broker_wal_bytes", "Size of its write-ahead log.",
+    families.gauge("wayleave_broker_wal_bytes", "Size of the database's write-ahead log.",
                    static_cast<double>(disk.wal_bytes));
 }
 
 void add_broker(Families& families, const BrokerTotals& broker) {
     families.gauge("wayleave_broker_messages", "Messages of histories that are in memory.",
                    static_cast<double>(broker.messages));
-    families.gauge("wayleave_broker_memory_bytes", "Bytes of them.", static_cast<double>(broker.bytes));
+    families.gauge("wayleave_broker_memory_bytes", "Bytes of the messages of histories that are in memory.",
+                   static_cast<double>(broker.bytes));
     families.counter("wayleave_broker_duplicates_total",
                      "Publications that were not delivered again, since their id was known.",
                      broker.duplicates);
@@ -185,13 +188,14 @@ void add_backends(Families& families, const std::vector<BackendStatus>& backends
 }
 
 void add_canary(Families& families, const CanaryReport& canary) {
-    families.counter("wayleave_canaries_total", "Publications that were made to see whether they arrive.",
-                     canary.sung);
+    families.counter("wayleave_canaries_total",
+                     "Canaries: publications that were made to see whether they arrive.", canary.sung);
     families.counter("wayleave_canary_failures_total",
-                     "Of them: not accepted, or not with every worker within 5 seconds.", canary.failed);
-    families.gauge("wayleave_canary_last_seconds", "How long the last one took to the slowest worker.",
+                     "Canaries that were not accepted, or not with every worker within 5 seconds.",
+                     canary.failed);
+    families.gauge("wayleave_canary_last_seconds", "How long the last canary took to the slowest worker.",
                    static_cast<double>(canary.last_us) / 1e6);
-    auto& rounds = families.family("wayleave_canary_seconds", "How long they took to the slowest worker.",
+    auto& rounds = families.family("wayleave_canary_seconds", "How long canaries took to the slowest worker.",
                                    MetricType::Histogram);
     ClientMetric metric;
     metric.histogram.sample_count = canary.rounds;

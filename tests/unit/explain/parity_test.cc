@@ -2,8 +2,6 @@
 #include <simdjson.h>
 #include <catch2/catch.hpp>
 
-#include <algorithm>
-
 #include "../core/gateway_fixture.h"
 #include "daemon/explain/explained_decision.h"
 #include "daemon/explain/simulate.h"
@@ -89,19 +87,11 @@ Outcome explained(World& world, const Attempt& attempt) {
     size_t next = 0;
     CHECK(world.gateway->walk(
         next,
-        [&](const Seen& seen) {
+        [&](const OpenConnection& open) {
             LimitTable scratch(&world.limits);
-            const ConnectionView view{*seen.runtime.policy,
-                                      seen.route,
-                                      seen.facts,
-                                      seen.residual,
-                                      seen.number,
-                                      seen.age_ms,
-                                      static_cast<int64_t>(seen.channels.size())};
-            const bool subscribed =
-                std::find(seen.channels.begin(), seen.channels.end(), attempt.target) != seen.channels.end();
+            const bool subscribed = open.is_in(attempt.target);
             const Question question{attempt.action, attempt.target, attempt.json, subscribed};
-            const Explanation e = explain(view, question, scratch, world.now, false).explanation;
+            const Explanation e = explain(open, question, scratch, world.now, false).explanation;
             out = e.verdict == Verdict::allow ? Outcome{"allow", ""} : Outcome{e.reason, e.because};
         },
         world.now));
