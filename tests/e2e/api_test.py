@@ -78,7 +78,7 @@ async def test_publish_one():
         api = Api(daemon)
         assert api.publish({"channel": "room/a", "data": {"type": "hello", "text": "ä"}}) == (200, {})
         message = await alice.wait_for("hello")
-        assert message["channel"] == "room/a" and message["text"] == "ä", message
+        assert message["text"] == "ä", message
         status, first = api.publish({"channel": "news", "data": {"n": 1}})
         assert status == 200 and first["offset"] == 1 and re.fullmatch(r"\S+", first["epoch"]), first
         assert api.publish({"channel": "news", "data": {"n": 2}})[1]["offset"] == 2
