@@ -158,6 +158,7 @@ def test_bad_bodies():
             (b"{\"channel\":\"a\xff\",\"data\":{}}", 400, "no JSON object"),
             (b"{\"channel\":\"a\\u0000\",\"data\":{}}", 400, "channel"),
             (b"hello", 400, "no JSON object"),
+            (b"x{\"channel\":\"a\",\"data\":{}}", 400, "no JSON object"),
         ]:
             got, problem = api.publish(body)
             assert got == status and said in problem.get("detail", ""), (body, got, problem)
