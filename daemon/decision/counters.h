@@ -33,6 +33,7 @@ struct Counters {
     Counter stream_events;  // publications queued to streams
     Counter posts;          // messages that came by POST
     Counter api_requests;   // of an application's own servers
+    Counter api_disconnected;  // connections that an api ended
     Counter api_replayed;   // answered as before, by their Idempotency-Key
     Counter http_requests;  // answered with anything else
     Counter messages_in;

@@ -70,6 +70,7 @@ class Worker::Impl {
     void obey(Command& command);
     void ask();
     void pass_on_relayed();
+    void pass_on_orders();
     [[nodiscard]] bool collect();
     void deliver(Allowance& allowance);
     void work_off();
@@ -250,6 +251,7 @@ void Worker::Impl::work_off() {
     transports_->work_off();
     ask();
     pass_on_relayed();
+    pass_on_orders();
 }
 
 bool Worker::Impl::out_of_breath() {
@@ -314,6 +316,23 @@ void Worker::Impl::pass_on_relayed() {
         (void)exchange_.post(answer.worker,
                              {.kind = Command::Kind::task, .work = [answer](Gateway& gateway, Now now) {
                                   gateway.relay_reply(answer, now);
+                                  return true;
+                              }});
+    }
+}
+
+// To the next worker that is to carry it out; behind the last one, back to the one that was asked.
+void Worker::Impl::pass_on_orders() {
+    for (ApiOrder& order : std::exchange(gateway_.actions().orders, {})) {
+        const auto carry_out = [order](Gateway& gateway, Now now) {
+            gateway.carry_out(order, now);
+            return true;
+        };
+        if (!order.done && exchange_.post(order.next, {.kind = Command::Kind::task, .work = carry_out}))
+            continue;
+        (void)exchange_.post(order.worker,
+                             {.kind = Command::Kind::task, .work = [order](Gateway& gateway, Now now) {
+                                  gateway.order_done(order, now);
                                   return true;
                               }});
     }

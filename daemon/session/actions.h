@@ -47,6 +47,31 @@ struct RelayReply {
     std::string body;
 };
 
+// What an api asks of sessions, from worker to worker: see ApiOrders.
+struct ApiOrder {
+    enum class Kind : uint8_t { list, disconnect };
+
+    Kind kind = Kind::list;
+    // Whose request it is, and where it is answered.
+    uint64_t serial = 0;
+    uint32_t worker = 0;
+    ConnectionId from = {};
+    // How far it has come: at which worker, and there at which place.
+    uint32_t next = 0;
+    size_t place = 0;
+    bool done = false;
+    // Which sessions: that of the number, or those of the user.
+    uint64_t session = 0;
+    std::string user = {};
+    // How they end.
+    uint16_t code = 0;
+    std::string because = {};
+    bool reconnect = false;
+    // What was found.
+    size_t sessions = 0;
+    std::string listed = {};  // JSON
+};
+
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end
 // of its loop turn and then clears them.
 struct Actions {
@@ -55,7 +80,8 @@ struct Actions {
     std::vector<CredentialQuestion> questions;  // the answers go to answered()
     std::vector<RelayedMessage> relayed;        // for handle_relayed() of the worker that worker_of() names
     std::vector<RelayReply> replies;            // for relay_reply() of their worker
-    std::vector<Event> events;                  // for the log; bounded, the counters have all
+    std::vector<ApiOrder> orders;  // for carry_out() of worker `next`; done, or without one, for order_done()
+    std::vector<Event> events;     // for the log; bounded, the counters have all
 };
 
 // What may still be delivered in a turn, so that the sockets are soon looked at again. What is delivered uses

@@ -17,6 +17,7 @@ namespace wayleave {
 namespace {
 
 constexpr size_t least_body = 1 << 20;  // a batch is larger than a message
+constexpr size_t most_order = 64 << 10;
 // A server keeps its connections for the next request, where a client's request has to be complete soon.
 constexpr int64_t keep_open_ms = 60'000;
 
@@ -25,11 +26,13 @@ struct Operation {
     std::string_view method;
     ApiOperation operation;
 };
-constexpr std::array<Operation, 4> operations{{
+constexpr std::array<Operation, 6> operations{{
     {"publish", "POST", ApiOperation::publish},
     {"presence", "GET", ApiOperation::presence},
     {"history", "GET", ApiOperation::history},
     {"progress", "GET", ApiOperation::progress},
+    {"disconnect", "POST", ApiOperation::disconnect},
+    {"sessions", "GET", ApiOperation::sessions},
 }};
 
 // "publish" of "/api/publish", where the api has the address "/api"; empty if that is no path of it. What is
@@ -82,13 +85,14 @@ std::string scope_of(const ApiRequest& request) {
 
 }  // namespace
 
-ApiFront::ApiFront(Bindings& bindings, LimitTable& limits, HttpAdmission& admission,
-                   ApiPublish& publish, ApiQueries& queries, Outbox& outbox, Counters& counters)
+ApiFront::ApiFront(Bindings& bindings, LimitTable& limits, HttpAdmission& admission, ApiPublish& publish,
+                   ApiQueries& queries, ApiOrders& orders, Outbox& outbox, Counters& counters)
     : bindings_(bindings),
       limits_(limits),
       admission_(admission),
       publish_(publish),
       queries_(queries),
+      orders_(orders),
       outbox_(outbox),
       counters_(counters) {}
 
@@ -122,9 +126,12 @@ void ApiFront::answer(Session& session, const HttpHead& head, Now now) {
     if (head.method != known->method)
         return refuse(session, head, 405, "the operation has another method",
                       "Allow: " + std::string(known->method) + "\r\n", now);
-    if (known->operation == ApiOperation::publish) {
-        if (!has_type(head, "application/json") && !has_type(head, "application/x-ndjson"))
-            return refuse(session, head, 415, "a body is application/json or application/x-ndjson", "", now);
+    if (known->method == "POST") {
+        const bool lines =
+            known->operation == ApiOperation::publish && has_type(head, "application/x-ndjson");
+        if (!has_type(head, "application/json") && !lines)
+            return refuse(session, head, 415,
+                          "a body is application/json, or of publish application/x-ndjson", "", now);
         const std::string_view coding = head.field("content-encoding");
         if (head.count("content-encoding") > 1 || (!coding.empty() && !same_ignoring_case(coding, "gzip") &&
                                                    !same_ignoring_case(coding, "identity")))
@@ -152,7 +159,9 @@ void ApiFront::begin(Session& session, const HttpHead& head, ApiOperation operat
     auto admitted = admission_.admit_connection(session, client, head, upgrade, AdmissionKind::api, "", now);
     if (!admitted) return;
     const bool publishes = operation == ApiOperation::publish;
-    const size_t most = publishes ? std::max(least_body, size_t{admitted->route->max_message}) : 0;
+    const size_t most = publishes ? std::max(least_body, size_t{admitted->route->max_message})
+                        : operation == ApiOperation::disconnect ? most_order
+                                                                : 0;
     const auto length = head.chunked ? std::nullopt : std::optional(head.content_length.value_or(0));
     auto request = std::make_shared<ApiRequest>(std::move(*admitted), BodyReader(length, most));
     request->binding = bindings_.bind(*request->admitted.route, request->admitted.answers);
@@ -202,6 +211,8 @@ bool ApiFront::read_body(Session& session, Now now) {
 // --- what it asks for ---
 
 std::optional<ApiAnswer> ApiFront::execute(Session& session, ApiRequest& request, Now now) {
+    if (request.operation == ApiOperation::disconnect || request.operation == ApiOperation::sessions)
+        return order(session, request, now);
     if (request.operation != ApiOperation::publish) return queries_.ask(session, request, now);
     if (request.key.empty() || !bindings_.runtime().idempotency) return publish(session, request, now);
     auto begun = bindings_.runtime().idempotency->begin(scope_of(request), request.key,
@@ -219,6 +230,22 @@ std::optional<ApiAnswer> ApiFront::execute(Session& session, ApiRequest& request
             422, {}, Rejection::of(Reason::bad_request, "this Idempotency-Key was another request's")};
     request.remembered = true;
     return publish(session, request, now);
+}
+
+std::optional<ApiAnswer> ApiFront::order(Session& session, const ApiRequest& request, Now now) {
+    if (!request.gzip) return orders_.begin(session, request, request.body.body(), now);
+    const Gunzipped body = gunzip(request.body.body(), most_order);
+    if (body.error)
+        return ApiAnswer{400, {}, Rejection::of(Reason::bad_request, "the body is no gzip that can be read")};
+    return orders_.begin(session, request, body.text, now);
+}
+
+bool ApiFront::ordered(Session& session, const ApiOrder& order, Now now) {
+    if (!session.handshaking || !session.handshaking->api) return false;
+    if (session.last_bytes || session.abort_listed || session.handshaking->api->serial != order.serial)
+        return false;
+    respond(session, ApiOrders::answer_to(order), now);
+    return !session.last_bytes;
 }
 
 std::optional<ApiAnswer> ApiFront::publish(Session& session, ApiRequest& request, Now now) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/session/api_orders.h"
 #include "daemon/session/api_publish.h"
 #include "daemon/session/api_queries.h"
 #include "daemon/session/http_admission.h"
@@ -14,13 +15,14 @@ namespace wayleave {
 class ApiFront {
   public:
     ApiFront(Bindings& bindings, LimitTable& limits, HttpAdmission& admission, ApiPublish& publish,
-             ApiQueries& queries, Outbox& outbox, Counters& counters);
+             ApiQueries& queries, ApiOrders& orders, Outbox& outbox, Counters& counters);
 
     [[nodiscard]] bool wants(const HttpHead& head) const;
     void answer(Session& session, const HttpHead& head, Now now);
-    // True if the request is done with, and another may follow. Likewise the next two.
+    // True if the request is done with, and another may follow. Likewise the others that say so.
     [[nodiscard]] bool read_body(Session& session, Now now);
     [[nodiscard]] bool answered(Session& session, const BrokerRequest& asked, BrokerAnswer answer, Now now);
+    [[nodiscard]] bool ordered(Session& session, const ApiOrder& order, Now now);
     void late(Session& session, Now now);  // the request did not come, or its answer
     void forget(Session& session);         // the connection is gone
 
@@ -29,6 +31,7 @@ class ApiFront {
     void refuse(Session& session, const HttpHead& head, int status, const char* because,
                 const std::string& headers, Now now);
     [[nodiscard]] std::optional<ApiAnswer> execute(Session& session, ApiRequest& request, Now now);
+    [[nodiscard]] std::optional<ApiAnswer> order(Session& session, const ApiRequest& request, Now now);
     [[nodiscard]] std::optional<ApiAnswer> publish(Session& session, ApiRequest& request, Now now);
     void respond(Session& session, ApiAnswer answer, Now now, bool replayed = false);
     void fail(Session& session, int status, Reason reason, std::string because, Now now);
@@ -38,6 +41,7 @@ class ApiFront {
     HttpAdmission& admission_;
     ApiPublish& publish_;
     ApiQueries& queries_;
+    ApiOrders& orders_;
     Outbox& outbox_;
     Counters& counters_;
     uint64_t serial_ = 0;

@@ -15,7 +15,7 @@
 
 namespace wayleave {
 
-enum class ApiOperation : uint8_t { publish, presence, history, progress };
+enum class ApiOperation : uint8_t { publish, presence, history, progress, disconnect, sessions };
 
 struct ApiRequest {
     ApiRequest(Admitted admitted_in, BodyReader body_in)

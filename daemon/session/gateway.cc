@@ -191,6 +191,17 @@ void Gateway::relay_reply(const RelayReply& answer, Now now) {
     finish_event(now);
 }
 
+void Gateway::carry_out(ApiOrder order, Now now) {
+    parts_->api_orders.carry_out(std::move(order), now);
+    finish_event(now);
+}
+
+void Gateway::order_done(const ApiOrder& order, Now now) {
+    Session* session = parts_->sessions.find(order.from);
+    if (session && parts_->api.ordered(*session, order, now)) parts_->http.read(*session, {}, now);
+    finish_event(now);
+}
+
 uint32_t Gateway::worker_of(uint64_t session) {
     return static_cast<uint32_t>(session & worker_mask);
 }

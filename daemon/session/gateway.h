@@ -70,6 +70,8 @@ class Gateway {
     void release(Now now);  // what channels with `conflate` or `batch` have gathered
     void handle_relayed(const RelayedMessage& relayed, Now now);
     void relay_reply(const RelayReply& answer, Now now);
+    void carry_out(ApiOrder order, Now now);          // of an api, at this worker
+    void order_done(const ApiOrder& order, Now now);  // at the worker that was asked
     // The worker, by its number, that has the session. It need not exist.
     [[nodiscard]] static uint32_t worker_of(uint64_t session);
     void evict(const SlotHolder& occupant, Now now);  // a newer connection has taken its place

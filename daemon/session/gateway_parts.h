@@ -64,7 +64,8 @@ struct GatewayParts {
                     shadow, compressors, deadlines, log, outbox,        counters, random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
-    ApiFront api{bindings, limits, admission, api_publish, api_queries, outbox, counters};
+    ApiOrders api_orders{worker, bindings, sessions, closing, log, actions.orders, counters, random};
+    ApiFront api{bindings, limits, admission, api_publish, api_queries, api_orders, outbox, counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
                    frames,   deadlines, log,       outbox, counters};
     SessionClock clock{sessions, bindings, deadlines, reload, closing, http, outbox, random};

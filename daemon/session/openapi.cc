@@ -32,6 +32,14 @@ std::string_view openapi_document() {
 "parameters":[{"$ref":"#/components/parameters/channel"},{"name":"user","in":"query","required":true,"schema":{"type":"string"}}],
 "responses":{"200":{"description":"Offsets.","content":{"application/json":{"schema":{"type":"object","required":["offset","delivered","acknowledged"],"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"delivered":{"type":"integer"},"acknowledged":{"type":"integer"}}}}}},
 "default":{"$ref":"#/components/responses/Problem"}}}},
+"/disconnect":{"post":{"operationId":"disconnect","summary":"End the connections of a user, or one session.",
+"requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"oneOf":[{"required":["user"]},{"required":["session"]}],"properties":{"user":{"type":"string"},"session":{"type":"string"},"code":{"type":"integer"},"because":{"type":"string","maxLength":120},"reconnect":{"type":"boolean"}}}}}},
+"responses":{"200":{"description":"So many were there.","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["sessions"],"properties":{"sessions":{"type":"integer"}}}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
+"/sessions":{"get":{"operationId":"sessions","summary":"The open connections of a user.",
+"parameters":[{"name":"user","in":"query","required":true,"schema":{"type":"string"}}],
+"responses":{"200":{"description":"At most 1000 of them, and how many there are.","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["sessions","total"],"properties":{"sessions":{"type":"array","items":{"type":"object","required":["session","user","route","ip","seconds","channels"],"properties":{"session":{"type":"string"},"user":{"type":"string"},"route":{"type":"string"},"ip":{"type":"string"},"seconds":{"type":"integer"},"channels":{"type":"integer"}}}},"total":{"type":"integer"}}}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
 "/openapi.json":{"get":{"operationId":"openapi","security":[],"responses":{"200":{"description":"This document.","content":{"application/json":{"schema":{"type":"object"}}}}}}}
 },
 "components":{

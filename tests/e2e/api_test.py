@@ -31,6 +31,7 @@ api internal /api {
     auth = server
     max_message = 4kb
     allow publish, presence, history on **
+    allow disconnect if user.sub == "backend"
     deny publish on secret because "nobody publishes here"
 }
 api rare /rare {
@@ -261,6 +262,35 @@ def test_pipelining_and_chunks():
         with socket.create_connection(("127.0.0.1", daemon.port)) as raw:
             raw.sendall(f"POST /api/publish HTTP/1.1\r\n{head}Content-Length: 100\r\n\r\n{{".encode())
         assert len(api.ask("GET", "/history?channel=news")[1]["messages"]) == 20
+
+
+async def test_disconnect_and_sessions():
+    async with served(workers=2) as daemon:
+        alice = [await Client.open(daemon, user="alice") for _ in range(8)]
+        bob = await Client.open(daemon, user="bob")
+        name = bob.hello["user"]
+        api = Api(daemon)
+        status, found = api.ask("GET", "/sessions?user=" + alice[0].hello["user"])
+        assert status == 200 and found["total"] == 8, found
+        assert {s["session"] for s in found["sessions"]} == {c.hello["session"] for c in alice}
+        assert found["sessions"][0]["route"] == "chat" and found["sessions"][0]["ip"] == "127.0.0.1"
+        status, done = api.ask("POST", "/disconnect", {"user": alice[0].hello["user"], "because": "you have logged out"})
+        assert (status, done) == (200, {"sessions": 8})
+        for client in alice:
+            bye = await client.wait_for("$bye")
+            assert bye["reason"] == "disconnected" and bye["because"] == "you have logged out" and not bye["reconnect"], bye
+            assert (await client.closed())[1] == 4403
+        status, done = api.ask("POST", "/disconnect", {"session": bob.hello["session"], "reconnect": True, "code": 4000})
+        assert (status, done) == (200, {"sessions": 1})
+        assert (await bob.wait_for("$bye"))["reconnect"] and (await bob.closed())[1] == 4000
+        assert api.ask("POST", "/disconnect", {"user": name}) == (200, {"sessions": 0})
+        assert daemon.metric("wayleave_api_disconnected_total") == 9
+        for body in [{}, {"user": "a", "session": bob.hello["session"]}, {"session": "x"}, {"user": "a", "code": 1006},
+                     {"user": "a", "because": "x" * 121}, {"user": "a", "x": 1}, [], {"user": ["a"]}]:
+            assert api.ask("POST", "/disconnect", body)[0] == 400, body
+        other = Api(daemon, daemon.token("other", key="server.key", issuer="https://app.example", audience=None))
+        assert other.ask("POST", "/disconnect", {"user": name})[0] == 403
+        assert other.ask("GET", f"/sessions?user={name}")[0] == 403
 
 
 def test_with_sqlite():

@@ -58,6 +58,8 @@ inline constexpr auto counter_rows = std::to_array<CounterRow>({
     {"wayleave_stream_events_total", "Publications that were queued for streams.", &Counters::stream_events},
     {"wayleave_api_requests_total", "Requests of the HTTP API that came to a decision.",
      &Counters::api_requests},
+    {"wayleave_api_disconnected_total", "Connections that an application's server ended by the HTTP API.",
+     &Counters::api_disconnected},
     {"wayleave_api_replayed_total", "Of them: answered as the first time, by their Idempotency-Key.",
      &Counters::api_replayed},
     {"wayleave_posts_total", "Messages that came by POST for a stream.", &Counters::posts},

@@ -1,0 +1,160 @@
+#include "daemon/session/api_orders.h"
+
+#include <simdjson.h>
+
+#include <utility>
+
+#include "daemon/base/json_writer.h"
+#include "daemon/decision/authorize.h"
+#include "daemon/protocol/http_head.h"
+#include "daemon/session/gateway.h"
+#include "daemon/session/native.h"
+#include "dsl/text/result.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t looked_at_once = 4096;
+constexpr size_t most_listed = 1000;
+constexpr size_t longest_because = 120;  // a close frame holds 123 bytes
+constexpr uint16_t not_welcome = 4403;
+constexpr uint16_t come_again = 1012;
+
+// RFC 6455 7.4: those of the protocol are not the application's to send, but for a normal end.
+bool may_be_sent(uint64_t code) {
+    return code == 1000 || (code >= 3000 && code <= 4999);
+}
+
+std::optional<std::string> read_session(std::string_view text, ApiOrder& order) {
+    const auto number = parse_session(text);
+    if (!number) return "`session` is the session of a `$hello`";
+    order.session = *number;
+    return std::nullopt;
+}
+
+// Why not, or nothing.
+std::optional<std::string> read_member(std::string_view key, simdjson::dom::element value, ApiOrder& order) {
+    std::string_view text;
+    uint64_t code = 0;
+    if (key == "code") {
+        if (value.get(code) != simdjson::SUCCESS || !may_be_sent(code))
+            return "`code` is 1000, or from 3000 to 4999";
+        order.code = static_cast<uint16_t>(code);
+        return std::nullopt;
+    }
+    if (key == "reconnect")
+        return value.get(order.reconnect) == simdjson::SUCCESS
+                   ? std::nullopt
+                   : std::optional("`reconnect` is true or false");
+    if (key != "user" && key != "session" && key != "because")
+        return "there is no member `" + std::string(key) + "`";
+    if (value.get(text) != simdjson::SUCCESS || text.empty()) return "`" + std::string(key) + "` is a text";
+    if (key == "user") {
+        order.user = text;
+    } else if (key == "session") {
+        return read_session(text, order);
+    } else if (text.size() > longest_because) {
+        return "`because` has at most 120 bytes";
+    } else {
+        order.because = text;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> read_disconnect(std::string_view body, ApiOrder& order) {
+    simdjson::dom::parser parser;
+    simdjson::dom::object object;
+    if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS)
+        return "the body is no JSON object that can be read";
+    for (const auto& [key, value] : object)
+        if (auto wrong = read_member(key, value, order)) return wrong;
+    if (order.user.empty() == (order.session == 0)) return "either `user` or `session` says whom";
+    if (order.code == 0) order.code = order.reconnect ? come_again : not_welcome;
+    return std::nullopt;
+}
+
+std::optional<std::string> read_list(std::string_view query, ApiOrder& order) {
+    const auto user = query_value(query, "user");
+    if (!user || user->empty()) return "the parameter `user` names a user";
+    order.user = *user;
+    return std::nullopt;
+}
+
+std::string described(const Session& session, Now now) {
+    return JsonObject()
+        .add("session", session_text(session.number))
+        .add("user", session.user)
+        .add("route", session.binding->route->name)
+        .add("ip", session.peer.ip.text())
+        .add("seconds", (now.steady_ms - session.opened_ms) / 1000)
+        .add("channels", session.subscriptions.size())
+        .text();
+}
+
+}  // namespace
+
+std::optional<ApiAnswer> ApiOrders::begin(Session& session, const ApiRequest& request, std::string_view body,
+                                          Now now) {
+    const ConnectionView view = request.view();
+    Authorization judged = authorize(view, view.route.disconnect, request_for(view));
+    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
+    ApiOrder order;
+    order.kind =
+        request.operation == ApiOperation::sessions ? ApiOrder::Kind::list : ApiOrder::Kind::disconnect;
+    auto wrong =
+        order.kind == ApiOrder::Kind::list ? read_list(request.query, order) : read_disconnect(body, order);
+    if (wrong) return refuse(request, Rejection::of(Reason::bad_message, std::move(*wrong)), now);
+    order.serial = request.serial;
+    order.worker = worker_;
+    order.from = session.id;
+    if (order.session != 0) order.next = Gateway::worker_of(order.session);
+    out_.push_back(std::move(order));
+    return std::nullopt;
+}
+
+void ApiOrders::carry_out(ApiOrder order, Now now) {
+    const bool all = sessions_.visit(order.place, looked_at_once, [&](Session& session) {
+        const bool meant =
+            session.state == Session::State::open &&
+            (order.session != 0 ? session.number == order.session : session.user == order.user);
+        if (!meant) return true;
+        if (order.kind == ApiOrder::Kind::list && order.sessions < most_listed) {
+            if (!order.listed.empty()) order.listed += ',';
+            order.listed += described(session, now);
+        }
+        ++order.sessions;
+        apply(order, session, now);
+        return true;
+    });
+    if (all) {
+        order.place = 0;
+        ++order.next;
+        order.done = order.session != 0;
+    }
+    out_.push_back(std::move(order));
+}
+
+void ApiOrders::apply(const ApiOrder& order, Session& session, Now now) {
+    if (order.kind != ApiOrder::Kind::disconnect) return;
+    counters_.api_disconnected.add();
+    const int64_t back_ms = order.reconnect ? static_cast<int64_t>(500 + random_() % 1500) : -1;
+    closing_.close(session, {order.code, "disconnected", order.because, back_ms}, now);
+}
+
+ApiAnswer ApiOrders::refuse(const ApiRequest& request, Rejection rejection, Now now) {
+    const dsl::Route& route = *request.binding->route;
+    log_.refused(&bindings_.policy(), &route, rejection);
+    log_.tell_of_request(request.client, route.name, request.path, rejection, now);
+    return {default_status(rejection.reason), {}, std::move(rejection)};
+}
+
+ApiAnswer ApiOrders::answer_to(const ApiOrder& order) {
+    JsonObject out;
+    if (order.kind == ApiOrder::Kind::list)
+        out.raw("sessions", "[" + order.listed + "]").add("total", order.sessions);
+    else
+        out.add("sessions", order.sessions);
+    return {200, out.text()};
+}
+
+}  // namespace wayleave
