@@ -442,7 +442,7 @@ TEST_CASE("what is compiled but not executed is named") {
 }
 
 TEST_CASE("an api is executed, with all of its actions") {
-    const Compiled made(token +
+    Compiled made(token +
                         "api a /a { auth = session allow publish, presence, history on ** "
                         "allow disconnect if user.n == 3 }");
     CHECK(made.summary().empty());
