@@ -34,7 +34,7 @@ IdempotencyTable::Begun IdempotencyTable::begin(std::string_view scope, std::str
     }
     bytes_ += entry_bytes + 2 * name.size();
     entries_.emplace(name, Entry{std::string(digest), {}, now_ms + longest_run_ms, ++begun_});
-    order_.emplace_back(begun_, std::move(name));
+    order_.emplace(begun_, std::move(name));
     return Fresh{};
 }
 
@@ -58,15 +58,17 @@ size_t IdempotencyTable::bytes() const {
     return bytes_;
 }
 
+size_t IdempotencyTable::keys() const {
+    const std::scoped_lock lock(mutex_);
+    return order_.size();
+}
+
 void IdempotencyTable::make_room(int64_t now_ms) {
     while (!order_.empty()) {
-        const auto& [number, name] = order_.front();
-        const auto it = entries_.find(name);
-        const bool gone = it == entries_.end() || it->second.number != number;
+        const std::string oldest = order_.begin()->second;
         const bool full = entries_.size() >= most_keys_ || bytes_ > most_bytes_;
-        if (!gone && !full && it->second.until_ms > now_ms) break;
-        if (!gone) erase(std::string(name));
-        order_.pop_front();
+        if (!full && entries_.find(oldest)->second.until_ms > now_ms) return;
+        erase(oldest);
     }
 }
 
@@ -74,6 +76,7 @@ void IdempotencyTable::erase(const std::string& name) {
     const auto it = entries_.find(name);
     if (it == entries_.end()) return;
     bytes_ -= entry_bytes + 2 * name.size() + it->second.answer.size();
+    order_.erase(it->second.number);
     entries_.erase(it);
 }
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -39,6 +39,7 @@ class IdempotencyTable {
     void forget(std::string_view scope, std::string_view key);
 
     [[nodiscard]] size_t bytes() const;
+    [[nodiscard]] size_t keys() const;
 
   private:
     struct Entry {
@@ -56,7 +57,7 @@ class IdempotencyTable {
     const size_t most_bytes_;
     mutable std::mutex mutex_;
     StringMap<Entry> entries_;
-    std::deque<std::pair<uint64_t, std::string>> order_;  // as they were begun; some are gone
+    std::map<uint64_t, std::string> order_;  // their names, as they were begun
     uint64_t begun_ = 0;
     size_t bytes_ = 0;
 };

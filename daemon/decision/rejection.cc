@@ -109,9 +109,10 @@ dsl::Outcome outcome_of(const dsl::Route* route, const Rejection& rejection, dsl
 
 std::string problem_response(int status, std::string_view error, const Rejection& rejection, bool detail,
                              std::string_view extra_headers) {
-    const std::string_view title = reason_phrase(status);  // RFC 9457 4.2.1
+    const std::string_view title = reason_phrase(status);
     JsonObject body;
-    body.add("type", "about:blank").add("title", title.empty() ? "Refused" : title);
+    body.add("type", "urn:wayleave:" + std::string(to_string(rejection.reason)))
+        .add("title", title.empty() ? "Refused" : title);
     body.add("status", status).add("error", error).add_if_any("detail", rejection.because);
     if (detail) body.add_if_any("rule", rejection.rule).add_if_any("decision", rejection.decision);
     std::string headers(extra_headers);

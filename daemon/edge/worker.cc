@@ -128,7 +128,11 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     size_t next_tls = 0;
     for (WorkerListener& listener : listeners) {
         const size_t side = listener.tls ? next_tls++ : Transports::plain;
-        const auto adopt = [this, side](FileDescriptor socket, const Peer& peer) {
+        // Here, behind the header of a proxy, which says nothing of whom the listener serves.
+        const auto adopt = [this, side, clients = listener.serves_clients, api = listener.serves_api](
+                               FileDescriptor socket, Peer peer) {
+            peer.serves_clients = clients;
+            peer.serves_api = api;
             // A proxy that we trust stands for many.
             if (!quota_.take_place(peer.ip,
                                    !runtime_->settings.proxies.trusts_peer(peer.ip, peer.unix_socket)))

@@ -27,6 +27,8 @@ struct WorkerListener {
     bool tls = false;
     bool proxy_protocol = false;
     Transports::Side side = {};  // of a TLS listener
+    bool serves_clients = true;
+    bool serves_api = true;
 };
 
 struct WorkerSettings {

@@ -55,7 +55,7 @@ Result<ApiBody, BadMessage> split_array(std::string_view body) {
         if (out.items.size() == ApiBody::most_items) return too_many();
         if (element.get_object().get(object) || object.raw_json().get(raw))
             return bad("the item " + std::to_string(out.items.size()) + " is no JSON object");
-        out.items.emplace_back(raw);
+        out.items.emplace_back(trimmed(raw));
     }
     const char* behind = nullptr;
     const bool over = document.current_location().get(behind) == simdjson::OUT_OF_BOUNDS;
@@ -76,9 +76,8 @@ Result<ApiBody, BadMessage> split_body(std::string_view body, bool lines) {
 }
 
 std::string as_message(std::string_view json) {
-    const size_t brace = json.find('{');
-    if (brace == std::string_view::npos) return std::string(json);
-    const std::string_view rest = json.substr(brace + 1);
+    if (!json.starts_with('{')) return std::string(json);
+    const std::string_view rest = json.substr(1);
     const bool empty = rest.find_first_not_of(" \t\r\n") == rest.find('}');
     return "{\"type\":\"$request\"" + std::string(empty ? "" : ",") + std::string(rest);
 }

@@ -21,7 +21,8 @@ struct ApiBody {
 // `lines`: application/x-ndjson.
 [[nodiscard]] Result<ApiBody, BadMessage> split_body(std::string_view body, bool lines);
 
-// A request as a message of the dialect, so that the same parser looks at it.
+// An item as a message of the dialect, so that the same parser looks at it. What is no object stays what it
+// is.
 [[nodiscard]] std::string as_message(std::string_view json);
 
 // The channels of an item: `channel`, or `channels`, each once. Also refuses members that no publication has.

@@ -4,11 +4,16 @@ import asyncio
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
+import ssl
+import subprocess
 
 from client import Client
-from daemon import TOKEN_BLOCK, Daemon, wait_until
+from daemon import PATIENCE, TOKEN_BLOCK, Daemon, wait_until
+from openapi import Description
+from raw import Raw, head
 from runner import main
 
 POLICY = TOKEN_BLOCK + """
@@ -43,13 +48,22 @@ api rare /rare {
 
 
 class Api:
-    """A keep-alive connection of an application's server."""
+    """A keep-alive connection of an application's server. What is answered is what the daemon's description says."""
+    description = None
 
-    def __init__(self, daemon, token=None, at="/api"):
+    def __init__(self, daemon, token=None, at="/api", connection=None):
         self.at = at
         self.daemon = daemon
         self.token = token or daemon.token("backend", key="server.key", issuer="https://app.example", audience=None)
-        self.http = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+        self.http = connection or http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
+        if Api.description is None:
+            Api.description = Description(self.describe())
+
+    def describe(self):
+        self.http.request("GET", self.at + "/openapi.json")
+        answer = self.http.getresponse()
+        assert answer.status == 200 and answer.headers["Content-Type"] == "application/json", answer.headers
+        return json.loads(answer.read())
 
     def ask(self, method, path, body=None, **fields):
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
@@ -60,7 +74,10 @@ class Api:
         answer = self.http.getresponse()
         text = answer.read()
         self.headers = answer.headers
-        return answer.status, json.loads(text) if text else None
+        said = json.loads(text) if text else None
+        if said is not None:
+            Api.description.check_answer(path.split("?")[0], method, answer.status, answer.headers["Content-Type"], said)
+        return answer.status, said
 
     def publish(self, body, **fields):
         return self.ask("POST", "/publish", body, **fields)
@@ -77,6 +94,7 @@ async def test_publish_one():
         alice = await Client.open(daemon, user="alice")
         await alice.ask("$subscribe", channel="room/a")
         api = Api(daemon)
+        asked = daemon.metric("wayleave_api_requests_total")
         assert api.publish({"channel": "room/a", "data": {"type": "hello", "text": "ä"}}) == (200, {})
         message = await alice.wait_for("hello")
         assert message["text"] == "ä", message
@@ -88,7 +106,7 @@ async def test_publish_one():
         status, kept = api.ask("GET", f"/history?channel=news&since={first['epoch']}:1")
         assert [m["n"] for m in kept["messages"]] == [2] and kept["recovered"], kept
         assert [m["n"] for m in api.ask("GET", "/history?channel=news&limit=1&reverse=true")[1]["messages"]] == [2]
-        assert daemon.metric("wayleave_api_requests_total") == 6
+        assert daemon.metric("wayleave_api_requests_total") == asked + 6
 
 
 async def test_except_session():
@@ -159,6 +177,7 @@ def test_bad_bodies():
             (b"{\"channel\":\"a\xff\",\"data\":{}}", 400, "no JSON object"),
             (b"{\"channel\":\"a\\u0000\",\"data\":{}}", 400, "channel"),
             (b"hello", 400, "no JSON object"),
+            (b"x{\"channel\":\"a\",\"data\":{}}", 400, "no JSON object"),
         ]:
             got, problem = api.publish(body)
             assert got == status and said in problem.get("detail", ""), (body, got, problem)
@@ -290,6 +309,105 @@ async def test_disconnect_and_sessions():
         other = Api(daemon, daemon.token("other", key="server.key", issuer="https://app.example", audience=None))
         assert other.ask("POST", "/disconnect", {"user": name})[0] == 403
         assert other.ask("GET", f"/sessions?user={name}")[0] == 403
+
+
+def test_the_description():
+    with served() as daemon:
+        api = Api(daemon)
+        description = Description(api.describe())
+        description.check()
+        assert api.describe() == description.document, "the connection is kept"
+        for path, method, _ in description.operations():
+            if path == "/openapi.json":
+                continue
+            assert api.ask("GET" if method == "post" else "POST", path, b"{}")[0] == 405, path
+            api = Api(daemon)
+            # Without a token, parameters or a body: a problem each, of the form that is described.
+            if method == "post":
+                assert api.ask("POST", path, b"{}")[0] == 400, path
+            else:
+                assert api.ask("GET", path)[0] == 400, path
+            assert Api(daemon, "none").ask(method.upper(), path, b"{}" if method == "post" else None)[0] == 401, path
+        # What the description allows is taken, and what it forbids is not.
+        item = {"channel": "a", "data": {}}
+        for body in [item, [item], [item] * 3, {"channels": ["a", "b"], "data": {"x": [1]}}, {**item, "key": "k"},
+                     {**item, "channel": "inbox/1", "dedup": "d"}, {}, [], {"channel": "a"}, {**item, "channels": ["b"]}, {**item, "x": 1},
+                     {"channels": [], "data": {}}, {"channels": ["a", "a"], "data": {}}, {"channel": 1, "data": {}},
+                     {**item, "data": "x"}, {**item, "key": ""}, {**item, "key": 1}, {**item, "key": "k" * 129}, 1, "x", [1],
+                     {"channels": "a", "data": {}}, {"channel": "a" * 256, "data": {}}, {**item, "type": "t"}]:
+            fits = description.request_fits("/publish", "POST", body)
+            status, said = Api(daemon).publish(body)
+            assert (status == 200) == fits, (body, fits, status, said)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=PATIENCE)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(self.path)
+
+
+def test_a_listener_for_the_api_alone():
+    more = """
+[[listen]]
+address = "127.0.0.1:0"
+tls = { certificate = "tls/chain.pem", key = "tls/key.pem" }
+serve = ["api"]
+
+[[listen]]
+address = "unix:run/api.sock"
+mode = "0600"
+serve = ["api"]
+
+[[listen]]
+address = "127.0.0.1:0"
+proxy_protocol = true
+serve = ["api"]
+"""
+    daemon = served(tls='serve = ["clients"]', more=more, top='trusted_proxies = ["127.0.0.1"]')
+    os.makedirs(daemon.path("tls"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", daemon.path("tls/key.pem"),
+                    "-out", daemon.path("tls/chain.pem")], check=True, capture_output=True, timeout=PATIENCE)
+    os.chmod(daemon.path("tls/key.pem"), 0o600)
+    stream = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n"
+    with daemon:
+        secure = int(re.search(r"event=listening address=https://\S*:(\d+)", daemon.log()).group(1))
+        proxied = int(re.findall(r"event=listening address=http://\S*:(\d+)", daemon.log())[1])
+        trusting = ssl.create_default_context(cafile=daemon.path("tls/chain.pem"))
+        path = daemon.path("run/api.sock")
+        assert os.stat(path).st_mode & 0o7777 == 0o600
+
+        def behind_proxy():
+            connection = http.client.HTTPConnection("127.0.0.1", proxied, timeout=PATIENCE)
+            connection.connect()
+            connection.sock.sendall(b"PROXY TCP4 203.0.113.7 127.0.0.1 1 2\r\n")
+            return connection
+
+        def tls():
+            return http.client.HTTPSConnection("127.0.0.1", secure, timeout=PATIENCE, context=trusting)
+
+        for connect in tls, lambda: UnixConnection(path), behind_proxy:
+            api = Api(daemon, connection=connect())
+            assert api.publish({"channel": "news", "data": {}})[0] == 200
+            for asked in head("/ws"), stream, b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n":
+                one = connect()
+                if not one.sock:
+                    one.connect()
+                one.sock.sendall(asked)
+                answer = one.sock.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 404"), answer
+                one.close()
+        # The other is for clients alone.
+        assert Raw(daemon.port).send(head("/ws", "Authorization: Bearer " + daemon.token("alice"))).read_head()[0] == 101
+        body = b"Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+        for asked in (b"POST /api/publish HTTP/1.1\r\nHost: localhost\r\n" + body,
+                      b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):
+            assert Raw(daemon.port).send(asked).read_head()[0] == 404, asked
 
 
 def test_with_sqlite():

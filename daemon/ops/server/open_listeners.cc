@@ -26,7 +26,12 @@ Started open_unix(const ListenerSettings& listener, OpenListeners& out) {
     for (auto& listeners : out.of_workers) {
         FileDescriptor socket = out.unix_files.back().share_socket();
         if (!socket.open()) return refuse_start(EX_OSERR, listener.address + ": " + std::strerror(errno));
-        listeners.push_back({std::move(socket), false, listener.proxy_protocol, {}});
+        listeners.push_back({std::move(socket),
+                             false,
+                             listener.proxy_protocol,
+                             {},
+                             listener.serves("clients"),
+                             listener.serves("api")});
     }
     (void)out.unix_files.back().take_socket();  // those of the workers are left, so that it ends with them
     out.names.push_back(listener.address);
@@ -57,7 +62,9 @@ Started open_addresses(const StartSettings& settings, const TlsSides& tls, OpenL
             listeners.push_back({std::move(*socket),
                                  secure,
                                  listener.proxy_protocol,
-                                 {{listener.certificate, listener.key}, tls[i]}});
+                                 {{listener.certificate, listener.key}, tls[i]},
+                                 listener.serves("clients"),
+                                 listener.serves("api")});
         }
         out.names.push_back((secure ? "https://" : "http://") + address.text());
     }

@@ -25,7 +25,8 @@ bool differs(const SettingRow& row, const Settings& old, const Settings& now) {
         [&](auto member) {
             using Member = decltype(member);
             if constexpr (std::is_same_v<Member, std::string ListenerSettings::*> ||
-                          std::is_same_v<Member, bool ListenerSettings::*>) {
+                          std::is_same_v<Member, bool ListenerSettings::*> ||
+                          std::is_same_v<Member, std::vector<std::string> ListenerSettings::*>) {
                 return false;  // see same_sockets()
             } else {
                 return old.*member != now.*member;
@@ -38,8 +39,8 @@ bool differs(const SettingRow& row, const Settings& old, const Settings& now) {
 bool same_sockets(const std::vector<ListenerSettings>& old, const std::vector<ListenerSettings>& now) {
     return std::equal(old.begin(), old.end(), now.begin(), now.end(), [](const auto& a, const auto& b) {
         return a.address == b.address && a.proxy_protocol == b.proxy_protocol && a.mode == b.mode &&
-               a.group == b.group && a.ipv6only == b.ipv6only &&
-               a.certificate.empty() == b.certificate.empty();
+               a.group == b.group && a.ipv6only == b.ipv6only && a.serves("clients") == b.serves("clients") &&
+               a.serves("api") == b.serves("api") && a.certificate.empty() == b.certificate.empty();
     });
 }
 

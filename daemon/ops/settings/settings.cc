@@ -62,6 +62,7 @@ std::string_view expected_name(SettingType type) {
         case SettingType::share: return "a number from 0 to 1";
         case SettingType::nets: return "an array of strings such as \"10.0.0.0/8\"";
         case SettingType::mode: return "a string such as \"0660\"";
+        case SettingType::words: return "an array of strings such as \"api\"";
         case SettingType::hosts: return "an array of strings such as \"metrics.example.com\"";
         default: return "a string";
     }
@@ -310,6 +311,7 @@ class Reader {
             return read_list<std::string>(row, node, "host; write its name without a scheme or port", host_of,
                                           [](const std::string& host) { return host; });
         }
+        if (row.type == SettingType::words) return read_words(row, node, listener);
         const bool fits = node.is_string() ? row.type != SettingType::integer
                                            : node.is_integer() && (row.type == SettingType::integer ||
                                                                    row.type == SettingType::size);
@@ -328,13 +330,16 @@ class Reader {
     // `no` says what an element is not, and what to write; `parse` takes its text, `show` gives it back.
     template <class Element, class Parse, class Show>
     void read_list(const SettingRow& row, const toml::node& node, std::string_view no, const Parse& parse,
-                   const Show& show) {
+                   const Show& show, ListenerSettings* listener = nullptr) {
         const toml::array* array = node.as_array();
         if (array == nullptr || array->size() > row.max) {
             const std::string what = array == nullptr ? std::string(type_name(node)) : "too long";
             return error(node.source().begin, fmt::format("`{}` is {}, expected {}; change the value",
                                                           row.name, what, expected_name(row.type)));
         }
+        if (array->size() < row.min)
+            return error(node.source().begin,
+                         fmt::format("`{}` is empty; fill it, or remove it for the default", row.name));
         std::vector<Element> elements;
         std::string shown;
         for (const toml::node& written : *array) {
@@ -346,7 +351,17 @@ class Reader {
             shown += (shown.empty() ? "" : ", ") + toml_string(show(*element));
             elements.push_back(*element);
         }
-        put(row, elements, "[" + shown + "]", nullptr, node.source().begin.line);
+        put(row, elements, "[" + shown + "]", listener, node.source().begin.line);
+    }
+
+    void read_words(const SettingRow& row, const toml::node& node, ListenerSettings* listener) {
+        const auto known = [&](const std::string& text) {
+            const bool is = std::find(row.words.begin(), row.words.end(), text) != row.words.end();
+            return is ? std::optional(text) : std::nullopt;
+        };
+        read_list<std::string>(
+            row, node, fmt::format("word that is known here; choose {}", fmt::join(row.words, ", ")), known,
+            [](const std::string& word) { return word; }, listener);
     }
 
     static std::optional<std::string> host_of(const std::string& text) {
@@ -508,7 +523,8 @@ class Reader {
     std::string put(const SettingRow& row, const Value& value, std::string shown, ListenerSettings* listener,
                     size_t line) {
         if (const auto* member = std::get_if<Value Settings::*>(&row.member)) settings_.*(*member) = value;
-        if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, bool>) {
+        if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, bool> ||
+                      std::is_same_v<Value, std::vector<std::string>>) {
             const auto* member = std::get_if<Value ListenerSettings::*>(&row.member);
             if (member != nullptr && listener != nullptr) listener->*(*member) = value;
         }

@@ -2,9 +2,11 @@
 // settings_table.h. Blocking I/O in load_settings(): start-up, reload and the command line only.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/edge/tls_files.h"
@@ -23,12 +25,16 @@ struct ListenerSettings {
     std::string client_certificate = {};           // "optional" or "required"; empty without client_ca
     bool proxy_protocol = false;                   // clients are named in a header before their first byte
     bool ipv6only = true;
-    std::string mode = {};   // of a Unix socket's file, in octal digits; empty: 0660
-    std::string group = {};  // of it, by name or number; empty: the daemon's own
+    std::string mode = {};                // of a Unix socket's file, in octal digits; empty: 0660
+    std::string group = {};               // of it, by name or number; empty: the daemon's own
+    std::vector<std::string> serve = {};  // "clients", "api"; empty: both
 
     // The path of a Unix socket; empty: it is none.
     [[nodiscard]] std::string unix_path() const {
         return address.starts_with("unix:") ? address.substr(5) : "";
+    }
+    [[nodiscard]] bool serves(std::string_view whom) const {
+        return serve.empty() || std::find(serve.begin(), serve.end(), whom) != serve.end();
     }
     bool operator==(const ListenerSettings&) const = default;
 };

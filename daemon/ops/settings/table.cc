@@ -11,6 +11,7 @@ constexpr std::array<std::string_view, 5> level_words = {"trace", "debug", "info
 constexpr std::array<std::string_view, 3> format_words = {"text", "json", "journald"};
 constexpr std::array<std::string_view, 3> forwarded_words = {"none", "x-forwarded-for", "forwarded"};
 constexpr std::array<std::string_view, 2> certificate_words = {"optional", "required"};
+constexpr std::array<std::string_view, 2> serve_words = {"clients", "api"};
 constexpr std::array<std::string_view, 2> broker_words = {"memory", "sqlite"};
 constexpr std::array<std::string_view, 2> sync_words = {"full", "normal"};
 
@@ -25,7 +26,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 45> rows = {{
+const std::array<SettingRow, 46> rows = {{
     {"workers",
      integer,
      "threads",
@@ -98,6 +99,9 @@ const std::array<SettingRow, 45> rows = {{
      false,
      "Whether an IPv6 address takes IPv6 connections only; true by default.",
      &ListenerSettings::ipv6only},
+    {"listen[].serve", words, "", 1, 2, "", serve_words, false,
+     "For whom it is: clients, the servers of applications (api), or both, which is the default.",
+     &ListenerSettings::serve},
     {"listen[].tls.certificate",
      path,
      "",

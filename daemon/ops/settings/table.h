@@ -25,15 +25,18 @@ enum class SettingType {
     share,    // a number from 0 to 1
     nets,     // an array of strings such as "10.0.0.0/8"
     hosts,    // an array of strings such as "metrics.example.com"
+    words,    // an array of strings out of `words`
     mode,     // of a file: "0660"
     group,    // of a file: a name or number
 };
 
 // The member a row is stored in; what it points to is the type of the value.
-using SettingMember = std::variant<
-    size_t Settings::*, bool Settings::*, double Settings::*, std::chrono::milliseconds Settings::*,
-    std::string Settings::*, Level Settings::*, LogFormat Settings::*, std::vector<dsl::Net> Settings::*,
-    std::vector<std::string> Settings::*, std::string ListenerSettings::*, bool ListenerSettings::*>;
+using SettingMember =
+    std::variant<size_t Settings::*, bool Settings::*, double Settings::*,
+                 std::chrono::milliseconds Settings::*, std::string Settings::*, Level Settings::*,
+                 LogFormat Settings::*, std::vector<dsl::Net> Settings::*,
+                 std::vector<std::string> Settings::*, std::string ListenerSettings::*,
+                 bool ListenerSettings::*, std::vector<std::string> ListenerSettings::*>;
 
 struct SettingRow {
     std::string_view name;  // "limits.drain"; "listen[].address" in an array of tables

@@ -196,6 +196,12 @@ TEST_CASE("what is wrong is said") {
         {minimal + "ipv6only = false", "ipv6only is of an IPv6 address"},
         {minimal + "[admin]\naddress = \"unix:/s\"", "is no address and port"},
         {minimal + "proxy_protocol = true", "and there is none; set trusted_proxies"},
+        {minimal + "serve = []", "`listen[].serve` is empty; fill it, or remove it for the default"},
+        {minimal + "serve = [\"api\", \"admin\"]",
+         "`listen[].serve` holds what is no word that is known here; choose clients, api"},
+        {minimal + "serve = [1]", "holds what is no word that is known here"},
+        {minimal + "serve = \"api\"", "is a string, expected an array of strings such as \"api\""},
+        {minimal + "serve = [\"api\", \"api\", \"api\"]", "is too long"},
         {minimal + "proxy_protocol = 1", "`listen[].proxy_protocol` is 1, expected true or false"},
         {"forwarded = \"forwarded\"\n" + minimal, "and there is none; set trusted_proxies"},
         {"forwarded = \"x-real-ip\"\n" + minimal, "choose none, x-forwarded-for, forwarded"},
@@ -336,6 +342,25 @@ TEST_CASE("Unix sockets, zones and both families are read, printed and read agai
     CHECK(again.trusted_proxies == settings.trusted_proxies);
     auto other = settings;
     other.listeners[0].mode = "0600";
+    CHECK(restart_needed(settings, other) == std::vector<std::string>{"listen"});
+}
+
+TEST_CASE("whom a listener serves is read, printed and read again") {
+    const SettingsDirectory directory;
+    const std::string second = "[[listen]]\naddress = \"unix:api.sock\"\nserve = [\"api\"]\n";
+    const auto settings = good(directory, minimal + second);
+    CHECK(settings.listeners[0].serves("clients"));
+    CHECK(settings.listeners[0].serves("api"));
+    CHECK_FALSE(settings.listeners[1].serves("clients"));
+    CHECK(settings.listeners[1].serves("api"));
+    const std::string text = print_settings(settings);
+    CHECK(text.find("# serve is unset   # default\n") != std::string::npos);
+    CHECK(text.find("\nserve = [\"api\"]   # ") != std::string::npos);
+    CHECK(good(directory, text).listeners == settings.listeners);
+    auto other = settings;
+    other.listeners[0].serve = {"api", "clients"};
+    CHECK(restart_needed(settings, other).empty());
+    other.listeners[0].serve = {"clients"};
     CHECK(restart_needed(settings, other) == std::vector<std::string>{"listen"});
 }
 
