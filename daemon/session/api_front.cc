@@ -55,16 +55,17 @@ bool has_type(const HttpHead& head, std::string_view type) {
     return same_ignoring_case(trim(value.substr(0, value.find(';'))), type);
 }
 
-std::string problem_of(int status, const ApiAnswer& answer) {
+std::string problem_of(const ApiAnswer& answer, bool detail) {
     const Rejection& rejection = *answer.rejection;
-    const std::string_view error = to_string(rejection.reason);
+    const std::string_view error =
+        answer.error.empty() ? to_string(rejection.reason) : std::string_view(answer.error);
     JsonObject out;
     out.add("type", "urn:wayleave:" + std::string(error))
-        .add("title", reason_phrase(status))
-        .add("status", status)
+        .add("title", reason_phrase(answer.status))
+        .add("status", answer.status)
         .add("error", error)
         .add_if_any("detail", rejection.because)
-        .add_if_any("rule", rejection.rule)
+        .add_if_any("rule", detail ? rejection.rule : std::string_view())
         .add_if_any("decision", rejection.decision);
     if (rejection.retry_after_ms > 0) out.add("retry_after", (rejection.retry_after_ms + 999) / 1000);
     if (!answer.errors.empty()) out.raw("errors", answer.errors);
@@ -78,21 +79,28 @@ std::string digest_of(std::string_view body) {
     return out;
 }
 
+// Of a body: what stands around the data has room, too.
+size_t most_of(const dsl::Route& route) {
+    return std::max(least_body, size_t{route.max_message} + most_order);
+}
+
 // Whose key it is: of one user of one api.
 std::string scope_of(const ApiRequest& request) {
-    return request.path + '\0' + request.admitted.user;
+    return request.binding->route->name + '\0' + request.path + '\0' + request.admitted.user;
 }
 
 }  // namespace
 
 ApiFront::ApiFront(Bindings& bindings, LimitTable& limits, HttpAdmission& admission, ApiPublish& publish,
-                   ApiQueries& queries, ApiOrders& orders, Outbox& outbox, Counters& counters)
+                   ApiQueries& queries, ApiOrders& orders, BanCounter& ban_counter, Outbox& outbox,
+                   Counters& counters)
     : bindings_(bindings),
       limits_(limits),
       admission_(admission),
       publish_(publish),
       queries_(queries),
       orders_(orders),
+      ban_counter_(ban_counter),
       outbox_(outbox),
       counters_(counters) {}
 
@@ -159,9 +167,13 @@ void ApiFront::begin(Session& session, const HttpHead& head, ApiOperation operat
     auto admitted = admission_.admit_connection(session, client, head, upgrade, AdmissionKind::api, "", now);
     if (!admitted) return;
     const bool publishes = operation == ApiOperation::publish;
-    const size_t most = publishes ? std::max(least_body, size_t{admitted->route->max_message})
+    const size_t most = publishes                               ? most_of(*admitted->route)
                         : operation == ApiOperation::disconnect ? most_order
                                                                 : 0;
+    if (head.content_length.value_or(0) > most) {
+        for (const std::string& key : admitted->entered) limits_.leave(key);
+        return refuse(session, head, 413, "the body is larger than a request may be here", "", now);
+    }
     const auto length = head.chunked ? std::nullopt : std::optional(head.content_length.value_or(0));
     auto request = std::make_shared<ApiRequest>(std::move(*admitted), BodyReader(length, most));
     request->binding = bindings_.bind(*request->admitted.route, request->admitted.answers);
@@ -211,6 +223,13 @@ bool ApiFront::read_body(Session& session, Now now) {
 // --- what it asks for ---
 
 std::optional<ApiAnswer> ApiFront::execute(Session& session, ApiRequest& request, Now now) {
+    if (request.binding->runtime != bindings_.shared()) {
+        request.keep_alive = false;
+        return ApiAnswer{503,
+                         {},
+                         Rejection::of(Reason::unavailable,
+                                       "the policy has changed while the request came; send it again")};
+    }
     if (request.operation == ApiOperation::disconnect || request.operation == ApiOperation::sessions)
         return order(session, request, now);
     if (request.operation != ApiOperation::publish) return queries_.ask(session, request, now);
@@ -219,7 +238,7 @@ std::optional<ApiAnswer> ApiFront::execute(Session& session, ApiRequest& request
                                                         digest_of(request.body.body()), now.steady_ms);
     if (auto* known = std::get_if<IdempotencyTable::Known>(&begun)) {
         counters_.api_replayed.add();
-        respond(session, {200, std::move(known->answer)}, now, true);
+        respond(session, {std::stoi(known->answer.substr(0, 3)), known->answer.substr(3)}, now, true);
         return std::nullopt;
     }
     if (std::holds_alternative<IdempotencyTable::Running>(begun))
@@ -250,7 +269,7 @@ bool ApiFront::ordered(Session& session, const ApiOrder& order, Now now) {
 
 std::optional<ApiAnswer> ApiFront::publish(Session& session, ApiRequest& request, Now now) {
     if (!request.gzip) return publish_.publish(session, request, request.body.body(), now);
-    const size_t most = std::max(least_body, size_t{request.binding->route->max_message});
+    const size_t most = most_of(*request.binding->route);
     const Gunzipped body = gunzip(request.body.body(), most);
     if (body.error == GunzipError::too_big)
         return ApiAnswer{
@@ -260,10 +279,8 @@ std::optional<ApiAnswer> ApiFront::publish(Session& session, ApiRequest& request
     return publish_.publish(session, request, body.text, now);
 }
 
-bool ApiFront::answered(Session& session, const BrokerRequest& asked, BrokerAnswer answer, Now now) {
-    if (!session.handshaking || !session.handshaking->api) return false;
-    ApiRequest& request = *session.handshaking->api;
-    if (session.last_bytes || session.abort_listed || request.serial != asked.api_serial) return false;
+bool ApiFront::answered(Session* session, const BrokerRequest& asked, BrokerAnswer answer, Now now) {
+    ApiRequest& request = *asked.api;
     std::optional<ApiAnswer> out;
     if (asked.kind == BrokerRequest::Kind::publish) {
         auto* receipt = std::get_if<Receipt>(&answer);
@@ -272,8 +289,13 @@ bool ApiFront::answered(Session& session, const BrokerRequest& asked, BrokerAnsw
         out = ApiQueries::answered(answer);
     }
     if (!out) return false;
-    respond(session, std::move(*out), now);
-    return !session.last_bytes;
+    const bool waits = session && session->handshaking && session->handshaking->api == asked.api;
+    if (!waits || session->last_bytes || session->abort_listed) {
+        remember(request, *out);
+        return false;
+    }
+    respond(*session, std::move(*out), now);
+    return !session->last_bytes;
 }
 
 // --- the answer ---
@@ -281,13 +303,23 @@ bool ApiFront::answered(Session& session, const BrokerRequest& asked, BrokerAnsw
 void ApiFront::respond(Session& session, ApiAnswer answer, Now now, bool replayed) {
     const auto request = std::move(session.handshaking->api);
     for (const std::string& key : request->admitted.entered) limits_.leave(key);
-    if (request->remembered) {
-        IdempotencyTable& table = *bindings_.runtime().idempotency;
-        if (answer.status == 200) {
-            table.finish(scope_of(*request), request->key, answer.body);
-        } else {
-            table.forget(scope_of(*request), request->key);
-        }
+    // What the broker has and has not answered yet is remembered when it answers.
+    if (!request->asked || request->waiting == 0) remember(*request, answer);
+    if (stopping_) request->keep_alive = false;
+    const dsl::Route& route = *request->binding->route;
+    if (answer.rejection) {
+        const Rejection& rejection = *answer.rejection;
+        (void)ban_counter_.count_refusal(
+            *request->binding->runtime->policy, route, request_for(request->view()),
+            {true, request->admitted.user, request->admitted.nameless}, rejection.reason, now);
+        const auto phase = static_cast<size_t>(dsl::Phase::handshake);
+        const auto number = static_cast<size_t>(rejection.reason);
+        const bool chosen = rejection.then || (number < dsl::refusals && route.errors[number][phase]);
+        const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::handshake);
+        if (chosen && outcome.kind == dsl::OutcomeKind::drop) return outbox_.abort(session);
+        if (chosen && outcome.kind == dsl::OutcomeKind::status) answer.status = outcome.code;
+        if (chosen && outcome.kind == dsl::OutcomeKind::error && !outcome.name.empty())
+            answer.error = outcome.name;
     }
     std::string headers = replayed ? "Idempotency-Replayed: true\r\n" : "";
     if (answer.rejection && answer.rejection->retry_after_ms > 0)
@@ -295,12 +327,27 @@ void ApiFront::respond(Session& session, ApiAnswer answer, Now now, bool replaye
     else if (answer.status == 503)
         headers += "Retry-After: 1\r\n";
     const bool problem = answer.rejection.has_value();
-    std::string response = http_response(
-        answer.status, problem ? "application/problem+json" : "application/json",
-        problem ? problem_of(answer.status, answer) : answer.body, headers, request->keep_alive);
+    std::string response =
+        http_response(answer.status, problem ? "application/problem+json" : "application/json",
+                      problem ? problem_of(answer, route.detail) : answer.body, headers, request->keep_alive);
     if (!request->keep_alive) return outbox_.send_last(session, std::move(response));
     outbox_.queue(session, framed(std::move(response)));
     session.opened_ms = now.steady_ms + keep_open_ms - bindings_.settings().handshake_timeout_ms;
+    session.handshaking->kept_open = true;
+}
+
+// Once the broker has some of it, a repetition would publish that again: it gets this answer, whatever it is.
+void ApiFront::remember(const ApiRequest& request, const ApiAnswer& answer) {
+    if (!request.remembered) return;
+    IdempotencyTable& table = *bindings_.runtime().idempotency;
+    const bool kept = std::any_of(request.receipts.begin(), request.receipts.end(),
+                                  [](const Receipt& receipt) { return receipt.because.empty(); });
+    if (request.asked && kept) {
+        const int status = answer.status;
+        table.finish(scope_of(request), request.key, std::to_string(status) + answer.body);
+    } else {
+        table.forget(scope_of(request), request.key);
+    }
 }
 
 // It is not known any more where the next request would begin.

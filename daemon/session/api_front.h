@@ -15,13 +15,17 @@ namespace wayleave {
 class ApiFront {
   public:
     ApiFront(Bindings& bindings, LimitTable& limits, HttpAdmission& admission, ApiPublish& publish,
-             ApiQueries& queries, ApiOrders& orders, Outbox& outbox, Counters& counters);
+             ApiQueries& queries, ApiOrders& orders, BanCounter& ban_counter, Outbox& outbox,
+             Counters& counters);
 
     [[nodiscard]] bool wants(const HttpHead& head) const;
     void answer(Session& session, const HttpHead& head, Now now);
     // True if the request is done with, and another may follow. Likewise the others that say so.
     [[nodiscard]] bool read_body(Session& session, Now now);
-    [[nodiscard]] bool answered(Session& session, const BrokerRequest& asked, BrokerAnswer answer, Now now);
+    // The connection may be gone: null. What was published is remembered all the same.
+    [[nodiscard]] bool answered(Session* session, const BrokerRequest& asked, BrokerAnswer answer, Now now);
+    // The server is stopping: each connection ends with the answer that it waits for.
+    void stop() { stopping_ = true; }
     [[nodiscard]] bool ordered(Session& session, const ApiOrder& order, Now now);
     void late(Session& session, Now now);  // the request did not come, or its answer
     void forget(Session& session);         // the connection is gone
@@ -34,6 +38,8 @@ class ApiFront {
     [[nodiscard]] std::optional<ApiAnswer> order(Session& session, const ApiRequest& request, Now now);
     [[nodiscard]] std::optional<ApiAnswer> publish(Session& session, ApiRequest& request, Now now);
     void respond(Session& session, ApiAnswer answer, Now now, bool replayed = false);
+    // What becomes of the request's key.
+    void remember(const ApiRequest& request, const ApiAnswer& answer);
     void fail(Session& session, int status, Reason reason, std::string because, Now now);
 
     Bindings& bindings_;
@@ -42,9 +48,11 @@ class ApiFront {
     ApiPublish& publish_;
     ApiQueries& queries_;
     ApiOrders& orders_;
+    BanCounter& ban_counter_;
     Outbox& outbox_;
     Counters& counters_;
     uint64_t serial_ = 0;
+    bool stopping_ = false;
 };
 
 }  // namespace wayleave

@@ -10,7 +10,8 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_wrong = 100;  // that are told one by one
+constexpr size_t most_bytes = 16 << 20;  // of all drafts: a small body may name many channels
+constexpr size_t most_wrong = 100;       // that are told one by one
 
 Rejection bad(BadMessage why) {
     return Rejection::of(why.too_big ? Reason::too_big : Reason::bad_message, std::move(why.because));
@@ -59,6 +60,7 @@ std::optional<ApiAnswer> ApiPublish::publish(Session& session, ApiRequest& reque
     request.list = split->list || drafts.size() > 1;
     request.receipts.resize(drafts.size());
     request.waiting = drafts.size();
+    request.asked = true;
     // A repetition of the whole request is known by its key, and the channel knows it longer.
     if (drafts.size() == 1 && drafts[0].dedup.empty() && drafts[0].retention.dedup_ms > 0)
         drafts[0].dedup = request.key;
@@ -75,7 +77,7 @@ std::optional<ApiAnswer> ApiPublish::publish(Session& session, ApiRequest& reque
             requests_.expect(ticket,
                              {.id = session.id,
                               .kind = BrokerRequest::Kind::publish,
-                              .api_serial = request.serial,
+                              .api = session.handshaking->api,
                               .api_index = i},
                              now);
         }
@@ -128,6 +130,10 @@ std::optional<Rejection> ApiPublish::judge_channel(ApiRequest& request, const st
     PublishAuthorization judged =
         authorize_publish(view, item, *asked, about, bindings_.policy().channel_rules(channel));
     if (judged.rejection) return std::move(judged.rejection);
+    request.draft_bytes += judged.draft.members.size();
+    if (request.draft_bytes > most_bytes)
+        return Rejection::of(Reason::too_big,
+                             "a request publishes at most 16 MiB, to all of its channels together");
     judged.draft.except = *except;
     drafts.push_back(std::move(judged.draft));
     return std::nullopt;

@@ -87,7 +87,8 @@ std::optional<ApiAnswer> ApiQueries::history(Session& session, ApiRequest& reque
     const Ticket ticket = requests_.next_ticket(session);
     if (auto page = broker_.read(std::move(query), ticket)) return answered(std::move(*page));
     requests_.expect(
-        ticket, {.id = session.id, .kind = BrokerRequest::Kind::history, .api_serial = request.serial}, now);
+        ticket, {.id = session.id, .kind = BrokerRequest::Kind::history, .api = session.handshaking->api},
+        now);
     return std::nullopt;
 }
 
@@ -102,7 +103,8 @@ std::optional<ApiAnswer> ApiQueries::presence(Session& session, ApiRequest& requ
     if (auto roster = presence_.present(channel.text, roster_limit, ticket))
         return answered(std::move(*roster));
     requests_.expect(
-        ticket, {.id = session.id, .kind = BrokerRequest::Kind::presence, .api_serial = request.serial}, now);
+        ticket, {.id = session.id, .kind = BrokerRequest::Kind::presence, .api = session.handshaking->api},
+        now);
     return std::nullopt;
 }
 
@@ -124,7 +126,8 @@ std::optional<ApiAnswer> ApiQueries::progress(Session& session, ApiRequest& requ
         broker_.progress({std::string(channel.text), *user, {}, retention_of(rules), now}, ticket);
     if (progress) return answered(std::move(*progress));
     requests_.expect(
-        ticket, {.id = session.id, .kind = BrokerRequest::Kind::progress, .api_serial = request.serial}, now);
+        ticket, {.id = session.id, .kind = BrokerRequest::Kind::progress, .api = session.handshaking->api},
+        now);
     return std::nullopt;
 }
 

@@ -39,8 +39,10 @@ struct ApiRequest {
 
     // Of a publication.
     bool list = false;  // the answer is a list
+    size_t draft_bytes = 0;
     std::vector<Receipt> receipts;
     size_t waiting = 0;  // for so many
+    bool asked = false;  // the broker may have it: whatever the client is told, it may be published
 
     [[nodiscard]] ConnectionView view() const {
         return {*binding->runtime->policy, *binding->route, admitted.facts, binding->residual, number};
@@ -51,6 +53,7 @@ struct ApiAnswer {
     int status = 200;
     std::string body = {};                    // JSON
     std::optional<Rejection> rejection = {};  // instead of a body: a problem (RFC 9457)
+    std::string error = {};                   // its name, where the policy says another than the reason
     std::string errors = {};                  // of a problem: what is wrong with which item, as JSON
 };
 

@@ -18,6 +18,7 @@
 
 namespace wayleave {
 
+struct ApiRequest;
 struct Channel;
 
 // One message of a client, to one channel or several.
@@ -35,8 +36,8 @@ struct BrokerRequest {
     ReplyTo re = {};
     const Channel* channel = nullptr;                  // of a replay: compared, never followed
     std::shared_ptr<Publishing> publishing = nullptr;  // of a client's publication
-    // Of an application's server: which of its requests, and which publication of it. 0: a client asked.
-    uint64_t api_serial = 0;
+    // Of an application's server: its request, and which publication of it. Null: a client asked.
+    std::shared_ptr<ApiRequest> api = nullptr;
     size_t api_index = 0;
 };
 

@@ -155,12 +155,12 @@ void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     const auto request = parts_->requests.take(ticket);
     if (!request) return;
     Session* session = parts_->sessions.find(request->id);
-    if (!session) return;
-    if (request->api_serial != 0) {
-        if (parts_->api.answered(*session, *request, std::move(answer), now))
+    if (request->api) {
+        if (parts_->api.answered(session, *request, std::move(answer), now))
             parts_->http.read(*session, {}, now);
         return;
     }
+    if (!session) return;
     if (session->state != Session::State::open) return;
     switch (request->kind) {
         case BrokerRequest::Kind::publish:
@@ -284,6 +284,8 @@ void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
     if (session && parts_->outbox.sent(*session, bytes, now)) {
         if (session->owed) parts_->notes.note_delivered(*session, now);
         if (!session->replays.empty()) parts_->replayer.replay_some(*session, now);
+    } else if (session && session->state == Session::State::head && session->queue.empty()) {
+        parts_->http.go_on(*session, now);
     }
     finish_event(now);
 }

@@ -65,7 +65,8 @@ struct GatewayParts {
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
     ApiOrders api_orders{worker, bindings, sessions, closing, log, actions.orders, counters, random};
-    ApiFront api{bindings, limits, admission, api_publish, api_queries, api_orders, outbox, counters};
+    ApiFront api{bindings,   limits,      admission, api_publish, api_queries,
+                 api_orders, ban_counter, outbox,    counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
                    frames,   deadlines, log,       outbox, counters};
     SessionClock clock{sessions, bindings, deadlines, reload, closing, http, outbox, random};

@@ -9,6 +9,8 @@
 namespace wayleave {
 namespace {
 
+constexpr size_t most_answers = 256 << 10;  // that wait for a client before it is answered more
+
 bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
 }
@@ -99,6 +101,11 @@ HttpFront::HttpFront(const Bindings& bindings, LimitTable& limits, HttpAdmission
 
 void HttpFront::read(Session& session, std::string_view bytes, Now now) {
     std::string& buffer = session.handshaking->bytes;
+    if (session.handshaking->kept_open && buffer.empty() && !bytes.empty()) {
+        session.handshaking->kept_open = false;
+        session.opened_ms = now.steady_ms;
+        deadlines_.reschedule(session, now);
+    }
     buffer.append(bytes);
     if (session.awaiting && session.awaiting->question != 0) {
         if (buffer.size() <= session.handshaking->most_ahead) return;
@@ -111,6 +118,14 @@ void HttpFront::read(Session& session, std::string_view bytes, Now now) {
         if (session.post && !posts_.read_body(session, now)) return;
         if (session.handshaking->api && !api_.read_body(session, now)) return;
         if (buffer.empty()) return;
+        // A client that asks and does not read holds no more of our memory than this.
+        if (session.queue.bytes() > most_answers) {
+            if (buffer.size() <= session.handshaking->most_ahead) return;
+            return admission_.refuse_request(
+                session, 400,
+                Rejection::of(Reason::bad_request, "too much was asked before the answers were read"), {},
+                now);
+        }
         HeadResult result = parse_head(buffer, HeadLimits{}, session.handshaking->scanned);
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
@@ -281,6 +296,10 @@ bool HttpFront::answer_stream(Session& session, const HttpHead& head, Now now) {
     }
     opening_.open_stream(session, std::move(*admitted), head, headers, now);
     return true;
+}
+
+void HttpFront::go_on(Session& session, Now now) {
+    if (session.handshaking && !session.handshaking->bytes.empty()) read(session, {}, now);
 }
 
 void HttpFront::expire(Session& session, Now now) {

@@ -19,7 +19,13 @@ class HttpFront {
     // Also with no bytes, when something has come that a request waited for.
     void read(Session& session, std::string_view bytes, Now now);
     // The server is stopping: nobody comes in any more.
-    void stop() { stopping_ = true; }
+    void stop() {
+        stopping_ = true;
+        api_.stop();
+        posts_.stop();
+    }
+    // The client has taken the answers; it may have asked more meanwhile.
+    void go_on(Session& session, Now now);
     // Its time is over: nothing came, or our answer is not taken.
     void expire(Session& session, Now now);
 

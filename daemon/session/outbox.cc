@@ -165,7 +165,7 @@ void Outbox::shed(std::vector<Session*> waiting, Now now) {
 bool Outbox::sent(Session& session, size_t bytes, Now now) {
     counters_.bytes_out.add(bytes);
     if (session.state == Session::State::head) {
-        session.opened_ms = now.steady_ms;  // a file on a slow line moves on
+        session.opened_ms = std::max(session.opened_ms, now.steady_ms);  // a file on a slow line moves on
     } else {
         session.bytes_out += bytes;
     }

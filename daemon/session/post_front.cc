@@ -152,6 +152,7 @@ bool PostFront::reply(Session& session, const RelayReply& answer, Now now) {
         return false;
     }
     const auto post = std::move(session.post);
+    if (stopping_) post->keep_alive = false;
     std::string response =
         http_response(answer.status, "application/json", answer.body,
                       post->headers + "X-Content-Type-Options: nosniff\r\n", post->keep_alive);

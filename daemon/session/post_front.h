@@ -23,6 +23,7 @@ class PostFront {
     [[nodiscard]] bool read_body(Session& session, Now now);
     // True if another request may follow on the connection.
     [[nodiscard]] bool reply(Session& session, const RelayReply& answer, Now now);
+    void stop() { stopping_ = true; }      // each connection ends with the answer that it waits for
     void late(Session& session, Now now);  // the answer did not come in time
 
   private:
@@ -37,6 +38,7 @@ class PostFront {
     Outbox& outbox_;
     Counters& counters_;
     uint64_t posts_ = 0;
+    bool stopping_ = false;
 };
 
 }  // namespace wayleave

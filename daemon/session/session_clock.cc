@@ -2,10 +2,23 @@
 
 #include <algorithm>
 
+#include "daemon/session/api_request.h"
+
 namespace wayleave {
 namespace {
 
 constexpr int64_t tick_ms = 100;
+
+bool is_working(const Session& session) {
+    if (session.state != Session::State::head) return false;
+    return (session.post && session.post->sent) ||
+           (session.handshaking->api && session.handshaking->api->sent);
+}
+
+bool is_between_requests(const Session& session) {
+    return session.state == Session::State::head && session.handshaking->kept_open &&
+           session.handshaking->bytes.empty() && session.queue.empty() && !session.handshaking->api;
+}
 
 }  // namespace
 
@@ -65,7 +78,11 @@ void SessionClock::drain(bool at_once, Now now) {
 void SessionClock::drain_some(Now now) {
     (void)sessions_.visit(next_drain_, drain_step_, [&](Session& session) {
         if (session.state == Session::State::closing) return false;
-        if (session.state == Session::State::head) {
+        // Who has asked something gets the answer, which ends the connection.
+        if (is_working(session)) return false;
+        if (is_between_requests(session)) {
+            outbox_.abort(session);
+        } else if (session.state == Session::State::head) {
             outbox_.send_last(
                 session,
                 problem_response(503, "unavailable",
