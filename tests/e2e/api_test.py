@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 
 from client import Client
 from daemon import PATIENCE, TOKEN_BLOCK, Daemon, wait_until
@@ -338,6 +339,26 @@ def test_the_description():
             fits = description.request_fits("/publish", "POST", body)
             status, said = Api(daemon).publish(body)
             assert (status == 200) == fits, (body, fits, status, said)
+
+
+def test_the_example():
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/policies/notifications/publish.py")
+    with served() as daemon:
+        api = Api(daemon)
+        daemon.write("token", api.token + "\n")
+
+        def publish(at, channel):
+            return subprocess.run([sys.executable, "-B", script, f"http://127.0.0.1:{daemon.port}{at}", daemon.path("token"),
+                                   channel, '{"type": "mail"}'], capture_output=True, text=True, timeout=PATIENCE)
+        said = publish("/api", "inbox/7")
+        assert said.returncode == 0 and json.loads(said.stdout)["offset"] == 1, said
+        assert api.ask("GET", "/history?channel=inbox/7")[1]["messages"][0]["type"] == "mail"
+        said = publish("/api", "secret")
+        assert said.returncode == 1 and "nobody publishes here" in said.stderr, said
+        for _ in range(3):
+            assert publish("/rare", "news").returncode == 0
+        said = publish("/rare", "news")
+        assert said.returncode == 1 and "limited" in said.stderr, said
 
 
 class UnixConnection(http.client.HTTPConnection):
