@@ -235,7 +235,7 @@ class Evaluator {
     }
 
     std::optional<Rejection> ask_message() {
-        const RulesOf rules = [&](std::string_view channel) -> const dsl::ChannelRules& {
+        const auto rules = [&](std::string_view channel) -> const dsl::ChannelRules& {
             return view_.policy.channel_rules(channel);
         };
         answer_ = authorize_message(view_, *message_, request_, rules, limits_, now_);

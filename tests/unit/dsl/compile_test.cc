@@ -500,7 +500,7 @@ channel seat/*      { conflate = 50ms  key = none }
 }
 
 TEST_CASE("what a token block says") {
-    const Compiled made(R"(backend app { url = "http://app" sign = file "app.hmac" }
+    Compiled made(R"(backend app { url = "http://app" sign = file "app.hmac" }
 token a { keys = url "http://127.0.0.1:8080/jwks" algorithms = { "ES256" } from header "Authorization" max_age = 5m
     single_use = true claim sub : string required }
 token b { check = app "/whoami" cache = 30s from cookie "sid" claim sub : string required }
@@ -669,7 +669,7 @@ route r /r { auth = none use p idle_timeout = 13s })");
 }
 
 TEST_CASE("limits that count the same count apart") {
-    const Compiled made(
+    Compiled made(
         "defaults { limit messages to 9/s per ip } route r /r { auth = none limit messages to 3/s per ip "
         "limit messages to 1/s per ip if message.size > 1kb }");
     REQUIRE(made.policy);
