@@ -55,11 +55,17 @@ bool has_type(const HttpHead& head, std::string_view type) {
     return same_ignoring_case(trim(value.substr(0, value.find(';'))), type);
 }
 
-std::string problem_of(int status, const ApiAnswer& answer) {
+// What the policy makes of a refusal. A status of the API's own, such as 409, is not its matter.
+dsl::Outcome outcome_of(const ApiRequest& request, const ApiAnswer& answer) {
+    if (!answer.rejection || answer.status != default_status(answer.rejection->reason)) return {};
+    return outcome_of(request.binding->route, *answer.rejection, dsl::Phase::handshake);
+}
+
+std::string problem_of(int status, std::string_view name, const ApiAnswer& answer) {
     const Rejection& rejection = *answer.rejection;
-    const std::string_view error = to_string(rejection.reason);
+    const std::string_view error = name.empty() ? to_string(rejection.reason) : name;
     JsonObject out;
-    out.add("type", "urn:wayleave:" + std::string(error))
+    out.add("type", "urn:wayleave:" + std::string(to_string(rejection.reason)))
         .add("title", reason_phrase(status))
         .add("status", status)
         .add("error", error)
@@ -205,7 +211,7 @@ bool ApiFront::read_body(Session& session, Now now) {
     session.opened_ms = now.steady_ms;  // the answer has a deadline of its own
     auto answer = execute(session, request, now);
     if (answer) respond(session, std::move(*answer), now);
-    return !session.handshaking->api && !session.last_bytes;
+    return !session.handshaking->api && !session.last_bytes && !session.abort_listed;
 }
 
 // --- what it asks for ---
@@ -273,7 +279,7 @@ bool ApiFront::answered(Session& session, const BrokerRequest& asked, BrokerAnsw
     }
     if (!out) return false;
     respond(session, std::move(*out), now);
-    return !session.last_bytes;
+    return !session.last_bytes && !session.abort_listed;
 }
 
 // --- the answer ---
@@ -289,15 +295,19 @@ void ApiFront::respond(Session& session, ApiAnswer answer, Now now, bool replaye
             table.forget(scope_of(*request), request->key);
         }
     }
+    const dsl::Outcome outcome = outcome_of(*request, answer);
+    if (outcome.kind == dsl::OutcomeKind::drop) return outbox_.abort(session);
+    if (outcome.kind == dsl::OutcomeKind::status) answer.status = outcome.code;
     std::string headers = replayed ? "Idempotency-Replayed: true\r\n" : "";
     if (answer.rejection && answer.rejection->retry_after_ms > 0)
         headers += "Retry-After: " + std::to_string((answer.rejection->retry_after_ms + 999) / 1000) + "\r\n";
     else if (answer.status == 503)
         headers += "Retry-After: 1\r\n";
     const bool problem = answer.rejection.has_value();
-    std::string response = http_response(
-        answer.status, problem ? "application/problem+json" : "application/json",
-        problem ? problem_of(answer.status, answer) : answer.body, headers, request->keep_alive);
+    std::string response =
+        http_response(answer.status, problem ? "application/problem+json" : "application/json",
+                      problem ? problem_of(answer.status, outcome.name, answer) : answer.body, headers,
+                      request->keep_alive);
     if (!request->keep_alive) return outbox_.send_last(session, std::move(response));
     outbox_.queue(session, framed(std::move(response)));
     session.opened_ms = now.steady_ms + keep_open_ms - bindings_.settings().handshake_timeout_ms;
