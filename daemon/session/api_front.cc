@@ -55,12 +55,17 @@ bool has_type(const HttpHead& head, std::string_view type) {
     return same_ignoring_case(trim(value.substr(0, value.find(';'))), type);
 }
 
-std::string problem_of(const ApiAnswer& answer, bool detail) {
+// What the policy makes of a refusal. A status of the API's own, such as 409, is not its matter.
+dsl::Outcome outcome_of(const ApiRequest& request, const ApiAnswer& answer) {
+    if (!answer.rejection || answer.status != default_status(answer.rejection->reason)) return {};
+    return outcome_of(request.binding->route, *answer.rejection, dsl::Phase::handshake);
+}
+
+std::string problem_of(const ApiAnswer& answer, std::string_view name, bool detail) {
     const Rejection& rejection = *answer.rejection;
-    const std::string_view error =
-        answer.error.empty() ? to_string(rejection.reason) : std::string_view(answer.error);
+    const std::string_view error = name.empty() ? to_string(rejection.reason) : name;
     JsonObject out;
-    out.add("type", "urn:wayleave:" + std::string(error))
+    out.add("type", "urn:wayleave:" + std::string(to_string(rejection.reason)))
         .add("title", reason_phrase(answer.status))
         .add("status", answer.status)
         .add("error", error)
@@ -217,7 +222,7 @@ bool ApiFront::read_body(Session& session, Now now) {
     session.opened_ms = now.steady_ms;  // the answer has a deadline of its own
     auto answer = execute(session, request, now);
     if (answer) respond(session, std::move(*answer), now);
-    return !session.handshaking->api && !session.last_bytes;
+    return !session.handshaking->api && !session.last_bytes && !session.abort_listed;
 }
 
 // --- what it asks for ---
@@ -295,7 +300,7 @@ bool ApiFront::answered(Session* session, const BrokerRequest& asked, BrokerAnsw
         return false;
     }
     respond(*session, std::move(*out), now);
-    return !session->last_bytes;
+    return !session->last_bytes && !session->abort_listed;
 }
 
 // --- the answer ---
@@ -306,30 +311,25 @@ void ApiFront::respond(Session& session, ApiAnswer answer, Now now, bool replaye
     // What the broker has and has not answered yet is remembered when it answers.
     if (!request->asked || request->waiting == 0) remember(*request, answer);
     if (stopping_) request->keep_alive = false;
-    const dsl::Route& route = *request->binding->route;
     if (answer.rejection) {
-        const Rejection& rejection = *answer.rejection;
-        (void)ban_counter_.count_refusal(
-            *request->binding->runtime->policy, route, request_for(request->view()),
-            {true, request->admitted.user, request->admitted.nameless}, rejection.reason, now);
-        const auto phase = static_cast<size_t>(dsl::Phase::handshake);
-        const auto number = static_cast<size_t>(rejection.reason);
-        const bool chosen = rejection.then || (number < dsl::refusals && route.errors[number][phase]);
-        const dsl::Outcome outcome = outcome_of(&route, rejection, dsl::Phase::handshake);
-        if (chosen && outcome.kind == dsl::OutcomeKind::drop) return outbox_.abort(session);
-        if (chosen && outcome.kind == dsl::OutcomeKind::status) answer.status = outcome.code;
-        if (chosen && outcome.kind == dsl::OutcomeKind::error && !outcome.name.empty())
-            answer.error = outcome.name;
+        const ConnectionView view = request->view();
+        (void)ban_counter_.count_refusal(view.policy, view.route, request_for(view),
+                                         {true, request->admitted.user, request->admitted.nameless},
+                                         answer.rejection->reason, now);
     }
+    const dsl::Outcome outcome = outcome_of(*request, answer);
+    if (outcome.kind == dsl::OutcomeKind::drop) return outbox_.abort(session);
+    if (outcome.kind == dsl::OutcomeKind::status) answer.status = outcome.code;
     std::string headers = replayed ? "Idempotency-Replayed: true\r\n" : "";
     if (answer.rejection && answer.rejection->retry_after_ms > 0)
         headers += "Retry-After: " + std::to_string((answer.rejection->retry_after_ms + 999) / 1000) + "\r\n";
     else if (answer.status == 503)
         headers += "Retry-After: 1\r\n";
     const bool problem = answer.rejection.has_value();
-    std::string response =
-        http_response(answer.status, problem ? "application/problem+json" : "application/json",
-                      problem ? problem_of(answer, route.detail) : answer.body, headers, request->keep_alive);
+    std::string response = http_response(
+        answer.status, problem ? "application/problem+json" : "application/json",
+        problem ? problem_of(answer, outcome.name, request->binding->route->detail) : answer.body, headers,
+        request->keep_alive);
     if (!request->keep_alive) return outbox_.send_last(session, std::move(response));
     outbox_.queue(session, framed(std::move(response)));
     session.opened_ms = now.steady_ms + keep_open_ms - bindings_.settings().handshake_timeout_ms;

@@ -53,7 +53,6 @@ struct ApiAnswer {
     int status = 200;
     std::string body = {};                    // JSON
     std::optional<Rejection> rejection = {};  // instead of a body: a problem (RFC 9457)
-    std::string error = {};                   // its name, where the policy says another than the reason
     std::string errors = {};                  // of a problem: what is wrong with which item, as JSON
 };
 

@@ -260,7 +260,8 @@ void RouteCompiler::check_then(const ast::Rule& rule) {
         diagnostics_.error("E019", rule.tail.then->span, "`then` says how to refuse, and this rule allows");
         return;
     }
-    const bool handshake = concerns(rule, Action::connect);
+    // An api answers every request with a status. What a policy of routes says of closing is nothing to it.
+    const bool handshake = route_->api || concerns(rule, Action::connect);
     const bool session = rule.actions.empty() || concerns(rule, Action::subscribe) ||
                          concerns(rule, Action::publish) || concerns(rule, Action::message) ||
                          concerns(rule, Action::presence) || concerns(rule, Action::history);
@@ -369,7 +370,7 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
     out.condition = condition_root(std::move(condition));
     if (limit.tail.because) out.because = limit.tail.because->text;
     if (limit.tail.then) out.then = compile_outcome(*limit.tail.then, diagnostics_);
-    if (out.then && !possible(*out.then, messages ? Phase::session : Phase::handshake)) {
+    if (out.then && !route_->api && !possible(*out.then, messages ? Phase::session : Phase::handshake)) {
         diagnostics_.error("E019", limit.tail.then->span,
                            messages ? "the handshake is over: there is no status to send"
                                     : "there is no connection yet that could be closed");

@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 
 from client import Client
 from daemon import PATIENCE, TOKEN_BLOCK, Daemon, wait_until
@@ -42,7 +43,12 @@ api internal /api {
 api rare /rare {
     auth = server
     allow publish on **
-    limit messages to 3/h per user.sub
+    limit messages to 3/h per user.sub then error "too_fast"
+    deny publish on moved/** then error "moved"
+    deny publish on hidden/** then status 404
+    deny publish on trap/** then drop
+    deny publish on closed/** then close 4000
+    errors { bad_message = status 422 }
 }
 """
 
@@ -150,6 +156,7 @@ def test_nothing_is_published_when_a_part_is_refused():
         for _ in range(3):
             assert api.publish({"channel": "news", "data": {}})[0] == 200
         status, problem = api.publish({"channel": "news", "data": {}})
+        assert problem["error"] == "too_fast", problem
         assert status == 429 and int(api.headers["Retry-After"]) == problem["retry_after"] > 1000, problem
 
 
@@ -338,6 +345,46 @@ def test_the_description():
             fits = description.request_fits("/publish", "POST", body)
             status, said = Api(daemon).publish(body)
             assert (status == 200) == fits, (body, fits, status, said)
+
+
+def test_the_example():
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/policies/notifications/publish.py")
+    with served() as daemon:
+        api = Api(daemon)
+        daemon.write("token", api.token + "\n")
+
+        def publish(at, channel):
+            return subprocess.run([sys.executable, "-B", script, f"http://127.0.0.1:{daemon.port}{at}", daemon.path("token"),
+                                   channel, '{"type": "mail"}'], capture_output=True, text=True, timeout=PATIENCE)
+        said = publish("/api", "inbox/7")
+        assert said.returncode == 0 and json.loads(said.stdout)["offset"] == 1, said
+        assert api.ask("GET", "/history?channel=inbox/7")[1]["messages"][0]["type"] == "mail"
+        said = publish("/api", "secret")
+        assert said.returncode == 1 and "nobody publishes here" in said.stderr, said
+        for _ in range(3):
+            assert publish("/rare", "news").returncode == 0
+        said = publish("/rare", "news")
+        assert said.returncode == 1 and "too_fast" in said.stderr, said
+
+
+def test_a_policy_chooses_how_it_refuses():
+    with served() as daemon:
+        def refused(channel):
+            other = daemon.token(channel, key="server.key", issuer="https://app.example", audience=None)
+            return Api(daemon, other, at="/rare").publish({"channel": channel, "data": {}})
+        api = Api(daemon, at="/rare")
+        status, problem = refused("moved/a")
+        assert (status, problem["error"], problem["type"]) == (403, "moved", "urn:wayleave:forbidden"), problem
+        status, problem = refused("hidden/a")
+        assert (status, problem["status"], problem["error"]) == (404, 404, "forbidden"), problem
+        assert api.publish({"channel": "a"})[0] == 422
+        assert refused("closed/a")[0] == 403, "no session is there to be closed"
+        for _ in range(2):
+            try:
+                refused("trap/a")
+                raise AssertionError("it was answered")
+            except (http.client.RemoteDisconnected, ConnectionError):
+                pass
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -86,4 +86,4 @@ class Description:
         assert media in answer["content"], f"{method} {path} does not say that it answers {status} with {media}"
         Draft202012Validator(answer["content"][media]["schema"], resolver=self._resolver).validate(body)
         if media == "application/problem+json":
-            assert body["status"] == status and body["type"] == "urn:wayleave:" + body["error"], body
+            assert body["status"] == status and body["type"].startswith("urn:wayleave:"), body

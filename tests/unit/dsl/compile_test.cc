@@ -91,7 +91,7 @@ TEST_CASE("good policies compile without a word") {
          }) {
         Compiled made(in_route(members));
         INFO(members);
-        CHECK(made.summary().empty());
+        CHECK(made.summary() == "");
         CHECK(made.policy);
     }
 }
@@ -198,7 +198,7 @@ TEST_CASE("what the server says in a message") {
     Compiled made(
         in_route("message a { field to : string required set from = user.sub set \"sentAt\" = ip set n = "
                  "{ 1, 2 } set back = to allow publish to b }"));
-    CHECK(made.summary().empty());
+    CHECK(made.summary() == "");
     const Message& message = *made.policy->routes.front()->message("a");
     REQUIRE(message.stamps.size() == 4);
     CHECK(message.stamps[0].member == "from");
@@ -441,11 +441,19 @@ TEST_CASE("what is compiled but not executed is named") {
     }
 }
 
+TEST_CASE("an api has a status for each refusal") {
+    Compiled made(token +
+                  "api a /a { auth = session allow publish on ** deny publish on b then status 404 "
+                  "limit messages to 1/s per user.sub then status 418 errors { bad_message = status 422 } }");
+    CHECK(made.summary() == "");
+    CHECK(made.policy != nullptr);
+}
+
 TEST_CASE("an api is executed, with all of its actions") {
     Compiled made(token +
-                        "api a /a { auth = session allow publish, presence, history on ** "
-                        "allow disconnect if user.n == 3 }");
-    CHECK(made.summary().empty());
+                  "api a /a { auth = session allow publish, presence, history on ** "
+                  "allow disconnect if user.n == 3 }");
+    CHECK(made.summary() == "");
     CHECK(made.policy != nullptr);
 }
 
@@ -458,7 +466,7 @@ channel room/:x/in  { history = 7  keep = 2d  acks = user  priority = urgent  de
 channel cursor/*    { conflate = 50ms  key = required  priority = low }
 channel seat/*      { conflate = 50ms  key = none }
 )");
-    CHECK(made.summary().empty());
+    CHECK(made.summary() == "");
     const Policy& policy = *made.policy;
     CHECK(policy.channel_rules("hall") == ChannelRules{});
     CHECK(policy.channel_rules("room/a").history == 3);
@@ -702,7 +710,7 @@ TEST_CASE("a block's definitions are seen by its settings") {
     Compiled made(
         "route r /r { let o = { \"https://a.example\" } auth = none origins = o let m = 3kb max_message = m "
         "}");
-    CHECK(made.summary().empty());
+    CHECK(made.summary() == "");
     REQUIRE(made.policy);
     CHECK(made.policy->routes[0]->max_message == 3072);
 }
@@ -711,7 +719,7 @@ TEST_CASE("a route's own setting settles a conflict of what it uses") {
     Compiled made(
         "policy a { idle_timeout = 5s } policy b { idle_timeout = 6s } route r /r { auth = none use a, b "
         "idle_timeout = 7s }");
-    CHECK(made.summary().empty());
+    CHECK(made.summary() == "");
 }
 
 TEST_CASE("a limit's identity is what it counts") {
