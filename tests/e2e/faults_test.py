@@ -107,7 +107,6 @@ def test_descriptors_run_out():
     """Below what the daemon counted on: other programs of the machine, or prlimit(1), can do that at any time."""
     with Daemon(POLICY) as daemon:
         inside = [Raw(daemon.port).upgrade() for _ in range(20)]
-        # UBSan looks at an object's type through a pipe, once for each type, and calls it a bug if it gets none.
         for raw in inside:
             assert serves(daemon) and ask(raw, {"type": "quiet"})["type"] == "$ok"
         # What fits: those that are open and a few more.
