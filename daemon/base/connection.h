@@ -20,8 +20,8 @@ struct ConnectionId {
 
 struct Peer {
     dsl::Address ip;
-    bool tls = false;          // with us, or as a trusted proxy says
-    bool unix_socket = false;  // without an address: ip is ::, unless a trusted proxy says another
+    bool tls = false;            // with us, or as a trusted proxy says
+    bool unix_socket = false;    // without an address: ip is ::, unless a trusted proxy says another
     bool serves_clients = true;  // whom the listener is for
     bool serves_api = true;
     uint16_t tls_version = 0;  // with us: 0x0303 is 1.2, 0x0304 is 1.3; 0: unknown, or no TLS

@@ -30,12 +30,12 @@ struct Counters {
     Counter inflated_bytes;   // that came out of them
     Counter deflated_frames;  // of the frames queued
     Counter streams_opened;
-    Counter stream_events;  // publications queued to streams
-    Counter posts;          // messages that came by POST
-    Counter api_requests;   // of an application's own servers
+    Counter stream_events;     // publications queued to streams
+    Counter posts;             // messages that came by POST
+    Counter api_requests;      // of an application's own servers
     Counter api_disconnected;  // connections that an api ended
-    Counter api_replayed;   // answered as before, by their Idempotency-Key
-    Counter http_requests;  // answered with anything else
+    Counter api_replayed;      // answered as before, by their Idempotency-Key
+    Counter http_requests;     // answered with anything else
     Counter messages_in;
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients

@@ -38,7 +38,6 @@ TEST_CASE("objects and arrays are written member by member", "[json]") {
     object.add("big", UINT64_MAX).add("texts", texts).add("none", JsonArray());
     object.add("inner", JsonObject().add("a", 1)).raw("null", "null");
     object.add_if_any("empty", "").add_if_any("\"", "y");
-    CHECK(object.text() ==
-          R"({"text":"x\n","is":true,"not":false,"number":-7,"big":18446744073709551615,)"
-          R"("texts":["a\"","b"],"none":[],"inner":{"a":1},"null":null,"\"":"y"})");
+    CHECK(object.text() == R"({"text":"x\n","is":true,"not":false,"number":-7,"big":18446744073709551615,)"
+                           R"("texts":["a\"","b"],"none":[],"inner":{"a":1},"null":null,"\"":"y"})");
 }

@@ -9,7 +9,8 @@ namespace {
 
 struct Desk {
     Desk() {
-        runtime->policy = policy_from("route r /r { origins = { none }  allow connect  max_queue = 1kb  auth = none }");
+        runtime->policy =
+            policy_from("route r /r { origins = { none }  allow connect  max_queue = 1kb  auth = none }");
         runtime->settings.max_queue_messages = 4;
         bindings.replace(runtime);
         dsl::Request request;
