@@ -78,10 +78,10 @@ class Worker::Impl {
     [[nodiscard]] bool out_of_breath();
     void hear_canary(std::span<const Publication> publications);
 
-    [[nodiscard]] Listener::Accepted through_anteroom(Listener::Accepted adopt);
+    [[nodiscard]] Listener::Accepted through_proxy_header(Listener::Accepted adopt);
     void refuse_proxy(const Peer& peer, std::string_view reason);
     void refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer);
-    void close_anterooms();
+    void close_proxy_headers();
 
     std::shared_ptr<const Runtime> runtime_;
     ConnectionQuota& quota_;
@@ -140,7 +140,7 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
             transports_->adopt(std::move(socket), side, peer);
         };
         Listener::Accepted accepted = adopt;
-        if (listener.proxy_protocol) accepted = through_anteroom(adopt);
+        if (listener.proxy_protocol) accepted = through_proxy_header(adopt);
         listeners_.push_back(std::make_unique<Listener>(
             Listener::Parts{loop_, quota_, counters_, reserve_, now_, report_}, std::move(listener.socket),
             listener.tls, settings_.accept_per_turn, std::move(accepted)));
@@ -157,7 +157,7 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
 }
 
 // A proxy of ours says who is behind it; anybody else who comes to this listener is nobody's client.
-Listener::Accepted Worker::Impl::through_anteroom(Listener::Accepted adopt) {
+Listener::Accepted Worker::Impl::through_proxy_header(Listener::Accepted adopt) {
     ProxyHeaderReader& room = *proxy_headers_.emplace_back(std::make_unique<ProxyHeaderReader>(
         loop_, settings_.tls_timeout_ms, std::move(adopt),
         [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
@@ -186,7 +186,7 @@ void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Pee
         report_({"connections-of-source", quota_.refusal(peer.ip), Severity::warning});
 }
 
-void Worker::Impl::close_anterooms() {
+void Worker::Impl::close_proxy_headers() {
     for (const auto& room : proxy_headers_) {
         for (size_t i = 0; i < room->waiting(); ++i) quota_.leave();
     }
@@ -200,7 +200,7 @@ void Worker::Impl::run() {
     loop_.run();
     // In this order, while the gateway lives: closing the sockets tells it.
     listeners_.clear();
-    close_anterooms();
+    close_proxy_headers();
     transports_.reset();
 }
 
@@ -349,7 +349,7 @@ void Worker::Impl::obey(Command& command) {
             return gateway_.replace(std::move(command.runtime), now_);
         case Command::Kind::drain:
             listeners_.clear();
-            close_anterooms();
+            close_proxy_headers();
             return gateway_.drain(command.at_once, now_);
         case Command::Kind::certificates:
             return transports_->replace(command.side, std::move(command.certificates));
