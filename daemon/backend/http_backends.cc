@@ -16,9 +16,12 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_waiting = 1024;    // for each backend, beside those under way
-constexpr size_t most_backends = 1024;   // that are remembered
-constexpr size_t most_in_inbox = 16384;  // between two turns of the thread
+constexpr size_t most_waiting = 1024;                    // for each backend, beside those under way
+constexpr size_t most_backends = 1024;                   // that are remembered
+constexpr size_t most_in_inbox = 16384;                  // between two turns of the thread
+constexpr size_t most_bytes = size_t{16} << 20U;         // of one backend's requests
+constexpr size_t most_bytes_of_all = size_t{64} << 20U;  // so that many backends are no way around it
+constexpr size_t bytes_of_none = 1024;                   // what a request costs beside its body
 constexpr int64_t longest_sleep_ms = 60'000;
 constexpr int64_t first_pause_ms = 50;  // before a retry; doubles, with jitter
 constexpr int64_t longest_pause_ms = 2000;
@@ -31,6 +34,7 @@ struct Job {
     Backends::Done done;
     Lane* lane = nullptr;
     uint32_t attempt = 0;
+    size_t bytes = 0;
     int64_t give_up_ms = 0;  // waiting for a place; or the time of the next attempt
     std::unique_ptr<Transfer> transfer;
 };
@@ -98,6 +102,8 @@ class HttpBackends::Impl {
     void authorize(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now);
     void refuse(std::unique_ptr<Job> job, BackendAnswer::Kind kind, const std::string& why, Now now);
     void publish_status();
+    [[nodiscard]] bool admit(Job& job);
+    void answer(Job& job, BackendAnswer answer, Now now);
 
     const Report report_;
     std::unique_ptr<CURLM, FreeMulti> multi_;
@@ -112,6 +118,8 @@ class HttpBackends::Impl {
     bool stopping_ = false;
     std::vector<std::unique_ptr<Job>> inbox_;
     std::vector<BackendStatus> status_;
+    std::map<std::string, size_t> bytes_;  // of what was sent and is not answered, by the backend's name
+    size_t bytes_of_all_ = 0;
 
     std::thread thread_;  // last: it uses all of the above
 };
@@ -119,10 +127,31 @@ class HttpBackends::Impl {
 void HttpBackends::Impl::send(std::unique_ptr<Job> job) {
     {
         const std::lock_guard lock(mutex_);
-        if (!stopping_ && inbox_.size() < most_in_inbox) inbox_.push_back(std::move(job));
+        if (!stopping_ && inbox_.size() < most_in_inbox && admit(*job)) inbox_.push_back(std::move(job));
     }
     if (job) return job->done(not_sent(BackendAnswer::Kind::full, "too many requests wait"), read_clocks());
     curl_multi_wakeup(multi_.get());
+}
+
+// With the mutex held.
+bool HttpBackends::Impl::admit(Job& job) {
+    const size_t bytes = bytes_of_none + job.request.body.size();
+    size_t& of_it = bytes_[job.request.backend->name];
+    if (of_it + bytes > most_bytes || bytes_of_all_ + bytes > most_bytes_of_all) return false;
+    job.bytes = bytes;
+    of_it += bytes;
+    bytes_of_all_ += bytes;
+    return true;
+}
+
+void HttpBackends::Impl::answer(Job& job, BackendAnswer answer, Now now) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto it = bytes_.find(job.request.backend->name);
+        if (it != bytes_.end() && (it->second -= job.bytes) == 0) bytes_.erase(it);
+        bytes_of_all_ -= job.bytes;
+    }
+    job.done(std::move(answer), now);
 }
 
 void HttpBackends::Impl::stop() {
@@ -151,7 +180,7 @@ void HttpBackends::Impl::drop_all() {
     running_.clear();
     pausing_.clear();
     for (auto& job : left)
-        job->done(not_sent(BackendAnswer::Kind::failed, "the server is stopping"), read_clocks());
+        answer(*job, not_sent(BackendAnswer::Kind::failed, "the server is stopping"), read_clocks());
 }
 
 std::vector<BackendStatus> HttpBackends::Impl::status() const {
@@ -195,7 +224,7 @@ Lane* HttpBackends::Impl::lane_of(const Backend& backend) {
 void HttpBackends::Impl::refuse(std::unique_ptr<Job> job, BackendAnswer::Kind kind, const std::string& why,
                                 Now now) {
     if (job->lane) ++job->lane->status.refused;
-    job->done(not_sent(kind, why), now);
+    answer(*job, not_sent(kind, why), now);
 }
 
 void HttpBackends::Impl::enter(std::unique_ptr<Job> job, Now now) {
@@ -265,13 +294,14 @@ void HttpBackends::Impl::finish(std::unique_ptr<Job> job, BackendAnswer answer, 
     if (try_again(*job, answer, now)) {
         pausing_.push_back(std::move(job));
     } else {
-        job->done(std::move(answer), now);
+        this->answer(*job, std::move(answer), now);
     }
     fill(lane, now);
 }
 
 bool HttpBackends::Impl::try_again(Job& job, const BackendAnswer& answer, Now now) {
-    const bool again = !is_good(answer) && job.request.method == "GET" &&
+    const bool repeatable = job.request.method == "GET" || !job.request.id.empty();
+    const bool again = !is_good(answer) && !answer.too_large && repeatable &&
                        job.attempt <= job.request.backend->retries && !job.lane->breaker.open();
     if (!again) return false;
     ++job.lane->status.retried;
@@ -331,6 +361,10 @@ void HttpBackends::Impl::publish_status() {
         all.back().broken = lane->breaker.open();
     }
     const std::lock_guard lock(mutex_);
+    for (BackendStatus& one : all) {
+        const auto it = bytes_.find(one.name);
+        if (it != bytes_.end()) one.bytes = it->second;
+    }
     status_.swap(all);
 }
 

@@ -21,6 +21,7 @@ struct BackendStatus {
     uint64_t retried = 0;
     size_t running = 0;
     size_t waiting = 0;
+    size_t bytes = 0;  // of requests that are not answered yet
     bool broken = false;
 };
 

@@ -36,6 +36,9 @@ class Transfer {
     template <class T>
     void set(CURLoption option, T value);
     void add_header(const std::string& line);
+    void set_up(int64_t timeout_ms, void* owner);
+    void sign(int64_t wall_ms);
+    void note_field(std::string_view name, std::string_view value);
 
     const BackendRequest& request_;
     std::unique_ptr<CURL, FreeEasy> easy_;
@@ -43,7 +46,7 @@ class Transfer {
     std::string body_;
     size_t header_bytes_ = 0;
     bool too_large_ = false;
-    std::optional<int64_t> max_age_s_;
+    BackendAnswer answer_;  // what its fields said so far
 };
 
 // Why a request is not sent: something in it would end its line, and begin another of its maker's choice.

@@ -22,6 +22,7 @@ enum class Reason : uint8_t {
     unknown_route,
     idle,
     replaced,  // by a newer connection that a limit counts
+    refused,   // by the application's own server
     count_,
 };
 

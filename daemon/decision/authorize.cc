@@ -55,6 +55,14 @@ std::optional<Rejection> plan(const ConnectionView& view, const MessageParser::M
         if (publish.except_self) draft.except = view.number;
         out.published_by.push_back(&publish);
     }
+    const auto forward =
+        std::find_if(out.block->forwards.begin(), out.block->forwards.end(),
+                     [&](const dsl::Forward& one) { return chosen(view, one.condition, request); });
+    if (forward == out.block->forwards.end()) return std::nullopt;
+    out.forward = &*forward;
+    if (!dsl::build_path(view.route.program, forward->to, request, out.forward_path))
+        return Rejection::of(Reason::bad_message, "a field cannot be part of the path of a request",
+                             forward->place);
     return std::nullopt;
 }
 

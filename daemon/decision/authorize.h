@@ -73,6 +73,8 @@ struct MessageAuthorization : Authorization {
     std::vector<dsl::Value> fields;
     std::vector<Draft> drafts;                      // if it is allowed: one for each channel
     std::vector<const dsl::Publish*> published_by;  // the statement of each draft
+    const dsl::Forward* forward = nullptr;          // if it is allowed, and goes to a backend, too
+    std::string forward_path;
 };
 
 // The rules of the channel of that name. The gateway keeps them beside its channels.

@@ -35,6 +35,12 @@ struct Counters {
     Counter api_requests;      // of an application's own servers
     Counter api_disconnected;  // connections that an api ended
     Counter api_replayed;      // answered as before, by their Idempotency-Key
+    Counter forwarded;         // messages that were taken for a backend
+    Counter forward_failed;    // of them: without an answer that means anything
+    Counter orders;            // answers of backends that ordered something, and might
+    Counter orders_refused;    // answers of which one order was not permitted, or could not be read
+    Counter orders_lost;       // publications among orders that the broker did not keep
+    Gauge forward_bytes;       // of messages that backends have not answered yet
     Counter http_requests;     // answered with anything else
     Counter messages_in;
     Counter bytes_in;

@@ -32,6 +32,7 @@ constexpr std::array<ReasonRow, static_cast<size_t>(Reason::count_)> rows{{
     {"unknown_route", 404, 4404, 4404},
     {"idle", 408, 1001, 1001},
     {"replaced", 409, 4409, 4409},
+    {"refused", 422, 0, 4400},
 }};
 static_assert(static_cast<size_t>(dsl::Refusal::policy_changed) ==
               static_cast<size_t>(Reason::policy_changed));

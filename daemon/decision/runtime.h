@@ -13,6 +13,7 @@
 
 #include "daemon/base/now.h"
 #include "daemon/decision/proof.h"
+#include "daemon/message/backend.h"
 #include "daemon/message/broker.h"
 #include "daemon/protocol/forwarded.h"
 #include "dsl/policy/policy.h"
@@ -69,6 +70,8 @@ struct Runtime {
     std::shared_ptr<const TokenVerifier> verifier;         // never null
     std::shared_ptr<UsedTokens> used_tokens;               // null where nothing is used up: explain and tests
     std::shared_ptr<IdempotencyTable> idempotency;         // likewise
+    std::vector<std::shared_ptr<const Backend>> backends;  // in the order of Policy::backends
+    Backends* backend_service = nullptr;  // outlives all runtimes; null where nobody is asked
     std::map<std::string, StaticFile, std::less<>> files;  // by decoded path, "/" among them
     std::shared_ptr<const dsl::Policy> shadow;             // asked beside the policy, or null
     uint32_t shadow_per_million = 0;                       // of connections

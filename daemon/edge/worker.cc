@@ -69,6 +69,7 @@ class Worker::Impl {
     void tick();
     void obey(Command& command);
     void ask();
+    void call_backends();
     void pass_on_relayed();
     void pass_on_orders();
     [[nodiscard]] bool collect();
@@ -254,6 +255,7 @@ void Worker::Impl::deliver(Allowance& allowance) {
 void Worker::Impl::work_off() {
     transports_->work_off();
     ask();
+    call_backends();
     pass_on_relayed();
     pass_on_orders();
 }
@@ -297,6 +299,19 @@ void Worker::Impl::ask() {
                            }});
         };
         question.runtime->verifier->ask(question.credential, now_, answer);
+    }
+}
+
+// Of the user's own servers.
+void Worker::Impl::call_backends() {
+    for (BackendCall& call : std::exchange(gateway_.actions().calls, {})) {
+        const auto answered = [this, number = call.number](const BackendAnswer& answer, Now) {
+            mailbox_.post({.kind = Command::Kind::task, .work = [number, answer](Gateway& gateway, Now now) {
+                               gateway.backend_answered(number, answer, now);
+                               return true;
+                           }});
+        };
+        call.runtime->backend_service->send(std::move(call.request), answered);
     }
 }
 

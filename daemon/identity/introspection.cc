@@ -1,11 +1,13 @@
 #include "daemon/identity/introspection.h"
 
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <simdjson.h>
 
 #include <stdexcept>
 
 #include "daemon/base/json_text.h"
+#include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
@@ -13,6 +15,14 @@ namespace {
 constexpr int64_t no_ms = 1000;  // how long a no is believed
 constexpr int64_t cleaning_ms = 1000;
 constexpr std::string_view silent = "the backend that knows this token does not answer";
+
+// Only the backend's log needs to tell one question from another.
+std::string new_id() {
+    std::array<unsigned char, 16> bytes{};
+    if (RAND_bytes(bytes.data(), bytes.size()) != 1)
+        throw std::runtime_error("OpenSSL has no random numbers");
+    return "check_" + dsl::hex_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
 
 bool is_object(const std::string& body) {
     thread_local simdjson::dom::parser parser;
@@ -72,6 +82,7 @@ void Introspection::ask(const std::string& header, Now now, Done done) {
     parts_.counters->asked.fetch_add(1, std::memory_order_relaxed);
     BackendRequest request;
     request.backend = parts_.backend;
+    request.id = new_id();
     request.path = parts_.path;
     request.headers = {"Accept: application/json", header};
     parts_.backends.send(std::move(request),

@@ -97,18 +97,22 @@ Result<SigningKey> from_pem(const KeyFile& file, std::string_view kid) {
     return signing;
 }
 
-Result<SigningKey> from_secret(const KeyFile& file, std::string_view kid) {
-    const auto secret = file.text.view();
-    if (secret.size() < min_hmac_secret_bytes) {
-        return failure(fmt::format("is an HMAC secret of {} bytes; at least {} are required", secret.size(),
-                                   min_hmac_secret_bytes));
-    }
+Result<SigningKey> from_bytes(std::string_view secret, std::string_view kid) {
     SigningKey signing{new_jwk(), Algorithm::HS256, std::string(kid)};
     if (!signing.key ||
         r_jwk_import_from_symmetric_key(signing.key.get(), bytes_of(secret), secret.size()) != RHN_OK) {
         return failure("is not accepted by the JOSE library as an HMAC secret");
     }
     return signing;
+}
+
+Result<SigningKey> from_secret(const KeyFile& file, std::string_view kid) {
+    const auto secret = file.text.view();
+    if (secret.size() < min_hmac_secret_bytes) {
+        return failure(fmt::format("is an HMAC secret of {} bytes; at least {} are required", secret.size(),
+                                   min_hmac_secret_bytes));
+    }
+    return from_bytes(secret, kid);
 }
 
 Result<SigningKey> load_signing_key(const KeyFile& file, std::string_view kid) {
@@ -177,6 +181,12 @@ Result<std::string> sign_token(const std::string& key_path, std::string_view cla
     auto token = serialize(*key, claims_json);
     if (!token) return failure(fmt::format("{}: {}", key_path, token.error()));
     return token;
+}
+
+Result<std::string> sign_token(const SecretText& secret, std::string_view claims_json) {
+    if (auto claims = check_claims(claims_json); !claims) return failure(claims.error());
+    const auto key = from_bytes(secret.view(), {});
+    return key ? serialize(*key, claims_json) : failure(key.error());
 }
 
 Result<std::string> generate_key(Algorithm algorithm, const std::string& kid) {

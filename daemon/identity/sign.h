@@ -1,11 +1,12 @@
-// Making tokens and keys, for `wayleave token`: operators try a policy with them. The daemon itself signs
-// nothing. Blocking I/O; thread: any.
+// Making tokens and keys. For `wayleave token`: operators try a policy with them. The daemon itself signs
+// only what it says to backends. What names a file blocks; thread: any.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 #include "daemon/identity/algorithm.h"
+#include "daemon/identity/key_file.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {
@@ -15,6 +16,9 @@ namespace wayleave {
 // written into the header. Error: "PATH: what is wrong; what to do".
 Result<std::string> sign_token(const std::string& key_path, std::string_view claims_json,
                                std::string_view kid);
+
+// Likewise with HS256 and a secret of at least 24 bytes that was read before: see read_webhook_keys().
+Result<std::string> sign_token(const SecretText& secret, std::string_view claims_json);
 
 // The text of a JWKS with one new private key, newline at the end. Without a `kid` it is the key's thumbprint
 // (RFC 7638), so that two keys never have the same. Secret: the caller writes it with mode 600.

@@ -10,6 +10,7 @@
 #include "daemon/base/connection.h"
 #include "daemon/base/event.h"
 #include "daemon/decision/runtime.h"
+#include "daemon/message/backend.h"
 
 namespace wayleave {
 
@@ -19,6 +20,13 @@ struct CredentialQuestion {
     uint64_t number = 0;  // to be handed back with the answer
     std::shared_ptr<const Runtime> runtime;
     Credential credential;
+};
+
+// A request to a backend of the user's, on behalf of a session.
+struct BackendCall {
+    uint64_t number = 0;  // to be handed back with the answer
+    std::shared_ptr<const Runtime> runtime = nullptr;
+    BackendRequest request = {};
 };
 
 struct Identified;
@@ -78,6 +86,7 @@ struct Actions {
     std::vector<ConnectionId> flush;            // has bytes to send: see output()
     std::vector<ConnectionId> abort;            // close the transport now, whatever is queued
     std::vector<CredentialQuestion> questions;  // the answers go to answered()
+    std::vector<BackendCall> calls;             // the answers go to backend_answered()
     std::vector<RelayedMessage> relayed;        // for handle_relayed() of the worker that worker_of() names
     std::vector<RelayReply> replies;            // for relay_reply() of their worker
     std::vector<ApiOrder> orders;  // for carry_out() of worker `next`; done, or without one, for order_done()

@@ -7,6 +7,7 @@ BrokerAnswer no_answer_to(BrokerRequest::Kind kind) {
     const std::string because = "the server's storage does not answer";
     switch (kind) {
         case BrokerRequest::Kind::publish:
+        case BrokerRequest::Kind::order:
         case BrokerRequest::Kind::acknowledge: return Receipt{Receipt::Status::unavailable, {}, because};
         case BrokerRequest::Kind::replay:
         case BrokerRequest::Kind::history: return Page{{}, 0, false, false, {}, because};

@@ -30,7 +30,7 @@ struct Publishing {
 };
 
 struct BrokerRequest {
-    enum class Kind : uint8_t { publish, replay, history, acknowledge, presence, progress };
+    enum class Kind : uint8_t { publish, replay, history, acknowledge, presence, progress, order };
     ConnectionId id;
     Kind kind = Kind::publish;
     ReplyTo re = {};
@@ -45,6 +45,7 @@ class BrokerRequests {
   public:
     BrokerRequests(uint32_t worker, const Bindings& bindings) : worker_(worker), bindings_(bindings) {}
 
+    [[nodiscard]] Ticket next_ticket() { return {worker_, ++tickets_, 0}; }  // of no session
     [[nodiscard]] Ticket next_ticket(const Session& session) { return {worker_, ++tickets_, session.number}; }
     // The answer comes later. Not before this is called: it comes to this thread's inbox.
     void expect(Ticket ticket, BrokerRequest request, Now now);

@@ -160,8 +160,9 @@ void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
             parts_->http.read(*session, {}, now);
         return;
     }
-    if (!session) return;
-    if (session->state != Session::State::open) return;
+    if (request->kind == BrokerRequest::Kind::order)
+        return parts_->publisher.note_order(std::get<Receipt>(answer));
+    if (!session || session->state != Session::State::open) return;
     switch (request->kind) {
         case BrokerRequest::Kind::publish:
             --session->unanswered;
@@ -176,12 +177,18 @@ void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
             return parts_->queries.answer_acknowledge(*session, request->re, std::get<Receipt>(answer), now);
         case BrokerRequest::Kind::presence:
             return parts_->queries.answer_presence(*session, request->re, std::get<Roster>(answer), now);
-        case BrokerRequest::Kind::progress: return;  // no client asks so
+        case BrokerRequest::Kind::progress:       // no client asks so
+        case BrokerRequest::Kind::order: return;  // see above
     }
 }
 
 void Gateway::handle_relayed(const RelayedMessage& relayed, Now now) {
     parts_->messages.handle_relayed(relayed, now);
+    finish_event(now);
+}
+
+void Gateway::backend_answered(uint64_t call, const BackendAnswer& answer, Now now) {
+    parts_->forwarder.answered(call, answer, now);
     finish_event(now);
 }
 

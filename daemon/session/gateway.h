@@ -14,6 +14,7 @@
 #include "daemon/decision/connection_view.h"
 #include "daemon/decision/counters.h"
 #include "daemon/decision/runtime.h"
+#include "daemon/message/backend.h"
 #include "daemon/message/broker.h"
 #include "daemon/message/connection_slots.h"
 #include "daemon/message/presence.h"
@@ -68,6 +69,7 @@ class Gateway {
     // When release() has something to do: steady time; INT64_MAX: never.
     [[nodiscard]] int64_t release_at_ms() const;
     void release(Now now);  // what channels with `conflate` or `batch` have gathered
+    void backend_answered(uint64_t call, const BackendAnswer& answer, Now now);
     void handle_relayed(const RelayedMessage& relayed, Now now);
     void relay_reply(const RelayReply& answer, Now now);
     void carry_out(ApiOrder order, Now now);          // of an api, at this worker

@@ -8,6 +8,7 @@
 #include "daemon/session/channel_queries.h"
 #include "daemon/session/client_messages.h"
 #include "daemon/session/delivery.h"
+#include "daemon/session/forwarder.h"
 #include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/session_clock.h"
@@ -53,8 +54,12 @@ struct GatewayParts {
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
     ChannelQueries queries{hub, broker, presence, subscriptions, requests, shadow, outbox, replies};
-    NativeDialect native{limits,         hub,    subscriptions, replayer, event_stream, publisher, queries,
-                         authentication, shadow, relay,         closing,  log,          outbox,    replies};
+    BackendOrderRunner orders{bindings, publisher, outbox, closing, log, counters};
+    Forwarder forwarder{
+        epoch_text(random()), actions.calls, sessions, bindings, orders, log, replies, counters, random};
+    NativeDialect native{limits,         hub,       subscriptions, replayer, event_stream, publisher, queries,
+                         authentication, forwarder, shadow,        relay,    closing,      log,       outbox,
+                         replies};
     ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
                             relay,    closing,  log,    outbox, replies, counters};
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};

@@ -35,7 +35,7 @@ Handled handled_in(const MessageParser::Message& message) {
 
 NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                              const EventStreamFraming& event_stream, Publisher& publisher,
-                             ChannelQueries& queries, Authentication& authentication,
+                             ChannelQueries& queries, Authentication& authentication, Forwarder& forwarder,
                              ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
                              Outbox& outbox, Replies& replies)
     : limits_(limits),
@@ -46,6 +46,7 @@ NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscr
       publisher_(publisher),
       queries_(queries),
       authentication_(authentication),
+      forwarder_(forwarder),
       shadow_(shadow),
       relay_(relay),
       closing_(closing),
@@ -105,9 +106,15 @@ void NativeDialect::application_message(Session& session, const MessageParser::M
         },
         limits_, now);
     shadow_.message(session, message, request, judged, now);
+    if (!judged.rejection && judged.forward)
+        judged.rejection = forwarder_.admit(session, static_cast<size_t>(request.message_size));
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     // All are known to be good before anything is published.
-    publisher_.publish(session, re, std::move(judged.drafts), now);
+    publisher_.publish(session, judged.forward ? ReplyTo{} : re, std::move(judged.drafts), now);
+    if (!judged.forward) return;
+    // The backend's answer is the client's.
+    const Stamps stamps = stamps_of(session.binding->route->program, *judged.block, request);
+    forwarder_.forward(session, re, judged, published_members(message.members, stamps), now);
 }
 
 void NativeDialect::subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,

@@ -9,6 +9,7 @@
 #include "daemon/message/client_message.h"
 #include "daemon/session/authentication.h"
 #include "daemon/session/channel_queries.h"
+#include "daemon/session/forwarder.h"
 #include "daemon/session/publisher.h"
 #include "daemon/session/replayer.h"
 
@@ -18,8 +19,8 @@ class NativeDialect {
   public:
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                   const EventStreamFraming& event_stream, Publisher& publisher, ChannelQueries& queries,
-                  Authentication& authentication, ShadowComparison& shadow, PostRelay& relay,
-                  Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
+                  Authentication& authentication, Forwarder& forwarder, ShadowComparison& shadow,
+                  PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
@@ -46,6 +47,7 @@ class NativeDialect {
     Publisher& publisher_;
     ChannelQueries& queries_;
     Authentication& authentication_;
+    Forwarder& forwarder_;
     ShadowComparison& shadow_;
     PostRelay& relay_;
     Closing& closing_;

@@ -48,6 +48,30 @@ void Publisher::publish(Session& session, const ReplyTo& re, std::vector<Draft> 
     }
 }
 
+void Publisher::publish_for(const dsl::BackendDecl& backend, std::vector<Draft> drafts, Now now) {
+    for (Draft& draft : drafts) {
+        draft.id = name_ + "-" + std::to_string(++publications_);
+        // No user's own ids begin so: see publish().
+        if (!draft.dedup.empty()) draft.dedup.insert(0, "\3" + backend.name + '\0');
+        draft.now = now;
+        const Ticket ticket = requests_.next_ticket();
+        const auto receipt = broker_.publish(std::move(draft), ticket);
+        if (!receipt) {
+            requests_.expect(ticket, {.id = {}, .kind = BrokerRequest::Kind::order}, now);
+        } else {
+            note_order(*receipt);
+        }
+    }
+}
+
+void Publisher::note_order(const Receipt& receipt) {
+    if (receipt.status == Receipt::Status::accepted) {
+        counters_.publications.add();
+    } else if (receipt.status != Receipt::Status::duplicate) {
+        counters_.orders_lost.add();
+    }
+}
+
 void Publisher::published(Session& session, Publishing& publishing, Receipt receipt, Now now) {
     const bool good =
         receipt.status == Receipt::Status::accepted || receipt.status == Receipt::Status::duplicate;

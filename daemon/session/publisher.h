@@ -17,6 +17,9 @@ class Publisher {
               Counters& counters);
 
     void publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now);
+    // What a backend orders: nobody waits for the broker's answer. Repetitions are known among its own.
+    void publish_for(const dsl::BackendDecl& backend, std::vector<Draft> drafts, Now now);
+    void note_order(const Receipt& receipt);
     // One of them has its answer.
     void published(Session& session, Publishing& publishing, Receipt receipt, Now now);
 

@@ -169,6 +169,7 @@ struct Session {
     uint32_t unanswered = 0;  // publications that the broker has not accepted yet
     uint32_t left_out = 0;    // messages that were dropped, and it was not told
     uint32_t messages_in = 0;
+    uint32_t told = 0;          // of what backends were told about it
     uint32_t messages_out = 0;  // frames queued, or events of a stream
     uint64_t bytes_in = 0;      // since it is open
     uint64_t bytes_out = 0;

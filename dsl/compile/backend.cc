@@ -9,9 +9,15 @@ namespace wayleave::dsl {
 namespace {
 
 constexpr size_t longest_path = 2048;
+constexpr size_t longest_socket_path = 107;  // of sockaddr_un, without its NUL
 
-// scheme://host[:port][/path], without user, query and fragment. Whether the host exists is not ours to ask.
+// unix:/path of a socket, or scheme://host[:port][/path], without user, query and fragment. Whether the host
+// exists is not ours to ask.
 bool is_server_url(std::string_view url) {
+    if (url.starts_with("unix:")) {
+        return url.size() > 6 && url[5] == '/' && url.size() - 5 <= longest_socket_path &&
+               std::none_of(url.begin(), url.end(), [](unsigned char c) { return c <= ' ' || c == 0x7f; });
+    }
     const size_t scheme = url.find("://");
     if (scheme == std::string_view::npos || !has_word("http https ws wss", url.substr(0, scheme)))
         return false;
@@ -44,12 +50,61 @@ T value_of(const SettingValues& settings, std::string_view name, T otherwise) {
 
 }  // namespace
 
+namespace {
+
+// What a backend may order. It speaks for itself and not for a connection, so there is nothing to ask about
+// one.
+BackendRule compile_order(CompileContext& context, const ast::Rule& rule) {
+    const auto error = [&](Span span, std::string_view what, std::string_view note) {
+        context.diagnostics.error("E001", span, std::string(what), std::string(note));
+    };
+    BackendRule out;
+    out.allow = rule.allow;
+    out.place = context.sources.place(rule.span);
+    if (rule.tail.because) out.because = rule.tail.because->text;
+    for (const ast::ActionName& name : rule.actions) {
+        out.actions.push_back(name.action);
+        const bool channel = name.action == Action::publish || name.action == Action::subscribe;
+        if (!channel && name.action != Action::disconnect)
+            error(name.span, "a backend cannot be allowed this",
+                  "it orders publish, subscribe and disconnect");
+        if (!channel && !rule.tail.on.empty())
+            error(rule.tail.on.front().span, "`on` has no meaning here", "no channel is disconnected");
+    }
+    if (rule.tail.condition)
+        error(rule.tail.condition->span, "a rule of a backend has no condition",
+              "the backend orders, and no client does");
+    if (rule.tail.then)
+        error(rule.tail.then->span, "a rule of a backend has no `then`",
+              "an order that is refused is not done");
+    for (const ast::ChannelPattern& channel : rule.tail.on) {
+        Pattern pattern;
+        for (AddressSegment& segment :
+             channel_address(channel, "a `backend` block", context.diagnostics).path) {
+            const bool text = segment.kind == AddressSegment::Kind::text;
+            const bool rest = segment.kind == AddressSegment::Kind::rest;
+            pattern.push_back({text   ? PatternSegment::Kind::text
+                               : rest ? PatternSegment::Kind::rest
+                                      : PatternSegment::Kind::capture,
+                               segment.type,
+                               std::move(segment.text),
+                               {}});
+        }
+        out.on.emplace_back(context.sources.text(channel.span), std::move(pattern));
+    }
+    return out;
+}
+
+}  // namespace
+
 BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend) {
     BackendDecl out{std::string(backend.name.text),
                     compile_settings(context, backend.settings, Place::backend),
                     context.sources.place(backend.name.span),
                     {},
+                    {},
                     {}};
+    for (const ast::Rule& rule : backend.rules) out.rules.push_back(compile_order(context, rule));
     const auto sign = std::find_if(backend.settings.begin(), backend.settings.end(),
                                    [](const ast::Setting& setting) { return setting.name.text == "sign"; });
     const auto* file = sign == backend.settings.end() ? nullptr : std::get_if<ast::FileValue>(&sign->value);
@@ -70,7 +125,7 @@ BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend
             context.diagnostics.error(
                 "E003", *url, quoted(text) + " is not the address of a server", {},
                 "write http://, https://, ws:// or wss://, a host and perhaps a port and "
-                "a path; no user, no `?`, no `#`");
+                "a path; no user, no `?`, no `#`; or unix: and the path of a socket");
         }
     }
     return out;
@@ -142,7 +197,8 @@ ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel
     return out;
 }
 
-AddressPattern channel_address(const ast::ChannelPattern& pattern, Diagnostics& diagnostics) {
+AddressPattern channel_address(const ast::ChannelPattern& pattern, std::string_view where,
+                               Diagnostics& diagnostics) {
     AddressPattern out;
     std::vector<std::string_view> names;
     if (pattern.segments.size() > max_channel_segments) {
@@ -165,7 +221,7 @@ AddressPattern channel_address(const ast::ChannelPattern& pattern, Diagnostics& 
                     diagnostics.error("E001", segment.span, "`**` stands at the end only");
                 break;
             case ast::Segment::Kind::insert:
-                diagnostics.error("E001", segment.span, "a `channel` block has no `{…}`",
+                diagnostics.error("E001", segment.span, std::string(where) + " has no `{…}`",
                                   "it is about channels, not about one connection", "`:name` is any segment");
                 break;
             case ast::Segment::Kind::capture:
@@ -186,7 +242,7 @@ AddressPattern channel_address(const ast::ChannelPattern& pattern, Diagnostics& 
 }
 
 std::optional<BackendPath> backend_path(CompileContext& context, const ast::Name& backend,
-                                        const ast::Text& path) {
+                                        const ast::Text& path, bool may_insert) {
     const auto it = context.backend_numbers.find(backend.text);
     if (it == context.backend_numbers.end()) {
         std::vector<std::string_view> known;
@@ -199,6 +255,11 @@ std::optional<BackendPath> backend_path(CompileContext& context, const ast::Name
         return std::nullopt;
     }
     context.used_backends.insert(it->first);
+    if (!may_insert && path.text.find('{') != std::string::npos) {
+        context.diagnostics.error("E003", path.span, "no value can be inserted into this path",
+                                  "it is asked before there is a connection");
+        return std::nullopt;
+    }
     if (!is_path(path.text)) {
         context.diagnostics.error("E003", path.span, quoted(path.text) + " is not a path",
                                   "it begins with one slash and has no blank, `#` or backslash");

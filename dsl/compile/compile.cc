@@ -162,7 +162,8 @@ class Compiler {
         const auto number = static_cast<uint32_t>(policy_->channels.size());
         policy_->channels.push_back(compile_channel(context_, channel));
         add_address(policy_->channel_router, channel_places_,
-                    channel_address(channel.pattern, context_.diagnostics), number, channel.pattern.span);
+                    channel_address(channel.pattern, "a `channel` block", context_.diagnostics), number,
+                    channel.pattern.span);
     }
 
     void add_tests(const ast::File& file) {

@@ -72,14 +72,18 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
                      [&](const ast::Field& field) { compile_field(field, *names.lets, out, names); });
     each<ast::Stamp>(message.members, [&](const ast::Stamp& stamp) { compile_stamp(stamp, names, out); });
     each<ast::Setting>(message.members, [&](const ast::Setting& setting) {
-        if (setting.name.text != "strict") {
+        if (setting.name.text != "strict" && setting.name.text != "ordered") {
             diagnostics_.error("E008", setting.name.span,
                                "there is no setting " + quoted(setting.name.text) + " in a message", {},
-                               "`strict` is the only one");
+                               "`strict` and `ordered` are all there are");
             return;
         }
         ValueReader reader(context_, *names.lets);
-        out.strict = reader.boolean(setting).value_or(false);
+        (setting.name.text == "strict" ? out.strict : out.ordered) = reader.boolean(setting).value_or(false);
+        if (out.ordered && std::none_of(message.members.begin(), message.members.end(), [](const auto& one) {
+                return std::holds_alternative<ast::Forward>(one);
+            }))
+            diagnostics_.error("E027", setting.name.span, "`ordered` needs `forward to` beside it");
     });
 
     std::vector<Candidate> denies;
@@ -213,12 +217,65 @@ void RouteCompiler::compile_publish(const ast::PublishTo& publish, const Names& 
     }
 }
 
+std::optional<Operand> RouteCompiler::path_insert(std::string_view name, const ast::Text& path,
+                                                  const Names& names, const Context& context) {
+    ast::Path asked{{}, path.span};
+    for (size_t start = 0; start <= name.size();) {
+        const size_t dot = std::min(name.find('.', start), name.size());
+        asked.parts.push_back({name.substr(start, dot - start), path.span});
+        if (asked.parts.back().text.empty()) {
+            diagnostics_.error("E003", path.span, quoted(path.text) + " is not a path",
+                               "a value is inserted by its name, like `{user.sub}`");
+            return std::nullopt;
+        }
+        start = dot + 1;
+    }
+    ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
+    const auto typed = checker.path(asked, context);
+    if (!typed) return std::nullopt;
+    if (typed->type != Type{Kind::string, Shape::one} && typed->type != Type{Kind::integer, Shape::one}) {
+        diagnostics_.error("E003", path.span,
+                           "what is inserted into a path is a string or an int, " + quoted(name) + " is " +
+                               a_type(typed->type));
+        return std::nullopt;
+    }
+    if (is_secret(typed->operand)) {
+        diagnostics_.error("E028", path.span, "this would show a secret to all who read the backend's log",
+                           "the claim is `secret`", "insert another claim, or take `secret` away");
+        return std::nullopt;
+    }
+    return typed->operand;
+}
+
+std::optional<BackendPath> RouteCompiler::path_to(const ast::Name& backend, const ast::Text& path,
+                                                  const Names& names, const Context& context) {
+    auto out = backend_path(context_, backend, path, true);
+    if (!out) return out;
+    std::string_view rest = path.text;
+    for (size_t open = rest.find('{'); open != std::string_view::npos; open = rest.find('{')) {
+        const size_t close = rest.find('}', open);
+        if (close == std::string_view::npos) {
+            diagnostics_.error("E003", path.span, quoted(path.text) + " is not a path", "a `}` is missing");
+            return std::nullopt;
+        }
+        const auto insert = path_insert(rest.substr(open + 1, close - open - 1), path, names, context);
+        if (!insert) return std::nullopt;
+        out->pieces.push_back({std::string(rest.substr(0, open)), insert});
+        rest.remove_prefix(close + 1);
+    }
+    if (!out->pieces.empty() && !rest.empty()) out->pieces.push_back({std::string(rest), std::nullopt});
+    return out;
+}
+
 void RouteCompiler::compile_backends(const ast::Message& message, const Names& names, Message& out) {
     each<ast::Forward>(message.members, [&](const ast::Forward& forward) {
-        context_.not_executed(forward.span, "forward");
         const RootId condition = optional_condition(forward.condition, names, at_message);
-        if (auto to = backend_path(context_, forward.backend, forward.path))
-            out.forwards.push_back({std::move(*to), condition});
+        if (!out.forwards.empty() && builder_.program().roots[out.forwards.back().condition] == always)
+            diagnostics_.error("E020", forward.span,
+                               "nothing is forwarded here: the statement above always is",
+                               "the first whose condition holds is taken");
+        if (auto to = path_to(forward.backend, forward.path, names, at_message))
+            out.forwards.push_back({std::move(*to), condition, context_.sources.place(forward.span)});
     });
     each<ast::Reply>(message.members, [&](const ast::Reply& reply) {
         context_.not_executed(reply.span, "reply");

@@ -89,10 +89,12 @@ void unknown_setting(Diagnostics& diagnostics, const ast::Name& name, Place plac
 [[nodiscard]] BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend);
 [[nodiscard]] ChannelDecl compile_channel(CompileContext& context, const ast::Channel& channel);
 // The channel's pattern as an address of Policy::channel_router.
-[[nodiscard]] AddressPattern channel_address(const ast::ChannelPattern& pattern, Diagnostics& diagnostics);
-// A declared backend and a path on it.
+// `where` says what has no `{…}`: "a `channel` block".
+[[nodiscard]] AddressPattern channel_address(const ast::ChannelPattern& pattern, std::string_view where,
+                                             Diagnostics& diagnostics);
+// A declared backend and a path on it. Where there is no connection, no value of one can be inserted.
 [[nodiscard]] std::optional<BackendPath> backend_path(CompileContext& context, const ast::Name& backend,
-                                                      const ast::Text& path);
+                                                      const ast::Text& path, bool may_insert = false);
 
 // A checked `then` or `errors` outcome; reports E014.
 [[nodiscard]] std::optional<Outcome> compile_outcome(const ast::Outcome& outcome, Diagnostics& diagnostics);

@@ -118,6 +118,11 @@ class RouteCompiler {
     [[nodiscard]] bool is_secret(const Operand& operand) const;
     void compile_publish(const ast::PublishTo& publish, const Names& names, Message& out);
     void compile_backends(const ast::Message& message, const Names& names, Message& out);
+    // A declared backend, and a path on it that may insert values.
+    [[nodiscard]] std::optional<BackendPath> path_to(const ast::Name& backend, const ast::Text& path,
+                                                     const Names& names, const Context& context);
+    [[nodiscard]] std::optional<Operand> path_insert(std::string_view name, const ast::Text& path,
+                                                     const Names& names, const Context& context);
     void register_types(const ast::Message& message, uint32_t number);
 
     [[nodiscard]] Names names_for(const BodyPart& part) const;

@@ -39,7 +39,10 @@ void Walker::item(const ast::Item& item) {
         settings(token->settings);
         for (const ast::Claim& claim : token->claims) absent(claim.absent);
     }
-    if (const auto* backend = std::get_if<ast::Backend>(&item)) settings(backend->settings);
+    if (const auto* backend = std::get_if<ast::Backend>(&item)) {
+        settings(backend->settings);
+        for (const ast::Rule& rule : backend->rules) tail(rule.tail);
+    }
     if (const auto* channel = std::get_if<ast::Channel>(&item)) settings(channel->settings);
     if (const auto* policy = std::get_if<ast::Policy>(&item)) members(policy->members);
     if (const auto* defaults = std::get_if<ast::Defaults>(&item)) members(defaults->members);

@@ -148,7 +148,10 @@ class RouteLines {
     }
 
     std::string to(const BackendPath& path) const {
-        return " to " + policy_.backends[path.backend].name + " " + print(Value(path.path));
+        std::string text = path.pieces.empty() ? path.path : std::string();
+        for (const PathPiece& piece : path.pieces)
+            text += piece.text + (piece.insert ? "{" + words_.operand(*piece.insert) + "}" : "");
+        return " to " + policy_.backends[path.backend].name + " " + print(Value(text));
     }
 
     void backends() {
@@ -192,6 +195,7 @@ class RouteLines {
         before_ = message_names_[number];
         words_.message = &message;
         if (message.strict) add(before_ + "strict = true");
+        if (message.ordered) add(before_ + "ordered = true");
         for (const FieldDecl& field : message.fields) {
             add(before_ + field_text(field));
         }
@@ -207,8 +211,12 @@ class RouteLines {
             if (publish.lane) text += " priority " + std::string(lanes[static_cast<size_t>(*publish.lane)]);
             add(text + condition(publish.condition));
         }
-        for (const Forward& forward : message.forwards)
-            add(before_ + "forward" + to(forward.to) + condition(forward.condition));
+        // Their order means something: the first that holds is taken.
+        for (size_t i = 0; i < message.forwards.size(); ++i) {
+            const Forward& forward = message.forwards[i];
+            const std::string turn = i == 0 ? "" : " (" + std::to_string(i + 1) + ")";
+            add(before_ + "forward" + turn + to(forward.to) + condition(forward.condition), forward.place);
+        }
         for (const Reply& reply : message.replies)
             add(before_ + "reply " + reply.type + condition(reply.condition));
         before_.clear();
@@ -222,6 +230,18 @@ class RouteLines {
     std::string before_;
     std::vector<std::string> message_names_;
 };
+
+// What the backend may order. Denies go before allows, so their order means nothing.
+void add_orders(Lines& lines, const std::vector<BackendRule>& rules) {
+    for (const BackendRule& rule : rules) {
+        for (const Action action : rule.actions) {
+            std::string text = (rule.allow ? "allow " : "deny ") + std::string(to_string(action));
+            for (size_t i = 0; i < rule.on.size(); ++i) text += (i == 0 ? " on " : ", ") + rule.on[i].first;
+            if (!rule.because.empty()) text += " because " + print(Value(rule.because));
+            add(lines, std::move(text), rule.place);
+        }
+    }
+}
 
 // The lines of aliases, by the route's number.
 std::map<uint32_t, Lines> alias_lines(const Policy& policy) {
@@ -253,6 +273,7 @@ void each_section(const Policy& policy, const See& see) {
     for (const BackendDecl& backend : policy.backends) {
         Section section{"backend " + backend.name, {}, backend.place};
         add_settings(section.lines, backend.settings, Place::backend);
+        add_orders(section.lines, backend.rules);
         finished(std::move(section));
     }
     for (const ChannelDecl& channel : policy.channels) {

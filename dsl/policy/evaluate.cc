@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "dsl/policy/policy.h"
 #include "dsl/text/text.h"
 
 namespace wayleave::dsl {
@@ -248,6 +249,39 @@ bool build_channel(const Program& program, const Pattern& pattern, const Request
         if (out.size() > max_channel_bytes) return false;
     }
     return out.size() <= max_channel_bytes;
+}
+
+namespace {
+
+// RFC 3986, 2.3: what need not be encoded anywhere.
+void append_percent_encoded(std::string& out, std::string_view text) {
+    for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           std::string_view("-._~").find(c) != std::string_view::npos;
+        if (plain) {
+            out += c;
+            continue;
+        }
+        constexpr std::string_view digits = "0123456789ABCDEF";
+        out +=
+            {'%', digits[static_cast<unsigned char>(c) >> 4U], digits[static_cast<unsigned char>(c) & 15U]};
+    }
+}
+
+}  // namespace
+
+bool build_path(const Program& program, const BackendPath& to, const Request& request, std::string& out) {
+    char digits[24];
+    out.clear();
+    if (to.pieces.empty()) out = to.path;
+    for (const PathPiece& piece : to.pieces) {
+        out += piece.text;
+        if (!piece.insert) continue;
+        const std::string_view text = as_text(fetch(program, *piece.insert, request), digits);
+        if (text.empty() || text == "." || text == "..") return false;
+        append_percent_encoded(out, text);
+    }
+    return true;
 }
 
 bool holds(const Program& program, const Atom& atom, const Request& request) {

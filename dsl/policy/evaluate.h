@@ -15,6 +15,8 @@
 
 namespace wayleave::dsl {
 
+struct BackendPath;
+
 // What is asked about. Everything is borrowed for the call.
 struct Request {
     const Facts* facts = nullptr;
@@ -62,6 +64,10 @@ using AtomBits = std::vector<uint64_t>;
 [[nodiscard]] ValueView fetch(const Program& program, const Operand& operand, const Request& request);
 [[nodiscard]] Value copy_of(const ValueView& view);
 
+// The path of a backend with its values in their places, percent-encoded. False if one of them is empty or
+// would lead elsewhere (`.`, `..`).
+[[nodiscard]] bool build_path(const Program& program, const BackendPath& to, const Request& request,
+                              std::string& out);
 // Whether the channel matches the pattern.
 [[nodiscard]] bool matches(const Program& program, const Pattern& pattern, const ChannelName& channel,
                            const Request& request);

@@ -33,11 +33,21 @@ using SettingValues = std::map<std::string, Value, std::less<>>;
 // identity/credential_file.h knows where that is.
 constexpr std::string_view credential_prefix = "credential:";
 
+// What a backend's answer may order, or may not.
+struct BackendRule {
+    bool allow = true;
+    std::vector<Action> actions;                           // publish, subscribe, disconnect
+    std::vector<std::pair<std::string, Pattern>> on = {};  // with its text; empty: any channel
+    std::string because;
+    std::string place;
+};
+
 // A server of the user's. Its settings are those of Place::backend.
 struct BackendDecl {
     std::string name;
     SettingValues settings;
     std::string place;
+    std::vector<BackendRule> rules;
     std::string sign_path;  // as TokenDecl::keys_path; empty: requests are not signed
     Span sign_span;
 };
@@ -78,9 +88,16 @@ struct ChannelDecl {
     ChannelRules rules;
 };
 
+// Text, and a value behind it.
+struct PathPiece {
+    std::string text;
+    std::optional<Operand> insert;
+};
+
 struct BackendPath {
-    uint32_t backend = 0;  // in Policy::backends
-    std::string path;
+    uint32_t backend = 0;                // in Policy::backends
+    std::string path;                    // as it was written
+    std::vector<PathPiece> pieces = {};  // where a value is inserted: build_path(); else none
 };
 
 // --- tokens ---
@@ -291,6 +308,7 @@ struct Publish {
 struct Forward {
     BackendPath to;
     RootId condition = 0;
+    std::string place = {};
 };
 
 struct Reply {
@@ -301,12 +319,13 @@ struct Reply {
 struct Message {
     std::string place;
     std::vector<FieldDecl> fields;
-    bool strict = false;  // members that no field declares are refused
+    bool strict = false;   // members that no field declares are refused
+    bool ordered = false;  // what is forwarded waits for the session's last one
     std::vector<Stamp> stamps;
     RootId decision = 0;
     std::vector<Limit> limits;
     std::vector<Publish> publish;
-    std::vector<Forward> forwards;
+    std::vector<Forward> forwards;  // the first whose condition holds
     std::vector<Reply> replies;
 };
 

@@ -77,7 +77,7 @@ constexpr std::array rows{
         "A token that is older is refused; it must have an iat. 0s: not checked."},
 
     SettingRow{"url", Place::backend, text, "", 0, 0,
-        "Where it is: http://, https://, ws:// or wss://, a host and perhaps a port and a path. Required."},
+        "Where it is: http://, https://, ws:// or wss://, a host and perhaps a port and a path; or unix: and the path of a socket. Required."},
     SettingRow{"timeout", Place::backend, time, "3s", 1, 300'000,
         "How long an answer may take."},
     SettingRow{"retries", Place::backend, integer, "2", 0, 10,
@@ -89,7 +89,9 @@ constexpr std::array rows{
     SettingRow{"break_for", Place::backend, time, "10s", 100, 3'600'000,
         "How long that while is."},
     SettingRow{"sign", Place::backend, file, "", 0, 0,
-        "File with the secret that requests are signed with; not signed when unset."},
+        "File with the secrets that requests are signed with; not signed when unset."},
+    SettingRow{"body", Place::backend, word, "envelope", 0, 0,
+        "Whether a message is sent in an object that says who sent it, or as the client sent it.", "envelope message"},
 
     SettingRow{"history", Place::channel, integer, "0", 0, 1'000'000,
         "Messages that are kept for those who come again."},
@@ -120,6 +122,8 @@ constexpr std::array rows{
     SettingRow{"max_subscribers", Place::channel, integer, "", 1, 100'000'000,
         "Most subscribers at one time."},
 
+    SettingRow{"ordered", Place::message, boolean, "false", 0, 0,
+        "The session's next message that is forwarded waits until the backend has answered."},
     SettingRow{"strict", Place::message, boolean, "false", 0, 0,
         "Members that no field declares are refused."},
 };

@@ -316,6 +316,7 @@ struct Token {
 struct Backend {
     Name name;
     std::vector<Setting> settings;
+    std::vector<Rule> rules;
     Span span;
 };
 

@@ -340,7 +340,18 @@ Block AstBuilder::with_settings(const SyntaxNode& node) {
     } else {
         out.name = name(parts.take(NodeKind::name));
     }
-    out.settings = settings(parts);
+    if constexpr (requires { out.rules; }) {
+        while (!parts.done()) {
+            const SyntaxNode& member = parts.take();
+            if (member.kind == NodeKind::rule) {
+                out.rules.push_back(rule(member));
+            } else {
+                out.settings.push_back(setting(member));
+            }
+        }
+    } else {
+        out.settings = settings(parts);
+    }
     return out;
 }
 

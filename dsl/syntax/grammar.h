@@ -248,6 +248,9 @@ struct only_setting: sor<setting, raise<unknown<keywords::settings, Topic::state
 };
 struct settings    : need<"`{`", block<only_setting>> {};
 
+struct backend_member : sor<setting, rule, raise<unknown<keywords::backend, Topic::statement>>> {
+    static constexpr const auto& words = keywords::backend;
+};
 struct message_member : sor<setting, field, stamp, message_rule, limit, publish, forward, reply, let,
                             raise<unknown<keywords::message, Topic::statement>>> {
     static constexpr const auto& words = keywords::message;
@@ -293,7 +296,7 @@ struct test_item   : sor<setting, as, expect, at_url, let, raise<unknown<keyword
 // --- the file ---
 
 struct token       : node<NodeKind::token, kw<"token">, header<need_name<"the token's name">>, need<"`{`", block<token_member>>> {};
-struct backend     : node<NodeKind::backend, kw<"backend">, header<need_name<"the backend's name">>, settings> {};
+struct backend     : node<NodeKind::backend, kw<"backend">, header<need_name<"the backend's name">>, need<"`{`", block<backend_member>>> {};
 struct channel     : node<NodeKind::channel, kw<"channel">, header<need_channel<"a channel">>, settings> {};
 struct policy      : node<NodeKind::policy, kw<"policy">, header<need_name<"the policy's name">>, body> {};
 struct defaults    : node<NodeKind::defaults, kw<"defaults">, body> {};

@@ -21,6 +21,7 @@ inline constexpr std::array body{"allow"sv,  "deny"sv,  "limit"sv,   "ban"sv,   
                                  "notify"sv, "proxy"sv, "input"sv,   "errors"sv};
 inline constexpr std::array message{"field"sv,   "set"sv,     "allow"sv, "deny"sv, "limit"sv,
                                     "publish"sv, "forward"sv, "reply"sv, "let"sv};
+inline constexpr std::array backend{"allow"sv, "deny"sv};
 inline constexpr std::array token{"claim"sv, "from"sv};
 inline constexpr std::array test{"as"sv, "expect"sv, "at"sv, "let"sv};
 inline constexpr std::array<std::string_view, 0> settings{};

@@ -3,10 +3,11 @@ import http.server
 import json
 import threading
 import time
+import types
 
 
 class Backend:
-    """`answer(request)` gives (status, body[, headers]); a request has path, headers and count."""
+    """`answer(request)` gives (status, body[, headers]); a request has path, headers, count, and body if it is a POST."""
 
     def __init__(self, answer, port=0, wrap=None):
         self.requests = []
@@ -17,11 +18,17 @@ class Backend:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_POST(self):
+                self.body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                self.do_GET()
+
             def do_GET(self):
+                # The next request of the connection comes to this same object.
+                request = types.SimpleNamespace(command=self.command, path=self.path, headers=self.headers, body=getattr(self, "body", b""))
                 with backend._lock:
-                    backend.requests.append(self)
-                    self.count = len(backend.requests)
-                status, body, *more = backend.answer(self)
+                    backend.requests.append(request)
+                    request.count = len(backend.requests)
+                status, body, *more = backend.answer(request)
                 data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
                 self.send_response(status)
                 for name, value in (more[0] if more else {}).items():

@@ -330,7 +330,7 @@ async def test_requests_are_signed():
         policy = CHECK % (backend.url + "/base", 'sign = file "../keys/app.hmac"', "")
         daemon = Daemon(policy)
         secret = b"s" * 40
-        daemon.write("keys/app.hmac", secret + b"\n")
+        daemon.write("keys/app.hmac", b"whsec_" + base64.b64encode(secret) + b"\n")
         os.chmod(daemon.path("keys/app.hmac"), 0o644)
         assert "error[E017]" in run("lint", daemon.path("routes.d")).stdout
         os.chmod(daemon.path("keys/app.hmac"), 0o600)
@@ -338,9 +338,10 @@ async def test_requests_are_signed():
             assert await status_of(daemon, **sid("u-ann")) == 101
             asked = backend.requests[0]
             assert asked.path == "/base/whoami"
-            stamp, mac = (item.split("=")[1] for item in asked.headers["Wayleave-Signature"].split(","))
-            wanted = hmac.new(secret, f"{stamp}\nGET\n/base/whoami\n".encode(), hashlib.sha256).hexdigest()
-            assert mac == wanted and abs(int(stamp) - time.time()) < 30
+            stamp, name = asked.headers["webhook-timestamp"], asked.headers["webhook-id"]
+            mac = hmac.new(secret, f"{name}.{stamp}.".encode(), hashlib.sha256).digest()
+            assert asked.headers["webhook-signature"] == "v1," + base64.b64encode(mac).decode()
+            assert abs(int(stamp) - time.time()) < 30
 
 
 async def test_https_needs_a_certificate_that_is_trusted():

@@ -8,6 +8,7 @@
 #include "daemon/explain/test_run.h"
 #include "daemon/identity/credential_file.h"
 #include "daemon/identity/key_set.h"
+#include "daemon/identity/webhook_key.h"
 #include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/read_file.h"
 #include "daemon/ops/load/static_files.h"
@@ -56,30 +57,16 @@ std::string http_url(std::string url) {
     return url;
 }
 
-std::shared_ptr<const SecretText> load_signing_key(const dsl::BackendDecl& backend,
-                                                   dsl::Diagnostics& diagnostics) {
-    const auto fail = [&](const KeyError& error) -> std::shared_ptr<const SecretText> {
-        add_key_error("signing key ", backend.sign_span, error, diagnostics);
-        return nullptr;
-    };
-    constexpr const char* remedy = "make one with openssl rand -hex 32";
-    auto file = read_key_file(backend.sign_path);
-    if (!file) return fail(file.error());
-    if (file->kind != KeyFileKind::secret)
-        return fail({KeyError::Kind::unusable, backend.sign_path + ": is no plain secret", remedy});
-    if (file->text.view().size() < min_hmac_secret_bytes)
-        return fail({KeyError::Kind::weak,
-                     backend.sign_path + ": is shorter than 32 bytes, and at least 32 are required", remedy});
-    if (auto hidden = refuse_if_exposed(*file); !hidden) return fail(hidden.error());
-    return std::make_shared<const SecretText>(std::move(file->text));
-}
-
 LoadedBackends load_backends(const dsl::Policy& policy, dsl::Diagnostics& diagnostics) {
     LoadedBackends out;
     for (const dsl::BackendDecl& declared : policy.backends) {
         Backend backend;
         backend.name = declared.name;
         backend.url = http_url(setting<std::string>(declared, "url", ""));
+        if (backend.url.starts_with("unix:")) {
+            backend.socket = backend.url.substr(5);
+            backend.url = "http://localhost";
+        }
         backend.timeout_ms = setting(declared, "timeout", backend.timeout_ms);
         backend.retries = static_cast<uint32_t>(setting<int64_t>(declared, "retries", backend.retries));
         backend.concurrency =
@@ -87,7 +74,13 @@ LoadedBackends load_backends(const dsl::Policy& policy, dsl::Diagnostics& diagno
         backend.break_after =
             static_cast<uint32_t>(setting<int64_t>(declared, "break_after", backend.break_after));
         backend.break_for_ms = setting(declared, "break_for", backend.break_for_ms);
-        if (!declared.sign_path.empty()) backend.sign = load_signing_key(declared, diagnostics);
+        if (setting<std::string>(declared, "body", "envelope") == "message")
+            backend.body = BackendBody::message;
+        if (!declared.sign_path.empty()) {
+            auto keys = read_webhook_keys(declared.sign_path);
+            if (!keys) add_key_error("signing key ", declared.sign_span, keys.error(), diagnostics);
+            if (keys) backend.sign = std::move(*keys);
+        }
         out.push_back(std::make_shared<const Backend>(std::move(backend)));
     }
     return out;
@@ -174,10 +167,9 @@ TokenTrust backend_of(const dsl::TokenDecl& token, const LoadedBackends& backend
     return out;
 }
 
-std::shared_ptr<const TokenVerifier> load_trust(const dsl::Policy& policy,
+std::shared_ptr<const TokenVerifier> load_trust(const dsl::Policy& policy, const LoadedBackends& backends,
                                                 IdentityServices* identity_services,
                                                 dsl::Diagnostics& diagnostics) {
-    const LoadedBackends backends = load_backends(policy, diagnostics);
     std::vector<TokenTrust> tokens;
     for (const dsl::TokenDecl& token : policy.tokens) {
         if (token.check) {
@@ -281,7 +273,9 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpo
     if (policy && purpose == Purpose::ask) {
         runtime->verifier = no_trust(*policy);
     } else if (policy) {
-        runtime->verifier = load_trust(*policy, identity_services, loaded.diagnostics);
+        runtime->backends = load_backends(*policy, loaded.diagnostics);
+        runtime->backend_service = identity_services ? &identity_services->backends : nullptr;
+        runtime->verifier = load_trust(*policy, runtime->backends, identity_services, loaded.diagnostics);
         if (identity_services) runtime->used_tokens = identity_services->used_tokens;
         if (identity_services) runtime->idempotency = identity_services->idempotency;
         name_later(*policy, purpose, loaded.diagnostics);

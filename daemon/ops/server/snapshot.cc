@@ -183,6 +183,8 @@ void add_backends(Families& families, const std::vector<BackendStatus>& backends
         [](Status s) { return s.running; });
     add("wayleave_backend_waiting", "Requests to backends that wait for their turn.", gauge,
         [](Status s) { return s.waiting; });
+    add("wayleave_backend_bytes", "What requests to backends hold that are not answered yet.", gauge,
+        [](const BackendStatus& one) { return one.bytes; });
     add("wayleave_backend_broken", "1 while a backend is left alone, since it failed too often.", gauge,
         [](Status s) { return s.broken ? 1U : 0U; });
 }

@@ -1,7 +1,9 @@
+#include <absl/strings/escaping.h>
 #include <catch2/catch.hpp>
 
 #include "daemon/backend/signature.h"
 #include "daemon/backend/transfer.h"
+#include "daemon/identity/key_file.h"
 
 using namespace wayleave;
 
@@ -63,15 +65,25 @@ TEST_CASE("a request whose parts would end a line is not sent") {
     }
 }
 
-// printf '1700000000\nPOST\n/a?b=1\n{"x":1}' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
-TEST_CASE("a signature covers time, method, path and body") {
-    const std::string secret = "0123456789abcdef0123456789abcdef";
-    const auto text = signature_of(secret, 1'700'000'000'999, "POST", "/a?b=1", "{\"x\":1}");
+// The example of the specification's own repository (its tests of the Python library).
+TEST_CASE("a signature as Standard Webhooks makes it") {
+    std::string secret;
+    REQUIRE(absl::Base64Unescape("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", &secret));
+    const std::vector keys{std::make_shared<const SecretText>(secret)};
+    const auto text =
+        webhook_signature(keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1'614'265'330, "{\"test\": 2432232314}");
     REQUIRE(text);
-    CHECK(*text == "t=1700000000,v1=72eb68c91a3d320d00c5a07ddbe603b084a28eccac013884c3116e7f7ffd3126");
-    CHECK(*signature_of(secret, 1'700'000'001'000, "POST", "/a?b=1", "{\"x\":1}") != *text);
-    CHECK(*signature_of(secret, 1'700'000'000'999, "GET", "/a?b=1", "{\"x\":1}") != *text);
-    CHECK(*signature_of(secret, 1'700'000'000'999, "POST", "/a?b=2", "{\"x\":1}") != *text);
-    CHECK(*signature_of(secret, 1'700'000'000'999, "POST", "/a?b=1", "{\"x\":2}") != *text);
-    CHECK(*signature_of(secret + "x", 1'700'000'000'999, "POST", "/a?b=1", "{\"x\":1}") != *text);
+    CHECK(*text == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+TEST_CASE("a signature covers id, time and body, and there is one of each key") {
+    const std::vector keys{std::make_shared<const SecretText>("0123456789abcdef01234567"),
+                           std::make_shared<const SecretText>("fedcba9876543210fedcba98")};
+    const std::vector first{keys[0]};
+    const std::vector second{keys[1]};
+    const std::string both = *webhook_signature(keys, "a", 1, "b");
+    CHECK(both == *webhook_signature(first, "a", 1, "b") + " " + *webhook_signature(second, "a", 1, "b"));
+    CHECK(both != *webhook_signature(keys, "x", 1, "b"));
+    CHECK(both != *webhook_signature(keys, "a", 2, "b"));
+    CHECK(both != *webhook_signature(keys, "a", 1, "c"));
 }
