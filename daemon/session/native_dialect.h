@@ -11,15 +11,16 @@
 #include "daemon/session/channel_queries.h"
 #include "daemon/session/publisher.h"
 #include "daemon/session/replayer.h"
+#include "daemon/session/subscription_orders.h"
 
 namespace wayleave {
 
 class NativeDialect {
   public:
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
-                  const EventStreamFraming& event_stream, Publisher& publisher, ChannelQueries& queries,
-                  Authentication& authentication, ShadowComparison& shadow, PostRelay& relay,
-                  Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
+                  const EventStreamFraming& event_stream, SubscriptionOrders& orders, ChannelQueries& queries,
+                  Authentication& authentication, Publisher& publisher, ShadowComparison& shadow,
+                  PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
@@ -43,9 +44,10 @@ class NativeDialect {
     Subscriptions& subscriptions_;
     Replayer& replayer_;
     const EventStreamFraming& event_stream_;
-    Publisher& publisher_;
+    SubscriptionOrders& orders_;
     ChannelQueries& queries_;
     Authentication& authentication_;
+    Publisher& publisher_;
     ShadowComparison& shadow_;
     PostRelay& relay_;
     Closing& closing_;
