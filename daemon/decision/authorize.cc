@@ -21,20 +21,36 @@ bool chosen(const ConnectionView& view, dsl::RootId condition, const dsl::Reques
            dsl::never;
 }
 
-// What the channel's `max_subscribers` and the route's `limit subscriptions` say to one more.
-std::optional<Rejection> count_subscription(const ConnectionView& view, const dsl::Request& request,
-                                            const dsl::ChannelRules& rules, LimitTable& limits,
-                                            std::vector<std::string>& entered) {
-    if (rules.max_subscribers > 0) {
-        std::string key = "subscribers " + std::string(request.channel->text);
-        if (!limits.enter(key, rules.max_subscribers))
-            return Rejection::of(Reason::limited, "the channel has as many subscribers as it takes");
-        entered.push_back(std::move(key));
+constexpr std::string_view no_segment = "a field cannot be part of a channel's name";
+
+// The channels that an allowed message names for its sender, each once.
+std::optional<Rejection> name_channels(const ConnectionView& view, const std::vector<dsl::Join>& list,
+                                       const dsl::Request& request, const dsl::Message& block,
+                                       std::vector<std::string>& out) {
+    std::string channel;
+    for (const dsl::Join& one : list) {
+        if (!chosen(view, one.condition, request)) continue;
+        if (!dsl::build_channel(view.route.program, one.channel, request, channel))
+            return Rejection::of(Reason::bad_message, std::string(no_segment), block.place);
+        if (std::find(out.begin(), out.end(), channel) == out.end()) out.push_back(channel);
     }
-    for (const dsl::Limit& limit : view.route.limits) {
-        if (limit.meter != dsl::Meter::subscriptions) continue;
-        if (auto rejection = enter(view.route.program, limit, request, limits, entered)) return rejection;
+    return std::nullopt;
+}
+
+// What becomes of its sender's subscriptions. Last, since places are taken.
+std::optional<Rejection> order(const ConnectionView& view, const dsl::Request& request, RulesOf rules_of,
+                               KeysOf keys_of, LimitTable& limits, MessageAuthorization& out) {
+    const dsl::Message& block = *out.block;
+    if (block.subscribes.empty() && block.unsubscribes.empty()) return std::nullopt;
+    if (auto wrong = name_channels(view, block.unsubscribes, request, block, out.order.leave)) return wrong;
+    if (auto wrong = name_channels(view, block.subscribes, request, block, out.order.enter)) return wrong;
+    auto places = take_places(view, request, out.order, rules_of, keys_of, limits);
+    if (!places) {
+        Rejection why = places.error();
+        if (why.rule.empty()) why.rule = block.place;
+        return why;
     }
+    out.places = std::move(*places);
     return std::nullopt;
 }
 
@@ -47,8 +63,7 @@ std::optional<Rejection> plan(const ConnectionView& view, const MessageParser::M
     for (const dsl::Publish& publish : out.block->publish) {
         if (!chosen(view, publish.condition, request)) continue;
         if (!dsl::build_channel(view.route.program, publish.channel, request, channel))
-            return Rejection::of(Reason::bad_message, "a field cannot be part of a channel's name",
-                                 out.block->place);
+            return Rejection::of(Reason::bad_message, std::string(no_segment), out.block->place);
         Draft& draft = out.drafts.emplace_back();
         if (auto wrong = fill_draft(channel, rules_of(channel), content, draft))
             return bad_message(std::move(wrong->because));
@@ -116,9 +131,6 @@ SubscribeAuthorization authorize_subscribe(const ConnectionView& view, const dsl
         return out;
     }
     out.rejection = count_subscription(view, request, rules, limits, out.entered);
-    if (!out.rejection) return out;
-    for (const std::string& key : out.entered) limits.leave(key);
-    out.entered.clear();
     return out;
 }
 
@@ -148,10 +160,12 @@ PublishAuthorization authorize_publish(const ConnectionView& view, const Message
 }
 
 MessageAuthorization authorize_message(const ConnectionView& view, const MessageParser::Message& message,
-                                       dsl::Request& request, RulesOf rules_of, LimitTable& limits, Now now) {
+                                       dsl::Request& request, RulesOf rules_of, KeysOf keys_of,
+                                       LimitTable& limits, Now now) {
     MessageAuthorization out;
     out.rejection = ask(view, message, request, limits, now, out);
     if (!out.rejection) out.rejection = plan(view, message, request, rules_of, out);
+    if (!out.rejection) out.rejection = order(view, request, rules_of, keys_of, limits, out);
     return out;
 }
 

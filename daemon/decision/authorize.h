@@ -2,8 +2,6 @@
 // the gateway, explain and the tests of a policy. Pure but for the limits that it draws from.
 #pragma once
 
-#include <absl/functional/function_ref.h>
-
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +11,7 @@
 #include "daemon/decision/connection_view.h"
 #include "daemon/decision/limits.h"
 #include "daemon/decision/rejection.h"
+#include "daemon/decision/subscription_order.h"
 #include "daemon/message/client_message.h"
 #include "daemon/message/publication_request.h"
 #include "dsl/policy/evaluate.h"
@@ -75,16 +74,15 @@ struct MessageAuthorization : Authorization {
     std::vector<const dsl::Publish*> published_by;  // the statement of each draft
     const dsl::Forward* forward = nullptr;          // if it is allowed, and goes to a backend, too
     std::string forward_path;
+    SubscriptionOrder order;                        // for its sender
+    std::vector<Place> places;                      // taken for it: to be entered, or given back
 };
 
-// The rules of the channel of that name. The gateway keeps them beside its channels.
-using RulesOf = absl::FunctionRef<const dsl::ChannelRules&(std::string_view)>;
-
-// An application's message: its block, its fields, the block's limits, the rules, and what is published. Sets
-// the request's fields, which then live in the answer.
+// An application's message: its block, its fields, the block's limits, the rules, what is published, and
+// where its sender is subscribed. Sets the request's fields, which then live in the answer.
 [[nodiscard]] MessageAuthorization authorize_message(const ConnectionView& view,
                                                      const MessageParser::Message& message,
-                                                     dsl::Request& request, RulesOf rules_of,
+                                                     dsl::Request& request, RulesOf rules_of, KeysOf keys_of,
                                                      LimitTable& limits, Now now);
 
 // The channels that the route joins such a connection to, each once.

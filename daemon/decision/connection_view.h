@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,6 +13,13 @@
 #include "dsl/policy/policy.h"
 
 namespace wayleave {
+
+// Whose decision a subscription is.
+enum class Entered : uint8_t {
+    by_client,  // its `$subscribe`, or its stream's address
+    by_route,   // the route's `join`
+    by_order,   // see SubscriptionOrder
+};
 
 struct ConnectionView {
     const dsl::Policy& policy;
@@ -27,17 +35,21 @@ struct ConnectionView {
 struct OpenConnection : ConnectionView {
     struct Channel {
         std::string_view name;
-        bool joined = false;  // by the server's decision
+        Entered entered = Entered::by_client;
+        std::vector<std::string> keys = {};  // of limits: what it counts as
     };
     std::string_view user = {};          // empty: none, or its claim is secret
     std::optional<uint32_t> token = {};  // in policy.tokens
     uint64_t key = 0;                    // see Proof
     std::vector<Channel> channels = {};
 
-    [[nodiscard]] bool is_in(std::string_view channel) const {
-        return std::any_of(channels.begin(), channels.end(),
-                           [&](const Channel& one) { return one.name == channel; });
+    // Null if it is not in it.
+    [[nodiscard]] const Channel* find(std::string_view channel) const {
+        const auto it = std::find_if(channels.begin(), channels.end(),
+                                     [&](const Channel& one) { return one.name == channel; });
+        return it == channels.end() ? nullptr : &*it;
     }
+    [[nodiscard]] bool is_in(std::string_view channel) const { return find(channel) != nullptr; }
 };
 
 // What is asked about it; the caller says what it is about.

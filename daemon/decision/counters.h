@@ -21,6 +21,8 @@ struct Counters {
     Counter handshakes;              // answered 101
     Counter reevaluated;             // connections judged anew after a reload, that went on
     Counter unsubscribed_by_policy;  // subscriptions that a reload ended
+    Counter ordered_in;              // subscriptions that the server made in the middle of a session
+    Counter ordered_out;             // and those that it ended
     Counter closed_by_policy;        // connections that a reload ended
     Counter keys_gone;               // connections the key of whose token a reload had taken away
     Counter reauthenticated;         // `$auth` that was accepted

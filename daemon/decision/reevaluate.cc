@@ -99,7 +99,7 @@ class Review {
     }
 
     bool may_stay(const OpenConnection::Channel& channel, Reevaluation& out) {
-        if (channel.joined) {
+        if (channel.entered == Entered::by_route) {
             out.lost.emplace_back(channel.name, "the server does not join it any more");
             return false;
         }
@@ -108,7 +108,8 @@ class Review {
         request_.channel = &*name;
         const dsl::NodeId verdict = decide(route_.subscribe);
         request_.channel = nullptr;
-        if (allows(route_, verdict)) return true;
+        const bool ordered = channel.entered == Entered::by_order;
+        if (allows(route_, verdict) || (ordered && !denies(route_, verdict))) return true;
         out.lost.emplace_back(channel.name, rejected_by(route_, verdict).because);
         return false;
     }

@@ -63,6 +63,11 @@ bool allows(const dsl::Route& route, dsl::NodeId verdict) {
     return rule >= 2 && route.rules[rule - 2].allow;
 }
 
+bool denies(const dsl::Route& route, dsl::NodeId verdict) {
+    const size_t rule = verdict & ~dsl::verdict_bit;
+    return rule >= 2 && !route.rules[rule - 2].allow;
+}
+
 Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict) {
     Rejection rejection;
     const size_t number = verdict & ~dsl::verdict_bit;

@@ -34,6 +34,8 @@ struct Rejection {
 
 // Whether the verdict is that of an `allow`.
 [[nodiscard]] bool allows(const dsl::Route& route, dsl::NodeId verdict);
+// That of a `deny`, and not that nothing allows it.
+[[nodiscard]] bool denies(const dsl::Route& route, dsl::NodeId verdict);
 
 // A rule's verdict as a rejection. `never` has no rule: nothing allows it.
 [[nodiscard]] Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict);

@@ -238,7 +238,9 @@ class Evaluator {
         const auto rules = [&](std::string_view channel) -> const dsl::ChannelRules& {
             return view_.policy.channel_rules(channel);
         };
-        answer_ = authorize_message(view_, *message_, request_, rules, limits_, now_);
+        const auto keys = [&](std::string_view channel) { return keys_of(channel); };
+        answer_ = authorize_message(view_, *message_, request_, rules, keys, limits_, now_);
+        out_.entered = answer_.places.size();
         if (answer_.block) root_ = answer_.block->decision;
         judged_ = answer_;
         return std::move(judged_.rejection);
@@ -271,13 +273,18 @@ class Evaluator {
     Authorization judge() {
         switch (question_.action) {
             case Action::subscribe:
-                return authorize_subscribe(view_, request_, rules(), question_.subscribed, limits_);
+                if (view_.route.api) return authorize(view_, *root_, request_);  // others are counted
+                return authorize_subscribe(view_, request_, rules(), keys_of(question_.target).has_value(),
+                                           limits_);
             case Action::history: return authorize_history(view_, request_, rules());
             case Action::presence: return authorize_presence(view_, request_, rules());
             default: return authorize(view_, *root_, request_);
         }
     }
 
+    std::optional<std::vector<std::string>> keys_of(std::string_view channel) const {
+        return question_.keys_of ? question_.keys_of(channel) : std::nullopt;
+    }
     const dsl::ChannelRules& rules() const { return view_.policy.channel_rules(question_.target); }
     std::string data() const { return question_.json.empty() ? "{}" : question_.json; }
 
@@ -328,8 +335,13 @@ class Evaluator {
         const bool message = question_.action == Action::message;
         if (root_ && judged_.judged)
             note.rules(message ? "" : dsl::to_string(question_.action), *root_, judged_.verdict);
+        const bool subscribes = !answer_.order.enter.empty();
+        if (subscribes && (channel_ = dsl::split_channel(answer_.order.enter.front())))
+            request_.channel = &*channel_;
         for (const dsl::Limit& limit : view_.route.limits) {
-            if (!view_.route.api && concerns(limit.meter, question_.action)) note.limit(limit, rejection);
+            const bool concerned = concerns(limit.meter, question_.action) ||
+                                   (subscribes && limit.meter == Meter::subscriptions);
+            if (!view_.route.api && concerned) note.limit(limit, rejection);
         }
         if (answer_.block && judged_.judged) {
             for (const dsl::Limit& limit : answer_.block->limits) note.limit(limit, rejection);
@@ -349,9 +361,26 @@ class Evaluator {
         }
         for (const auto& [name, text] : stamps_of(view_.route.program, *answer_.block, request_))
             effects.push_back("sets " + std::string(name) + " to " + text);
+        subscription_effects();
         for (const dsl::Forward& forward : answer_.block->forwards)
             effects.push_back("forwards to " + view_.policy.backends[forward.to.backend].name + " " +
                               forward.to.path);
+    }
+
+    // Of all that are written, those that hold.
+    void subscription_effects() {
+        const dsl::Program& program = view_.route.program;
+        const auto tell = [&](const std::vector<dsl::Join>& list, const std::string& does) {
+            for (const dsl::Join& one : list) {
+                std::string channel;
+                const bool holds =
+                    dsl::decide(program, program.nodes, program.roots[one.condition], request_) != dsl::never;
+                if (!holds || !dsl::build_channel(program, one.channel, request_, channel)) continue;
+                out_.explanation.effects.push_back(does + shown_channel(view_.route, one.channel, channel));
+            }
+        };
+        tell(answer_.block->unsubscribes, "unsubscribes from ");
+        tell(answer_.block->subscribes, "subscribes to ");
     }
 
     const ConnectionView& view_;

@@ -2,8 +2,11 @@
 // that it is given.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/base/now.h"
 #include "daemon/decision/admission.h"
@@ -19,13 +22,15 @@ struct Question {
     dsl::Action action = dsl::Action::message;
     std::string target;
     std::string json;
-    bool subscribed = false;  // it has the channel already
+    // Of the channels that it is in already; null: there is none.
+    std::function<std::optional<std::vector<std::string>>(std::string_view)> keys_of = {};
 };
 
 // One question. `detail`: with the notes about rules and limits; without, only the verdict.
 struct ExplainedDecision {
     Explanation explanation;
     dsl::NodeId verdict = dsl::never;  // the rule that decided, where one did
+    size_t entered = 0;                // channels that its sender is in by it
 };
 [[nodiscard]] ExplainedDecision explain(const ConnectionView& view, const Question& question,
                                         LimitTable& limits, Now now, bool detail);

@@ -69,8 +69,9 @@ class Player {
     // Nothing if it is as expected. Of `limit … times N`, N-1 pass.
     std::optional<std::string> check(const TestStep& step) {
         LimitTable limits(1024);  // fresh counters for each expectation
+        entered_ = 0;
         for (int64_t i = 1; i <= step.times; ++i) {
-            const auto answer = ask(step, i - 1, limits);
+            const auto answer = ask(step, limits);
             if (!answer) return answer.error();
             const bool last = i == step.times;
             const Verdict want =
@@ -87,8 +88,7 @@ class Player {
         return std::nullopt;
     }
 
-    // `before`: how often it was done and allowed.
-    Result<Explanation> ask(const TestStep& step, int64_t before, LimitTable& limits) {
+    Result<Explanation> ask(const TestStep& step, LimitTable& limits) {
         if (step.action == Action::connect) return connect(step, limits);
         const bool api = !step.at.empty();
         const auto admission = api ? meet(step, step.at, AdmissionKind::api)
@@ -103,10 +103,12 @@ class Player {
         }
         const dsl::Residual residual = dsl::fold(admitted->route->program, admitted->answers);
         ConnectionView view = opened(*runtime_.policy, *admitted, residual);
-        if (step.action == Action::subscribe) view.subscriptions += before;  // each to another channel
+        view.subscriptions += entered_;  // each to another channel
         const ExplainedDecision inquiry =
             explain(view, {step.action, step.target, json_of(step.members)}, limits, now_, false);
         note(*admitted->route, inquiry.verdict);
+        const size_t one = step.action == Action::subscribe ? 1 : 0;
+        entered_ += static_cast<int64_t>(std::max(inquiry.entered, one));
         return inquiry.explanation;
     }
 
@@ -158,6 +160,7 @@ class Player {
     std::map<std::string, bool>& decided_;
     std::set<std::string, std::less<>>& routes_;
     std::string address_;
+    int64_t entered_ = 0;  // channels, by what was done and allowed before
 };
 
 std::string xml(std::string_view text) {

@@ -7,13 +7,13 @@
 #include "daemon/base/json_value.h"
 #include "daemon/base/json_writer.h"
 #include "daemon/protocol/http_head.h"
+#include "dsl/policy/message_type.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {
 namespace {
 
 constexpr size_t most_members = 256;
-constexpr size_t longest_type = 128;
 constexpr size_t longest_id = 130;
 
 bool is_space(char c) {
@@ -26,13 +26,14 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-// task.update: words of letters, digits, _ and -, joined by dots; the daemon's begin with $.
+// The daemon's own begin with `$` and are words.
 bool is_type(std::string_view text) {
-    if (text.starts_with('$')) text.remove_prefix(1);
-    return !text.empty() && text.size() <= longest_type && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '_' || c == '-' || c == ':' || c == '/';
-    });
+    if (!text.starts_with('$')) return dsl::is_message_type(text);
+    return text.size() > 1 && text.size() <= dsl::longest_message_type &&
+           std::all_of(text.begin() + 1, text.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_' || c == '-' || c == ':' || c == '/';
+           });
 }
 
 // What a client says about its message to the daemon, and not to those who read it.
@@ -133,7 +134,7 @@ Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std
     const Member* type = message_.find("type");
     if (!type) return failure("no `type`"sv);
     if (type->value.get(message_.type) != simdjson::SUCCESS || !is_type(message_.type)) {
-        return failure("`type` is a string of letters, digits and ._-:/, at most 128"sv);
+        return failure("`type` is a text of 1 to 128 bytes without control characters"sv);
     }
     if (message_.type.starts_with('$')) return &message_;
     for (const Member& member : message_.members) {

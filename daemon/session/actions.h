@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/base/connection.h"
 #include "daemon/base/event.h"
+#include "daemon/decision/rejection.h"
 #include "daemon/decision/runtime.h"
 #include "daemon/message/backend.h"
 
@@ -57,7 +59,7 @@ struct RelayReply {
 
 // What an api asks of sessions, from worker to worker: see ApiOrders.
 struct ApiOrder {
-    enum class Kind : uint8_t { list, disconnect };
+    enum class Kind : uint8_t { list, disconnect, subscribe, unsubscribe };
 
     Kind kind = Kind::list;
     // Whose request it is, and where it is answered.
@@ -75,9 +77,12 @@ struct ApiOrder {
     uint16_t code = 0;
     std::string because = {};
     bool reconnect = false;
+    std::string channel = {};  // to enter, or to leave
     // What was found.
     size_t sessions = 0;
-    std::string listed = {};  // JSON
+    size_t refused = 0;                    // of those that were to enter
+    std::optional<Rejection> because_not;  // the first of them
+    std::string listed = {};               // JSON
 };
 
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end

@@ -26,14 +26,22 @@ struct Operation {
     std::string_view method;
     ApiOperation operation;
 };
-constexpr std::array<Operation, 6> operations{{
+constexpr std::array<Operation, 8> operations{{
     {"publish", "POST", ApiOperation::publish},
     {"presence", "GET", ApiOperation::presence},
     {"history", "GET", ApiOperation::history},
     {"progress", "GET", ApiOperation::progress},
     {"disconnect", "POST", ApiOperation::disconnect},
     {"sessions", "GET", ApiOperation::sessions},
+    {"subscribe", "POST", ApiOperation::subscribe},
+    {"unsubscribe", "POST", ApiOperation::unsubscribe},
 }};
+
+// Of sessions, wherever they are.
+bool is_order(ApiOperation operation) {
+    return operation == ApiOperation::disconnect || operation == ApiOperation::sessions ||
+           operation == ApiOperation::subscribe || operation == ApiOperation::unsubscribe;
+}
 
 // "publish" of "/api/publish", where the api has the address "/api"; empty if that is no path of it. What is
 // deeper matches the same address that its directory matches.
@@ -172,9 +180,7 @@ void ApiFront::begin(Session& session, const HttpHead& head, ApiOperation operat
     auto admitted = admission_.admit_connection(session, client, head, upgrade, AdmissionKind::api, "", now);
     if (!admitted) return;
     const bool publishes = operation == ApiOperation::publish;
-    const size_t most = publishes                               ? most_of(*admitted->route)
-                        : operation == ApiOperation::disconnect ? most_order
-                                                                : 0;
+    const size_t most = publishes ? most_of(*admitted->route) : head.method == "POST" ? most_order : 0;
     if (head.content_length.value_or(0) > most) {
         for (const std::string& key : admitted->entered) limits_.leave(key);
         return refuse(session, head, 413, "the body is larger than a request may be here", "", now);
@@ -235,8 +241,7 @@ std::optional<ApiAnswer> ApiFront::execute(Session& session, ApiRequest& request
                          Rejection::of(Reason::unavailable,
                                        "the policy has changed while the request came; send it again")};
     }
-    if (request.operation == ApiOperation::disconnect || request.operation == ApiOperation::sessions)
-        return order(session, request, now);
+    if (is_order(request.operation)) return order(session, request, now);
     if (request.operation != ApiOperation::publish) return queries_.ask(session, request, now);
     if (request.key.empty() || !bindings_.runtime().idempotency) return publish(session, request, now);
     auto begun = bindings_.runtime().idempotency->begin(scope_of(request), request.key,
@@ -268,7 +273,7 @@ bool ApiFront::ordered(Session& session, const ApiOrder& order, Now now) {
     if (!session.handshaking || !session.handshaking->api) return false;
     if (session.last_bytes || session.abort_listed || session.handshaking->api->serial != order.serial)
         return false;
-    respond(session, ApiOrders::answer_to(order), now);
+    respond(session, orders_.answer_to(order, *session.handshaking->api, now), now);
     return !session.last_bytes;
 }
 

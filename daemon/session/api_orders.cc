@@ -15,6 +15,7 @@ namespace wayleave {
 namespace {
 
 constexpr size_t looked_at_once = 4096;
+constexpr size_t subscribed_at_once = 100;  // each may read its channel's history
 constexpr size_t most_listed = 1000;
 constexpr size_t longest_because = 120;  // a close frame holds 123 bytes
 constexpr uint16_t not_welcome = 4403;
@@ -33,6 +34,12 @@ std::optional<std::string> read_session(std::string_view text, ApiOrder& order) 
 }
 
 // Why not, or nothing.
+std::optional<std::string> read_whom(std::string_view key, std::string_view text, ApiOrder& order) {
+    if (key == "session") return read_session(text, order);
+    order.user = text;
+    return std::nullopt;
+}
+
 std::optional<std::string> read_member(std::string_view key, simdjson::dom::element value, ApiOrder& order) {
     std::string_view text;
     uint64_t code = 0;
@@ -49,15 +56,9 @@ std::optional<std::string> read_member(std::string_view key, simdjson::dom::elem
     if (key != "user" && key != "session" && key != "because")
         return "there is no member `" + std::string(key) + "`";
     if (value.get(text) != simdjson::SUCCESS || text.empty()) return "`" + std::string(key) + "` is a text";
-    if (key == "user") {
-        order.user = text;
-    } else if (key == "session") {
-        return read_session(text, order);
-    } else if (text.size() > longest_because) {
-        return "`because` has at most 120 bytes";
-    } else {
-        order.because = text;
-    }
+    if (key != "because") return read_whom(key, text, order);
+    if (text.size() > longest_because) return "`because` has at most 120 bytes";
+    order.because = text;
     return std::nullopt;
 }
 
@@ -73,11 +74,50 @@ std::optional<std::string> read_disconnect(std::string_view body, ApiOrder& orde
     return std::nullopt;
 }
 
+std::optional<std::string> read_subscription(std::string_view body, ApiOrder& order) {
+    simdjson::dom::parser parser;
+    simdjson::dom::object object;
+    if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS)
+        return "the body is no JSON object that can be read";
+    bool named = false;
+    for (const auto& [key, value] : object) {
+        std::string_view text;
+        if (key != "user" && key != "session" && key != "channel")
+            return "there is no member `" + std::string(key) + "`";
+        if (value.get(text) != simdjson::SUCCESS || text.empty())
+            return "`" + std::string(key) + "` is a text";
+        if (key != "channel") {
+            if (auto wrong = read_whom(key, text, order)) return wrong;
+            continue;
+        }
+        if (!dsl::split_channel(text)) return dsl::no_channel(text);
+        if (named) return "`channel` stands twice";
+        order.channel = text;
+        named = true;
+    }
+    if (!named) return "`channel` is missing";
+    if (order.user.empty() == (order.session == 0)) return "either `user` or `session` says whom";
+    return std::nullopt;
+}
+
 std::optional<std::string> read_list(std::string_view query, ApiOrder& order) {
     const auto user = query_value(query, "user");
     if (!user || user->empty()) return "the parameter `user` names a user";
     order.user = *user;
     return std::nullopt;
+}
+
+ApiOrder::Kind kind_of(ApiOperation operation) {
+    switch (operation) {
+        case ApiOperation::sessions: return ApiOrder::Kind::list;
+        case ApiOperation::subscribe: return ApiOrder::Kind::subscribe;
+        case ApiOperation::unsubscribe: return ApiOrder::Kind::unsubscribe;
+        default: return ApiOrder::Kind::disconnect;
+    }
+}
+
+bool is_subscription(ApiOrder::Kind kind) {
+    return kind == ApiOrder::Kind::subscribe || kind == ApiOrder::Kind::unsubscribe;
 }
 
 std::string described(const Session& session, Now now) {
@@ -95,15 +135,22 @@ std::string described(const Session& session, Now now) {
 
 std::optional<ApiAnswer> ApiOrders::begin(Session& session, const ApiRequest& request, std::string_view body,
                                           Now now) {
-    const ConnectionView view = request.view();
-    Authorization judged = authorize(view, view.route.disconnect, request_for(view));
-    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
     ApiOrder order;
-    order.kind =
-        request.operation == ApiOperation::sessions ? ApiOrder::Kind::list : ApiOrder::Kind::disconnect;
-    auto wrong =
-        order.kind == ApiOrder::Kind::list ? read_list(request.query, order) : read_disconnect(body, order);
-    if (wrong) return refuse(request, Rejection::of(Reason::bad_message, std::move(*wrong)), now);
+    order.kind = kind_of(request.operation);
+    const bool subscription = is_subscription(order.kind);
+    // Whether he may is asked about the channel; without one there is nothing to ask about.
+    auto wrong = subscription ? read_subscription(body, order) : std::nullopt;
+    if (wrong) return refuse(request, bad_message(std::move(*wrong)), now);
+    const ConnectionView view = request.view();
+    dsl::Request asked = request_for(view);
+    const auto channel = subscription ? dsl::split_channel(order.channel) : std::nullopt;
+    if (channel) asked.channel = &*channel;
+    Authorization judged =
+        authorize(view, subscription ? view.route.subscribe : view.route.disconnect, asked);
+    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
+    if (order.kind == ApiOrder::Kind::list) wrong = read_list(request.query, order);
+    if (order.kind == ApiOrder::Kind::disconnect) wrong = read_disconnect(body, order);
+    if (wrong) return refuse(request, bad_message(std::move(*wrong)), now);
     order.serial = request.serial;
     order.worker = worker_;
     order.from = session.id;
@@ -113,7 +160,8 @@ std::optional<ApiAnswer> ApiOrders::begin(Session& session, const ApiRequest& re
 }
 
 void ApiOrders::carry_out(ApiOrder order, Now now) {
-    const bool all = sessions_.visit(order.place, looked_at_once, [&](Session& session) {
+    size_t subscribed = 0;
+    const auto look = [&](Session& session) {
         const bool meant =
             session.state == Session::State::open &&
             (order.session != 0 ? session.number == order.session : session.user == order.user);
@@ -122,10 +170,13 @@ void ApiOrders::carry_out(ApiOrder order, Now now) {
             if (!order.listed.empty()) order.listed += ',';
             order.listed += described(session, now);
         }
-        ++order.sessions;
+        if (is_subscription(order.kind)) ++subscribed;
         apply(order, session, now);
         return true;
-    });
+    };
+    bool all = false;
+    for (size_t looked = 0; !all && looked < looked_at_once && subscribed < subscribed_at_once; ++looked)
+        all = sessions_.visit(order.place, 1, look);
     if (all) {
         order.place = 0;
         ++order.next;
@@ -134,8 +185,30 @@ void ApiOrders::carry_out(ApiOrder order, Now now) {
     out_.push_back(std::move(order));
 }
 
-void ApiOrders::apply(const ApiOrder& order, Session& session, Now now) {
-    if (order.kind != ApiOrder::Kind::disconnect) return;
+void ApiOrders::apply(ApiOrder& order, Session& session, Now now) {
+    if (is_subscription(order.kind)) return subscribe(order, session, now);
+    ++order.sessions;
+    if (order.kind == ApiOrder::Kind::disconnect) disconnect(order, session, now);
+}
+
+// Counts those that are in the channel, or have left it.
+void ApiOrders::subscribe(ApiOrder& order, Session& session, Now now) {
+    const bool enters = order.kind == ApiOrder::Kind::subscribe;
+    if (session.binding->route->dialect != dsl::Dialect::native) return;
+    if (!enters && !subscriptions_.keys_of(session, order.channel)) return;
+    SubscriptionOrder wanted;
+    (enters ? wanted.enter : wanted.leave).push_back(order.channel);
+    auto rejection = subscriptions_.apply(session, wanted, now);
+    if (!rejection) {
+        ++order.sessions;
+    } else if (rejection->reason != Reason::unavailable) {  // who ends is not there any more
+        ++order.refused;
+        rejection->then.reset();  // how a client would be refused is nothing to an application's server
+        if (!order.because_not) order.because_not = std::move(rejection);
+    }
+}
+
+void ApiOrders::disconnect(const ApiOrder& order, Session& session, Now now) {
     counters_.api_disconnected.add();
     const int64_t back_ms = order.reconnect ? static_cast<int64_t>(500 + random_() % 1500) : -1;
     closing_.close(session, {order.code, "disconnected", order.because, back_ms}, now);
@@ -148,12 +221,14 @@ ApiAnswer ApiOrders::refuse(const ApiRequest& request, Rejection rejection, Now 
     return {default_status(rejection.reason), {}, std::move(rejection)};
 }
 
-ApiAnswer ApiOrders::answer_to(const ApiOrder& order) {
+ApiAnswer ApiOrders::answer_to(const ApiOrder& order, const ApiRequest& request, Now now) {
+    if (order.sessions == 0 && order.because_not) return refuse(request, *order.because_not, now);
     JsonObject out;
     if (order.kind == ApiOrder::Kind::list)
         out.raw("sessions", "[" + order.listed + "]").add("total", order.sessions);
     else
         out.add("sessions", order.sessions);
+    if (order.refused > 0) out.add("refused", order.refused);
     return {200, out.text()};
 }
 

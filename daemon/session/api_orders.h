@@ -1,5 +1,5 @@
-// What an api asks of sessions, wherever they are: POST /disconnect and GET /sessions. An order goes from
-// worker to worker, and comes back to the request. One thread.
+// What an api asks of sessions, wherever they are: POST /disconnect, /subscribe and /unsubscribe, and GET
+// /sessions. An order goes from worker to worker, and comes back to the request. One thread.
 #pragma once
 
 #include <optional>
@@ -11,16 +11,19 @@
 #include "daemon/session/closing.h"
 #include "daemon/session/connection_log.h"
 #include "daemon/session/session_table.h"
+#include "daemon/session/subscription_orders.h"
 
 namespace wayleave {
 
 class ApiOrders {
   public:
-    ApiOrders(uint32_t worker, const Bindings& bindings, const SessionTable& sessions, Closing& closing,
-              ConnectionLog& log, std::vector<ApiOrder>& out, Counters& counters, std::mt19937_64& random)
+    ApiOrders(uint32_t worker, const Bindings& bindings, const SessionTable& sessions,
+              SubscriptionOrders& subscriptions, Closing& closing, ConnectionLog& log,
+              std::vector<ApiOrder>& out, Counters& counters, std::mt19937_64& random)
         : worker_(worker),
           bindings_(bindings),
           sessions_(sessions),
+          subscriptions_(subscriptions),
           closing_(closing),
           log_(log),
           out_(out),
@@ -32,15 +35,18 @@ class ApiOrders {
                                                  std::string_view body, Now now);
     // At each worker; some sessions at a time, so that the others are served meanwhile.
     void carry_out(ApiOrder order, Now now);
-    [[nodiscard]] static ApiAnswer answer_to(const ApiOrder& order);
+    [[nodiscard]] ApiAnswer answer_to(const ApiOrder& order, const ApiRequest& request, Now now);
 
   private:
     [[nodiscard]] ApiAnswer refuse(const ApiRequest& request, Rejection rejection, Now now);
-    void apply(const ApiOrder& order, Session& session, Now now);
+    void apply(ApiOrder& order, Session& session, Now now);
+    void disconnect(const ApiOrder& order, Session& session, Now now);
+    void subscribe(ApiOrder& order, Session& session, Now now);
 
     uint32_t worker_;
     const Bindings& bindings_;
     const SessionTable& sessions_;
+    SubscriptionOrders& subscriptions_;
     Closing& closing_;
     ConnectionLog& log_;
     std::vector<ApiOrder>& out_;

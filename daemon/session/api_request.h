@@ -15,7 +15,16 @@
 
 namespace wayleave {
 
-enum class ApiOperation : uint8_t { publish, presence, history, progress, disconnect, sessions };
+enum class ApiOperation : uint8_t {
+    publish,
+    presence,
+    history,
+    progress,
+    disconnect,
+    sessions,
+    subscribe,
+    unsubscribe
+};
 
 struct ApiRequest {
     ApiRequest(Admitted admitted_in, BodyReader body_in)

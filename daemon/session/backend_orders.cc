@@ -38,14 +38,22 @@ std::optional<Rejection> BackendOrderRunner::carry_out(const BackendOrders& orde
     std::vector<Draft> drafts;
     auto refused =
         it == known.end() ? bad("the policy does not have it any more") : judge(orders, *it, drafts);
+    if (!refused && session) refused = subscribe(orders, *session, now);
     if (refused) {
         counters_.orders_refused.add();
         return refused;
     }
     counters_.orders.add();
     publisher_.publish_for(*it, std::move(drafts), now);
-    if (session) apply(orders, *session, now);
+    if (session && session->state == Session::State::open) speak(orders, *session, now);
     return std::nullopt;
+}
+
+// First, since the session's limits have a word in it. All of it or nothing.
+std::optional<Rejection> BackendOrderRunner::subscribe(const BackendOrders& orders, Session& session,
+                                                       Now now) {
+    if (orders.subscribe.empty() && orders.unsubscribe.empty()) return std::nullopt;
+    return subscriptions_.apply(session, {orders.unsubscribe, orders.subscribe}, now);
 }
 
 std::optional<Rejection> BackendOrderRunner::judge(const BackendOrders& orders,
@@ -101,12 +109,11 @@ std::optional<Rejection> BackendOrderRunner::judge_message(const std::string& it
     return ours ? std::optional(bad("what begins with `$` is the daemon's own word")) : std::nullopt;
 }
 
-void BackendOrderRunner::apply(const BackendOrders& orders, Session& session, Now now) {
+void BackendOrderRunner::speak(const BackendOrders& orders, Session& session, Now now) {
     for (const std::string& item : orders.send) outbox_.send_text(session, item, now);
-    if (orders.close && session.state == Session::State::open) {
-        const int64_t back_ms = orders.close->reconnect ? reconnect_min_ms : -1;
-        outbox_.end_with(session, {orders.close->code, "disconnected", orders.close->because, back_ms});
-    }
+    if (!orders.close || session.state != Session::State::open) return;
+    const int64_t back_ms = orders.close->reconnect ? reconnect_min_ms : -1;
+    outbox_.end_with(session, {orders.close->code, "disconnected", orders.close->because, back_ms});
 }
 
 }  // namespace wayleave

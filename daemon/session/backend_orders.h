@@ -10,21 +10,20 @@
 #include "daemon/message/backend_reply.h"
 #include "daemon/message/client_message.h"
 #include "daemon/session/bindings.h"
-#include "daemon/session/closing.h"
 #include "daemon/session/outbox.h"
 #include "daemon/session/publisher.h"
+#include "daemon/session/subscription_orders.h"
 
 namespace wayleave {
 
 class BackendOrderRunner {
   public:
-    BackendOrderRunner(const Bindings& bindings, Publisher& publisher, Outbox& outbox, Closing& closing,
-                       ConnectionLog& log, Counters& counters)
+    BackendOrderRunner(const Bindings& bindings, Publisher& publisher, SubscriptionOrders& subscriptions,
+                       Outbox& outbox, Counters& counters)
         : bindings_(bindings),
           publisher_(publisher),
+          subscriptions_(subscriptions),
           outbox_(outbox),
-          closing_(closing),
-          log_(log),
           counters_(counters) {}
 
     // `session` is the one that they are about; null if it is gone: then what is for it alone is nothing.
@@ -39,13 +38,13 @@ class BackendOrderRunner {
                                                              const dsl::BackendDecl& backend,
                                                              std::vector<Draft>& drafts);
     [[nodiscard]] std::optional<Rejection> judge_message(const std::string& item);
-    void apply(const BackendOrders& orders, Session& session, Now now);
+    [[nodiscard]] std::optional<Rejection> subscribe(const BackendOrders& orders, Session& session, Now now);
+    void speak(const BackendOrders& orders, Session& session, Now now);
 
     const Bindings& bindings_;
     Publisher& publisher_;
+    SubscriptionOrders& subscriptions_;
     Outbox& outbox_;
-    Closing& closing_;
-    ConnectionLog& log_;
     Counters& counters_;
     MessageParser parser_;
 };

@@ -12,6 +12,7 @@
 #include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/session_clock.h"
+#include "daemon/session/subscription_orders.h"
 
 namespace wayleave {
 
@@ -52,14 +53,21 @@ struct GatewayParts {
                   closing,  log,      deadlines, counters,      random};
     CredentialQuestions questions{actions.questions, bindings};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
+    SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer,
+                                           reload, event_stream, outbox,        counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
     ChannelQueries queries{hub, broker, presence, subscriptions, requests, shadow, outbox, replies};
-    BackendOrderRunner orders{bindings, publisher, outbox, closing, log, counters};
+    BackendOrderRunner orders{bindings, publisher, subscription_orders, outbox, counters};
     Forwarder forwarder{
         epoch_text(random()), actions.calls, sessions, bindings, orders, log, replies, counters, random};
-    NativeDialect native{limits,         hub,       subscriptions, replayer, event_stream, publisher, queries,
-                         authentication, forwarder, shadow,        relay,    closing,      log,       outbox,
-                         replies};
+    NativeDialect native{limits,        hub,
+                         subscriptions, replayer,
+                         event_stream,  subscription_orders,
+                         queries,       authentication,
+                         publisher,     forwarder,
+                         shadow,        relay,
+                         closing,       log,
+                         outbox,        replies};
     ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
                             relay,    closing,  log,    outbox, replies, counters};
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
@@ -69,7 +77,8 @@ struct GatewayParts {
                     shadow, compressors, deadlines, log, outbox,        counters, random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
-    ApiOrders api_orders{worker, bindings, sessions, closing, log, actions.orders, counters, random};
+    ApiOrders api_orders{worker,         bindings, sessions, subscription_orders, closing, log,
+                         actions.orders, counters, random};
     ApiFront api{bindings,   limits,      admission, api_publish, api_queries,
                  api_orders, ban_counter, outbox,    counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,

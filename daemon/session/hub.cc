@@ -25,7 +25,7 @@ uint64_t mark_of(const Channel& channel) {
     return channel.mark;
 }
 
-Channel* Hub::subscribe(Session& session, std::string_view name, bool joined) {
+Channel* Hub::subscribe(Session& session, std::string_view name, Entered entered) {
     auto it = channels_.find(name);
     if (it == channels_.end()) {
         auto fresh = std::make_unique<Channel>();
@@ -37,11 +37,16 @@ Channel* Hub::subscribe(Session& session, std::string_view name, bool joined) {
     const auto place = place_of(session, &channel);
     if (place != session.subscriptions.end() && place->channel == &channel) return nullptr;
     session.subscriptions.insert(place,
-                                 {&channel, static_cast<uint32_t>(channel.subscribers.size()), joined});
+                                 {&channel, static_cast<uint32_t>(channel.subscribers.size()), entered});
     channel.subscribers.push_back({&session, 0});
     ++subscriptions_;
     check_entry(session, channel);
     return &channel;
+}
+
+void Hub::decide(Session& session, const Channel& channel, Entered entered) const {
+    check_entry(session, channel);
+    place_of(session, &channel)->entered = entered;
 }
 
 bool Hub::is_subscribed(Session& session, std::string_view name) const {

@@ -63,7 +63,9 @@ class Hub {
     Hub(uint32_t worker, Broker& broker) : worker_(worker), broker_(broker) {}
 
     // The channel, which lives while it has a subscriber; null if the session is subscribed already.
-    Channel* subscribe(Session& session, std::string_view channel, bool joined = false);
+    Channel* subscribe(Session& session, std::string_view channel, Entered entered = Entered::by_client);
+    // Another decision for one that it is in.
+    void decide(Session& session, const Channel& channel, Entered entered) const;
     [[nodiscard]] bool is_subscribed(Session& session, std::string_view channel) const;
     // The session's own entry in the channel's list, or null.
     [[nodiscard]] Subscriber* subscriber(Session& session, const Channel& channel) const;

@@ -34,18 +34,19 @@ Handled handled_in(const MessageParser::Message& message) {
 }  // namespace
 
 NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
-                             const EventStreamFraming& event_stream, Publisher& publisher,
-                             ChannelQueries& queries, Authentication& authentication, Forwarder& forwarder,
-                             ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
-                             Outbox& outbox, Replies& replies)
+                             const EventStreamFraming& event_stream, SubscriptionOrders& orders,
+                             ChannelQueries& queries, Authentication& authentication, Publisher& publisher,
+                             Forwarder& forwarder, ShadowComparison& shadow, PostRelay& relay,
+                             Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies)
     : limits_(limits),
       hub_(hub),
       subscriptions_(subscriptions),
       replayer_(replayer),
       event_stream_(event_stream),
-      publisher_(publisher),
+      orders_(orders),
       queries_(queries),
       authentication_(authentication),
+      publisher_(publisher),
       forwarder_(forwarder),
       shadow_(shadow),
       relay_(relay),
@@ -104,15 +105,21 @@ void NativeDialect::application_message(Session& session, const MessageParser::M
         [&](std::string_view channel) -> const dsl::ChannelRules& {
             return subscriptions_.adopt_policy(channel, now);
         },
-        limits_, now);
+        [&](std::string_view channel) { return orders_.keys_of(session, channel); }, limits_, now);
+    if (judged.allowed() && !publisher_.has_room(session, judged.drafts.size())) {
+        give_back(judged.places, limits_);
+        judged.rejection = Publisher::no_room();
+    }
     shadow_.message(session, message, request, judged, now);
     if (!judged.rejection && judged.forward)
         judged.rejection = forwarder_.admit(session, static_cast<size_t>(request.message_size));
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
-    // All are known to be good before anything is published.
+    // All is known to be good before anything is done.
+    orders_.carry_out(session, judged.order, std::move(judged.places), now);
+    if (session.state != Session::State::open) return;  // too slow for the news
+    // Of a message that goes to a backend its answer is the client's.
     publisher_.publish(session, judged.forward ? ReplyTo{} : re, std::move(judged.drafts), now);
     if (!judged.forward) return;
-    // The backend's answer is the client's.
     const Stamps stamps = stamps_of(session.binding->route->program, *judged.block, request);
     forwarder_.forward(session, re, judged, published_members(message.members, stamps), now);
 }
@@ -141,7 +148,7 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     }
     shadow_.decision(session, "subscribe", &dsl::Route::subscribe, request, judged, now);
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
-    if (!again) known = subscriptions_.enter(session, channel->text, false, now);
+    if (!again) known = subscriptions_.enter(session, channel->text, Entered::by_client, now);
     if (!again && re.relay != 0) session.events->posted.emplace_back(channel->text);
     for (std::string& key : judged.entered) session.counted.push_back({known, std::move(key)});
     replayer_.begin(session, *known, re, position, now);

@@ -12,15 +12,17 @@
 #include "daemon/session/forwarder.h"
 #include "daemon/session/publisher.h"
 #include "daemon/session/replayer.h"
+#include "daemon/session/subscription_orders.h"
 
 namespace wayleave {
 
 class NativeDialect {
   public:
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
-                  const EventStreamFraming& event_stream, Publisher& publisher, ChannelQueries& queries,
-                  Authentication& authentication, Forwarder& forwarder, ShadowComparison& shadow,
-                  PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
+                  const EventStreamFraming& event_stream, SubscriptionOrders& orders, ChannelQueries& queries,
+                  Authentication& authentication, Publisher& publisher, Forwarder& forwarder,
+                  ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
+                  Outbox& outbox, Replies& replies);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
@@ -44,9 +46,10 @@ class NativeDialect {
     Subscriptions& subscriptions_;
     Replayer& replayer_;
     const EventStreamFraming& event_stream_;
-    Publisher& publisher_;
+    SubscriptionOrders& orders_;
     ChannelQueries& queries_;
     Authentication& authentication_;
+    Publisher& publisher_;
     Forwarder& forwarder_;
     ShadowComparison& shadow_;
     PostRelay& relay_;

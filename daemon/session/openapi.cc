@@ -36,6 +36,14 @@ std::string_view openapi_document() {
 "requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"oneOf":[{"required":["user"]},{"required":["session"]}],"properties":{"user":{"type":"string"},"session":{"type":"string"},"code":{"type":"integer"},"because":{"type":"string","maxLength":120},"reconnect":{"type":"boolean"}}}}}},
 "responses":{"200":{"description":"So many were there.","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["sessions"],"properties":{"sessions":{"type":"integer"}}}}}},
 "default":{"$ref":"#/components/responses/Problem"}}}},
+"/subscribe":{"post":{"operationId":"subscribe","summary":"Put the connections of a user, or one session, into a channel.",
+"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Subscription"}}}},
+"responses":{"200":{"description":"So many are in it; and so many were refused, if any.","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["sessions"],"properties":{"sessions":{"type":"integer"},"refused":{"type":"integer"}}}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
+"/unsubscribe":{"post":{"operationId":"unsubscribe","summary":"Take the connections of a user, or one session, out of a channel.",
+"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Subscription"}}}},
+"responses":{"200":{"description":"So many have left it.","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["sessions"],"properties":{"sessions":{"type":"integer"}}}}}},
+"default":{"$ref":"#/components/responses/Problem"}}}},
 "/sessions":{"get":{"operationId":"sessions","summary":"The open connections of a user.",
 "parameters":[{"name":"user","in":"query","required":true,"schema":{"type":"string"}}],
 "responses":{"200":{"description":"At most 1000 of them, and how many there are.","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["sessions","total"],"properties":{"sessions":{"type":"array","items":{"type":"object","required":["session","user","route","ip","seconds","channels"],"properties":{"session":{"type":"string"},"user":{"type":"string"},"route":{"type":"string"},"ip":{"type":"string"},"seconds":{"type":"integer"},"channels":{"type":"integer"}}}},"total":{"type":"integer"}}}}}},
@@ -48,6 +56,7 @@ std::string_view openapi_document() {
 "responses":{"Problem":{"description":"Why it was refused (RFC 9457).","content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}},
 "schemas":{
 "Publication":{"type":"object","additionalProperties":false,"required":["data"],"oneOf":[{"required":["channel"]},{"required":["channels"]}],"properties":{"channel":{"type":"string","maxLength":255},"channels":{"type":"array","minItems":1,"maxItems":1000,"uniqueItems":true,"items":{"type":"string","maxLength":255}},"data":{"type":"object"},"key":{"type":"string","minLength":1,"maxLength":128},"dedup":{"type":"string","minLength":1,"maxLength":128},"except_session":{"type":"string"}}},
+"Subscription":{"type":"object","additionalProperties":false,"required":["channel"],"oneOf":[{"required":["user"]},{"required":["session"]}],"properties":{"user":{"type":"string","minLength":1},"session":{"type":"string"},"channel":{"type":"string","minLength":1,"maxLength":255}}},
 "Receipt":{"type":"object","additionalProperties":false,"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"duplicate":{"type":"boolean"},"error":{"type":"string"},"detail":{"type":"string"}}},
 "Receipts":{"type":"object","additionalProperties":false,"required":["results"],"properties":{"results":{"type":"array","items":{"$ref":"#/components/schemas/Receipt"}}}},
 "Problem":{"type":"object","required":["type","title","status","error"],"properties":{"type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"error":{"type":"string"},"detail":{"type":"string"},"rule":{"type":"string"},"decision":{"type":"string"},"retry_after":{"type":"integer"},"errors":{"type":"array","items":{"type":"object","required":["index","error"],"properties":{"index":{"type":"integer"},"error":{"type":"string"},"because":{"type":"string"},"decision":{"type":"string"}}}}}}

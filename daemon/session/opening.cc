@@ -91,7 +91,7 @@ void Opening::join(Session& session, const Admitted& admitted, Now now) {
             log_.tell_of_no_channel(session, route, join, now);
             continue;
         }
-        if (Channel* entered = subscriptions_.enter(session, channel_, true, now))
+        if (Channel* entered = subscriptions_.enter(session, channel_, Entered::by_route, now))
             joined.push_back(replayer_.begin_joined(session, *entered, now));
     }
     Hello hello{session.number, session.shown_user(), route.ping_every_ms, route.max_message,

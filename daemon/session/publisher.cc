@@ -19,17 +19,20 @@ Publisher::Publisher(std::string name, Broker& broker, BrokerRequests& requests,
                      Counters& counters)
     : name_(std::move(name)), broker_(broker), requests_(requests), replies_(replies), counters_(counters) {}
 
+bool Publisher::has_room(const Session& session, size_t publications) const {
+    return session.unanswered + publications <= most_unanswered;
+}
+
+Rejection Publisher::no_room() {
+    return Rejection::of(Reason::limited, "too many of your messages wait for the server's storage");
+}
+
 void Publisher::publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now) {
     const auto publishing = std::make_shared<Publishing>();
     publishing->re = re;
     publishing->left = publishing->channels = drafts.size();
     if (drafts.empty()) return replies_.confirm(session, re, now);
-    // The storage's queue is everybody's.
-    if (session.unanswered + drafts.size() > most_unanswered) {
-        return replies_.reject(
-            session, re,
-            Rejection::of(Reason::limited, "too many of your messages wait for the server's storage"), now);
-    }
+    if (!has_room(session, drafts.size())) return replies_.reject(session, re, no_room(), now);
     session.publishes = true;
     for (Draft& draft : drafts) {
         draft.id = name_ + "-" + std::to_string(++publications_);

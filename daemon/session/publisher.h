@@ -16,6 +16,9 @@ class Publisher {
     Publisher(std::string name, Broker& broker, BrokerRequests& requests, Replies& replies,
               Counters& counters);
 
+    // The storage's queue is everybody's.
+    [[nodiscard]] bool has_room(const Session& session, size_t publications) const;
+    [[nodiscard]] static Rejection no_room();
     void publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now);
     // What a backend orders: nobody waits for the broker's answer. Repetitions are known among its own.
     void publish_for(const dsl::BackendDecl& backend, std::vector<Draft> drafts, Now now);

@@ -1,6 +1,7 @@
 #include "daemon/session/reload.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "daemon/session/native.h"
 #include "dsl/policy/canonical.h"
@@ -32,7 +33,16 @@ OpenConnection open_connection(const Session& session, Now now) {
     out.key = session.key;
     out.channels.reserve(session.subscriptions.size());
     for (const Subscription& subscription : session.subscriptions)
-        out.channels.push_back({subscription.channel->name, subscription.joined});
+        out.channels.push_back({subscription.channel->name, subscription.entered});
+    for (const Counted& counted : session.counted) {
+        const auto place =
+            std::lower_bound(session.subscriptions.begin(), session.subscriptions.end(), counted.channel,
+                             [](const Subscription& s, const Channel* wanted) {
+                                 return std::less<const Channel*>()(s.channel, wanted);
+                             });
+        const auto at = static_cast<size_t>(place - session.subscriptions.begin());
+        if (at < out.channels.size()) out.channels[at].keys.push_back(counted.key);
+    }
     return out;
 }
 
@@ -136,7 +146,7 @@ void Reload::apply_channels(Session& session, const Reevaluation& reevaluation, 
     for (const std::string& channel : reevaluation.joined) {
         if (session.state != Session::State::open) break;  // it was too slow for the news
         if (session.subscriptions.size() >= session.binding->route->max_subscriptions) break;
-        if (Channel* entered = subscriptions_.enter(session, channel, true, now))
+        if (Channel* entered = subscriptions_.enter(session, channel, Entered::by_route, now))
             replayer_.begin(session, *entered, {}, {}, now);
     }
 }

@@ -38,7 +38,7 @@ struct Binding {
 struct Subscription {
     Channel* channel = nullptr;
     uint32_t position = 0;
-    bool joined = false;  // by the server's decision
+    Entered entered = Entered::by_client;
 };
 
 // A subscription that catches up with its channel: page after page, as fast as the reader takes them.

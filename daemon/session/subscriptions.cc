@@ -42,9 +42,9 @@ const dsl::ChannelRules& Subscriptions::adopt_policy(std::string_view name, Now 
     return channel ? adopt_policy(*channel, now) : bindings_.policy().channel_rules(name);
 }
 
-Channel* Subscriptions::enter(Session& session, std::string_view name, bool joined, Now now) {
+Channel* Subscriptions::enter(Session& session, std::string_view name, Entered entered, Now now) {
     if (Channel* known = hub_.find(name)) (void)adopt_policy(*known, now);  // before one more is in it
-    Channel* channel = hub_.subscribe(session, name, joined);
+    Channel* channel = hub_.subscribe(session, name, entered);
     if (!channel) return nullptr;
     if (channel->rules) {
         if (channel->presence)

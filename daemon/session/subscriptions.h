@@ -23,7 +23,7 @@ class Subscriptions {
     const dsl::ChannelRules& adopt_policy(std::string_view channel, Now now);
 
     // Null if it is subscribed already.
-    Channel* enter(Session& session, std::string_view name, bool joined, Now now);
+    Channel* enter(Session& session, std::string_view name, Entered entered, Now now);
     // False if it was not in it.
     [[nodiscard]] bool leave(Session& session, std::string_view name, Now now);
     void leave_all(Session& session, Now now);

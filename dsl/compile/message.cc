@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dsl/compile/route.h"
+#include "dsl/policy/message_type.h"
 #include "dsl/text/near_name.h"
 #include "dsl/text/text.h"
 
@@ -12,7 +13,7 @@ const Context at_message{true, false, true, "at a message"};
 
 std::string joined(const std::vector<ast::MessageType>& types) {
     std::string out;
-    for (const ast::MessageType& type : types) out += (out.empty() ? "" : ",") + std::string(type.text);
+    for (const ast::MessageType& type : types) out += (out.empty() ? "" : ",") + type.text;
     return out;
 }
 
@@ -114,6 +115,8 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
     });
     each<ast::PublishTo>(message.members,
                          [&](const ast::PublishTo& publish) { compile_publish(publish, names, out); });
+    compile_subscriptions(message, names, out);
+    compile_replies(message, names, out);
     compile_backends(message, names, out);
     register_types(message, static_cast<uint32_t>(route_->messages.size()));
     route_->messages.push_back(std::move(out));
@@ -204,16 +207,16 @@ void RouteCompiler::compile_publish(const ast::PublishTo& publish, const Names& 
     if (publish.priority) {
         const std::string_view word = publish.priority->text;
         lane = word == "urgent" ? Lane::urgent : word == "low" ? Lane::low : Lane::normal;
-        context_.not_executed(publish.priority->span, "priority");
         if (!has_word("urgent normal low", word)) {
             diagnostics_.error("E002", publish.priority->span, "there is no priority " + quoted(word), {},
                                "urgent, normal and low exist");
         }
     }
     const RootId condition = optional_condition(publish.condition, names, at_message);
+    const std::string type = one_type(publish.as, "what is published");
     for (const ast::ChannelPattern& channel : publish.channels) {
         out.publish.push_back({channel_pattern(channel, names, at_message, true, nullptr),
-                               publish.except_self, lane, condition});
+                               publish.except_self, lane, condition, type});
     }
 }
 
@@ -267,6 +270,69 @@ std::optional<BackendPath> RouteCompiler::path_to(const ast::Name& backend, cons
     return out;
 }
 
+// A channel that is entered or left without a condition is named once: twice says nothing, and both is a
+// contradiction.
+void RouteCompiler::compile_subscriptions(const ast::Message& message, const Names& names, Message& out) {
+    std::map<std::string_view, Span> fixed;
+    each<ast::SubscribeTo>(message.members, [&](const ast::SubscribeTo& one) {
+        const RootId condition = optional_condition(one.condition, names, at_message);
+        for (const ast::ChannelPattern& channel : one.channels) {
+            (one.leave ? out.unsubscribes : out.subscribes)
+                .push_back({channel_pattern(channel, names, at_message, true, nullptr), condition});
+            if (one.condition) continue;
+            const std::string_view text = context_.sources.text(channel.span);
+            const auto [first, fresh] = fixed.try_emplace(text, channel.span);
+            if (fresh) continue;
+            auto& told = diagnostics_.error("E020", channel.span,
+                                            quoted(text) + " is named twice for the sender of this message",
+                                            {}, "say once what becomes of it, or under which condition");
+            told.secondary.push_back({first->second, "also here"});
+        }
+    });
+}
+
+void RouteCompiler::compile_replies(const ast::Message& message, const Names& names, Message& out) {
+    std::map<std::string, Span> fixed;
+    each<ast::Reply>(message.members, [&](const ast::Reply& reply) {
+        const RootId condition = optional_condition(reply.condition, names, at_message);
+        std::string type = one_type(reply.type, "a reply");
+        if (!reply.condition) {
+            const auto [first, fresh] = fixed.try_emplace(type, reply.span);
+            if (!fresh)
+                diagnostics_.error("E020", reply.span, "this reply is sent twice")
+                    .secondary.push_back({first->second, "also here"});
+        }
+        out.replies.push_back({std::move(type), condition});
+    });
+}
+
+// The one type of what is sent; empty: that of the message.
+std::string RouteCompiler::one_type(const std::optional<ast::MessageType>& type, std::string_view what) {
+    if (!type || !check_type(*type)) return {};
+    if (names_many(type->text)) {
+        diagnostics_.error("E001", type->span, std::string(what) + " has one type", {},
+                           "name it, or leave the word out to keep the type of the message");
+        return {};
+    }
+    return type->text;
+}
+
+bool RouteCompiler::check_type(const ast::MessageType& type) {
+    if (!is_message_type(type.text)) {
+        diagnostics_.error("E003", type.span, "this cannot be the type of a message",
+                           type.text.starts_with('$')
+                               ? "what begins with `$` is the daemon's"
+                               : "a type has 1 to 128 bytes and no control characters");
+        return false;
+    }
+    if (type.text.ends_with('*') && !names_many(type.text)) {
+        diagnostics_.error("E003", type.span, "this names no types below another", {},
+                           "end it with `.*` or `:*`, or write `*` for all");
+        return false;
+    }
+    return true;
+}
+
 void RouteCompiler::compile_backends(const ast::Message& message, const Names& names, Message& out) {
     each<ast::Forward>(message.members, [&](const ast::Forward& forward) {
         const RootId condition = optional_condition(forward.condition, names, at_message);
@@ -277,17 +343,11 @@ void RouteCompiler::compile_backends(const ast::Message& message, const Names& n
         if (auto to = path_to(forward.backend, forward.path, names, at_message))
             out.forwards.push_back({std::move(*to), condition, context_.sources.place(forward.span)});
     });
-    each<ast::Reply>(message.members, [&](const ast::Reply& reply) {
-        context_.not_executed(reply.span, "reply");
-        const RootId condition = optional_condition(reply.condition, names, at_message);
-        if (reply.type.text.ends_with('*'))
-            diagnostics_.error("E001", reply.type.span, "a reply has one type");
-        out.replies.push_back({std::string(reply.type.text), condition});
-    });
 }
 
 void RouteCompiler::register_types(const ast::Message& message, uint32_t number) {
     for (const ast::MessageType& type : message.types) {
+        if (!check_type(type)) continue;
         const auto [it, fresh] = types_.try_emplace(type.text, type.span);
         if (!fresh) {
             auto& diagnostic = diagnostics_.error("E005", type.span,
@@ -295,7 +355,7 @@ void RouteCompiler::register_types(const ast::Message& message, uint32_t number)
             diagnostic.secondary.push_back({it->second, "first here"});
         } else if (type.text == "*") {
             route_->type_prefixes.emplace_back("", number);
-        } else if (type.text.ends_with(".*")) {
+        } else if (names_many(type.text)) {
             route_->type_prefixes.emplace_back(type.text.substr(0, type.text.size() - 1), number);
         } else {
             route_->exact_types.emplace(type.text, number);

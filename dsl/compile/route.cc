@@ -150,15 +150,14 @@ void RouteCompiler::check_members(const BodyPart& part) {
 
 void RouteCompiler::check_actions(const ast::Rule& rule, const BodyPart& part) {
     for (const ast::ActionName& action : rule.actions) {
-        const bool client = action.action == Action::connect || action.action == Action::subscribe ||
-                            action.action == Action::message;
+        const bool client = action.action == Action::connect || action.action == Action::message;
         const bool server = action.action == Action::disconnect;
         const bool foreign = route_->api ? client : server;
         if (foreign && part.from == BodyPart::From::own) {
             diagnostics_.error(
                 "E001", action.span,
                 quoted(to_string(action.action)) + (server ? " belongs to an `api`" : " belongs to a route"),
-                {}, server ? "" : "an api grants publish, presence, history and disconnect");
+                {}, server ? "" : "an api grants publish, subscribe, presence, history and disconnect");
         }
     }
 }

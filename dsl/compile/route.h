@@ -117,6 +117,10 @@ class RouteCompiler {
     [[nodiscard]] bool can_stamp(const ast::Stamp& stamp, const Message& message);
     [[nodiscard]] bool is_secret(const Operand& operand) const;
     void compile_publish(const ast::PublishTo& publish, const Names& names, Message& out);
+    void compile_subscriptions(const ast::Message& message, const Names& names, Message& out);
+    void compile_replies(const ast::Message& message, const Names& names, Message& out);
+    [[nodiscard]] std::string one_type(const std::optional<ast::MessageType>& type, std::string_view what);
+    [[nodiscard]] bool check_type(const ast::MessageType& type);
     void compile_backends(const ast::Message& message, const Names& names, Message& out);
     // A declared backend, and a path on it that may insert values.
     [[nodiscard]] std::optional<BackendPath> path_to(const ast::Name& backend, const ast::Text& path,

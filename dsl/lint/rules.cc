@@ -78,6 +78,7 @@ void check_message(LintContext& context, const ast::Message& message) {
     bool does_something = false;
     for (const ast::MessageMember& member : message.members) {
         does_something = does_something || std::holds_alternative<ast::PublishTo>(member) ||
+                         std::holds_alternative<ast::SubscribeTo>(member) ||
                          std::holds_alternative<ast::Forward>(member) ||
                          std::holds_alternative<ast::Reply>(member);
     }

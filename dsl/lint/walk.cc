@@ -108,6 +108,10 @@ void Walker::message(const ast::Message& message) {
         channels(publish.channels);
         maybe(publish.condition);
     });
+    each_in<ast::SubscribeTo>(message.members, [&](const ast::SubscribeTo& one) {
+        channels(one.channels);
+        maybe(one.condition);
+    });
     each_in<ast::Forward>(message.members, [&](const ast::Forward& forward) {
         text(forward.path);
         maybe(forward.condition);

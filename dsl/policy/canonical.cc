@@ -5,6 +5,7 @@
 
 #include "dsl/policy/attributes.h"
 #include "dsl/policy/describe.h"
+#include "dsl/policy/message_type.h"
 #include "dsl/policy/settings.h"
 #include "dsl/text/text.h"
 
@@ -177,11 +178,16 @@ class RouteLines {
         }
     }
 
+    static std::string type_text(const std::string& type) {
+        return is_plain_type(type) ? type : print(Value(type));
+    }
+
     // Of each message: "message call.*: "
     void name_messages() {
         std::vector<std::vector<std::string>> types(route_.messages.size());
-        for (const auto& [type, message] : route_.exact_types) types[message].push_back(type);
-        for (const auto& [prefix, message] : route_.type_prefixes) types[message].push_back(prefix + "*");
+        for (const auto& [type, message] : route_.exact_types) types[message].push_back(type_text(type));
+        for (const auto& [prefix, message] : route_.type_prefixes)
+            types[message].push_back(type_text(prefix + "*"));
         for (std::vector<std::string>& one : types) {
             std::sort(one.begin(), one.end());
             std::string text = "message ";
@@ -208,6 +214,7 @@ class RouteLines {
             constexpr std::array<std::string_view, 3> lanes{"urgent", "normal", "low"};
             std::string text = before_ + "publish to " + words_.pattern(publish.channel);
             if (publish.except_self) text += " except self";
+            if (!publish.type.empty()) text += " as " + type_text(publish.type);
             if (publish.lane) text += " priority " + std::string(lanes[static_cast<size_t>(*publish.lane)]);
             add(text + condition(publish.condition));
         }
@@ -217,8 +224,13 @@ class RouteLines {
             const std::string turn = i == 0 ? "" : " (" + std::to_string(i + 1) + ")";
             add(before_ + "forward" + turn + to(forward.to) + condition(forward.condition), forward.place);
         }
+        for (const Join& join : message.subscribes)
+            add(before_ + "subscribe to " + words_.pattern(join.channel) + condition(join.condition));
+        for (const Join& join : message.unsubscribes)
+            add(before_ + "unsubscribe from " + words_.pattern(join.channel) + condition(join.condition));
         for (const Reply& reply : message.replies)
-            add(before_ + "reply " + reply.type + condition(reply.condition));
+            add(before_ + "reply" + (reply.type.empty() ? "" : " " + type_text(reply.type)) +
+                condition(reply.condition));
         before_.clear();
         words_.message = nullptr;
     }

@@ -303,6 +303,7 @@ struct Publish {
     bool except_self = false;
     std::optional<Lane> lane;  // else the channel's
     RootId condition = 0;
+    std::string type = {};  // of what is published; empty: that of the message
 };
 
 struct Forward {
@@ -312,7 +313,7 @@ struct Forward {
 };
 
 struct Reply {
-    std::string type;
+    std::string type;  // empty: that of the message
     RootId condition = 0;
 };
 
@@ -326,6 +327,8 @@ struct Message {
     std::vector<Limit> limits;
     std::vector<Publish> publish;
     std::vector<Forward> forwards;  // the first whose condition holds
+    std::vector<Join> subscribes;  // of its sender
+    std::vector<Join> unsubscribes;
     std::vector<Reply> replies;
 };
 
@@ -386,7 +389,7 @@ struct Route {
     std::vector<Limit> limits;  // of the whole route
     std::vector<Message> messages;
     std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> exact_types;
-    // "call." for `call.*`, "" for `*`; the longest first
+    // "call." for `call.*`, "room:" for `room:*`, "" for `*`; the longest first
     std::vector<std::pair<std::string, uint32_t>> type_prefixes;
 
     std::array<std::array<std::optional<Outcome>, 2>, refusals> errors;  // by Refusal and Phase

@@ -207,10 +207,24 @@ struct Stamp {
     Span span;
 };
 
+struct MessageType {  // task.update, call.*, *, "user joined"
+    std::string text;
+    Span span;
+};
+
 struct PublishTo {
     std::vector<ChannelPattern> channels;
     bool except_self = false;
+    std::optional<MessageType> as;  // else the type of the message
     std::optional<Name> priority;
+    std::optional<Expr> condition;
+    Span span;
+};
+
+// subscribe to CHANNEL, …; unsubscribe from CHANNEL, …: of the client that sent the message.
+struct SubscribeTo {
+    std::vector<ChannelPattern> channels;
+    bool leave = false;
     std::optional<Expr> condition;
     Span span;
 };
@@ -222,18 +236,14 @@ struct Forward {  // forward to NAME "path"; also stream, proxy and notify share
     Span span;
 };
 
-struct MessageType {  // task.update, call.*, *
-    std::string_view text;
-    Span span;
-};
-
 struct Reply {
-    MessageType type;
+    std::optional<MessageType> type;  // else that of the message
     std::optional<Expr> condition;
     Span span;
 };
 
-using MessageMember = std::variant<Field, Stamp, Rule, Limit, PublishTo, Forward, Reply, Setting, Let>;
+using MessageMember =
+    std::variant<Field, Stamp, Rule, Limit, PublishTo, SubscribeTo, Forward, Reply, Setting, Let>;
 
 struct Message {
     std::vector<MessageType> types;

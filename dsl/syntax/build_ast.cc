@@ -46,6 +46,7 @@ class AstBuilder : PartBuilder {
     ast::Field field(const SyntaxNode& node);
     ast::Stamp stamp(const SyntaxNode& node);
     ast::PublishTo publish(const SyntaxNode& node);
+    ast::SubscribeTo subscribe(const SyntaxNode& node);
     ast::Forward forward(const SyntaxNode& node);
     ast::Reply reply(const SyntaxNode& node);
     ast::Message message(const SyntaxNode& node);
@@ -239,7 +240,20 @@ ast::PublishTo AstBuilder::publish(const SyntaxNode& node) {
     out.span = span(node);
     out.channels = channels(parts);
     out.except_self = parts.take(NodeKind::word).kind == NodeKind::word;
+    if (parts.peek() == NodeKind::as_type)
+        out.as = message_type(children(parts.take()).take(NodeKind::message_type));
     if (parts.peek() == NodeKind::priority) out.priority = name(children(parts.take()).take(NodeKind::name));
+    out.condition = condition(parts);
+    return out;
+}
+
+// Also an `unsubscribe`.
+ast::SubscribeTo AstBuilder::subscribe(const SyntaxNode& node) {
+    Children parts = children(node);
+    ast::SubscribeTo out;
+    out.span = span(node);
+    out.leave = node.kind == NodeKind::unsubscribe;
+    out.channels = channels(parts);
     out.condition = condition(parts);
     return out;
 }
@@ -259,7 +273,7 @@ ast::Reply AstBuilder::reply(const SyntaxNode& node) {
     Children parts = children(node);
     ast::Reply out;
     out.span = span(node);
-    out.type = message_type(parts.take(NodeKind::message_type));
+    if (parts.peek() == NodeKind::message_type) out.type = message_type(parts.take());
     out.condition = condition(parts);
     return out;
 }
@@ -271,6 +285,8 @@ ast::MessageMember AstBuilder::message_member(const SyntaxNode& node) {
         case NodeKind::rule: return rule(node);
         case NodeKind::limit: return limit(node);
         case NodeKind::publish: return publish(node);
+        case NodeKind::subscribe:
+        case NodeKind::unsubscribe: return subscribe(node);
         case NodeKind::forward: return forward(node);
         case NodeKind::reply: return reply(node);
         case NodeKind::let: return let(node);

@@ -68,6 +68,12 @@ ast::Text PartBuilder::string(const SyntaxNode& node) {
     return {content != nullptr ? std::move(*content) : std::string(), read.span};
 }
 
+ast::MessageType PartBuilder::message_type(const SyntaxNode& node) {
+    Children quoted = children(node);
+    if (quoted.peek() != NodeKind::string) return {std::string(text(node)), span(node)};
+    return {string(quoted.take()).text, span(node)};
+}
+
 ast::TypeName PartBuilder::type(const SyntaxNode& node, bool list) {
     constexpr std::array<std::string_view, 10> kinds{"bool", "int",  "float", "string", "ip",
                                                      "net",  "size", "time",  "rate",   "date"};

@@ -24,9 +24,7 @@ class PartBuilder {
     [[nodiscard]] ast::Text string(const SyntaxNode& node);
     [[nodiscard]] ast::Literal literal(const SyntaxNode& node);
     [[nodiscard]] ast::TypeName type(const SyntaxNode& node, bool list);  // may it be a list?
-    [[nodiscard]] ast::MessageType message_type(const SyntaxNode& node) const {
-        return {text(node), span(node)};
-    }
+    [[nodiscard]] ast::MessageType message_type(const SyntaxNode& node);
 
     [[nodiscard]] ast::Expr expr(const SyntaxNode& node);
     [[nodiscard]] ast::Expr operand(const SyntaxNode& node);

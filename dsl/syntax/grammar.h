@@ -155,7 +155,8 @@ template <Phrase what>
 struct need_channels : seq<need_channel<what>, star<comma, need_channel<"a channel after `,`">>> {};
 
 struct type_word   : plus<word_rest> {};
-struct type_node   : node<NodeKind::message_type, sor<one<'*'>, seq<type_word, star<one<'.'>, type_word>, opt<exactly<".*">>>>> {};
+struct type_text   : sor<one<'*'>, seq<type_word, star<one<'.'>, type_word>, opt<exactly<".*">>>> {};
+struct type_node   : node<NodeKind::message_type, sor<string_node, type_text>> {};
 struct message_type: seq<not_at<next_line_statement>, type_node, blank> {};
 
 // --- the parts of a statement ---
@@ -190,7 +191,7 @@ struct action      : any_word<"connect", "subscribe", "publish", "presence", "hi
 struct verb        : sor<word<"allow">, word<"deny">> {};
 struct rule        : node<NodeKind::rule, verb, need<"an action", action>, star<comma, need<"an action after `,`", action>>, tail> {};
 
-struct action_text : sor<kw<"connect">, kw<"subscribe">, seq<kw<"publish">, not_at<kw<"to">>>, kw<"presence">, kw<"history">,
+struct action_text : sor<kw<"connect">, seq<sor<kw<"subscribe">, kw<"publish">>, not_at<kw<"to">>>, kw<"presence">, kw<"history">,
                          kw<"disconnect">, kw<"message">> {};
 struct message_rule: node<NodeKind::rule, verb, refuse<"a rule inside `message` has no action",
                           "leave the word out: here `allow` and `deny` are about the sending of this message",
@@ -235,11 +236,16 @@ struct field       : node<NodeKind::field, kw<"field">, need_name<"the field's n
 struct stamp       : node<NodeKind::stamp, kw<"set">, need<"the name of the member", sor<name, string>, Topic::name>, need<"`=`", equals>,
                           need<"a value after `=`", expr, Topic::expression>> {};
 struct except_self : seq<word<"except">, need<"`self` after `except`", kw<"self">>> {};
+struct as_type     : node<NodeKind::as_type, kw<"as">, need<"a message type after `as`", message_type>> {};
 struct priority    : node<NodeKind::priority, kw<"priority">, need_name<"urgent, normal or low">> {};
 struct publish     : node<NodeKind::publish, kw<"publish">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
-                          opt<except_self>, opt<priority>, opt<condition>> {};
+                          opt<except_self>, opt<as_type>, opt<priority>, opt<condition>> {};
+struct subscribe   : node<NodeKind::subscribe, kw<"subscribe">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
+                          opt<condition>> {};
+struct unsubscribe : node<NodeKind::unsubscribe, kw<"unsubscribe">, need<"`from` and a channel", kw<"from">>,
+                          need_channels<"a channel after `from`">, opt<condition>> {};
 struct forward     : node<NodeKind::forward, kw<"forward">, need<"`to` and a backend", kw<"to">>, backend_path, opt<condition>> {};
-struct reply       : node<NodeKind::reply, kw<"reply">, need<"a message type after `reply`", message_type>, opt<condition>> {};
+struct reply       : node<NodeKind::reply, kw<"reply">, opt<not_at<kw<"if">>, message_type>, opt<condition>> {};
 
 // --- blocks ---
 
@@ -251,7 +257,7 @@ struct settings    : need<"`{`", block<only_setting>> {};
 struct backend_member : sor<setting, rule, raise<unknown<keywords::backend, Topic::statement>>> {
     static constexpr const auto& words = keywords::backend;
 };
-struct message_member : sor<setting, field, stamp, message_rule, limit, publish, forward, reply, let,
+struct message_member : sor<setting, field, stamp, message_rule, limit, publish, subscribe, unsubscribe, forward, reply, let,
                             raise<unknown<keywords::message, Topic::statement>>> {
     static constexpr const auto& words = keywords::message;
 };

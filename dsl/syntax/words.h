@@ -19,8 +19,9 @@ inline constexpr std::array item{"let"sv,      "token"sv, "backend"sv, "channel"
 inline constexpr std::array body{"allow"sv,  "deny"sv,  "limit"sv,   "ban"sv,    "let"sv,
                                  "use"sv,    "join"sv,  "message"sv, "stream"sv, "alias"sv,
                                  "notify"sv, "proxy"sv, "input"sv,   "errors"sv};
-inline constexpr std::array message{"field"sv,   "set"sv,     "allow"sv, "deny"sv, "limit"sv,
-                                    "publish"sv, "forward"sv, "reply"sv, "let"sv};
+inline constexpr std::array message{"field"sv,       "set"sv,     "allow"sv, "deny"sv,
+                                    "limit"sv,       "publish"sv, "reply"sv, "subscribe"sv,
+                                    "unsubscribe"sv, "forward"sv, "let"sv};
 inline constexpr std::array backend{"allow"sv, "deny"sv};
 inline constexpr std::array token{"claim"sv, "from"sv};
 inline constexpr std::array test{"as"sv, "expect"sv, "at"sv, "let"sv};

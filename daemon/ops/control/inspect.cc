@@ -136,7 +136,10 @@ void explain_live(WorkerQuestions& workers, const LimitTable& limits, const Live
                                     if (open.number != question.session) return;
                                     LimitTable scratch(&limits);
                                     Question asked = question.question;
-                                    asked.subscribed = open.is_in(asked.target);
+                                    asked.keys_of = [&](std::string_view channel) {
+                                        const OpenConnection::Channel* known = open.find(channel);
+                                        return known ? std::optional(known->keys) : std::nullopt;
+                                    };
                                     Explanation explanation =
                                         explain(open, asked, scratch, now, true).explanation;
                                     const std::lock_guard lock(found->mutex);

@@ -447,7 +447,7 @@ TEST_CASE("what is no message of ours is named") {
     (void)world.read(alice);
     for (const std::string text : {"hello", "[1]", "{}", R"({"type":7})", R"({"type":"a","type":"b"})",
                                    R"({"type":"a","ty\u0070e":"b"})", R"({"type":"chat.say","$":{}})",
-                                   R"({"type":"a b"})", R"({"type":"typing","$id":{}})"}) {
+                                   R"({"type":"a\u0001b"})", R"({"type":"typing","$id":{}})"}) {
         INFO(text);
         world.say(alice, text);
         CHECK_THAT(world.last(alice), Contains(R"("error":"bad_message")"));
