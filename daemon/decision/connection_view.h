@@ -13,6 +13,8 @@
 
 namespace wayleave {
 
+struct HeldGrant;
+
 struct ConnectionView {
     const dsl::Policy& policy;
     const dsl::Route& route;
@@ -27,7 +29,8 @@ struct ConnectionView {
 struct OpenConnection : ConnectionView {
     struct Channel {
         std::string_view name;
-        bool joined = false;  // by the server's decision
+        bool joined = false;               // by the server's decision
+        const HeldGrant* grant = nullptr;  // by which it is there, or null
     };
     std::string_view user = {};          // empty: none, or its claim is secret
     std::optional<uint32_t> token = {};  // in policy.tokens

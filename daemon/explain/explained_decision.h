@@ -2,12 +2,14 @@
 // that it is given.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "daemon/base/now.h"
 #include "daemon/decision/admission.h"
 #include "daemon/decision/connection_view.h"
+#include "daemon/decision/grant.h"
 #include "daemon/decision/limits.h"
 #include "daemon/explain/explanation.h"
 #include "dsl/policy/policy.h"
@@ -20,6 +22,9 @@ struct Question {
     std::string target;
     std::string json;
     bool subscribed = false;  // it has the channel already
+    // What it brings with a subscription: a grant, or why what it brings is none.
+    std::optional<HeldGrant> grant = {};
+    std::string no_grant = {};
 };
 
 // One question. `detail`: with the notes about rules and limits; without, only the verdict.

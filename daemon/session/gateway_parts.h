@@ -50,11 +50,13 @@ struct GatewayParts {
     Reload reload{sessions, bindings, hub,       subscriptions, replayer, outbox,
                   closing,  log,      deadlines, counters,      random};
     CredentialQuestions questions{actions.questions, bindings};
+    Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
     ChannelQueries queries{hub, broker, presence, subscriptions, requests, shadow, outbox, replies};
     NativeDialect native{limits,         hub,    subscriptions, replayer, event_stream, publisher, queries,
-                         authentication, shadow, relay,         closing,  log,          outbox,    replies};
+                         authentication, grants, shadow,        relay,    closing,      log,       outbox,
+                         replies};
     ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
                             relay,    closing,  log,    outbox, replies, counters};
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
@@ -69,7 +71,7 @@ struct GatewayParts {
                  api_orders, ban_counter, outbox,    counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
                    frames,   deadlines, log,       outbox, counters};
-    SessionClock clock{sessions, bindings, deadlines, reload, closing, http, outbox, random};
+    SessionClock clock{sessions, bindings, deadlines, reload, grants, closing, http, outbox, random};
 };
 
 }  // namespace wayleave

@@ -9,6 +9,7 @@
 #include "daemon/message/client_message.h"
 #include "daemon/session/authentication.h"
 #include "daemon/session/channel_queries.h"
+#include "daemon/session/grants.h"
 #include "daemon/session/publisher.h"
 #include "daemon/session/replayer.h"
 
@@ -18,13 +19,15 @@ class NativeDialect {
   public:
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                   const EventStreamFraming& event_stream, Publisher& publisher, ChannelQueries& queries,
-                  Authentication& authentication, ShadowComparison& shadow, PostRelay& relay,
+                  Authentication& authentication, Grants& grants, ShadowComparison& shadow, PostRelay& relay,
                   Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
     // As `$subscribe` does, for a channel that a stream's address names.
     void subscribe_by_address(Session& session, const std::string& channel, Now now);
+    // A `$subscribe` whose grant somebody was asked about.
+    void resume(Session& session, const Grants::Resumed& resumed, Now now);
 
   private:
     void system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
@@ -46,6 +49,7 @@ class NativeDialect {
     Publisher& publisher_;
     ChannelQueries& queries_;
     Authentication& authentication_;
+    Grants& grants_;
     ShadowComparison& shadow_;
     PostRelay& relay_;
     Closing& closing_;

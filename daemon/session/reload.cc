@@ -32,7 +32,8 @@ OpenConnection open_connection(const Session& session, Now now) {
     out.key = session.key;
     out.channels.reserve(session.subscriptions.size());
     for (const Subscription& subscription : session.subscriptions)
-        out.channels.push_back({subscription.channel->name, subscription.joined});
+        out.channels.push_back(
+            {subscription.channel->name, subscription.joined, held_grant(session, subscription.channel)});
     return out;
 }
 

@@ -137,6 +137,10 @@ void explain_live(WorkerQuestions& workers, const LimitTable& limits, const Live
                                     LimitTable scratch(&limits);
                                     Question asked = question.question;
                                     asked.subscribed = open.is_in(asked.target);
+                                    for (const OpenConnection::Channel& channel : open.channels) {
+                                        if (channel.name == asked.target && channel.grant)
+                                            asked.grant = *channel.grant;
+                                    }
                                     Explanation explanation =
                                         explain(open, asked, scratch, now, true).explanation;
                                     const std::lock_guard lock(found->mutex);
