@@ -10,17 +10,20 @@
 #include "daemon/session/api_request.h"
 #include "daemon/session/closing.h"
 #include "daemon/session/connection_log.h"
+#include "daemon/session/hub.h"
 #include "daemon/session/session_table.h"
 
 namespace wayleave {
 
 class ApiOrders {
   public:
-    ApiOrders(uint32_t worker, const Bindings& bindings, const SessionTable& sessions, Closing& closing,
-              ConnectionLog& log, std::vector<ApiOrder>& out, Counters& counters, std::mt19937_64& random)
+    ApiOrders(uint32_t worker, const Bindings& bindings, const SessionTable& sessions, const Hub& hub,
+              Closing& closing, ConnectionLog& log, std::vector<ApiOrder>& out, Counters& counters,
+              std::mt19937_64& random)
         : worker_(worker),
           bindings_(bindings),
           sessions_(sessions),
+          hub_(hub),
           closing_(closing),
           log_(log),
           out_(out),
@@ -30,6 +33,8 @@ class ApiOrders {
     // Nothing: it is under way.
     [[nodiscard]] std::optional<ApiAnswer> begin(Session& session, const ApiRequest& request,
                                                  std::string_view body, Now now);
+    // How many sessions have what the request has published.
+    void count(const Session& session, const ApiRequest& request);
     // At each worker; some sessions at a time, so that the others are served meanwhile.
     void carry_out(ApiOrder order, Now now);
     [[nodiscard]] static ApiAnswer answer_to(const ApiOrder& order);
@@ -41,6 +46,7 @@ class ApiOrders {
     uint32_t worker_;
     const Bindings& bindings_;
     const SessionTable& sessions_;
+    const Hub& hub_;
     Closing& closing_;
     ConnectionLog& log_;
     std::vector<ApiOrder>& out_;

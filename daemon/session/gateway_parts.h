@@ -66,7 +66,7 @@ struct GatewayParts {
                     shadow, compressors, deadlines, log, outbox,        counters, random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
-    ApiOrders api_orders{worker, bindings, sessions, closing, log, actions.orders, counters, random};
+    ApiOrders api_orders{worker, bindings, sessions, hub, closing, log, actions.orders, counters, random};
     ApiFront api{bindings,   limits,      admission, api_publish, api_queries,
                  api_orders, ban_counter, outbox,    counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
