@@ -24,10 +24,11 @@ constexpr size_t max_token_bytes = 1U << 20U;
 
 struct ExplainOptions {
     PolicyOptions policy;
-    std::pair<std::string, std::string> as;  // token, JSON
-    std::string live;                        // a session of the running daemon
-    std::string socket;                      // of it
-    std::string jwt;                         // file
+    std::pair<std::string, std::string> as;    // token, JSON
+    std::pair<std::string, std::string> with;  // likewise, of a grant
+    std::string live;                          // a session of the running daemon
+    std::string socket;                        // of it
+    std::string jwt;                           // file
     std::string at;
     std::string ip = "127.0.0.1";
     std::string origin;
@@ -114,6 +115,25 @@ Result<ClientSpec> sketch_from(const ExplainOptions& options, const dsl::Policy&
     return sketch;
 }
 
+// What it brings with a subscription. One that is none is an answer, too.
+Result<Nothing> add_grant(const ExplainOptions& options, const dsl::Policy& policy, const dsl::Route& route,
+                          Now now, Question& question) {
+    const auto& [token, claims] = options.with;
+    if (token.empty()) return Nothing{};
+    if (question.action != dsl::Action::subscribe)
+        return failure("--with: a client brings a grant with `subscribe` alone");
+    if (std::none_of(policy.tokens.begin(), policy.tokens.end(),
+                     [&](const dsl::TokenDecl& known) { return known.name == token; }))
+        return failure("--with: the policy has no token " + dsl::quoted(token));
+    auto grant = stated_grant(policy, route, token, claims, now);
+    if (grant) {
+        question.grant = std::move(*grant);
+    } else {
+        question.no_grant = grant.error();
+    }
+    return Nothing{};
+}
+
 // Where the client connects, for questions about what it does afterwards.
 Result<std::string> address_of(const ExplainOptions& options, const dsl::Policy& policy) {
     if (!options.at.empty()) return options.at;
@@ -188,8 +208,10 @@ int explain(const ExplainOptions& options) {
     }
     const dsl::Residual residual = dsl::fold(admitted->route->program, admitted->answers);
     const ConnectionView view = opened(*runtime.policy, *admitted, residual);
-    return show(explain(view, {*action, options.target, options.json}, limits, now, true).explanation,
-                options.format);
+    Question question{*action, options.target, options.json};
+    if (auto added = add_grant(options, *runtime.policy, *admitted->route, now, question); !added)
+        return broken_because(added.error());
+    return show(explain(view, question, limits, now, true).explanation, options.format);
 }
 
 }  // namespace
@@ -212,9 +234,15 @@ void add_explain(CLI::App& app, int& exit_code) {
     command->add_option("--jwt", options->jwt, "A file with a signed token; the keys are asked")
         ->type_name("FILE")
         ->excludes(as);
+    auto* with = command
+                     ->add_option("--with", options->with,
+                                  "A token that it brings with a subscription, and its claims as JSON")
+                     ->type_name("TOKEN JSON")
+                     ->type_size(2)
+                     ->expected(1);
     auto* live = command->add_option(
         "--live", options->live, "A connection of the running daemon, with what it knows and has counted");
-    live->type_name("SESSION")->excludes(as)->excludes("--jwt")->excludes("--policy");
+    live->type_name("SESSION")->excludes(as)->excludes(with)->excludes("--jwt")->excludes("--policy");
     command->add_option("-s,--socket", options->socket, "Control socket of the daemon")
         ->type_name("PATH")
         ->needs(live);

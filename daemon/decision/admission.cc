@@ -295,7 +295,8 @@ class AdmissionCheck {
         if (out_.route->auth.empty()) return true;
         static const std::vector<AnsweredProof> none;
         const Shown shown = this->shown();
-        auto found = identify(runtime_, *out_.route, shown, resumed_ ? resumed_->answers : none, now_);
+        auto found = identify(runtime_, *out_.route, out_.route->auth, shown,
+                              resumed_ ? resumed_->answers : none, now_);
         if (auto* who = std::get_if<Identified>(&found)) {
             out_.expires_ms = who->claims.expires_ms;
             out_.token = who->token + 1;

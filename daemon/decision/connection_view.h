@@ -20,6 +20,7 @@ enum class Entered : uint8_t {
     by_route,   // the route's `join`
     by_order,   // see SubscriptionOrder
 };
+struct HeldGrant;
 
 struct ConnectionView {
     const dsl::Policy& policy;
@@ -37,6 +38,7 @@ struct OpenConnection : ConnectionView {
         std::string_view name;
         Entered entered = Entered::by_client;
         std::vector<std::string> keys = {};  // of limits: what it counts as
+        const HeldGrant* grant = nullptr;    // by which it is there, or null
     };
     std::string_view user = {};          // empty: none, or its claim is secret
     std::optional<uint32_t> token = {};  // in policy.tokens

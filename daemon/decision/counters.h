@@ -17,6 +17,9 @@ struct Counters {
     Gauge sockets;      // all, also those whose handshake is not complete
     Gauge subscriptions;
     Gauge channels;
+    Gauge grants;                    // subscriptions that a grant made, and that end with it
+    Gauge grant_bytes;               // what is remembered of them
+    Counter grants_expired;          // subscriptions that ended with their grant
     Gauge generation;                // of the policy that decides
     Counter handshakes;              // answered 101
     Counter reevaluated;             // connections judged anew after a reload, that went on

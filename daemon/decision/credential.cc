@@ -26,6 +26,11 @@ bool is_field_value(std::string_view text) {
 
 }  // namespace
 
+const dsl::TokenSource& source_of(const std::vector<dsl::TokenSource>& from, uint32_t number) {
+    static const dsl::TokenSource bearer{From::header, "authorization"};
+    return from.empty() ? bearer : from.at(number);
+}
+
 bool carries_text(const dsl::TokenSource& source) {
     return source.kind == From::query || source.kind == From::cookie || source.kind == From::header ||
            source.kind == From::subprotocol;

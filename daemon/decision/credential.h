@@ -4,10 +4,15 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dsl/policy/policy.h"
 
 namespace wayleave {
+
+// Where a credential is looked for. A block without a `from` is for grants: they come in a message, and a
+// backend is shown them as a bearer token.
+[[nodiscard]] const dsl::TokenSource& source_of(const std::vector<dsl::TokenSource>& from, uint32_t number);
 
 // Whether a client writes the token there as text. A certificate is shown to TLS and to nothing else.
 [[nodiscard]] bool carries_text(const dsl::TokenSource& source);

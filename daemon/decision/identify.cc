@@ -19,7 +19,8 @@ Rejection used_before() {
 // No text is ever a certificate, and no certificate is text: what the block names decides who is asked.
 Proof proof_of(const Runtime& runtime, const Credential& credential, const Shown& shown,
                const std::vector<AnsweredProof>& answers, Now now) {
-    const dsl::TokenSource& source = runtime.policy->tokens[credential.token].from[credential.source];
+    const dsl::TokenSource& source =
+        source_of(runtime.policy->tokens[credential.token].from, credential.source);
     if (!carries_text(source)) {
         // Whoever made the TLS connection has proved it, to an authority that the listener names.
         return shown.certificate ? Proof::good(*shown.certificate)
@@ -79,16 +80,16 @@ bool is_secret_user(const dsl::TokenDecl& token) {
                        [&](const dsl::ClaimDecl& claim) { return claim.name == token.user && claim.secret; });
 }
 
-Identification identify(const Runtime& runtime, const dsl::Route& route, const Shown& shown,
-                        const std::vector<AnsweredProof>& answers, Now now) {
+Identification identify(const Runtime& runtime, const dsl::Route& route, std::span<const uint32_t> blocks,
+                        const Shown& shown, const std::vector<AnsweredProof>& answers, Now now) {
     Rejection why = unauthenticated("no token was sent");
     // What nobody could look at might have been good, so that is what the client is told.
     const auto failed = [&](Rejection rejection) {
         if (why.reason != Reason::unavailable) why = std::move(rejection);
     };
     for (const Credential& credential : shown.credentials) {
-        const auto place = static_cast<size_t>(
-            std::find(route.auth.begin(), route.auth.end(), credential.token) - route.auth.begin());
+        const auto place =
+            static_cast<size_t>(std::find(blocks.begin(), blocks.end(), credential.token) - blocks.begin());
         const Proof proof = proof_of(runtime, credential, shown, answers, now);
         switch (proof.kind) {
             case Proof::Kind::pending: return credential;
@@ -104,6 +105,20 @@ Identification identify(const Runtime& runtime, const dsl::Route& route, const S
         }
     }
     return why;
+}
+
+Shown shown_in_message(const dsl::Policy& policy, std::span<const uint32_t> blocks,
+                       const std::string& token) {
+    Shown out;
+    for (const uint32_t number : blocks) {
+        const auto& sources = policy.tokens[number].from;
+        auto place = std::find_if(sources.begin(), sources.end(),
+                                  [&](const dsl::TokenSource& source) { return can_carry(source, token); });
+        if (place == sources.end()) place = std::find_if(sources.begin(), sources.end(), carries_text);
+        if (place == sources.end() && !sources.empty()) continue;
+        out.credentials.push_back({number, static_cast<uint32_t>(place - sources.begin()), token});
+    }
+    return out;
 }
 
 void put_claims(const dsl::Route& route, const Identified& who, dsl::Facts& facts) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -17,7 +18,7 @@
 namespace wayleave {
 
 struct Identified {
-    size_t place = 0;       // in Route::auth
+    size_t place = 0;       // in Route::auth; of a grant in Route::grants
     uint32_t token = 0;     // in Policy::tokens
     std::string user;       // may be empty; with its realm where the route takes tokens of several
     bool nameless = false;  // the claim that names the user is secret: others are not told
@@ -30,15 +31,22 @@ using Identification = std::variant<Identified, Rejection, Credential>;
 
 // What one client shows, by whichever way it comes.
 struct Shown {
-    std::vector<Credential> credentials;  // in the order of Route::auth
+    std::vector<Credential> credentials;  // in the order of the blocks
     // What TLS knows about the client: the only proof of a block `from certificate`. May be null.
     std::shared_ptr<const std::string> certificate = nullptr;
 };
 
-// The first credential that proves something decides. `answers` are those to earlier questions of the same
-// client.
-[[nodiscard]] Identification identify(const Runtime& runtime, const dsl::Route& route, const Shown& shown,
+// The first credential that proves something to one of the blocks decides. `answers` are those to earlier
+// questions of the same client.
+[[nodiscard]] Identification identify(const Runtime& runtime, const dsl::Route& route,
+                                      std::span<const uint32_t> blocks, const Shown& shown,
                                       const std::vector<AnsweredProof>& answers, Now now);
+
+// A token that stands in a message could stand in any of the places where its block looks for text: a backend
+// is asked as for the first that could have carried it. It is never a certificate; the one that the
+// connection has shown is no news.
+[[nodiscard]] Shown shown_in_message(const dsl::Policy& policy, std::span<const uint32_t> blocks,
+                                     const std::string& token);
 
 // Whether the claim that names the user is one that nobody is shown.
 [[nodiscard]] bool is_secret_user(const dsl::TokenDecl& token);

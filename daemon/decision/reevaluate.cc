@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/decision/authorize.h"
+#include "daemon/decision/grant.h"
 #include "daemon/decision/identify.h"
 #include "daemon/decision/rejection.h"
 #include "dsl/policy/evaluate.h"
@@ -17,6 +18,12 @@ bool same_trust(const dsl::TokenDecl& a, const dsl::TokenDecl& b) {
            is_secret_user(a) == is_secret_user(b);
 }
 
+const dsl::TokenDecl* block_of(const dsl::Policy& policy, std::string_view name) {
+    const auto it = std::find_if(policy.tokens.begin(), policy.tokens.end(),
+                                 [&](const dsl::TokenDecl& token) { return token.name == name; });
+    return it == policy.tokens.end() ? nullptr : &*it;
+}
+
 Reevaluation ending(Reevaluation::Kind kind, std::string because, std::string rule = {}) {
     Reevaluation out;
     out.kind = kind;
@@ -28,8 +35,10 @@ Reevaluation ending(Reevaluation::Kind kind, std::string because, std::string ru
 // A connection on a route that has changed and asks for re-evaluation.
 class Review {
   public:
-    Review(const OpenConnection& open, const dsl::Policy& policy, const dsl::Route& route, dsl::Facts facts)
-        : open_(open), policy_(policy), route_(route), facts_(std::move(facts)) {
+    // `next` is null where keys and policy are what they were.
+    Review(const OpenConnection& open, const dsl::Policy& policy, const Runtime* next,
+           const dsl::Route& route, dsl::Facts facts)
+        : open_(open), policy_(policy), next_(next), route_(route), facts_(std::move(facts)) {
         request_ = request_for(open);
         request_.facts = &facts_;
     }
@@ -105,17 +114,31 @@ class Review {
         }
         const auto name = dsl::split_channel(channel.name);
         if (!name) return true;
+        const std::vector<dsl::Value> grant = facts_of(channel.grant);
         request_.channel = &*name;
+        request_.grant = grant;
         const dsl::NodeId verdict = decide(route_.subscribe);
         request_.channel = nullptr;
+        request_.grant = {};
         const bool ordered = channel.entered == Entered::by_order;
         if (allows(route_, verdict) || (ordered && !denies(route_, verdict))) return true;
         out.lost.emplace_back(channel.name, rejected_by(route_, verdict).because);
         return false;
     }
 
+    // None where the block that vouched for it is another now, or has taken the key away.
+    [[nodiscard]] std::vector<dsl::Value> facts_of(const HeldGrant* grant) const {
+        if (!grant) return {};
+        const dsl::TokenDecl* before = block_of(open_.policy, grant->token);
+        const dsl::TokenDecl* now = block_of(policy_, grant->token);
+        if (!before || !now || !same_trust(*before, *now)) return {};
+        if (next_ && !is_trusted(*grant, *next_)) return {};
+        return grant_facts(*grant, route_);
+    }
+
     const OpenConnection& open_;
     const dsl::Policy& policy_;
+    const Runtime* next_;
     const dsl::Route& route_;
     dsl::Facts facts_;
     dsl::Request request_;
@@ -124,7 +147,7 @@ class Review {
 }  // namespace
 
 Reevaluation reevaluate_with(const OpenConnection& open, dsl::Facts facts) {
-    return Review(open, open.policy, open.route, std::move(facts)).judge();
+    return Review(open, open.policy, nullptr, open.route, std::move(facts)).judge();
 }
 
 const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, const dsl::Policy& policy) {
@@ -147,7 +170,14 @@ bool lost_its_key(const OpenConnection& open, const Runtime& next) {
     return it != tokens.end() && !next.verifier->trusts(static_cast<uint32_t>(it - tokens.begin()), open.key);
 }
 
-Reevaluation reevaluate_on(const OpenConnection& open, const dsl::Policy& policy, const dsl::Route& route) {
+bool lost_a_grant(const OpenConnection& open, const Runtime& next) {
+    return std::any_of(open.channels.begin(), open.channels.end(),
+                       [&](const OpenConnection::Channel& channel) {
+                           return channel.grant && !is_trusted(*channel.grant, next);
+                       });
+}
+
+Reevaluation reevaluate_on(const OpenConnection& open, const Runtime& next, const dsl::Route& route) {
     dsl::Facts facts = open.facts;
     if (!dsl::rebind(facts, route.shape))
         return ending(Reevaluation::Kind::returns,
@@ -155,8 +185,8 @@ Reevaluation reevaluate_on(const OpenConnection& open, const dsl::Policy& policy
     const bool changed = route.hash != open.route.hash;
     if (changed && route.on_policy_change == dsl::PolicyChange::close)
         return ending(Reevaluation::Kind::returns, "the policy has changed");
-    if (changed && route.on_policy_change == dsl::PolicyChange::reevaluate)
-        return Review(open, policy, route, std::move(facts)).judge();
+    if ((changed || lost_a_grant(open, next)) && route.on_policy_change != dsl::PolicyChange::keep)
+        return Review(open, *next.policy, &next, route, std::move(facts)).judge();
     Reevaluation out;
     out.kind = changed ? Reevaluation::Kind::stays : Reevaluation::Kind::untouched;
     out.facts = std::move(facts);
@@ -173,7 +203,7 @@ Reevaluation reevaluate(const OpenConnection& open, const Runtime& next) {
     Reevaluation out =
         key_gone && route->on_policy_change != dsl::PolicyChange::keep
             ? ending(Reevaluation::Kind::returns, "the key of its token is not trusted any more")
-            : reevaluate_on(open, *next.policy, *route);
+            : reevaluate_on(open, next, *route);
     out.key_gone = key_gone;
     return out;
 }

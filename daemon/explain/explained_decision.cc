@@ -108,6 +108,7 @@ class ExplanationWriter {
         for (const dsl::Attribute attribute : {ip, host, path, origin, subprotocol, tls}) known(attribute, 0);
         for (size_t i = 0; i < request_.facts->values.size(); ++i) known(fact, i);
         for (size_t i = 0; i < request_.fields.size(); ++i) known(field, i);
+        for (size_t i = 0; i < request_.grant.size(); ++i) known(grant, i);
     }
 
     // The line of a setting that turned the client away, and what it asked about.
@@ -254,6 +255,10 @@ class Evaluator {
             if (!channel_) return bad_message(no_channel(*message_));
             request_.channel = &*channel_;
         }
+        if (question_.action == Action::subscribe && !question_.no_grant.empty())
+            return Rejection::of(Reason::forbidden, question_.no_grant);
+        if (question_.grant) grant_ = grant_facts(*question_.grant, view_.route);
+        request_.grant = grant_;
         root_ = root_of(question_.action);
         judged_ = judge();
         return std::move(judged_.rejection);
@@ -392,6 +397,7 @@ class Evaluator {
     MessageParser parser_;
     const MessageParser::Message* message_ = nullptr;
     std::optional<dsl::ChannelName> channel_;
+    std::vector<dsl::Value> grant_;
     MessageAuthorization answer_;  // of an application's message
     std::optional<dsl::RootId> root_;
     Authorization judged_;

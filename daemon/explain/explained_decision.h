@@ -11,6 +11,7 @@
 #include "daemon/base/now.h"
 #include "daemon/decision/admission.h"
 #include "daemon/decision/connection_view.h"
+#include "daemon/decision/grant.h"
 #include "daemon/decision/limits.h"
 #include "daemon/explain/explanation.h"
 #include "dsl/policy/policy.h"
@@ -24,6 +25,9 @@ struct Question {
     std::string json;
     // Of the channels that it is in already; null: there is none.
     std::function<std::optional<std::vector<std::string>>(std::string_view)> keys_of = {};
+    // What it brings with a subscription: a grant, or why what it brings is none.
+    std::optional<HeldGrant> grant = {};
+    std::string no_grant = {};
 };
 
 // One question. `detail`: with the notes about rules and limits; without, only the verdict.

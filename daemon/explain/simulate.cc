@@ -247,6 +247,28 @@ ClientSpec client_spec_of(const dsl::Policy& policy, const dsl::TestClient& clie
     return out;
 }
 
+std::string claims_of(const dsl::Policy& policy, const dsl::TestGrant& grant) {
+    for (const dsl::TokenDecl& token : policy.tokens) {
+        if (token.name == grant.token) return claims_json(token, grant.claims);
+    }
+    return "{}";
+}
+
+Result<HeldGrant> stated_grant(const dsl::Policy& policy, const dsl::Route& route, std::string_view token,
+                               const std::string& claims, Now now) {
+    for (size_t place = 0; place < route.grants.size(); ++place) {
+        const uint32_t number = route.grants[place].token;
+        const dsl::TokenDecl& block = policy.tokens[number];
+        if (block.name != token) continue;
+        const auto named = with_names(block, claims, now);
+        if (!named) return failure(named.error());
+        auto read = read_claims(block, *named, now.wall_ms);
+        if (!read) return failure(read.error());
+        return hold_grant(policy, route, {place, number, {}, false, 0, std::move(*read)});
+    }
+    return failure("no rule of this route says `with " + std::string(token) + "`");
+}
+
 Result<Admission> simulate(const Runtime& runtime, const ClientSpec& sketch, AdmissionKind kind,
                            LimitTable& limits, Now now) {
     const dsl::Policy& policy = *runtime.policy;

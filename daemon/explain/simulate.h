@@ -5,11 +5,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "daemon/base/now.h"
 #include "daemon/decision/admission.h"
+#include "daemon/decision/grant.h"
 #include "daemon/decision/limits.h"
 #include "daemon/decision/runtime.h"
 #include "dsl/policy/test_case.h"
@@ -38,6 +40,13 @@ struct ClientSpec {
 
 // A message's members as JSON.
 [[nodiscard]] std::string json_of(const std::vector<dsl::TestValue>& members);
+
+// What such a grant says, as JSON.
+[[nodiscard]] std::string claims_of(const dsl::Policy& policy, const dsl::TestGrant& grant);
+
+// The grant that a token of that block with these claims is on the route, or why it is none.
+[[nodiscard]] Result<HeldGrant> stated_grant(const dsl::Policy& policy, const dsl::Route& route,
+                                             std::string_view token, const std::string& claims, Now now);
 
 // The reason if what is said cannot be a handshake: an address that is none, a header with a line end.
 [[nodiscard]] Result<Admission> simulate(const Runtime& runtime, const ClientSpec& sketch, AdmissionKind kind,

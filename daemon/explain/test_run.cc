@@ -104,12 +104,23 @@ class Player {
         const dsl::Residual residual = dsl::fold(admitted->route->program, admitted->answers);
         ConnectionView view = opened(*runtime_.policy, *admitted, residual);
         view.subscriptions += entered_;  // each to another channel
-        const ExplainedDecision inquiry =
-            explain(view, {step.action, step.target, json_of(step.members)}, limits, now_, false);
+        Question question{step.action, step.target, json_of(step.members)};
+        if (step.grant) bring(*step.grant, *admitted->route, question);
+        const ExplainedDecision inquiry = explain(view, question, limits, now_, false);
         note(*admitted->route, inquiry.verdict);
         const size_t one = step.action == Action::subscribe ? 1 : 0;
         entered_ += static_cast<int64_t>(std::max(inquiry.entered, one));
         return inquiry.explanation;
+    }
+
+    void bring(const dsl::TestGrant& grant, const dsl::Route& route, Question& question) const {
+        auto held =
+            stated_grant(*runtime_.policy, route, grant.token, claims_of(*runtime_.policy, grant), now_);
+        if (held) {
+            question.grant = std::move(*held);
+        } else {
+            question.no_grant = held.error();
+        }
     }
 
     Result<Explanation> connect(const TestStep& step, LimitTable& limits) {

@@ -8,8 +8,8 @@
 namespace wayleave {
 namespace {
 
-constexpr std::array<std::string_view, 7> known_members = {"type", "channel", "channels",      "data",
-                                                           "key",  "dedup",   "except_session"};
+constexpr std::array<std::string_view, 8> known_members = {"type", "channel", "channels",       "data",
+                                                           "key",  "dedup",   "except_session", "receivers"};
 
 Failure<BadMessage> bad(std::string because, bool too_big = false) {
     return failure(BadMessage{std::move(because), too_big});
@@ -80,6 +80,13 @@ std::string as_message(std::string_view json) {
     const std::string_view rest = json.substr(1);
     const bool empty = rest.find_first_not_of(" \t\r\n") == rest.find('}');
     return "{\"type\":\"$request\"" + std::string(empty ? "" : ",") + std::string(rest);
+}
+
+Result<bool, BadMessage> wants_receivers(const MessageParser::Message& item) {
+    const MessageParser::Member* member = item.find("receivers");
+    bool wanted = false;
+    if (member && member->value.get(wanted) != simdjson::SUCCESS) return bad("`receivers` is true or false");
+    return wanted;
 }
 
 Result<std::vector<std::string>, BadMessage> channels_of(const MessageParser::Message& item) {

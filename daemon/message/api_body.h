@@ -1,6 +1,8 @@
 // What an application's server publishes by HTTP: one object, a list of them, or a line each. Pure.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,17 @@ struct ApiBody {
 // An item as a message of the dialect, so that the same parser looks at it. What is no object stays what it
 // is.
 [[nodiscard]] std::string as_message(std::string_view json);
+
+// Whose receivers an item asks for, and how many were found: `"receivers": true`.
+struct Receivers {
+    size_t index = 0;  // of the publication
+    std::string channel;
+    uint64_t except = 0;  // see Draft
+    size_t sessions = 0;
+};
+
+// Whether an item asks for them.
+[[nodiscard]] Result<bool, BadMessage> wants_receivers(const MessageParser::Message& item);
 
 // The channels of an item: `channel`, or `channels`, each once. Also refuses members that no publication has.
 [[nodiscard]] Result<std::vector<std::string>, BadMessage> channels_of(const MessageParser::Message& item);

@@ -68,6 +68,7 @@ struct Query {
     bool oldest = false;   // and with neither: from the oldest that is kept
     bool rest = false;     // after a gap: what is left; else nothing, as if `since` were the top
     bool reverse = false;  // from the newest downwards: those before `since`, or all
+    std::optional<Position> above = {};  // and of those the ones after it
     uint32_t limit = 100;
     size_t bytes = SIZE_MAX;  // of payload, about; at least one message is given, if there is one
     Now now;

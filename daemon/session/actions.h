@@ -12,7 +12,9 @@
 #include "daemon/base/event.h"
 #include "daemon/decision/rejection.h"
 #include "daemon/decision/runtime.h"
+#include "daemon/message/api_body.h"
 #include "daemon/message/backend.h"
+#include "dsl/policy/value.h"
 
 namespace wayleave {
 
@@ -59,7 +61,7 @@ struct RelayReply {
 
 // What an api asks of sessions, from worker to worker: see ApiOrders.
 struct ApiOrder {
-    enum class Kind : uint8_t { list, disconnect, subscribe, unsubscribe };
+    enum class Kind : uint8_t { list, disconnect, subscribe, unsubscribe, count };
 
     Kind kind = Kind::list;
     // Whose request it is, and where it is answered.
@@ -70,9 +72,11 @@ struct ApiOrder {
     uint32_t next = 0;
     size_t place = 0;
     bool done = false;
-    // Which sessions: that of the number, or those of the user.
+    // Which sessions: that of the number, or those of the user, or those whose claim has the value.
     uint64_t session = 0;
     std::string user = {};
+    std::string claim = {};
+    dsl::Scalar value = {};
     // How they end.
     uint16_t code = 0;
     std::string because = {};
@@ -83,6 +87,7 @@ struct ApiOrder {
     size_t refused = 0;                    // of those that were to enter
     std::optional<Rejection> because_not;  // the first of them
     std::string listed = {};               // JSON
+    std::vector<Receivers> receivers = {};
 };
 
 // What the edge is to do. Each connection stands in a list at most once. The edge works them off at the end

@@ -273,12 +273,19 @@ bool ApiFront::ordered(Session& session, const ApiOrder& order, Now now) {
     if (!session.handshaking || !session.handshaking->api) return false;
     if (session.last_bytes || session.abort_listed || session.handshaking->api->serial != order.serial)
         return false;
-    respond(session, orders_.answer_to(order, *session.handshaking->api, now), now);
+    ApiRequest& request = *session.handshaking->api;
+    if (order.kind == ApiOrder::Kind::count) {
+        request.receivers = order.receivers;
+        respond(session, ApiPublish::answer_of(request), now);
+    } else {
+        respond(session, orders_.answer_to(order, request, now), now);
+    }
     return !session.last_bytes;
 }
 
 std::optional<ApiAnswer> ApiFront::publish(Session& session, ApiRequest& request, Now now) {
-    if (!request.gzip) return publish_.publish(session, request, request.body.body(), now);
+    if (!request.gzip)
+        return counted(session, request, publish_.publish(session, request, request.body.body(), now));
     const size_t most = most_of(*request.binding->route);
     const Gunzipped body = gunzip(request.body.body(), most);
     if (body.error == GunzipError::too_big)
@@ -286,7 +293,15 @@ std::optional<ApiAnswer> ApiFront::publish(Session& session, ApiRequest& request
             413, {}, Rejection::of(Reason::too_big, "the body is larger than a request may be here")};
     if (body.error)
         return ApiAnswer{400, {}, Rejection::of(Reason::bad_request, "the body is no gzip that can be read")};
-    return publish_.publish(session, request, body.text, now);
+    return counted(session, request, publish_.publish(session, request, body.text, now));
+}
+
+std::optional<ApiAnswer> ApiFront::counted(const Session& session, ApiRequest& request,
+                                           std::optional<ApiAnswer> answer) {
+    if (!answer || request.receivers.empty() || !request.asked) return answer;
+    request.counting = true;
+    orders_.count(session, request);
+    return std::nullopt;
 }
 
 bool ApiFront::answered(Session* session, const BrokerRequest& asked, BrokerAnswer answer, Now now) {
@@ -304,6 +319,8 @@ bool ApiFront::answered(Session* session, const BrokerRequest& asked, BrokerAnsw
         remember(request, *out);
         return false;
     }
+    out = counted(*session, request, std::move(out));
+    if (!out) return false;
     respond(*session, std::move(*out), now);
     return !session->last_bytes && !session->abort_listed;
 }
@@ -363,7 +380,9 @@ void ApiFront::fail(Session& session, int status, Reason reason, std::string bec
 }
 
 void ApiFront::late(Session& session, Now now) {
-    const bool asked = session.handshaking->api->sent;
+    const ApiRequest& request = *session.handshaking->api;
+    if (request.counting) return respond(session, ApiPublish::answer_of(request), now);
+    const bool asked = request.sent;
     fail(session, asked ? 503 : 408, asked ? Reason::unavailable : Reason::idle,
          asked ? "the request was not answered in time" : "the request was not complete in time", now);
 }
@@ -371,6 +390,7 @@ void ApiFront::late(Session& session, Now now) {
 void ApiFront::forget(Session& session) {
     if (!session.handshaking || !session.handshaking->api) return;
     const auto request = std::move(session.handshaking->api);
+    if (request->counting) remember(*request, ApiPublish::answer_of(*request));
     for (const std::string& key : request->admitted.entered) limits_.leave(key);
 }
 

@@ -37,6 +37,9 @@ class ApiFront {
     [[nodiscard]] std::optional<ApiAnswer> execute(Session& session, ApiRequest& request, Now now);
     [[nodiscard]] std::optional<ApiAnswer> order(Session& session, const ApiRequest& request, Now now);
     [[nodiscard]] std::optional<ApiAnswer> publish(Session& session, ApiRequest& request, Now now);
+    // Nothing, where receivers are to be counted before it is told.
+    [[nodiscard]] std::optional<ApiAnswer> counted(const Session& session, ApiRequest& request,
+                                                   std::optional<ApiAnswer> answer);
     void respond(Session& session, ApiAnswer answer, Now now, bool replayed = false);
     // What becomes of the request's key.
     void remember(const ApiRequest& request, const ApiAnswer& answer);

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/base/json_writer.h"
@@ -9,6 +10,7 @@
 #include "daemon/protocol/http_head.h"
 #include "daemon/session/gateway.h"
 #include "daemon/session/native.h"
+#include "dsl/policy/describe.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {
@@ -24,6 +26,57 @@ constexpr uint16_t come_again = 1012;
 // RFC 6455 7.4: those of the protocol are not the application's to send, but for a normal end.
 bool may_be_sent(uint64_t code) {
     return code == 1000 || (code >= 3000 && code <= 4999);
+}
+
+// `{"name": "sid", "value": "…"}`
+std::optional<std::string> read_claim(simdjson::dom::element member, ApiOrder& order) {
+    constexpr const char* wrong = "`claim` is an object of `name` and `value`, a text, a number or a boolean";
+    simdjson::dom::object object;
+    std::string_view name;
+    simdjson::dom::element value;
+    if (member.get(object) != simdjson::SUCCESS || object.size() != 2 ||
+        object["name"].get(name) != simdjson::SUCCESS || object["value"].get(value) != simdjson::SUCCESS ||
+        name.empty())
+        return wrong;
+    order.claim = name;
+    switch (value.type()) {
+        case simdjson::dom::element_type::STRING:
+            order.value = std::string(std::string_view(value));
+            return std::nullopt;
+        case simdjson::dom::element_type::INT64: order.value = int64_t{value}; return std::nullopt;
+        case simdjson::dom::element_type::DOUBLE: order.value = double{value}; return std::nullopt;
+        case simdjson::dom::element_type::BOOL: order.value = bool{value}; return std::nullopt;
+        default: return wrong;
+    }
+}
+
+// A set has it as an element. A date and the like are compared as they are written.
+bool is_value(const dsl::Value& held, dsl::Type type, const dsl::Scalar& wanted) {
+    if (const auto* list = std::get_if<std::vector<dsl::Scalar>>(&held.held)) {
+        return std::any_of(list->begin(), list->end(), [&](const dsl::Scalar& one) {
+            return is_value(dsl::to_value(one), {type.kind, dsl::Shape::one}, wanted);
+        });
+    }
+    if (held == dsl::to_value(wanted)) return true;
+    const auto* text = std::get_if<std::string>(&wanted);
+    return text && type.kind != dsl::Kind::string && dsl::print(held, type) == *text;
+}
+
+bool has_claim(const Session& session, const std::string& claim, const dsl::Scalar& wanted) {
+    const auto& facts = session.facts;
+    const std::string name = "user." + claim;
+    for (size_t i = 0; i < facts.shape->facts.size(); ++i) {
+        const auto& fact = facts.shape->facts[i];
+        if (fact.name == name) return is_value(facts.values[i], fact.type, wanted);
+    }
+    return false;
+}
+
+bool is_meant(const Session& session, const ApiOrder& order) {
+    if (session.state != Session::State::open) return false;
+    if (order.session != 0) return session.number == order.session;
+    if (!order.claim.empty()) return has_claim(session, order.claim, order.value);
+    return session.user == order.user;
 }
 
 std::optional<std::string> read_session(std::string_view text, ApiOrder& order) {
@@ -49,6 +102,7 @@ std::optional<std::string> read_member(std::string_view key, simdjson::dom::elem
         order.code = static_cast<uint16_t>(code);
         return std::nullopt;
     }
+    if (key == "claim") return read_claim(value, order);
     if (key == "reconnect")
         return value.get(order.reconnect) == simdjson::SUCCESS
                    ? std::nullopt
@@ -69,7 +123,9 @@ std::optional<std::string> read_disconnect(std::string_view body, ApiOrder& orde
         return "the body is no JSON object that can be read";
     for (const auto& [key, value] : object)
         if (auto wrong = read_member(key, value, order)) return wrong;
-    if (order.user.empty() == (order.session == 0)) return "either `user` or `session` says whom";
+    const int named =
+        (order.user.empty() ? 0 : 1) + (order.session == 0 ? 0 : 1) + (order.claim.empty() ? 0 : 1);
+    if (named != 1) return "either `user`, `session` or `claim` says whom";
     if (order.code == 0) order.code = order.reconnect ? come_again : not_welcome;
     return std::nullopt;
 }
@@ -159,13 +215,25 @@ std::optional<ApiAnswer> ApiOrders::begin(Session& session, const ApiRequest& re
     return std::nullopt;
 }
 
+void ApiOrders::count(const Session& session, const ApiRequest& request) {
+    ApiOrder order;
+    order.kind = ApiOrder::Kind::count;
+    order.serial = request.serial;
+    order.worker = worker_;
+    order.from = session.id;
+    order.receivers = request.receivers;
+    out_.push_back(std::move(order));
+}
+
 void ApiOrders::carry_out(ApiOrder order, Now now) {
+    if (order.kind == ApiOrder::Kind::count) {
+        for (Receivers& one : order.receivers) one.sessions += receivers_in(hub_, one);
+        ++order.next;
+        return out_.push_back(std::move(order));
+    }
     size_t subscribed = 0;
     const auto look = [&](Session& session) {
-        const bool meant =
-            session.state == Session::State::open &&
-            (order.session != 0 ? session.number == order.session : session.user == order.user);
-        if (!meant) return true;
+        if (!is_meant(session, order)) return true;
         if (order.kind == ApiOrder::Kind::list && order.sessions < most_listed) {
             if (!order.listed.empty()) order.listed += ',';
             order.listed += described(session, now);

@@ -10,6 +10,7 @@
 #include "daemon/session/api_request.h"
 #include "daemon/session/closing.h"
 #include "daemon/session/connection_log.h"
+#include "daemon/session/hub.h"
 #include "daemon/session/session_table.h"
 #include "daemon/session/subscription_orders.h"
 
@@ -17,12 +18,13 @@ namespace wayleave {
 
 class ApiOrders {
   public:
-    ApiOrders(uint32_t worker, const Bindings& bindings, const SessionTable& sessions,
+    ApiOrders(uint32_t worker, const Bindings& bindings, const SessionTable& sessions, const Hub& hub,
               SubscriptionOrders& subscriptions, Closing& closing, ConnectionLog& log,
               std::vector<ApiOrder>& out, Counters& counters, std::mt19937_64& random)
         : worker_(worker),
           bindings_(bindings),
           sessions_(sessions),
+          hub_(hub),
           subscriptions_(subscriptions),
           closing_(closing),
           log_(log),
@@ -33,6 +35,8 @@ class ApiOrders {
     // Nothing: it is under way.
     [[nodiscard]] std::optional<ApiAnswer> begin(Session& session, const ApiRequest& request,
                                                  std::string_view body, Now now);
+    // How many sessions have what the request has published.
+    void count(const Session& session, const ApiRequest& request);
     // At each worker; some sessions at a time, so that the others are served meanwhile.
     void carry_out(ApiOrder order, Now now);
     [[nodiscard]] ApiAnswer answer_to(const ApiOrder& order, const ApiRequest& request, Now now);
@@ -46,6 +50,7 @@ class ApiOrders {
     uint32_t worker_;
     const Bindings& bindings_;
     const SessionTable& sessions_;
+    const Hub& hub_;
     SubscriptionOrders& subscriptions_;
     Closing& closing_;
     ConnectionLog& log_;

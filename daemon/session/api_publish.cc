@@ -1,5 +1,6 @@
 #include "daemon/session/api_publish.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/base/json_writer.h"
@@ -18,13 +19,14 @@ Rejection bad(BadMessage why) {
 }
 
 // Also of a request that came to nothing: then it says why.
-std::string json_of(const Receipt& receipt) {
+std::string json_of(const Receipt& receipt, const Receivers* receivers) {
     JsonObject out;
     if (!receipt.because.empty())
         return out.add("error", "unavailable").add("detail", receipt.because).text();
     if (receipt.position.epoch != 0)
         out.add("epoch", epoch_text(receipt.position.epoch)).add("offset", receipt.position.offset);
     if (receipt.status == Receipt::Status::duplicate) out.add("duplicate", true);
+    if (receivers) out.add("receivers", receivers->sessions);
     return out.text();
 }
 
@@ -53,10 +55,12 @@ std::optional<ApiAnswer> ApiPublish::publish(Session& session, ApiRequest& reque
         log_.refused(&bindings_.policy(), request.binding->route, why);
         return ApiAnswer{default_status(why.reason), {}, std::move(why)};
     }
-    std::vector<Draft> drafts;
-    std::vector<Wrong> wrong;
-    for (size_t i = 0; i < split->items.size(); ++i) judge(request, split->items[i], i, now, drafts, wrong);
-    if (!wrong.empty()) return refuse(request, std::move(wrong), now);
+    Judging judging;
+    if (split->items.size() > 1) judging.scratch = std::make_unique<LimitTable>(&limits_);
+    for (size_t i = 0; i < split->items.size(); ++i) judge(request, split->items[i], i, now, judging);
+    if (judging.wrong.empty() && judging.scratch) draw(request, now, judging);
+    if (!judging.wrong.empty()) return refuse(request, std::move(judging.wrong), now);
+    std::vector<Draft>& drafts = judging.drafts;
     request.list = split->list || drafts.size() > 1;
     request.receipts.resize(drafts.size());
     request.waiting = drafts.size();
@@ -86,7 +90,8 @@ std::optional<ApiAnswer> ApiPublish::publish(Session& session, ApiRequest& reque
 }
 
 void ApiPublish::judge(ApiRequest& request, const std::string& item, size_t index, Now now,
-                       std::vector<Draft>& drafts, std::vector<Wrong>& wrong) {
+                       Judging& judging) {
+    std::vector<Wrong>& wrong = judging.wrong;
     const std::string text = as_message(item);
     const auto parsed = parser_.parse(text);
     if (!parsed) {
@@ -100,13 +105,14 @@ void ApiPublish::judge(ApiRequest& request, const std::string& item, size_t inde
         wrong.push_back({index, bad(channels.error())});
         return;
     }
-    if (drafts.size() + channels->size() > ApiBody::most_items) {
+    if (judging.drafts.size() + channels->size() > ApiBody::most_items) {
         wrong.push_back({index, Rejection::of(Reason::too_big, "a request publishes at most 1000 messages")});
         return;
     }
     if (channels->size() > 1) request.list = true;
+    if (channels->size() > 1 && !judging.scratch) judging.scratch = std::make_unique<LimitTable>(&limits_);
     for (const std::string& channel : *channels) {
-        auto rejection = judge_channel(request, channel, **parsed, now, drafts);
+        auto rejection = judge_channel(request, channel, **parsed, index, now, judging);
         if (!rejection) continue;
         wrong.push_back({index, std::move(*rejection)});
         return;
@@ -114,19 +120,23 @@ void ApiPublish::judge(ApiRequest& request, const std::string& item, size_t inde
 }
 
 std::optional<Rejection> ApiPublish::judge_channel(ApiRequest& request, const std::string& channel,
-                                                   const MessageParser::Message& item, Now now,
-                                                   std::vector<Draft>& drafts) {
+                                                   const MessageParser::Message& item, size_t index, Now now,
+                                                   Judging& judging) {
     auto asked = parse_publication(item, channel);
     if (!asked) return bad(asked.error());
     const auto except = except_of(item);
     if (!except) return Rejection::of(Reason::bad_message, "`except_session` is the session of a `$hello`");
+    const auto receivers = wants_receivers(item);
+    if (!receivers) return bad(receivers.error());
     const ConnectionView view = request.view();
     if (asked->size > view.route.max_message)
         return Rejection::of(Reason::too_big, "`data` is larger than a message may be here");
     dsl::Request about = request_for(view);
     about.channel = &asked->channel;
     about.message_size = static_cast<int64_t>(asked->size);
-    if (auto limited = draw_messages(view, view.route.limits, about, limits_, now)) return limited;
+    if (auto limited =
+            draw_messages(view, view.route.limits, about, judging.scratch ? *judging.scratch : limits_, now))
+        return limited;
     PublishAuthorization judged =
         authorize_publish(view, item, *asked, about, bindings_.policy().channel_rules(channel));
     if (judged.rejection) return std::move(judged.rejection);
@@ -135,8 +145,23 @@ std::optional<Rejection> ApiPublish::judge_channel(ApiRequest& request, const st
         return Rejection::of(Reason::too_big,
                              "a request publishes at most 16 MiB, to all of its channels together");
     judged.draft.except = *except;
-    drafts.push_back(std::move(judged.draft));
+    if (*receivers) request.receivers.push_back({judging.drafts.size(), channel, *except});
+    judging.drafts.push_back(std::move(judged.draft));
+    judging.costs.push_back({index, about.message_size});
     return std::nullopt;
+}
+
+// Others may have drawn meanwhile.
+void ApiPublish::draw(const ApiRequest& request, Now now, Judging& judging) {
+    const ConnectionView view = request.view();
+    for (size_t i = 0; i < judging.drafts.size(); ++i) {
+        const auto channel = dsl::split_channel(judging.drafts[i].channel);
+        dsl::Request about = request_for(view);
+        about.channel = channel ? &*channel : nullptr;
+        about.message_size = judging.costs[i].bytes;
+        auto limited = draw_messages(view, view.route.limits, about, limits_, now);
+        if (limited) return judging.wrong.push_back({judging.costs[i].item, std::move(*limited)});
+    }
 }
 
 // The status is that of the first; all are named.
@@ -166,16 +191,30 @@ std::optional<ApiAnswer> ApiPublish::published(ApiRequest& request, size_t index
     if (!kept && receipt.because.empty()) receipt.because = "it could not be kept";
     request.receipts[index] = std::move(receipt);
     if (--request.waiting > 0) return std::nullopt;
+    // What it has published before is nothing that anybody heard now.
+    std::erase_if(request.receivers, [&](const Receivers& one) {
+        return request.receipts[one.index].status != Receipt::Status::accepted;
+    });
+    return answer_of(request);
+}
+
+ApiAnswer ApiPublish::answer_of(const ApiRequest& request) {
     ApiAnswer answer;
     JsonArray results;
-    for (const Receipt& one : request.receipts) {
-        if (!one.because.empty()) answer.status = 503;
-        results.raw(json_of(one));
+    const auto json = [&](size_t index) {
+        const auto& all = request.receivers;
+        const auto it =
+            std::find_if(all.begin(), all.end(), [&](const Receivers& one) { return one.index == index; });
+        return json_of(request.receipts[index], it == all.end() ? nullptr : &*it);
+    };
+    for (size_t i = 0; i < request.receipts.size(); ++i) {
+        if (!request.receipts[i].because.empty()) answer.status = 503;
+        if (request.list) results.raw(json(i));
     }
     if (request.list) {
         answer.body = JsonObject().add("results", results).text();
     } else if (answer.status == 200) {
-        answer.body = json_of(request.receipts.front());
+        answer.body = json(0);
     } else {
         answer.rejection = Rejection::of(Reason::unavailable, request.receipts.front().because);
     }

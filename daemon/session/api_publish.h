@@ -1,6 +1,7 @@
 // POST /publish of an api: all is judged first, and nothing is published if one of it is refused. One thread.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ class ApiPublish {
     [[nodiscard]] std::optional<ApiAnswer> publish(Session& session, ApiRequest& request,
                                                    std::string_view body, Now now);
     [[nodiscard]] std::optional<ApiAnswer> published(ApiRequest& request, size_t index, Receipt receipt);
+    // When the broker has answered all of it.
+    [[nodiscard]] static ApiAnswer answer_of(const ApiRequest& request);
 
   private:
     // What is wrong with an item, of the list in the body.
@@ -32,11 +35,22 @@ class ApiPublish {
         size_t index = 0;
         Rejection rejection;
     };
-    void judge(ApiRequest& request, const std::string& item, size_t index, Now now,
-               std::vector<Draft>& drafts, std::vector<Wrong>& wrong);
+    // What is judged of a request. A batch draws from no limit before all of it is known to be good.
+    struct Judging {
+        std::vector<Draft> drafts;
+        struct Cost {
+            size_t item = 0;
+            int64_t bytes = 0;
+        };
+        std::vector<Cost> costs;              // of each draft
+        std::unique_ptr<LimitTable> scratch;  // of a batch
+        std::vector<Wrong> wrong;
+    };
+    void judge(ApiRequest& request, const std::string& item, size_t index, Now now, Judging& judging);
     [[nodiscard]] std::optional<Rejection> judge_channel(ApiRequest& request, const std::string& channel,
-                                                         const MessageParser::Message& item, Now now,
-                                                         std::vector<Draft>& drafts);
+                                                         const MessageParser::Message& item, size_t index,
+                                                         Now now, Judging& judging);
+    void draw(const ApiRequest& request, Now now, Judging& judging);
     [[nodiscard]] ApiAnswer refuse(const ApiRequest& request, std::vector<Wrong> wrong, Now now);
 
     std::string name_;

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <string>
+#include <utility>
 
 #include "daemon/base/json_writer.h"
 #include "daemon/decision/authorize.h"
@@ -82,6 +83,7 @@ std::optional<ApiAnswer> ApiQueries::history(Session& session, ApiRequest& reque
     }
     query.oldest = query.rest = true;
     query.reverse = reverse == "true";
+    if (query.reverse) query.above = std::exchange(query.since, std::nullopt);
     query.limit = static_cast<uint32_t>(*most);
     query.bytes = history_bytes;
     const Ticket ticket = requests_.next_ticket(session);

@@ -9,6 +9,7 @@
 
 #include "daemon/decision/admission.h"
 #include "daemon/decision/connection_view.h"
+#include "daemon/message/api_body.h"
 #include "daemon/message/broker.h"
 #include "daemon/protocol/http_body.h"
 #include "daemon/session/session.h"
@@ -52,6 +53,8 @@ struct ApiRequest {
     std::vector<Receipt> receipts;
     size_t waiting = 0;  // for so many
     bool asked = false;  // the broker may have it: whatever the client is told, it may be published
+    std::vector<Receivers> receivers;  // that are asked for
+    bool counting = false;             // it is published, and they are counted
 
     [[nodiscard]] ConnectionView view() const {
         return {*binding->runtime->policy, *binding->route, admitted.facts, binding->residual, number};

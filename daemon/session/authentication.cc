@@ -11,22 +11,6 @@ namespace {
 constexpr uint32_t auths_a_minute = 10;
 constexpr int64_t minute_ms = 60'000;
 
-// A token that stands in a message could stand in any of the places where the route looks for text: a backend
-// is asked as for the first that could have carried it. It is never a certificate; the one that the
-// connection has shown is no news.
-Shown shown_in_message(const dsl::Policy& policy, const dsl::Route& route, const std::string& token) {
-    Shown out;
-    for (const uint32_t number : route.auth) {
-        const auto& sources = policy.tokens[number].from;
-        auto place = std::find_if(sources.begin(), sources.end(),
-                                  [&](const dsl::TokenSource& source) { return can_carry(source, token); });
-        if (place == sources.end()) place = std::find_if(sources.begin(), sources.end(), carries_text);
-        if (place == sources.end()) continue;
-        out.credentials.push_back({number, static_cast<uint32_t>(place - sources.begin()), token});
-    }
-    return out;
-}
-
 bool takes_text(const dsl::Policy& policy, const dsl::Route& route) {
     return std::any_of(route.auth.begin(), route.auth.end(), [&](uint32_t number) {
         const auto& sources = policy.tokens[number].from;
@@ -90,8 +74,8 @@ void Authentication::authenticate_by_post(Session& session, const Identified& wh
 void Authentication::go_on(Session& session, Now now) {
     if (!reload_.rebind(session, now)) return reload_.close_pending(session, now);
     const dsl::Route& route = *session.binding->route;
-    auto found = identify(bindings_.runtime(), route,
-                          shown_in_message(bindings_.policy(), route, session.awaiting->token),
+    auto found = identify(bindings_.runtime(), route, route.auth,
+                          shown_in_message(bindings_.policy(), route.auth, session.awaiting->token),
                           session.awaiting->answers, now);
     if (auto* question = std::get_if<Credential>(&found))
         return questions_.ask(session, std::move(*question));

@@ -4,18 +4,21 @@
 
 namespace wayleave {
 
-void CredentialQuestions::ask(Session& session, Credential question) {
-    Awaiting& awaiting = *session.awaiting;
+void CredentialQuestions::ask(ConnectionId id, Awaiting& awaiting, Credential question) {
     awaiting.question = ++asked_;
     awaiting.runtime = bindings_.shared();
     awaiting.credential = question;
-    out_.push_back({session.id, awaiting.question, bindings_.shared(), std::move(question)});
+    out_.push_back({id, awaiting.question, bindings_.shared(), std::move(question)});
 }
 
 bool CredentialQuestions::note_answer(Session& session, uint64_t question, Proof proof) {
     if (!session.awaiting || session.awaiting->question != question) return false;
     if (session.last_bytes || session.abort_listed) return false;
-    Awaiting& awaiting = *session.awaiting;
+    take(*session.awaiting, std::move(proof));
+    return true;
+}
+
+void CredentialQuestions::take(Awaiting& awaiting, Proof proof) const {
     awaiting.question = 0;
     if (proof.kind == Proof::Kind::pending) proof = Proof::unavailable("the token cannot be looked at");
     if (awaiting.runtime == bindings_.shared()) {
@@ -23,7 +26,6 @@ bool CredentialQuestions::note_answer(Session& session, uint64_t question, Proof
     } else {
         awaiting.answers.clear();  // the new policy may number its tokens otherwise, and trust others
     }
-    return true;
 }
 
 }  // namespace wayleave

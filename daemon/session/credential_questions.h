@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "daemon/session/actions.h"
@@ -15,9 +16,13 @@ class CredentialQuestions {
         : out_(out), bindings_(bindings) {}
 
     // What the session waits for.
-    void ask(Session& session, Credential question);
+    void ask(Session& session, Credential question) {
+        ask(session.id, *session.awaiting, std::move(question));
+    }
+    void ask(ConnectionId id, Awaiting& awaiting, Credential question);
     // False if nobody waits for it.
     [[nodiscard]] bool note_answer(Session& session, uint64_t question, Proof proof);
+    void take(Awaiting& awaiting, Proof proof) const;
 
   private:
     std::vector<CredentialQuestion>& out_;

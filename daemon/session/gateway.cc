@@ -44,6 +44,8 @@ void Gateway::set_gauges() {
     counters.channels.set(parts_->hub.channels());
     counters.gathered_bytes.set(parts_->hub.gathered_bytes());
     counters.subscriptions.set(parts_->hub.subscriptions());
+    counters.grants.set(parts_->subscriptions.grants());
+    counters.grant_bytes.set(parts_->subscriptions.grant_bytes());
 }
 
 // --- connections ---
@@ -101,7 +103,12 @@ void Gateway::closed(ConnectionId id, Now now) {
 
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
     Session* session = parts_->sessions.find(id);
-    if (!session || !parts_->questions.note_answer(*session, question, std::move(proof))) return;
+    if (!session) return;
+    if (auto resumed = parts_->grants.answered(*session, question, proof, now)) {
+        parts_->native.resume(*session, *resumed, now);
+        return finish_event(now);
+    }
+    if (!parts_->questions.note_answer(*session, question, std::move(proof))) return finish_event(now);
     if (session->state == Session::State::open) {
         parts_->authentication.go_on(*session, now);
     } else if (session->state == Session::State::head) {

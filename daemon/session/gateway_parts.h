@@ -52,6 +52,7 @@ struct GatewayParts {
     Reload reload{sessions, bindings, hub,       subscriptions, replayer, outbox,
                   closing,  log,      deadlines, counters,      random};
     CredentialQuestions questions{actions.questions, bindings};
+    Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
     SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer,
                                            reload, event_stream, outbox,        counters};
@@ -64,10 +65,11 @@ struct GatewayParts {
                          subscriptions, replayer,
                          event_stream,  subscription_orders,
                          queries,       authentication,
-                         publisher,     forwarder,
-                         shadow,        relay,
-                         closing,       log,
-                         outbox,        replies};
+                         grants,        publisher,
+                         forwarder,     shadow,
+                         relay,         closing,
+                         log,           outbox,
+                         replies};
     ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
                             relay,    closing,  log,    outbox, replies, counters};
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
@@ -77,13 +79,13 @@ struct GatewayParts {
                     shadow, compressors, deadlines, log, outbox,        counters, random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
-    ApiOrders api_orders{worker,         bindings, sessions, subscription_orders, closing, log,
-                         actions.orders, counters, random};
+    ApiOrders api_orders{worker,  bindings, sessions,       hub,      subscription_orders,
+                         closing, log,      actions.orders, counters, random};
     ApiFront api{bindings,   limits,      admission, api_publish, api_queries,
                  api_orders, ban_counter, outbox,    counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
                    frames,   deadlines, log,       outbox, counters};
-    SessionClock clock{sessions, bindings, deadlines, reload, closing, http, outbox, random};
+    SessionClock clock{sessions, bindings, deadlines, reload, grants, closing, http, outbox, random};
 };
 
 }  // namespace wayleave

@@ -102,6 +102,16 @@ void Hub::check_entry(Session& session, const Channel& channel) const {
     check(subscriptions_ >= channels_.size(), "hub: a channel has no subscriber");
 }
 
+size_t receivers_in(const Hub& hub, const Receivers& of) {
+    const Channel* channel = hub.find(of.channel);
+    if (!channel) return 0;
+    const auto& all = channel->subscribers;
+    const bool left_out = of.except != 0 && std::any_of(all.begin(), all.end(), [&](const Subscriber& one) {
+                              return one.session->number == of.except;
+                          });
+    return all.size() - (left_out ? 1 : 0);
+}
+
 Channel* Hub::find(std::string_view channel) const {
     const auto it = channels_.find(channel);
     return it == channels_.end() ? nullptr : it->second.get();

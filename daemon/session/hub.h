@@ -89,4 +89,7 @@ class Hub {
     size_t subscriptions_ = 0;
 };
 
+// The sessions of this worker that hear the channel, but for the one that is left out.
+[[nodiscard]] size_t receivers_in(const Hub& hub, const Receivers& of);
+
 }  // namespace wayleave

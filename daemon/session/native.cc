@@ -138,7 +138,7 @@ std::string error_text(std::string_view re, std::string_view error, const Reject
 }
 
 std::string subscription_text(std::string_view word, std::string_view re, std::string_view channel,
-                              Position position, std::optional<bool> recovered) {
+                              Position position, std::optional<bool> recovered, int64_t expires_ms) {
     std::string out = "{\"type\":";
     append_json(out, word);
     append_re(out, re);
@@ -146,6 +146,7 @@ std::string subscription_text(std::string_view word, std::string_view re, std::s
     append_json(out, channel);
     append_position(out, position);
     append_recovered(out, recovered);
+    if (expires_ms > 0) out += ",\"expires\":" + std::to_string(expires_ms);
     return out += '}';
 }
 

@@ -38,10 +38,10 @@ struct Hello {
 [[nodiscard]] std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection,
                                      bool detail);
 // `$subscribed` or `$unsubscribed`. The position is where the channel stands (epoch 0: it is not numbered);
-// `recovered` is set where something was to be recovered.
+// `recovered` is set where something was to be recovered, `expires_ms` where a grant ends.
 [[nodiscard]] std::string subscription_text(std::string_view word, std::string_view re,
                                             std::string_view channel, Position position = {},
-                                            std::optional<bool> recovered = {});
+                                            std::optional<bool> recovered = {}, int64_t expires_ms = 0);
 // The server's own decision.
 [[nodiscard]] std::string unsubscribed_text(std::string_view channel, std::string_view reason,
                                             std::string_view because);

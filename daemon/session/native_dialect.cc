@@ -35,9 +35,10 @@ Handled handled_in(const MessageParser::Message& message) {
 
 NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                              const EventStreamFraming& event_stream, SubscriptionOrders& orders,
-                             ChannelQueries& queries, Authentication& authentication, Publisher& publisher,
-                             Forwarder& forwarder, ShadowComparison& shadow, PostRelay& relay,
-                             Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies)
+                             ChannelQueries& queries, Authentication& authentication, Grants& grants,
+                             Publisher& publisher, Forwarder& forwarder, ShadowComparison& shadow,
+                             PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox,
+                             Replies& replies)
     : limits_(limits),
       hub_(hub),
       subscriptions_(subscriptions),
@@ -46,6 +47,7 @@ NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscr
       orders_(orders),
       queries_(queries),
       authentication_(authentication),
+      grants_(grants),
       publisher_(publisher),
       forwarder_(forwarder),
       shadow_(shadow),
@@ -133,26 +135,61 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     if (since && !position)
         return replies_.reject(session, re, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
+    auto looked = grants_.look(session, message, re, now);
+    if (std::holds_alternative<Grants::Waits>(looked)) return;
+    if (auto* why = std::get_if<Rejection>(&looked))
+        return replies_.reject(session, re, std::move(*why), now);
+    const auto* brought = std::get_if<Grants::Brought>(&looked);
     Channel* known = hub_.find(channel->text);
-    // To recover a channel that one is in already needs no leave.
-    if (since && known && hub_.subscriber(session, *known))
-        return replayer_.begin(session, *known, re, position, now);
     const bool again = known && hub_.subscriber(session, *known);
+    // To recover a channel that one is in already needs no leave.
+    if (since && again && !brought) return replayer_.begin(session, *known, re, position, now);
+    const HeldGrant* grant = brought ? &brought->grant : held_grant(session, known);
+    const auto facts = grant ? grant_facts(*grant, *session.binding->route) : std::vector<dsl::Value>();
+    request.grant = facts;
     SubscribeAuthorization judged = authorize_subscribe(
         view_of(session, now), request, subscriptions_.adopt_policy(channel->text, now), again, limits_);
-    if (!again && judged.allowed() && re.relay != 0 && !has_room_for_name(session, channel->text)) {
+    const auto give_back = [&](Rejection rejection) {
         for (const std::string& key : judged.entered) limits_.leave(key);
-        judged.rejection = Rejection::of(
+        judged.entered.clear();
+        judged.rejection = std::move(rejection);
+    };
+    if (!again && judged.allowed() && re.relay != 0 && !has_room_for_name(session, channel->text))
+        give_back(Rejection::of(
             Reason::limited,
-            "the ids of this stream's events have no room for more channels; name them in its address");
+            "the ids of this stream's events have no room for more channels; name them in its address"));
+    shadow_.subscription(session, request, judged, grant, message.find("token") != nullptr, now);
+    const bool by_grant = judged.allowed() && brought && needs_grant(*session.binding->route, judged.verdict);
+    if (by_grant) {
+        if (auto why = grants_.use(session, *brought, known, now)) give_back(std::move(*why));
     }
-    shadow_.decision(session, "subscribe", &dsl::Route::subscribe, request, judged, now);
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     if (!again) known = subscriptions_.enter(session, channel->text, Entered::by_client, now);
     if (!again && re.relay != 0) session.events->posted.emplace_back(channel->text);
     for (std::string& key : judged.entered) session.counted.push_back({known, std::move(key)});
+    if (by_grant) grants_.keep(session, *known, brought->grant, now);
+    // Nothing of what it hears begins anew with a fresh grant.
+    if (again && by_grant && !since) {
+        replies_.reply(
+            session, re,
+            subscription_text("$subscribed", re.id, known->name, {}, {}, brought->grant.expires_ms), now,
+            subscriptions_.adopt_policy(*known, now).lane, Word::beginning);
+        return;
+    }
     replayer_.begin(session, *known, re, position, now);
     if (re.relay != 0) send_event_id(session, now);
+}
+
+void NativeDialect::resume(Session& session, const Grants::Resumed& resumed, Now now) {
+    const auto parsed = parser_.parse(resumed.message);
+    const ReplyTo re{std::string(parser_.id()), resumed.relay};
+    if (!parsed) return replies_.reject(session, re, bad_message(std::string(parsed.error())), now);
+    log_.set_handled(handled_in(*parsed.value()));
+    dsl::Request request = request_for(view_of(session, now));
+    request.message_type = parsed.value()->type;
+    request.message_size = static_cast<int64_t>(resumed.message.size());
+    subscribe(session, *parsed.value(), re, request, now);
+    log_.set_handled({});
 }
 
 // As `$subscribe` does, with what the id says as `since`. The client has said one thing only, so this is no

@@ -10,6 +10,7 @@
 #include "daemon/session/authentication.h"
 #include "daemon/session/channel_queries.h"
 #include "daemon/session/forwarder.h"
+#include "daemon/session/grants.h"
 #include "daemon/session/publisher.h"
 #include "daemon/session/replayer.h"
 #include "daemon/session/subscription_orders.h"
@@ -20,7 +21,7 @@ class NativeDialect {
   public:
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                   const EventStreamFraming& event_stream, SubscriptionOrders& orders, ChannelQueries& queries,
-                  Authentication& authentication, Publisher& publisher, Forwarder& forwarder,
+                  Authentication& authentication, Grants& grants, Publisher& publisher, Forwarder& forwarder,
                   ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
                   Outbox& outbox, Replies& replies);
 
@@ -28,6 +29,8 @@ class NativeDialect {
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
     // As `$subscribe` does, for a channel that a stream's address names.
     void subscribe_by_address(Session& session, const std::string& channel, Now now);
+    // A `$subscribe` whose grant somebody was asked about.
+    void resume(Session& session, const Grants::Resumed& resumed, Now now);
 
   private:
     void system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
@@ -49,6 +52,7 @@ class NativeDialect {
     SubscriptionOrders& orders_;
     ChannelQueries& queries_;
     Authentication& authentication_;
+    Grants& grants_;
     Publisher& publisher_;
     Forwarder& forwarder_;
     ShadowComparison& shadow_;

@@ -33,7 +33,10 @@ OpenConnection open_connection(const Session& session, Now now) {
     out.key = session.key;
     out.channels.reserve(session.subscriptions.size());
     for (const Subscription& subscription : session.subscriptions)
-        out.channels.push_back({subscription.channel->name, subscription.entered});
+        out.channels.push_back({subscription.channel->name,
+                                subscription.entered,
+                                {},
+                                held_grant(session, subscription.channel)});
     for (const Counted& counted : session.counted) {
         const auto place =
             std::lower_bound(session.subscriptions.begin(), session.subscriptions.end(), counted.channel,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/base/check.h"
+#include "daemon/decision/grant.h"
 #include "daemon/message/sse.h"
 
 namespace wayleave {
@@ -13,6 +14,12 @@ namespace {
 // a fast one comes back for the next page within the same turn. Never as much as makes a reader too slow.
 constexpr size_t replay_bytes = 32 << 10;
 constexpr size_t replay_messages = 200;
+
+// When the grant ends by which the session is in the channel; 0: by none, or it has no end.
+int64_t expiry_in(const Session& session, const Channel& channel) {
+    const HeldGrant* grant = held_grant(session, &channel);
+    return grant ? grant->expires_ms : 0;
+}
 
 // There is no replay without a subscription: whoever leaves a channel forgets it.
 Subscriber& subscriber_in(const Hub& hub, Session& session, const Channel& channel) {
@@ -50,9 +57,10 @@ void Replayer::begin(Session& session, Channel& channel, const ReplyTo& re, std:
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
     if (rules.history == 0) {
         const auto recovered = since ? std::optional(false) : std::nullopt;
-        return replies_.reply(session, re,
-                              subscription_text("$subscribed", re.id, channel.name, {}, recovered), now,
-                              rules.lane, Word::beginning);
+        return replies_.reply(
+            session, re,
+            subscription_text("$subscribed", re.id, channel.name, {}, recovered, expiry_in(session, channel)),
+            now, rules.lane, Word::beginning);
     }
     answer_waiting(session, channel, now);
     forget_replay(session, &channel);
@@ -68,8 +76,9 @@ void Replayer::answer_waiting(Session& session, Channel& channel, Now now) {
     if (!replay || replay->announced || !replay->re.wanted()) return;
     const ReplyTo re = std::exchange(replay->re, {});
     const dsl::Lane lane = subscriptions_.adopt_policy(channel, now).lane;
-    replies_.reply(session, re, subscription_text("$subscribed", re.id, channel.name), now, lane,
-                   Word::beginning);
+    replies_.reply(session, re,
+                   subscription_text("$subscribed", re.id, channel.name, {}, {}, expiry_in(session, channel)),
+                   now, lane, Word::beginning);
 }
 
 void Replayer::note_number(Session& session, Channel& channel, Subscriber& subscriber) {
@@ -212,8 +221,9 @@ void Replayer::announce(Session& session, Replay& replay, const Page& page, cons
     const ReplyTo re = std::exchange(replay.re, {});
     const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
     replies_.reply(session, re,
-                   subscription_text("$subscribed", re.id, replay.channel->name, page.top, recovered), now,
-                   rules.lane, Word::beginning);
+                   subscription_text("$subscribed", re.id, replay.channel->name, page.top, recovered,
+                                     expiry_in(session, *replay.channel)),
+                   now, rules.lane, Word::beginning);
 }
 
 void Replayer::give_up(Session& session, const Replay& replay, const std::string& because, Now now) {

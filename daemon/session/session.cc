@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "daemon/decision/grant.h"
+
 namespace wayleave {
 
 ConnectionView view_of(const Session& session, Now now) {
@@ -22,6 +24,22 @@ Replay* replay_of(Session& session, const Channel* channel) {
 
 void forget_replay(Session& session, const Channel* channel) {
     std::erase_if(session.replays, [&](const Replay& replay) { return replay.channel == channel; });
+}
+
+const HeldGrant* held_grant(const Session& session, const Channel* channel) {
+    if (!session.grants) return nullptr;
+    for (const KeptGrant& kept : session.grants->kept) {
+        if (kept.channel == channel) return kept.grant.get();
+    }
+    return nullptr;
+}
+
+int64_t SessionGrants::next_expiry_ms() const {
+    int64_t when = INT64_MAX;
+    for (const KeptGrant& one : kept) {
+        if (one.grant->expires_ms > 0) when = std::min(when, one.grant->expires_ms);
+    }
+    return when;
 }
 
 }  // namespace wayleave

@@ -25,6 +25,7 @@ namespace wayleave {
 
 struct ApiRequest;
 struct Channel;
+struct HeldGrant;
 
 // A route of the policy that is in force, and what is left of its conditions for connections that answered
 // alike. Shared by them; keeps the policy alive. Never kept beyond a reload: see Gateway::replace.
@@ -96,6 +97,30 @@ struct Awaiting {
     std::string token;  // likewise
 };
 
+// A `$subscribe` whose grant somebody else must be asked about. It is read anew when that is known.
+struct WaitingGrant {
+    Awaiting awaiting;
+    std::string message;
+    uint64_t relay = 0;  // see ReplyTo
+};
+
+// The grant by which a session is in a channel.
+struct KeptGrant {
+    const Channel* channel = nullptr;
+    std::shared_ptr<const HeldGrant> grant;
+};
+
+struct SessionGrants {
+    std::vector<KeptGrant> kept;
+    size_t bytes = 0;  // of all of them
+    std::vector<WaitingGrant> waiting;
+    int64_t asked_since_ms = 0;  // steady time
+    uint32_t asked = 0;          // questions within a minute
+
+    // Wall time; INT64_MAX: never.
+    [[nodiscard]] int64_t next_expiry_ms() const;
+};
+
 struct Handshaking {
     std::string bytes;                // of the head, as far as it arrived
     size_t scanned = 0;               // see parse_head
@@ -163,6 +188,7 @@ struct Session {
     std::vector<std::string> connection_slots;    // keys of those among them where the oldest makes room
     std::vector<Counted> counted;                 // by `limit subscriptions` and `max_subscribers`
     std::vector<Replay> replays;                  // most have none
+    std::unique_ptr<SessionGrants> grants;        // null until one was brought
     // Channels with acknowledgements of which messages are queued; null: none.
     std::unique_ptr<std::vector<Channel*>> owed;
     uint32_t lanes_of = 0;    // generation of the policy whose lanes the queue knows
@@ -189,6 +215,9 @@ struct Session {
     // What others may know of the user.
     [[nodiscard]] std::string_view shown_user() const { return nameless ? std::string_view() : user; }
 };
+
+// By which the session is in the channel, or null.
+[[nodiscard]] const HeldGrant* held_grant(const Session& session, const Channel* channel);
 
 [[nodiscard]] ConnectionView view_of(const Session& session, Now now);
 

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "daemon/session/closing.h"
+#include "daemon/session/grants.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/reload.h"
 
@@ -13,11 +14,12 @@ namespace wayleave {
 class SessionClock {
   public:
     SessionClock(const SessionTable& sessions, const Bindings& bindings, Deadlines& deadlines, Reload& reload,
-                 Closing& closing, HttpFront& http, Outbox& outbox, std::mt19937_64& random)
+                 Grants& grants, Closing& closing, HttpFront& http, Outbox& outbox, std::mt19937_64& random)
         : sessions_(sessions),
           bindings_(bindings),
           deadlines_(deadlines),
           reload_(reload),
+          grants_(grants),
           closing_(closing),
           http_(http),
           outbox_(outbox),
@@ -37,6 +39,7 @@ class SessionClock {
     const Bindings& bindings_;
     Deadlines& deadlines_;
     Reload& reload_;
+    Grants& grants_;
     Closing& closing_;
     HttpFront& http_;
     Outbox& outbox_;

@@ -81,6 +81,22 @@ void ShadowComparison::decision(Session& session, std::string_view action, dsl::
             shadow->route ? ask(*shadow->route, shadow->route->*root, own) : dsl::never, now);
 }
 
+void ShadowComparison::subscription(Session& session, const dsl::Request& request,
+                                    const Authorization& judged, const HeldGrant* grant, bool token,
+                                    Now now) {
+    const Shadow* shadow = shadow_of(session);
+    if (!shadow) return;
+    dsl::Request own = request;
+    own.grant = {};
+    std::vector<dsl::Value> facts;
+    if (shadow->route && !shadow->route->grants.empty()) {
+        if (grant) facts = grant_facts(*grant, *shadow->route);
+        if (token && facts.empty()) return counters_.shadow_skipped.add();
+        own.grant = facts;
+    }
+    decision(session, "subscribe", &dsl::Route::subscribe, own, judged, now);
+}
+
 void ShadowComparison::message(Session& session, const MessageParser::Message& message,
                                const dsl::Request& request, const MessageAuthorization& judged, Now now) {
     if (judged.rejection && judged.rejection->reason == Reason::limited) return;

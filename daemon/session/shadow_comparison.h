@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "daemon/decision/authorize.h"
+#include "daemon/decision/grant.h"
 #include "daemon/session/connection_log.h"
 
 namespace wayleave {
@@ -18,6 +19,10 @@ class ShadowComparison {
     // By the rules alone: the shadow draws from no limit.
     void decision(Session& session, std::string_view action, dsl::RootId dsl::Route::*root,
                   const dsl::Request& request, const Authorization& judged, Now now);
+    // The same of a `$subscribe`; `grant` may be null, also where the message has a `token` that nobody
+    // looked at.
+    void subscription(Session& session, const dsl::Request& request, const Authorization& judged,
+                      const HeldGrant* grant, bool token, Now now);
     void message(Session& session, const MessageParser::Message& message, const dsl::Request& request,
                  const MessageAuthorization& judged, Now now);
 

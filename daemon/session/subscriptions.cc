@@ -5,6 +5,8 @@
 namespace wayleave {
 namespace {
 
+constexpr size_t most_grant_bytes_of_session = 64 << 10;
+
 // What points to a channel that the session leaves.
 void forget_lists(Session& session, Channel* channel) {
     if (session.owed) std::erase(*session.owed, channel);
@@ -65,6 +67,7 @@ bool Subscriptions::leave(Session& session, std::string_view name, Now now) {
     });
     forget_replay(session, channel);
     forget_lists(session, channel);
+    forget_grant(session, channel);
     if (channel->presence)
         presence_.disappear(name, session.shown_user(), presence_rules(adopt_policy(*channel, now)), now);
     return hub_.unsubscribe(session, name);
@@ -74,6 +77,8 @@ void Subscriptions::leave_all(Session& session, Now now) {
     for (const Counted& counted : session.counted) limits_.leave(counted.key);
     session.counted.clear();
     session.replays.clear();
+    while (session.grants && !session.grants->kept.empty())
+        forget_grant(session, session.grants->kept.back().channel);
     session.owed.reset();
     if (session.events) session.events->numbered.clear();
     for (const Subscription& subscription : session.subscriptions) {
@@ -83,6 +88,31 @@ void Subscriptions::leave_all(Session& session, Now now) {
                                 presence_rules(adopt_policy(channel, now)), now);
     }
     hub_.leave_all(session);
+}
+
+bool Subscriptions::has_room_for_grant(const Session& session, const Channel* channel,
+                                       const HeldGrant& grant) {
+    const HeldGrant* before = held_grant(session, channel);
+    const size_t others = (session.grants ? session.grants->bytes : 0) - (before ? before->bytes() : 0);
+    return others + grant.bytes() <= most_grant_bytes_of_session;
+}
+
+void Subscriptions::keep_grant(Session& session, const Channel& channel, const HeldGrant& grant) {
+    forget_grant(session, &channel);
+    if (!session.grants) session.grants = std::make_unique<SessionGrants>();
+    session.grants->kept.push_back({&channel, std::make_shared<const HeldGrant>(grant)});
+    session.grants->bytes += grant.bytes();
+    ++grants_;
+    grant_bytes_ += grant.bytes();
+}
+
+void Subscriptions::forget_grant(Session& session, const Channel* channel) {
+    const HeldGrant* grant = held_grant(session, channel);
+    if (!grant) return;
+    session.grants->bytes -= grant->bytes();
+    grant_bytes_ -= grant->bytes();
+    --grants_;
+    std::erase_if(session.grants->kept, [&](const KeptGrant& kept) { return kept.channel == channel; });
 }
 
 Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now) {

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "daemon/decision/grant.h"
 #include "daemon/decision/limits.h"
 #include "daemon/message/presence.h"
 #include "daemon/message/publication_request.h"
@@ -28,11 +29,22 @@ class Subscriptions {
     [[nodiscard]] bool leave(Session& session, std::string_view name, Now now);
     void leave_all(Session& session, Now now);
 
+    // By which the session is in the channel; it takes the place of the one before.
+    void keep_grant(Session& session, const Channel& channel, const HeldGrant& grant);
+    [[nodiscard]] static bool has_room_for_grant(const Session& session, const Channel* channel,
+                                                 const HeldGrant& grant);
+    void forget_grant(Session& session, const Channel* channel);
+    // What all sessions remember.
+    [[nodiscard]] size_t grants() const { return grants_; }
+    [[nodiscard]] size_t grant_bytes() const { return grant_bytes_; }
+
   private:
     Hub& hub_;
     Presence& presence_;
     LimitTable& limits_;
     const Bindings& bindings_;
+    size_t grants_ = 0;
+    size_t grant_bytes_ = 0;
 };
 
 [[nodiscard]] Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now);

@@ -363,7 +363,10 @@ std::optional<Typed> ExprChecker::path(const ast::Path& path, const Context& con
         // connection.* is read as the connection stands at that moment: at a channel's action or at a
         // message.
         const bool either = name.starts_with("connection.");
-        const bool known = either                             ? context.channel || context.message
+        const bool granted = symbol->operand.from == Operand::From::attribute &&
+                             symbol->operand.attribute == Attribute::grant;  // the rule says `with`
+        const bool known = granted                            ? context.when != "here"
+                           : either                           ? context.channel || context.message
                            : symbol->stage == Stage::channel  ? context.channel
                            : symbol->stage == Stage::message  ? context.message
                            : symbol->stage == Stage::identity ? context.identity
@@ -391,6 +394,14 @@ std::optional<Typed> ExprChecker::unknown(const ast::Path& path) {
     const std::string name = path.text();
     if (names_.incomplete) return std::nullopt;
     if (names_.claims_unknown && name.starts_with("user.")) return std::nullopt;  // told at `auth`
+    const bool of_token = path.parts.size() > 1 && names_.tokens &&
+                          names_.tokens->contains(path.parts.front().text) && !name.starts_with("user.");
+    const std::string token(path.parts.front().text);
+    if (of_token && token != names_.with) {
+        diagnostics_.error("E004", path.span, quoted(name) + " is not known here",
+                           "known in a rule that says `with " + token + "`");
+        return std::nullopt;
+    }
     // What is not shown needs no help, and looking for it takes long where there are many names.
     const bool shown = diagnostics_.errors() < Diagnostics::most;
     const auto known = shown ? names_.all() : std::vector<std::string_view>();
@@ -399,6 +410,8 @@ std::optional<Typed> ExprChecker::unknown(const ast::Path& path) {
         label = it->second;
     } else if (name.starts_with("user.")) {
         label = names_.claims_of.empty() ? "this route has no token: `auth = none`" : names_.claims_of;
+    } else if (of_token) {
+        label = quoted(token) + " does not declare this claim";
     }
     const bool differs = names_.reasons.contains(name);
     const std::string_view near = differs ? std::string_view() : near_name(name, known);

@@ -21,7 +21,7 @@ class Compiler {
     // `instead`: what a test says that some names mean.
     Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics,
              const LetNames* instead = nullptr)
-        : context_{sources, files, diagnostics, Lets(nullptr, instead), {}, {}, {}, {}, {}, {},
+        : context_{sources, files, diagnostics, Lets(nullptr, instead), {}, {}, {}, {}, {}, {}, {}, {},
                    false,   {},    {}},
           policy_(std::make_unique<Policy>()),
           variant_(instead != nullptr) {}
@@ -43,6 +43,7 @@ class Compiler {
         }
         for (const ast::Route* route : routes_) add_route(*route);
         for (const ast::Api* api : apis_) add_api(*api);
+        for (const ast::Token* token : tokens_) check_source(*token);
         if (!variant_) {
             check_lets(context_, file);
             add_tests(file);
@@ -100,6 +101,25 @@ class Compiler {
     void collect(const ast::Channel& channel) { channels_.push_back(&channel); }
     void collect(const ast::Api& api) { apis_.push_back(&api); }
     void collect(const ast::Test& test) { tests_.push_back(&test); }
+
+    // What only `$subscribe` brings is looked for nowhere else.
+    void check_source(const ast::Token& token) {
+        if (!token.from.empty()) return;
+        const auto auth = context_.authenticating.find(token.name.text);
+        if (!context_.granting.contains(token.name.text)) {
+            context_.diagnostics.error(
+                "E022", token.name.span,
+                "the token " + quoted(token.name.text) + " says not where it is looked for", {},
+                "write `from header \"Authorization\"`, or cookie, query, subprotocol; only one that a rule "
+                "names by `with` needs none");
+        } else if (auth != context_.authenticating.end()) {
+            context_.diagnostics.error(
+                "E022", auth->second,
+                "the token " + quoted(token.name.text) + " says not where a handshake brings it",
+                "without `from` a client brings it with `$subscribe` alone",
+                "write `from header \"Authorization\"`, or cookie, query, subprotocol, in its block");
+        }
+    }
 
     // A definition that leads to itself is wrong even if nobody reads it. Each leads to one other at most, so
     // a walk ends where an earlier one came by; one error a circle.

@@ -95,6 +95,10 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
             diagnostics_.error("E004", rule.tail.on.front().span, "`on` has no meaning for a message",
                                "a message has a type, not a channel");
         }
+        if (rule.tail.with) {
+            diagnostics_.error("E004", rule.tail.with->span, "`with` has no meaning for a message",
+                               "a token for one channel comes with `$subscribe`");
+        }
         add_candidate(rule, names, at_message, denies, allows);
     });
     denies.insert(denies.end(), message_denies_.begin(), message_denies_.end());

@@ -48,6 +48,8 @@ struct Names {
     bool claims_unknown = false;  // `auth` names a token that does not exist: what it would say is not known
     bool incomplete = false;      // not all names are here: what is unknown may exist
     const Lets* lets = nullptr;
+    const std::map<std::string_view, uint32_t>* tokens = nullptr;  // of the policy: `grant.room` may be meant
+    std::string_view with;                                         // the token that the rule names
 
     [[nodiscard]] const Symbol* find(std::string_view name) const;
     [[nodiscard]] std::vector<std::string_view> all() const;  // for "did you mean"

@@ -37,6 +37,8 @@ struct CompileContext {
     std::map<std::string_view, uint32_t> token_numbers;    // in Policy::tokens
     std::map<std::string_view, uint32_t> backend_numbers;  // in Policy::backends
     std::set<std::string_view> used;                       // tokens and policies that a route names
+    std::set<std::string_view> granting;                   // tokens that a rule names by `with`
+    std::map<std::string_view, Span> authenticating;       // those that an `auth` names, and where
     std::set<std::string_view> used_backends;              // that anything names
     bool token_misspelt = false;                           // some `auth` names a token that does not exist
     std::vector<NotExecuted> later;

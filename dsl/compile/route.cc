@@ -55,6 +55,7 @@ RouteCompiler::RouteCompiler(CompileContext& context, const Policy& policy, cons
     route_->api = api;
     route_->name = std::string(name.text);
     route_->place = context.sources.place(name.span);
+    names_.tokens = &context.token_numbers;
 }
 
 RouteCompiler::RouteCompiler(CompileContext& context, const Policy& policy, const ast::Route& route)
@@ -83,7 +84,10 @@ CompiledRoute RouteCompiler::compile() {
         compile_notifies();
         compile_aliases();
     }
+    std::vector<Value> ungranted = std::move(route_->program.ungranted);
     route_->program = builder_.take();
+    route_->program.ungranted = std::move(ungranted);
+    finish_grants();
     route_->rules.shrink_to_fit();
     route_->clauses.shrink_to_fit();
     route_->messages.shrink_to_fit();
@@ -279,6 +283,7 @@ void RouteCompiler::apply_auth_name(const ast::Expr& expr) {
     const auto it = context_.token_numbers.find(name);
     if (it != context_.token_numbers.end()) {
         context_.used.insert(it->first);
+        context_.authenticating.emplace(it->first, expr.span);
         const bool again =
             std::find(route_->auth.begin(), route_->auth.end(), it->second) != route_->auth.end();
         if (!again) route_->auth.push_back(it->second);

@@ -75,9 +75,11 @@ class RouteCompiler {
     [[nodiscard]] RootId link_decision(std::vector<Candidate> denies, std::vector<Candidate> allows);
     void add_candidate(const ast::Rule& rule, const Names& names, const Context& context,
                        std::vector<Candidate>& denies, std::vector<Candidate>& allows);
-    [[nodiscard]] Condition rule_condition(const ast::Tail& tail, const Names& names, const Context& context);
-    [[nodiscard]] Condition on_condition(const ast::ChannelPattern& pattern, const ast::Tail& tail,
+    [[nodiscard]] Condition rule_condition(const ast::Rule& rule, const Names& names, const Context& context);
+    [[nodiscard]] Condition on_condition(const ast::ChannelPattern& pattern, const ast::Rule& rule,
                                          Names names, const Context& context);
+    void add_conditions(const ast::Rule& rule, const Names& names, const Context& context,
+                        std::vector<Condition>& out);
     [[nodiscard]] Pattern channel_pattern(const ast::ChannelPattern& pattern, const Names& names,
                                           const Context& context, bool is_template, Names* captures);
     [[nodiscard]] PatternSegment channel_segment(const ast::Segment& segment, const Names& names,
@@ -95,6 +97,14 @@ class RouteCompiler {
                                              const std::string& scope);
     [[nodiscard]] bool limit_value(const ast::Limit& limit, const Names& names, const Context& context,
                                    Limit& out);
+
+    // --- grants.cc: what clients bring with what they ask for ---
+    void check_with(const ast::Rule& rule, const BodyPart& part);
+    [[nodiscard]] std::optional<uint32_t> grant_named(const ast::Rule& rule) const;
+    uint32_t declare_grant(std::string_view name, uint32_t token);
+    [[nodiscard]] Names with_claims(Names names, uint32_t grant) const;
+    [[nodiscard]] Condition brought(uint32_t grant);
+    void finish_grants();
 
     // --- compile_members.cc: what it leads to ---
     void compile_streams();
@@ -145,6 +155,8 @@ class RouteCompiler {
     Names names_;  // without lets, which differ by part
     ProgramBuilder builder_;
     std::map<const ast::Rule*, NodeId> verdicts_;
+    std::map<std::string_view, uint32_t> grants_;  // by the token's name: in Route::grants
+    FactShape grant_shape_;
     std::vector<Candidate> message_denies_;  // of every message block
     std::vector<Candidate> message_allows_;
     bool public_ = false;

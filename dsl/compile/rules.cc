@@ -57,6 +57,7 @@ void RouteCompiler::compile_decisions() {
     for (const BodyPart& part : parts_) {
         each<ast::Rule>(*part.members, [&](const ast::Rule& rule) {
             check_then(rule);
+            check_with(rule, part);
             for (const Action action : {Action::connect, Action::disconnect}) {
                 if (!concerns(rule, action) || rule.tail.on.empty()) continue;
                 diagnostics_.error("E004", rule.tail.on.front().span,
@@ -91,7 +92,7 @@ RootId RouteCompiler::decision(Action action, const Context& context) {
 
 void RouteCompiler::add_candidate(const ast::Rule& rule, const Names& names, const Context& context,
                                   std::vector<Candidate>& denies, std::vector<Candidate>& allows) {
-    Condition condition = rule_condition(rule.tail, names, context);
+    Condition condition = rule_condition(rule, names, context);
     const Stage stage = stage_of(condition);
     (rule.allow ? allows : denies).push_back({&rule, std::move(condition), stage});
 }
@@ -135,20 +136,22 @@ RootId RouteCompiler::condition_root(Condition condition) {
     return root;
 }
 
-Condition RouteCompiler::rule_condition(const ast::Tail& tail, const Names& names, const Context& context) {
-    if (tail.on.empty() || !context.channel) {
-        if (!tail.condition) return Condition::constant(true);
-        ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
-        return checker.condition(*tail.condition, context);
+Condition RouteCompiler::rule_condition(const ast::Rule& rule, const Names& outer, const Context& context) {
+    const auto grant = grant_named(rule);
+    const Names names = grant ? with_claims(outer, *grant) : outer;
+    if (rule.tail.on.empty() || !context.channel) {
+        std::vector<Condition> all;
+        add_conditions(rule, names, context, all);
+        return Condition::all_of(std::move(all));
     }
     // Each pattern has captures of its own, so the condition is checked beside each.
     std::vector<Condition> any;
-    for (const ast::ChannelPattern& pattern : tail.on)
-        any.push_back(on_condition(pattern, tail, names, context));
+    for (const ast::ChannelPattern& pattern : rule.tail.on)
+        any.push_back(on_condition(pattern, rule, names, context));
     return Condition::any_of(std::move(any));
 }
 
-Condition RouteCompiler::on_condition(const ast::ChannelPattern& pattern, const ast::Tail& tail, Names names,
+Condition RouteCompiler::on_condition(const ast::ChannelPattern& pattern, const ast::Rule& rule, Names names,
                                       const Context& context) {
     const Pattern compiled = channel_pattern(pattern, names, context, false, &names);
     const bool everything = compiled.size() == 1 && compiled.front().kind == PatternSegment::Kind::rest;
@@ -158,11 +161,17 @@ Condition RouteCompiler::on_condition(const ast::ChannelPattern& pattern, const 
         atom.left.index = builder_.pattern(compiled);
         both.push_back(Condition::test(builder_.atom(atom)));
     }
-    if (tail.condition) {
-        ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
-        both.push_back(checker.condition(*tail.condition, context));
-    }
+    add_conditions(rule, names, context, both);
     return Condition::all_of(std::move(both));
+}
+
+// What a rule asks beside its channels.
+void RouteCompiler::add_conditions(const ast::Rule& rule, const Names& names, const Context& context,
+                                   std::vector<Condition>& out) {
+    if (const auto grant = grant_named(rule)) out.push_back(brought(*grant));
+    if (!rule.tail.condition) return;
+    ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
+    out.push_back(checker.condition(*rule.tail.condition, context));
 }
 
 Pattern RouteCompiler::channel_pattern(const ast::ChannelPattern& pattern, const Names& names,
@@ -250,6 +259,7 @@ NodeId RouteCompiler::rule_verdict(const ast::Rule& rule) {
     if (rule.tail.because) info.because = rule.tail.because->text;
     if (rule.tail.then) info.then = compile_outcome(*rule.tail.then, diagnostics_);
     info.place = context_.sources.place(rule.span);
+    info.grant = grant_named(rule);
     route_->rules.push_back(std::move(info));
     return it->second;
 }

@@ -56,39 +56,72 @@ class TestCompiler {
             client.token.clear();
             return;
         }
-        const auto it = context_.token_numbers.find(as.token.text);
-        if (it == context_.token_numbers.end()) {
-            std::vector<std::string_view> known;
-            for (const auto& [name, number] : context_.token_numbers) known.push_back(name);
-            const std::string_view near = near_name(as.token.text, known);
-            diagnostics().error("E002", as.token.span, "there is no token " + quoted(as.token.text), {},
-                                near.empty() ? "`as none { }` is a client without one"
-                                             : "did you mean " + quoted(near) + "?");
-            return;
-        }
-        const TokenDecl& token = policy_.tokens[it->second];
-        for (const ast::Setting& setting : as.claims) claim(token, setting, client);
+        const TokenDecl* token = find_token(as.token, "`as none { }` is a client without one");
+        if (!token) return;
+        for (const ast::Setting& setting : as.claims)
+            claim(*token, setting.name, setting.value, client.claims);
+        check_required(*token, as.span, client.claims);
+    }
+
+    const TokenDecl* find_token(const ast::Name& name, std::string help) {
+        const auto it = context_.token_numbers.find(name.text);
+        if (it != context_.token_numbers.end()) return &policy_.tokens[it->second];
+        std::vector<std::string_view> known;
+        for (const auto& [token, number] : context_.token_numbers) known.push_back(token);
+        const std::string_view near = near_name(name.text, known);
+        if (!near.empty()) help = "did you mean " + quoted(near) + "?";
+        diagnostics().error("E002", name.span, "there is no token " + quoted(name.text), {}, std::move(help));
+        return nullptr;
+    }
+
+    void check_required(const TokenDecl& token, Span span, const std::vector<TestValue>& claims) {
         for (const ClaimDecl& claim : token.claims) {
-            const bool said = std::any_of(client.claims.begin(), client.claims.end(),
+            const bool said = std::any_of(claims.begin(), claims.end(),
                                           [&](const TestValue& value) { return value.name == claim.name; });
-            if (claim.required && !said) {
-                diagnostics().error("E022", as.span, "the claim " + quoted(claim.name) + " is required");
-            }
+            if (claim.required && !said)
+                diagnostics().error("E022", span, "the claim " + quoted(claim.name) + " is required");
         }
     }
 
-    void claim(const TokenDecl& token, const ast::Setting& setting, TestClient& client) {
+    void claim(const TokenDecl& token, const ast::Name& name, const ast::SettingValue& written,
+               std::vector<TestValue>& out) {
         const auto it = std::find_if(token.claims.begin(), token.claims.end(),
-                                     [&](const ClaimDecl& known) { return known.name == setting.name.text; });
+                                     [&](const ClaimDecl& known) { return known.name == name.text; });
         if (it == token.claims.end()) {
             std::vector<std::string_view> known;
             for (const ClaimDecl& claim : token.claims) known.push_back(claim.name);
-            const std::string_view near = near_name(setting.name.text, known);
-            diagnostics().misspelt("E002", setting.name.span,
-                                   quoted(token.name) + " has no claim " + quoted(setting.name.text), near);
-        } else if (auto value = typed(setting.name.text, setting.value, it->type)) {
-            client.claims.push_back(std::move(*value));
+            diagnostics().misspelt("E002", name.span,
+                                   quoted(token.name) + " has no claim " + quoted(name.text),
+                                   near_name(name.text, known));
+        } else if (auto value = typed(name.text, written, it->type)) {
+            out.push_back(std::move(*value));
         }
+    }
+
+    // What the client brings with `$subscribe`.
+    std::optional<TestGrant> grant(const ast::Expect& expect) {
+        if (!expect.with) return std::nullopt;
+        const ast::Name& name = expect.with->token;
+        if (expect.action.text != "subscribe") {
+            diagnostics().error("E004", name.span,
+                                "`with` has no meaning for " + std::string(expect.action.text),
+                                "a client brings a grant with `$subscribe` alone");
+            return std::nullopt;
+        }
+        const TokenDecl* token = find_token(name, "");
+        if (!token) return std::nullopt;
+        TestGrant out{token->name, {}};
+        for (const ast::TestMember& member : expect.with->claims) {
+            const auto* value = std::get_if<ast::Expr>(&member.value);
+            const ast::Name claim_name{member.name.text, member.name.span};
+            if (value) {
+                claim(*token, claim_name, *value, out.claims);
+            } else {
+                diagnostics().error("E003", member.name.span, "a claim is no object");
+            }
+        }
+        check_required(*token, name.span, out.claims);
+        return out;
     }
 
     // A value that may be written where that type is wanted; an empty set fits every set.
@@ -176,6 +209,7 @@ class TestCompiler {
         }
         out.target = expect.target.text;
         out.members = object(expect.members);
+        out.grant = grant(expect);
         if (expect.at) out.at = expect.at->text;
         if (expect.times) out.times = std::get<int64_t>(expect.times->value.held);
         if (out.times < 1 || out.times > most_times)

@@ -283,11 +283,6 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
                                   "take `exp` out");
     }
     if (out.check || signed_by_listener) out.needs_exp = false;
-    if (token.from.empty()) {
-        context.diagnostics.error("E022", token.name.span,
-                                  "the token " + quoted(out.name) + " says not where it is looked for", {},
-                                  "write `from header \"Authorization\"`, or cookie, query, subprotocol");
-    }
     return out;
 }
 

@@ -34,6 +34,7 @@ bool is_clause(NodeKind kind) {
         case NodeKind::in_set:
         case NodeKind::absent:
         case NodeKind::on:
+        case NodeKind::with:
         case NodeKind::condition:
         case NodeKind::then:
         case NodeKind::because:

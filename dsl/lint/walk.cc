@@ -181,7 +181,10 @@ void Walker::test(const ast::Test& test) {
         if (const auto* as = std::get_if<ast::As>(&item)) settings(as->claims);
         if (const auto* setting = std::get_if<ast::Setting>(&item)) value(setting->value);
         if (const auto* one = std::get_if<ast::Let>(&item)) value(one->value);
-        if (const auto* expect = std::get_if<ast::Expect>(&item)) test_members(expect->members);
+        if (const auto* expect = std::get_if<ast::Expect>(&item)) {
+            test_members(expect->members);
+            if (expect->with) test_members(expect->with->claims);
+        }
     }
 }
 

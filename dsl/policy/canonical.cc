@@ -342,6 +342,8 @@ void fill_hashes(Policy& policy) {
             uint64_t hash = lines.at((route->api ? "api " : "route ") + route->name);
             for (const uint32_t token : route->auth)
                 hash = mix(hash, hash_text(lines.at("token " + policy.tokens[token].name)));
+            for (const Grant& grant : route->grants)
+                hash = mix(hash, hash_text(lines.at("token " + policy.tokens[grant.token].name)));
             route->hash = hash;
         }
     }

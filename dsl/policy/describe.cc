@@ -75,6 +75,14 @@ std::string_view turned_sign(Test test) {
     }
 }
 
+// The question whether a grant was brought, as `with` asks it.
+bool is_brought(const Route& route, const Atom& atom) {
+    if (atom.test != Test::is_true || atom.left.from != Operand::From::attribute) return false;
+    return atom.left.attribute == Attribute::grant &&
+           std::any_of(route.grants.begin(), route.grants.end(),
+                       [&](const Grant& grant) { return grant.first == atom.left.slot; });
+}
+
 // Order has no meaning, so it gets one: the alphabet.
 std::string joined(std::vector<std::string> parts, std::string_view between) {
     std::sort(parts.begin(), parts.end());
@@ -139,6 +147,7 @@ Type Words::type_of(const Operand& operand) const {
     if (operand.from == Operand::From::constant) return {Kind::string, Shape::one};
     switch (operand.attribute) {
         case Attribute::fact: return route.shape->facts[operand.slot].type;
+        case Attribute::grant: return route.grant_shape->facts[operand.slot].type;
         case Attribute::field:
             return message ? message->fields[operand.slot].type : Type{Kind::string, Shape::one};
         case Attribute::channel_segment: return {Kind::string, Shape::one};
@@ -155,6 +164,7 @@ Type Words::type_of(const Operand& operand) const {
 std::string Words::attribute(const Operand& operand) const {
     switch (operand.attribute) {
         case Attribute::fact: return route.shape->facts[operand.slot].name;
+        case Attribute::grant: return route.grant_shape->facts[operand.slot].name;
         case Attribute::field:
             return message ? message->fields[operand.slot].name : "field " + std::to_string(operand.slot + 1);
         case Attribute::channel_segment:
@@ -249,17 +259,24 @@ std::string Words::tail(const Condition& condition) const {
     const auto is_channel = [&](const Condition& c) {
         return c.kind == Condition::Kind::atom && route.program.atoms[c.atom].test == Test::channel_is;
     };
-    const auto on = [&](const Condition& c) {
-        return " on " + pattern(route.program.patterns[route.program.atoms[c.atom].left.index]);
+    const auto is_grant = [&](const Condition& c) {
+        return c.kind == Condition::Kind::atom && is_brought(route, route.program.atoms[c.atom]);
     };
-    if (condition.kind == Condition::Kind::constant) return condition.value ? "" : " if false";
-    if (is_channel(condition)) return on(condition);
-    if (condition.kind == Condition::Kind::all_of && is_channel(condition.args.front())) {
-        Condition rest = condition;
-        rest.args.erase(rest.args.begin());
-        return on(condition.args.front()) + " if " + this->condition(Condition::all_of(std::move(rest.args)));
+    std::vector<Condition> rest =
+        condition.kind == Condition::Kind::all_of ? condition.args : std::vector{condition};
+    std::string text;
+    if (!rest.empty() && is_channel(rest.front())) {
+        text += " on " + pattern(route.program.patterns[route.program.atoms[rest.front().atom].left.index]);
+        rest.erase(rest.begin());
     }
-    return " if " + this->condition(condition);
+    if (!rest.empty() && is_grant(rest.front())) {
+        text += " " + atom(route.program.atoms[rest.front().atom]);
+        rest.erase(rest.begin());
+    }
+    if (rest.empty()) return text;
+    const Condition left = Condition::all_of(std::move(rest));
+    if (left.kind == Condition::Kind::constant) return text + (left.value ? "" : " if false");
+    return text + " if " + this->condition(left);
 }
 
 std::string Words::condition_of(RootId root) const {

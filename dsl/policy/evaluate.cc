@@ -16,7 +16,11 @@ Net subnet_of(const Address& ip) {
     return canonical({ip, static_cast<uint8_t>(ip.is_v4() ? 96 + 24 : 56)});
 }
 
-ValueView attribute(const Operand& operand, const Request& request) {
+const Value& granted(const Program& program, const Operand& operand, const Request& request) {
+    return request.grant.empty() ? program.ungranted[operand.slot] : request.grant[operand.slot];
+}
+
+ValueView attribute(const Program& program, const Operand& operand, const Request& request) {
     const Facts& facts = *request.facts;
     switch (operand.attribute) {
         case Attribute::ip: return facts.ip;
@@ -41,6 +45,7 @@ ValueView attribute(const Operand& operand, const Request& request) {
         case Attribute::message_size: return request.message_size;
         case Attribute::message_binary: return request.message_binary;
         case Attribute::field: return view(request.fields[operand.slot]);
+        case Attribute::grant: return view(granted(program, operand, request));
     }
     return false;
 }
@@ -50,6 +55,7 @@ const Value* standing(const Program& program, const Operand& operand, const Requ
     if (operand.from == Operand::From::constant) return &program.constants[operand.index];
     if (operand.from == Operand::From::lookup) return nullptr;
     if (operand.attribute == Attribute::field) return &request.fields[operand.slot];
+    if (operand.attribute == Attribute::grant) return &granted(program, operand, request);
     if (operand.attribute == Attribute::fact) return &request.facts->values[operand.slot];
     return nullptr;
 }
@@ -198,7 +204,7 @@ uint64_t switch_hash(const ValueView& value) {
 ValueView fetch(const Program& program, const Operand& operand, const Request& request) {
     switch (operand.from) {
         case Operand::From::constant: return view(program.constants[operand.index]);
-        case Operand::From::attribute: return attribute(operand, request);
+        case Operand::From::attribute: return attribute(program, operand, request);
         case Operand::From::lookup: break;
     }
     const Lookup& lookup = program.lookups[operand.index];

@@ -28,6 +28,7 @@ struct Request {
     int64_t message_size = 0;
     bool message_binary = false;
     std::span<const Value> fields;
+    std::span<const Value> grant;  // as long as Program::ungranted; empty: none was brought
 };
 
 // A value as it is read: no copy, no allocation.

@@ -177,6 +177,7 @@ struct RuleInfo {
     std::optional<Outcome> then;
     std::string place;  // "chat.route:12:5"
     Span span;
+    std::optional<uint32_t> grant;  // in Route::grants: `with`
 };
 
 // How a rule's patterns call the segments of a channel; empty where two call one differently. For people:
@@ -217,6 +218,13 @@ struct InputDecl {
     Type type;
     bool required = true;
     Value otherwise;
+};
+
+// A token that clients bring with `$subscribe`, for that channel alone: what it says are facts of that
+// request, and none of the connection.
+struct Grant {
+    uint32_t token = 0;  // in Policy::tokens
+    uint16_t first = 0;  // in Route::grant_shape: whether it was brought; its claims follow
 };
 
 struct Join {
@@ -349,6 +357,9 @@ struct Route {
     bool several_realms = false;    // of these tokens: users are told apart by theirs
     // For each of `auth`: the claim that gives the fact first_claim + i.
     std::vector<std::vector<uint32_t>> claims;
+
+    std::vector<Grant> grants;                     // that rules name by `with`, each once
+    std::shared_ptr<const FactShape> grant_shape;  // of all of them; null if there is none
 
     Origins origins;
     std::string origins_place;

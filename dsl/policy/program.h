@@ -34,6 +34,7 @@ enum class Attribute : uint8_t {
     message_size,
     message_binary,
     field,  // slot: index in Request::fields
+    grant,  // slot: index in Request::grant
 };
 
 struct Operand {
@@ -134,6 +135,7 @@ struct Program {
     std::vector<Switch> switches;
     std::vector<Node> nodes;
     std::vector<NodeId> roots;
+    std::vector<Value> ungranted;  // the facts of all grants where none was brought
 
     // Made when the rest is complete: what can be answered at connect, of what nodes ask, and for expensive
     // atoms that several nodes ask the place where one decision remembers the answer, plus one.

@@ -30,6 +30,12 @@ struct TestClient {
     std::vector<std::pair<std::string, TestValue>> settings;
 };
 
+// A token that it brings for one channel.
+struct TestGrant {
+    std::string token;
+    std::vector<TestValue> claims;
+};
+
 struct TestStep {
     enum class Verdict : uint8_t { allow, deny, limit };
 
@@ -37,6 +43,7 @@ struct TestStep {
     Action action = Action::connect;
     std::string target;
     std::vector<TestValue> members;  // of a message
+    std::optional<TestGrant> grant;  // with a subscription
     std::string at;                  // of an api; empty: a client's connection
     int64_t times = 1;
     std::optional<std::string> because;

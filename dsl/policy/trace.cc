@@ -8,8 +8,9 @@ namespace {
 constexpr size_t longest_value = 200;
 
 bool secret(const Route& route, const Operand& operand) {
-    return operand.from == Operand::From::attribute && operand.attribute == Attribute::fact &&
-           route.shape->facts[operand.slot].secret;
+    if (operand.from != Operand::From::attribute) return false;
+    if (operand.attribute == Attribute::grant) return route.grant_shape->facts[operand.slot].secret;
+    return operand.attribute == Attribute::fact && route.shape->facts[operand.slot].secret;
 }
 
 class Tracer {

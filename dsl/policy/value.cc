@@ -163,6 +163,23 @@ std::string to_string(Type type) {
     return std::string(shapes[static_cast<size_t>(type.shape)]).append(kinds[static_cast<size_t>(type.kind)]);
 }
 
+Value empty_value(Type type) {
+    if (type.shape != Shape::one) return std::vector<Scalar>{};
+    switch (type.kind) {
+        case Kind::boolean: return false;
+        case Kind::floating: return 0.0;
+        case Kind::string: return std::string();
+        case Kind::ip: return Address{};
+        case Kind::net: return Net{};
+        case Kind::rate: return Rate{};
+        case Kind::integer:
+        case Kind::size:
+        case Kind::time:
+        case Kind::date: break;
+    }
+    return int64_t{0};
+}
+
 Value to_value(Scalar scalar) {
     return std::visit([](auto&& held) { return Value(std::move(held)); }, std::move(scalar));
 }

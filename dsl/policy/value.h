@@ -69,6 +69,7 @@ struct Value {
 };
 
 [[nodiscard]] Value to_value(Scalar scalar);
+[[nodiscard]] Value empty_value(Type type);           // false, 0, "", an empty set
 [[nodiscard]] std::string print(const Value& value);  // for people: logs and explanations
 
 // Textual forms, as in a policy. Empty when the text is not one.

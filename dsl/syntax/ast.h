@@ -141,6 +141,7 @@ struct Source {  // query "token", header "Authorization", certificate
 
 struct Tail {
     std::vector<ChannelPattern> on;
+    std::optional<Name> with;  // the token that a client brings for it; of rules
     std::optional<Expr> condition;
     std::optional<Outcome> then;
     std::optional<Text> because;
@@ -373,12 +374,19 @@ struct As {
     Span span;
 };
 
+// A grant that the client of a test brings.
+struct Brought {
+    Name token;
+    std::vector<TestMember> claims;
+};
+
 struct Expect {
     Name verdict;                     // allow, deny, limit
     Name action;                      // an Action's word
     Text target;                      // channel, address or message type
     std::vector<TestMember> members;  // of a message or a publication
-    std::optional<Text> at;           // an api's address
+    std::optional<Brought> with;
+    std::optional<Text> at;  // an api's address
     std::optional<Literal> times;
     std::optional<Text> because;
     Span span;

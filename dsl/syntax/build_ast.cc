@@ -82,6 +82,7 @@ ast::Tail AstBuilder::tail(Children& from) {
     ast::Tail out;
     Children on = children(from.take(NodeKind::on));
     out.on = channels(on);
+    if (from.peek() == NodeKind::with) out.with = name(children(from.take()).take(NodeKind::name));
     out.condition = condition(from);
     if (from.peek() == NodeKind::then) out.then = outcome(children(from.take()).take(NodeKind::outcome));
     out.because = text_in(from, NodeKind::because);
@@ -441,6 +442,11 @@ ast::Expect AstBuilder::expect(const SyntaxNode& node) {
     out.action = name(parts.take(NodeKind::word));
     out.target = string(parts.take(NodeKind::string));
     out.members = object(parts.take(NodeKind::object));
+    if (parts.peek() == NodeKind::with) {
+        Children brought = children(parts.take());
+        const ast::Name token = name(brought.take(NodeKind::name));
+        out.with = ast::Brought{token, object(brought.take(NodeKind::object))};
+    }
     out.at = text_in(parts, NodeKind::at);
     if (parts.peek() == NodeKind::times) out.times = literal(children(parts.take()).take(NodeKind::integer));
     out.because = text_in(parts, NodeKind::because);

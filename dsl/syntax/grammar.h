@@ -166,6 +166,8 @@ struct condition   : node<NodeKind::condition, kw<"if">, need<"a condition after
 struct then        : node<NodeKind::then, kw<"then">, need<"`status N`, `close N`, `error \"name\"` or `drop` after `then`", outcome>> {};
 struct because     : node<NodeKind::because, kw<"because">, need<"a reason in quotes after `because`", string>> {};
 struct tail        : seq<opt<on>, opt<condition>, opt<then>, opt<because>> {};
+struct with        : node<NodeKind::with, kw<"with">, need_name<"the name of a token after `with`">> {};
+struct rule_tail   : seq<opt<on>, opt<with>, opt<condition>, opt<then>, opt<because>> {};
 
 struct as_name     : node<NodeKind::as_name, kw<"as">, need<"a name in quotes after `as`", string>> {};
 struct split_at    : node<NodeKind::split_at, kw<"split">, need<"the separator in quotes after `split`", string>> {};
@@ -189,13 +191,13 @@ struct backend_path: seq<need_name<"the name of a backend">, need<"a path in quo
 
 struct action      : any_word<"connect", "subscribe", "publish", "presence", "history", "disconnect", "message"> {};
 struct verb        : sor<word<"allow">, word<"deny">> {};
-struct rule        : node<NodeKind::rule, verb, need<"an action", action>, star<comma, need<"an action after `,`", action>>, tail> {};
+struct rule        : node<NodeKind::rule, verb, need<"an action", action>, star<comma, need<"an action after `,`", action>>, rule_tail> {};
 
 struct action_text : sor<kw<"connect">, seq<sor<kw<"subscribe">, kw<"publish">>, not_at<kw<"to">>>, kw<"presence">, kw<"history">,
                          kw<"disconnect">, kw<"message">> {};
 struct message_rule: node<NodeKind::rule, verb, refuse<"a rule inside `message` has no action",
                           "leave the word out: here `allow` and `deny` are about the sending of this message",
-                          seq<not_at<next_line_statement>, action_text, not_at<one<'='>>>>, tail> {};
+                          seq<not_at<next_line_statement>, action_text, not_at<one<'='>>>>, rule_tail> {};
 
 struct burst       : node<NodeKind::burst, kw<"burst">, need<"a number or a size after `burst`", literal>> {};
 struct excess      : seq<exactly<"excess">, not_at<sor<word_rest, one<'/', '.', '~', '@', ':'>>>, blank> {};
@@ -289,11 +291,13 @@ struct object      : node<NodeKind::object, one<'{'>, blank, deeper<star<test_me
 struct as          : node<NodeKind::as, kw<"as">, header<need_name<"the name of a token">>, settings> {};
 struct at_url      : node<NodeKind::at, kw<"at">, need<"an address in quotes after `at`", string>> {};
 struct times       : node<NodeKind::times, kw<"times">, need<"a number after `times`", integer>> {};
+struct brought     : node<NodeKind::with, kw<"with">, need_name<"the name of a token after `with`">, need<"`{` and the claims", object>> {};
 struct target      : need<"the channel, address or message type in quotes", string> {};
 struct expect      : node<NodeKind::expect, kw<"expect">, need<"allow, deny or limit after `expect`", any_word<"allow", "deny", "limit">>,
                           sor<seq<sor<word<"message">, word<"publish">>, target, opt<object>>,
                               seq<need<"an action", action>, target,
                                   refuse<"only a message and a publication bring data", "`message` and `publish` take members in `{ }`", one<'{'>>>>,
+                          opt<brought>,
                           opt<at_url>, opt<times>, opt<because>> {};
 struct test_item   : sor<setting, as, expect, at_url, let, raise<unknown<keywords::test, Topic::statement>>> {
     static constexpr const auto& words = keywords::test;

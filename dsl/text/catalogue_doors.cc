@@ -103,6 +103,38 @@ R"(token session { keys = file "keys/app.jwks" from cookie "sid" claim sub : str
 route r /r { auth = session origins = { "https://app.example.com", none } })",
 R"(token session { keys = file "keys/app.jwks" from cookie "sid" claim sub : string required }
 route r /r { auth = session origins = { "https://app.example.com" } })"},
+    Check{"W315", "grant-for-anybody", Severity::warning,
+        "A grant is good for whoever shows it.",
+        "A rule takes a token `with` a subscription on a route with `auth`, and compares none of its claims with one "
+        "of the user's.",
+        "Tokens are copied: into logs, into chats, from a page that was left open. A grant that names its user is "
+        "worth nothing to another.",
+        "Compare a claim: `if grant.sub == user.sub`. A token with `single_use = true` is not told of.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+token grant { keys = file "keys/grants.jwks" claim room : string required }
+route r /r {
+    auth = session
+    origins = { "https://app.example.com" }
+    allow subscribe on room/:room with grant if grant.room == room
+})",
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+token grant { keys = file "keys/grants.jwks" claim sub : string required claim room : string required }
+route r /r {
+    auth = session
+    origins = { "https://app.example.com" }
+    allow subscribe on room/:room with grant if grant.room == room and grant.sub == user.sub
+})"},
+    Check{"W316", "grant-for-any-channel", Severity::warning,
+        "A grant says nothing about the channel.",
+        "A rule takes a token `with` subscriptions to many channels, and compares none of its claims with the channel.",
+        "Who has a grant for one of these channels has one for all of them.",
+        "Compare a claim with the channel, or insert it: `on room/{grant.room} with grant`.",
+        Frame::file,
+R"(token grant { keys = file "keys/grants.jwks" claim level : int required }
+route r /r { auth = none allow subscribe on room/* with grant if grant.level > 3 })",
+R"(token grant { keys = file "keys/grants.jwks" claim room : string required }
+route r /r { auth = none allow subscribe on room/{grant.room} with grant })"},
     Check{"W401", "untested", Severity::warning,
         "No test reaches a route or rule.",
         "A policy that has `test` blocks tests all of its routes and rules.",

@@ -118,7 +118,7 @@ route r /r {
 })"},
     Check{"E022", "incomplete-token", Severity::error,
         "A token lacks its keys, or the place where it is looked for.",
-        "A token needs `keys` and at least one `from`.",
+        "A token needs `keys` and at least one `from`; one that a rule names by `with` needs no `from`.",
         "No client could ever be admitted by it.",
         "Write `keys = file \"keys/app.jwks\"` and `from header \"Authorization\"`, or cookie, query, subprotocol.",
         Frame::file,

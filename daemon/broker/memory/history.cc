@@ -30,6 +30,14 @@ PageStart page_start(const Query& query, const Extent& extent) {
     return {std::max(from, before_oldest), from >= before_oldest};
 }
 
+PageStart lowest(const Query& query, const Extent& extent) {
+    if (!query.above) return {extent.oldest - 1, true};
+    Query upwards;
+    upwards.since = query.above;
+    upwards.rest = true;
+    return page_start(upwards, extent);
+}
+
 void History::append(Publication message, const Retention& retention, Now now) {
     ++top_;
     touched_ms_ = now.steady_ms;
@@ -86,9 +94,11 @@ Page History::read(const Query& query) const {
         page.recovered = !query.since || query.since->epoch == epoch_;
         const uint64_t all = top_ + 1;
         const uint64_t before = query.since && page.recovered ? std::min(query.since->offset, all) : all;
+        const PageStart floor = lowest(query, extent);
+        page.recovered = page.recovered && floor.recovered;
         page.after = before;
         next = before - 1;
-        left = before > extent.oldest ? before - extent.oldest : 0;
+        left = before > floor.after + 1 ? before - floor.after - 1 : 0;
     } else {
         const PageStart start = page_start(query, extent);
         page.after = start.after;

@@ -27,6 +27,8 @@ struct Extent {
 };
 
 [[nodiscard]] PageStart page_start(const Query& query, const Extent& extent);
+// Below which a page downwards ends.
+[[nodiscard]] PageStart lowest(const Query& query, const Extent& extent);
 
 class History {
   public:

@@ -231,7 +231,11 @@ std::optional<Extent> ChannelTable::Channel::extent(const Query& query, int64_t 
                                     ? std::min(query.since->offset, top.offset + 1)
                                     : top.offset + 1;
         const bool enough = before >= extent.oldest && before - extent.oldest >= query.limit;
-        return whole || enough ? std::optional(extent) : std::nullopt;
+        // Whether anything is missing is known where the whole way down to it is here.
+        const bool here =
+            !query.above || (query.above->epoch == top.epoch && query.above->offset <= top.offset &&
+                             query.above->offset + 1 >= extent.oldest);
+        return whole || (enough && here) ? std::optional(extent) : std::nullopt;
     }
     if (query.since) {
         const bool here = query.since->epoch == top.epoch && query.since->offset <= top.offset;

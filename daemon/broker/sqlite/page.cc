@@ -12,7 +12,9 @@ PagePlan plan_downwards(const Query& query, const Extent& extent) {
     plan.recovered = !query.since || query.since->epoch == extent.top.epoch;
     plan.after = query.since && plan.recovered ? std::min(query.since->offset, all) : all;
     plan.first = plan.after - 1;
-    plan.asked = plan.after > extent.oldest ? plan.after - extent.oldest : 0;
+    const PageStart floor = lowest(query, extent);
+    plan.recovered = plan.recovered && floor.recovered;
+    plan.asked = plan.after > floor.after + 1 ? plan.after - floor.after - 1 : 0;
     return plan;
 }
 

@@ -140,6 +140,8 @@ void explain_live(WorkerQuestions& workers, const LimitTable& limits, const Live
                                         const OpenConnection::Channel* known = open.find(channel);
                                         return known ? std::optional(known->keys) : std::nullopt;
                                     };
+                                    const OpenConnection::Channel* known = open.find(asked.target);
+                                    if (known && known->grant) asked.grant = *known->grant;
                                     Explanation explanation =
                                         explain(open, asked, scratch, now, true).explanation;
                                     const std::lock_guard lock(found->mutex);

@@ -375,6 +375,19 @@ void warn_of_certificates(const Settings& settings, const dsl::Policy& policy,
     }
 }
 
+// It is written for somebody, and nobody can reach it.
+void warn_of_unserved_apis(const Settings& settings, const dsl::Policy& policy,
+                           std::vector<std::string>& warnings) {
+    const auto serves = [&](std::string_view whom) {
+        return std::any_of(settings.listeners.begin(), settings.listeners.end(),
+                           [&](const auto& listener) { return listener.serves(whom); });
+    };
+    if (settings.listeners.empty() || serves("api")) return;
+    for (const auto& api : policy.apis)
+        warnings.push_back("the api `" + api->name + "` (" + api->place +
+                           ") is served by no listener; add \"api\" to the `serve` of one");
+}
+
 // Nobody makes it: a directory that is missing is most likely misspelt. Anything else that the storage may
 // refuse is known when it is opened.
 void check_storage(const Settings& settings, std::vector<std::string>& problems) {
@@ -464,6 +477,7 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint,
     if (!settings.shadow_directory.empty()) load_shadow(settings, *runtime, loaded.problems);
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
     warn_of_certificates(settings, *runtime->policy, loaded.warnings);
+    warn_of_unserved_apis(settings, *runtime->policy, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);
     runtime->settings = gateway_settings(settings);

@@ -77,13 +77,13 @@ Proof PolicyVerifier::verify(const Credential& credential, Now now) const {
     const auto& asked = std::get<AskedBackend>(trust);
     if (!asked.backend) return Proof::unavailable(no_backend_here);
     if (credential.text.size() > max_token_bytes) return Proof::refused(to_string(TokenError::too_long));
-    return asked.backend->look_up(header_of(asked.from.at(credential.source), credential.text), now);
+    return asked.backend->look_up(header_of(source_of(asked.from, credential.source), credential.text), now);
 }
 
 void PolicyVerifier::ask(const Credential& credential, Now now, std::function<void(Proof)> done) const {
     const TokenTrust& trust = tokens_.at(credential.token);
     if (const auto* asked = std::get_if<AskedBackend>(&trust); asked && asked->backend)
-        return asked->backend->ask(header_of(asked->from.at(credential.source), credential.text), now,
+        return asked->backend->ask(header_of(source_of(asked->from, credential.source), credential.text), now,
                                    std::move(done));
     const auto* url = std::get_if<UrlKeys>(&trust);
     if (!url || !url->keys) return done(verify(credential, now));

@@ -107,7 +107,8 @@ inline std::string show(const std::optional<Expr>& condition) {
 }
 
 inline std::string show(const Tail& tail) {
-    return (tail.on.empty() ? "" : " on " + show(tail.on)) + show(tail.condition) +
+    return (tail.on.empty() ? "" : " on " + show(tail.on)) +
+           (tail.with ? " with " + std::string(tail.with->text) : "") + show(tail.condition) +
            (tail.then ? " then " + show(*tail.then) : "") + show(tail.because, " because ");
 }
 

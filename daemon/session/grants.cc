@@ -1,0 +1,130 @@
+#include "daemon/session/grants.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/decision/authorize.h"
+#include "daemon/session/native.h"
+
+namespace wayleave {
+namespace {
+
+constexpr size_t most_waiting = 4;  // of a session, about whose grants somebody is asked
+constexpr size_t longest_waiting = size_t{16} << 10U;
+constexpr uint32_t questions_a_minute = 60;
+constexpr int64_t minute_ms = 60'000;
+
+// The connection is what it was, whoever shows what: a grant that proves nothing opens nothing.
+Rejection refused(Rejection why) {
+    if (why.reason == Reason::unavailable) return why;
+    return Rejection::of(Reason::forbidden, std::move(why.because));
+}
+
+}  // namespace
+
+Grants::Looked Grants::look(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                            Now now) {
+    const std::vector<AnsweredProof> known = std::exchange(known_, {});
+    const dsl::Route& route = *session.binding->route;
+    const MessageParser::Member* member = message.find("token");
+    if (!member || route.grants.empty()) return {};
+    std::string_view token;
+    if (member->value.get(token) != simdjson::SUCCESS || token.empty())
+        return Rejection::of(Reason::bad_message, "`token` is no text that can be a token");
+    auto found = identify_grant(bindings_.runtime(), route, std::string(token), known, now);
+    if (auto* who = std::get_if<Identified>(&found)) {
+        HeldGrant grant = hold_grant(bindings_.policy(), route, *who);
+        return Brought{std::move(*who), std::move(grant)};
+    }
+    if (auto* why = std::get_if<Rejection>(&found)) return refused(std::move(*why));
+    std::string text = simdjson::minify(message.object);
+    if (auto why = why_no_question(session, text.size(), now)) return std::move(*why);
+    WaitingGrant waiting{{}, std::move(text), re.relay};
+    waiting.awaiting.answers = known;
+    questions_.ask(session.id, waiting.awaiting, std::move(std::get<Credential>(found)));
+    session.grants->waiting.push_back(std::move(waiting));
+    return Waits{};
+}
+
+// A backend is asked as often as one client may make it work.
+std::optional<Rejection> Grants::why_no_question(Session& session, size_t bytes, Now now) const {
+    if (bytes > longest_waiting)
+        return Rejection::of(Reason::bad_message, "a `$subscribe` with a grant is shorter than 16 KiB");
+    if (!session.grants) session.grants = std::make_unique<SessionGrants>();
+    SessionGrants& grants = *session.grants;
+    if (grants.waiting.size() >= most_waiting)
+        return Rejection::of(Reason::limited, "the grants before are not answered yet");
+    if (now.steady_ms - grants.asked_since_ms >= minute_ms) {
+        grants.asked_since_ms = now.steady_ms;
+        grants.asked = 0;
+    }
+    if (++grants.asked <= questions_a_minute) return std::nullopt;
+    Rejection limited = Rejection::of(Reason::limited, "too many grants that a backend is asked about");
+    limited.retry_after_ms = grants.asked_since_ms + minute_ms - now.steady_ms;
+    return limited;
+}
+
+std::optional<Grants::Resumed> Grants::answered(Session& session, uint64_t question, Proof proof, Now now) {
+    if (!session.grants) return std::nullopt;
+    auto& waiting = session.grants->waiting;
+    const auto it = std::find_if(waiting.begin(), waiting.end(),
+                                 [&](const WaitingGrant& one) { return one.awaiting.question == question; });
+    if (it == waiting.end()) return std::nullopt;
+    WaitingGrant one = std::move(*it);
+    waiting.erase(it);
+    if (session.state != Session::State::open) return std::nullopt;
+    if (!reload_.rebind(session, now)) {
+        reload_.close_pending(session, now);
+        return std::nullopt;
+    }
+    questions_.take(one.awaiting, std::move(proof));
+    known_ = std::move(one.awaiting.answers);
+    return Resumed{std::move(one.message), one.relay};
+}
+
+std::optional<Rejection> Grants::use(const Session& session, const Brought& brought, const Channel* channel,
+                                     Now now) const {
+    if (!Subscriptions::has_room_for_grant(session, channel, brought.grant))
+        return Rejection::of(Reason::limited, "this connection remembers as many grants as it may");
+    auto why = use_up(bindings_.runtime(), brought.who, now);
+    if (why) why = refused(std::move(*why));
+    return why;
+}
+
+// Where the server has joined it, no grant is what it is there by.
+void Grants::keep(Session& session, const Channel& channel, const HeldGrant& grant, Now now) {
+    const bool joined =
+        std::any_of(session.subscriptions.begin(), session.subscriptions.end(), [&](const Subscription& one) {
+            return one.channel == &channel && one.entered != Entered::by_client;
+        });
+    if (joined) return;
+    subscriptions_.keep_grant(session, channel, grant);
+    deadlines_.reschedule(session, now);
+}
+
+void Grants::expire(Session& session, Now now) {
+    if (!session.grants || session.grants->next_expiry_ms() > now.wall_ms) return;
+    if (!reload_.rebind(session, now)) return;
+    std::vector<const Channel*> over;
+    for (const KeptGrant& kept : session.grants->kept) {
+        if (kept.grant->expires_ms > 0 && kept.grant->expires_ms <= now.wall_ms) over.push_back(kept.channel);
+    }
+    for (const Channel* channel : over) {
+        subscriptions_.forget_grant(session, channel);
+        const std::string name = channel->name;
+        const auto split = dsl::split_channel(name);
+        dsl::Request request = request_for(view_of(session, now));
+        request.channel = split ? &*split : nullptr;
+        if (split && authorize(view_of(session, now), session.binding->route->subscribe, request).allowed())
+            continue;
+        Channel& known = *hub_.find(name);
+        const dsl::Lane lane = subscriptions_.adopt_policy(known, now).lane;  // behind its own messages
+        replayer_.answer_waiting(session, known, now);
+        if (!subscriptions_.leave(session, name, now)) continue;
+        counters_.grants_expired.add();
+        outbox_.send_text(
+            session, unsubscribed_text(name, to_string(Reason::expired), "the grant has expired"), now, lane);
+    }
+}
+
+}  // namespace wayleave
