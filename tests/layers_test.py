@@ -5,7 +5,7 @@ import re
 import sys
 
 PURE = ["daemon/base", "daemon/protocol", "daemon/message", "daemon/decision", "dsl/text", "dsl/policy"]
-LOWER = [*PURE, "daemon/session", "daemon/explain", "daemon/identity", "daemon/backend", "daemon/broker", "daemon/edge",
+LOWER = [*PURE, "daemon/session", "daemon/explain", "daemon/identity", "daemon/backend", "daemon/broker", "daemon/notify", "daemon/edge",
          "daemon/ops", "dsl"]
 MAY = {
     "dsl/text": [],
@@ -26,6 +26,7 @@ MAY = {
     "daemon/broker": ["daemon/base", "daemon/message"],
     "daemon/broker/memory": ["daemon/base", "daemon/message", "daemon/broker"],
     "daemon/broker/sqlite": ["daemon/base", "daemon/message", "daemon/broker", "dsl/text"],
+    "daemon/notify": [*PURE, "daemon/broker/sqlite/database.h"],
     "daemon/edge": [*PURE, "daemon/session"],
     "daemon/ops/settings": ["daemon/base", "daemon/protocol/authority.h", "daemon/identity/credential_file.h",
                             "daemon/edge/tls_files.h", "daemon/ops/log/log.h", "dsl"],

@@ -34,8 +34,12 @@ std::string envelope(const EnvelopeOf& of, std::string_view more) {
         .add("id", of.id)
         .add("timestamp", timestamp(of.wall_ms))
         .add("route", of.route.name)
-        .add("session", of.session)
-        .add("seq", of.seq);
+        .add("session", of.session);
+    if (of.seq) {
+        out.add("seq", *of.seq);
+    } else {
+        out.raw("seq", "null");
+    }
     if (of.user.empty()) {
         out.raw("user", "null");
     } else {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,8 @@ struct EnvelopeOf {
     const dsl::Route& route;
     const dsl::Facts& facts;
     std::string_view session;
-    uint64_t seq = 0;       // counts what is told of the session
-    std::string_view user;  // empty: none, or its claim is secret
+    std::optional<uint64_t> seq;  // counts what is told of the session; nothing: nobody has counted
+    std::string_view user;        // empty: none, or its claim is secret
 };
 
 // A JSON object: type, id, timestamp, route, session, seq, user, captures, inputs and claims, and then

@@ -37,8 +37,9 @@ class Worker::Impl {
           settings_(settings),
           mailbox_(loop_, parts.exchange),
           number_(parts.broker.add_worker(mailbox_)),
-          gateway_(number_, {parts.broker, parts.presence, parts.slots, parts.limits, parts.bans}, counters_,
-                   std::move(runtime)) {
+          gateway_(number_,
+                   {parts.broker, parts.presence, parts.slots, parts.limits, parts.bans, &parts.notices},
+                   counters_, std::move(runtime)) {
         parts.broker.subscribe(number_, Canary::channel);
         exchange_.add(number_, mailbox_);
     }

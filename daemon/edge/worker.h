@@ -21,6 +21,7 @@
 namespace wayleave {
 
 class Exchange;
+class Notices;
 
 struct WorkerListener {
     FileDescriptor socket;  // listening, non-blocking; this worker's own
@@ -46,6 +47,7 @@ class Worker {
         Exchange& exchange;
         LimitTable& limits;
         BanTable& bans;
+        Notices& notices;
         ConnectionQuota& quota;
         const EdgeReport& report;
     };

@@ -49,6 +49,23 @@ std::optional<Rejection> BackendOrderRunner::carry_out(const BackendOrders& orde
     return std::nullopt;
 }
 
+void BackendOrderRunner::carry_out(const BackendAnswer& answer, std::string_view backend, Session* session,
+                                   Now now) {
+    const BackendReply reply = read_reply(answer);
+    std::string wrong;
+    if (reply.kind == BackendReply::Kind::unavailable) wrong = reply.because;
+    if (reply.kind == BackendReply::Kind::orders) {
+        if (auto refused = carry_out(reply.orders, backend, session, now))
+            wrong = std::move(refused->because);
+    }
+    if (wrong.empty()) return;
+    Event event =
+        session ? ConnectionLog::about(*session, "orders-refused", {}) : Event{"orders-refused", {}};
+    event.message = "nothing is done of what the backend " + std::string(backend) + " orders: " + wrong;
+    event.severity = Severity::warning;
+    log_.tell(std::move(event), backend, wrong, now);
+}
+
 // First, since the session's limits have a word in it. All of it or nothing.
 std::optional<Rejection> BackendOrderRunner::subscribe(const BackendOrders& orders, Session& session,
                                                        Now now) {

@@ -19,17 +19,21 @@ namespace wayleave {
 class BackendOrderRunner {
   public:
     BackendOrderRunner(const Bindings& bindings, Publisher& publisher, SubscriptionOrders& subscriptions,
-                       Outbox& outbox, Counters& counters)
+                       Outbox& outbox, ConnectionLog& log, Counters& counters)
         : bindings_(bindings),
           publisher_(publisher),
           subscriptions_(subscriptions),
           outbox_(outbox),
+          log_(log),
           counters_(counters) {}
 
     // `session` is the one that they are about; null if it is gone: then what is for it alone is nothing.
     // What is refused is told of, and nothing is done.
     [[nodiscard]] std::optional<Rejection> carry_out(const BackendOrders& orders, std::string_view backend,
                                                      Session* session, Now now);
+
+    // Those of an answer that nobody waits for, if it has any. What is wrong is told of.
+    void carry_out(const BackendAnswer& answer, std::string_view backend, Session* session, Now now);
 
   private:
     [[nodiscard]] std::optional<Rejection> judge(const BackendOrders& orders, const dsl::BackendDecl& backend,
@@ -45,6 +49,7 @@ class BackendOrderRunner {
     Publisher& publisher_;
     SubscriptionOrders& subscriptions_;
     Outbox& outbox_;
+    ConnectionLog& log_;
     Counters& counters_;
     MessageParser parser_;
 };

@@ -84,6 +84,7 @@ void Gateway::closed(ConnectionId id, Now now) {
     Session* session = parts_->sessions.find(id);
     if (!session) return;
     Counters& counters = parts_->counters;
+    if (session->binding) parts_->notifications.disconnected(*session, now);
     parts_->subscriptions.leave_all(*session, now);
     parts_->outbox.forget(*session);
     if (session->stream) counters.streams.set(counters.streams.get() - 1);
@@ -196,6 +197,14 @@ void Gateway::handle_relayed(const RelayedMessage& relayed, Now now) {
 
 void Gateway::backend_answered(uint64_t call, const BackendAnswer& answer, Now now) {
     parts_->forwarder.answered(call, answer, now);
+    finish_event(now);
+}
+
+void Gateway::notice_answered(ConnectionId id, uint64_t session, std::string_view backend,
+                              const BackendAnswer& answer, Now now) {
+    Session* known = parts_->sessions.find(id);
+    if (known && (known->number != session || known->state != Session::State::open)) known = nullptr;
+    parts_->orders.carry_out(answer, backend, known, now);
     finish_event(now);
 }
 

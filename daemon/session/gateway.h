@@ -29,6 +29,7 @@ namespace wayleave {
 
 class BanTable;
 class LimitTable;
+class Notices;
 struct GatewayParts;
 
 // What the gateways of all workers use.
@@ -38,6 +39,7 @@ struct GatewayShared {
     ConnectionSlots& slots;
     LimitTable& limits;
     BanTable& bans;
+    Notices* notices = nullptr;  // null: nobody is told
 };
 
 class Gateway {
@@ -70,6 +72,9 @@ class Gateway {
     [[nodiscard]] int64_t release_at_ms() const;
     void release(Now now);  // what channels with `conflate` or `batch` have gathered
     void backend_answered(uint64_t call, const BackendAnswer& answer, Now now);
+    // What a backend answered to a notice of the session.
+    void notice_answered(ConnectionId id, uint64_t session, std::string_view backend,
+                         const BackendAnswer& answer, Now now);
     void handle_relayed(const RelayedMessage& relayed, Now now);
     void relay_reply(const RelayReply& answer, Now now);
     void carry_out(ApiOrder order, Now now);          // of an api, at this worker

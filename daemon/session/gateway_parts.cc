@@ -25,6 +25,7 @@ GatewayParts::GatewayParts(uint32_t worker_in, const GatewayShared& shared, Coun
       slots(shared.slots),
       limits(shared.limits),
       bans(shared.bans),
+      notices(shared.notices),
       counters(counters_in),
       random(random_seed()),
       bindings(std::move(runtime)),

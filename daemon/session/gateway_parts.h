@@ -11,6 +11,7 @@
 #include "daemon/session/forwarder.h"
 #include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
+#include "daemon/session/notifications.h"
 #include "daemon/session/session_clock.h"
 #include "daemon/session/subscription_orders.h"
 
@@ -26,6 +27,7 @@ struct GatewayParts {
     ConnectionSlots& slots;
     LimitTable& limits;
     BanTable& bans;
+    Notices* notices;
     Counters& counters;
     std::mt19937_64 random;
     Actions actions;
@@ -44,13 +46,14 @@ struct GatewayParts {
     PostRelay relay{actions.replies};
     Replies replies{outbox, relay, log, ban_counter};
     BrokerRequests requests{worker, bindings};
-    Subscriptions subscriptions{hub, presence, limits, bindings};
+    Notifications notifications{epoch_text(random()), worker, notices, bindings, log};
+    Subscriptions subscriptions{hub, presence, limits, bindings, notifications};
     DeliveryNotes notes{hub, broker, subscriptions};
     Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
     Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, counters};
     Closing closing{sessions, bindings, subscriptions, outbox, log, deadlines, random};
     Reload reload{sessions, bindings, hub,       subscriptions, replayer, outbox,
-                  closing,  log,      deadlines, counters,      random};
+                  closing,  log,      deadlines, notifications, counters, random};
     CredentialQuestions questions{actions.questions, bindings};
     Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
@@ -58,7 +61,7 @@ struct GatewayParts {
                                            reload, event_stream, outbox,        counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
     ChannelQueries queries{hub, broker, presence, subscriptions, requests, shadow, outbox, replies};
-    BackendOrderRunner orders{bindings, publisher, subscription_orders, outbox, counters};
+    BackendOrderRunner orders{bindings, publisher, subscription_orders, outbox, log, counters};
     Forwarder forwarder{
         epoch_text(random()), actions.calls, sessions, bindings, orders, log, replies, counters, random};
     NativeDialect native{limits,        hub,
@@ -75,8 +78,8 @@ struct GatewayParts {
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
     HttpAdmission admission{bindings, limits, bans, questions, ban_counter, shadow, log, outbox, counters};
     PostFront posts{worker, bindings, admission, deadlines, actions.relayed, outbox, counters};
-    Opening opening{worker, bindings,    slots,     hub, subscriptions, replayer, native, relay,
-                    shadow, compressors, deadlines, log, outbox,        counters, random};
+    Opening opening{worker, bindings,    slots,     hub, subscriptions, replayer,      native,   relay,
+                    shadow, compressors, deadlines, log, outbox,        notifications, counters, random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
     ApiOrders api_orders{worker,  bindings, sessions,       hub,      subscription_orders,

@@ -16,7 +16,7 @@ std::optional<std::string> last_event_id(const HttpHead& head) {
 Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
                  Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
                  ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
-                 Outbox& outbox, Counters& counters, std::mt19937_64& random)
+                 Outbox& outbox, Notifications& notifications, Counters& counters, std::mt19937_64& random)
     : worker_(worker),
       bindings_(bindings),
       slots_(slots),
@@ -30,6 +30,7 @@ Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hu
       deadlines_(deadlines),
       log_(log),
       outbox_(outbox),
+      notifications_(notifications),
       counters_(counters),
       random_(random) {}
 
@@ -65,6 +66,7 @@ void Opening::open(Session& session, Admitted admitted, const Upgrade& upgrade, 
         if (session.token != 0) relay_.reach(session.number, session.id);
         join(session, admitted, now);
     }
+    notifications_.connected(session, now);
     deadlines_.reschedule(session, now);
 }
 
@@ -117,6 +119,7 @@ void Opening::open_stream(Session& session, Admitted admitted, const HttpHead& h
     const auto retry_ms = static_cast<int64_t>(reconnect_min_ms + static_cast<int64_t>(random_() % 1500));
     outbox_.queue(session, framed(sse_response_head(headers) + sse_retry(retry_ms)));
     join(session, admitted, now);
+    notifications_.connected(session, now);
     for (const std::string& channel : channels) native_.subscribe_by_address(session, channel, now);
     resume_posted(session, now);
     session.events->resumed.reset();

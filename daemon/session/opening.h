@@ -18,7 +18,7 @@ class Opening {
     Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
             Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
             ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
-            Outbox& outbox, Counters& counters, std::mt19937_64& random);
+            Outbox& outbox, Notifications& notifications, Counters& counters, std::mt19937_64& random);
 
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
@@ -44,6 +44,7 @@ class Opening {
     Deadlines& deadlines_;
     ConnectionLog& log_;
     Outbox& outbox_;
+    Notifications& notifications_;
     Counters& counters_;
     std::mt19937_64& random_;
     std::string channel_;  // scratch

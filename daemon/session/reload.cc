@@ -76,7 +76,7 @@ void ReloadImpact::count(const Reevaluation& reevaluation) {
 
 Reload::Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subscriptions& subscriptions,
                Replayer& replayer, Outbox& outbox, Closing& closing, ConnectionLog& log, Deadlines& deadlines,
-               Counters& counters, std::mt19937_64& random)
+               Notifications& notifications, Counters& counters, std::mt19937_64& random)
     : sessions_(sessions),
       bindings_(bindings),
       hub_(hub),
@@ -86,6 +86,7 @@ Reload::Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subsc
       closing_(closing),
       log_(log),
       deadlines_(deadlines),
+      notifications_(notifications),
       counters_(counters),
       random_(random) {}
 
@@ -135,6 +136,7 @@ void Reload::apply(Session& session, const dsl::Route& route, Reevaluation reeva
     session.facts = std::move(*reevaluation.facts);
     const dsl::Request request = request_for(session.facts, session.number);
     session.binding = bindings_.bind(route, dsl::early_answers(route.program, request));
+    notifications_.rebound(session, now);
     apply_channels(session, reevaluation, reason, now);
     deadlines_.reschedule(session, now);  // its deadlines may be nearer now
 }

@@ -17,7 +17,7 @@ class Reload {
   public:
     Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subscriptions& subscriptions,
            Replayer& replayer, Outbox& outbox, Closing& closing, ConnectionLog& log, Deadlines& deadlines,
-           Counters& counters, std::mt19937_64& random);
+           Notifications& notifications, Counters& counters, std::mt19937_64& random);
 
     void replace(std::shared_ptr<const Runtime> runtime);
     void tick(Now now);
@@ -46,6 +46,7 @@ class Reload {
     Closing& closing_;
     ConnectionLog& log_;
     Deadlines& deadlines_;
+    Notifications& notifications_;
     Counters& counters_;
     std::mt19937_64& random_;
     size_t next_ = SIZE_MAX;             // places from here on may still hold the old policy

@@ -164,6 +164,7 @@ struct Session {
     bool publishes = false;   // it has, so that it is held when publications find no room
     bool held = false;        // it is not read from: see Gateway::hold
     bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
+    bool noted = false;       // its end will be told of: see Notices::opened
     bool key_gone = false;    // the key of its token is not trusted any more, and that was counted
     bool nameless = false;    // the user's name is a secret claim; as it was when the connection was made
     Peer peer;

@@ -48,6 +48,7 @@ Channel* Subscriptions::enter(Session& session, std::string_view name, Entered e
     if (Channel* known = hub_.find(name)) (void)adopt_policy(*known, now);  // before one more is in it
     Channel* channel = hub_.subscribe(session, name, entered);
     if (!channel) return nullptr;
+    if (entered != Entered::by_route) notifications_.entered(session, name, now);
     if (channel->rules) {
         if (channel->presence)
             presence_.appear(name, session.shown_user(), presence_rules(*channel->rules), now);
@@ -60,6 +61,10 @@ Channel* Subscriptions::enter(Session& session, std::string_view name, Entered e
 bool Subscriptions::leave(Session& session, std::string_view name, Now now) {
     Channel* channel = hub_.find(name);
     if (!channel || !hub_.subscriber(session, *channel)) return false;
+    const auto place = std::find_if(session.subscriptions.begin(), session.subscriptions.end(),
+                                    [&](const Subscription& one) { return one.channel == channel; });
+    if (place != session.subscriptions.end() && place->entered != Entered::by_route)
+        notifications_.left(session, name, now);
     std::erase_if(session.counted, [&](const Counted& counted) {
         if (counted.channel != channel) return false;
         limits_.leave(counted.key);

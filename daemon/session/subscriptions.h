@@ -10,13 +10,19 @@
 #include "daemon/message/publication_request.h"
 #include "daemon/session/bindings.h"
 #include "daemon/session/hub.h"
+#include "daemon/session/notifications.h"
 
 namespace wayleave {
 
 class Subscriptions {
   public:
-    Subscriptions(Hub& hub, Presence& presence, LimitTable& limits, const Bindings& bindings)
-        : hub_(hub), presence_(presence), limits_(limits), bindings_(bindings) {}
+    Subscriptions(Hub& hub, Presence& presence, LimitTable& limits, const Bindings& bindings,
+                  Notifications& notifications)
+        : hub_(hub),
+          presence_(presence),
+          limits_(limits),
+          bindings_(bindings),
+          notifications_(notifications) {}
 
     // The channel under the policy in force. After a reload that is more than to look: where presence begins
     // or ends with it, the subscribers are announced.
@@ -43,6 +49,7 @@ class Subscriptions {
     Presence& presence_;
     LimitTable& limits_;
     const Bindings& bindings_;
+    Notifications& notifications_;
     size_t grants_ = 0;
     size_t grant_bytes_ = 0;
 };

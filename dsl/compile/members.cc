@@ -12,6 +12,7 @@ const Context at_connect{true, false, false, "at connect"};
 // A ban is told by what it is counted for; the client's claims are known for some refusals only.
 const Context at_refusal{true, false, false, "when something is refused"};
 
+constexpr int64_t longest_grace_ms = 3'600'000;
 constexpr int64_t longest_ban_ms = 30LL * 24 * 3600 * 1000;
 
 }  // namespace
@@ -50,17 +51,35 @@ void RouteCompiler::compile_proxies() {
 
 void RouteCompiler::compile_notifies() {
     for (const BodyPart& part : parts_) {
+        const Names names = names_for(part);
         each<ast::Notify>(*part.members, [&](const ast::Notify& notify) {
-            context_.not_executed(notify.span, "notify");
             Notify out;
-            for (const ast::Name& event : notify.events) out.events.emplace_back(event.text);
+            for (const ast::Name& event : notify.events) {
+                if (std::find(out.events.begin(), out.events.end(), event.text) != out.events.end())
+                    diagnostics_.error("E020", event.span, quoted(event.text) + " stands twice");
+                out.events.emplace_back(event.text);
+            }
             std::sort(out.events.begin(), out.events.end());
-            auto to = backend_path(context_, notify.backend, notify.path);
+            if (notify.after) out.after_ms = grace(notify);
+            auto to = path_to(notify.backend, notify.path, names, at_connect);
             if (!to) return;
             out.to = std::move(*to);
+            out.place = context_.sources.place(notify.span);
             route_->notifies.push_back(std::move(out));
         });
     }
+}
+
+// How long the end of a connection waits for its user to come back.
+int64_t RouteCompiler::grace(const ast::Notify& notify) {
+    const bool told = std::any_of(notify.events.begin(), notify.events.end(),
+                                  [](const ast::Name& event) { return event.text == "disconnect"; });
+    if (!told)
+        diagnostics_.error("E027", notify.after->span, "`after` needs `disconnect` among the events",
+                           "nothing else waits");
+    const int64_t value = std::get<int64_t>(notify.after->value.held);
+    if (value > longest_grace_ms) diagnostics_.error("E003", notify.after->span, "this is at most 1h");
+    return value;
 }
 
 // --- bans ---

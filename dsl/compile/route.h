@@ -110,6 +110,7 @@ class RouteCompiler {
     void compile_streams();
     void compile_proxies();
     void compile_notifies();
+    [[nodiscard]] int64_t grace(const ast::Notify& notify);
     void compile_bans();
     [[nodiscard]] uint64_t own_identity(std::string_view what);
     void compile_ban(const ast::Ban& ban, const Names& names);

@@ -162,7 +162,9 @@ class RouteLines {
         for (const Notify& notify : route_.notifies) {
             std::string text = "notify" + to(notify.to) + " on";
             for (const std::string& event : notify.events) text += " " + event;
-            add(std::move(text));
+            if (notify.after_ms > 0)
+                text += " after " + print(Value(notify.after_ms), Type{Kind::time, Shape::one});
+            add(std::move(text), notify.place);
         }
     }
 

@@ -248,6 +248,8 @@ struct Proxy {
 struct Notify {
     BackendPath to;
     std::vector<std::string> events;  // sorted
+    int64_t after_ms = 0;             // how long `disconnect` waits for the user to come back
+    std::string place = {};
 };
 
 // An old address of a route: what its captures are there.
@@ -335,7 +337,7 @@ struct Message {
     std::vector<Limit> limits;
     std::vector<Publish> publish;
     std::vector<Forward> forwards;  // the first whose condition holds
-    std::vector<Join> subscribes;  // of its sender
+    std::vector<Join> subscribes;   // of its sender
     std::vector<Join> unsubscribes;
     std::vector<Reply> replies;
 };

@@ -277,6 +277,7 @@ struct Notify {
     Name backend;
     Text path;
     std::vector<Name> events;
+    std::optional<Literal> after;  // of disconnect
     Span span;
 };
 

@@ -191,7 +191,8 @@ ast::Notify AstBuilder::notify(const SyntaxNode& node) {
     out.span = span(node);
     out.backend = name(parts.take(NodeKind::name));
     out.path = string(parts.take(NodeKind::string));
-    while (!parts.done()) out.events.push_back(name(parts.take()));
+    while (parts.peek() == NodeKind::word) out.events.push_back(name(parts.take()));
+    if (parts.peek() == NodeKind::after) out.after = literal(children(parts.take()).take(NodeKind::time));
     return out;
 }
 

@@ -222,8 +222,9 @@ struct join        : node<NodeKind::join, kw<"join">, need_channels<"a channel a
 struct stream      : node<NodeKind::stream, kw<"stream">, need_name<"the stream's name">, need<"`to` and a backend", kw<"to">>, backend_path, opt<condition>> {};
 struct proxy       : node<NodeKind::proxy, kw<"proxy">, need<"`to` and a backend", kw<"to">>, backend_path, opt<condition>> {};
 struct event       : any_word<"connect", "disconnect", "subscribe", "unsubscribe"> {};
+struct after       : node<NodeKind::after, kw<"after">, need<"a time after `after`, like `5s`", time>> {};
 struct notify      : node<NodeKind::notify, kw<"notify">, backend_path, need<"`on` and an event", kw<"on">>, need<"an event", event>,
-                          star<comma, need<"an event after `,`", event>>> {};
+                          star<comma, need<"an event after `,`", event>>, opt<after>> {};
 struct input       : node<NodeKind::input, kw<"input">, need_name<"the input's name">, plain_name, need_type, need<"`from` and a source", kw<"from">>,
                           need_source, need_absent<"`required`, or `else` and the value if it is absent">> {};
 struct stream_name : node<NodeKind::stream_name, kw<"stream">, need_name<"the stream's name">> {};

@@ -24,6 +24,7 @@
 #include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/load_log.h"
 #include "daemon/ops/load/make_broker.h"
+#include "daemon/ops/load/make_notices.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/log/report_event.h"
 #include "daemon/ops/server/admin.h"
@@ -43,6 +44,7 @@ namespace wayleave {
 namespace {
 
 constexpr int64_t second_ms = 1000;
+constexpr int64_t last_notices_ms = 3000;  // for the backends to hear that all sessions ended
 
 // As many requests as there may be at a time, each on a connection of its own.
 size_t sockets_to_backends(const dsl::Policy& policy) {
@@ -69,6 +71,8 @@ struct Shared {
     }};
     LimitTable limits;
     BanTable bans;
+    BackendDirectory backends;
+    std::unique_ptr<NoticeQueue> notices;  // its thread uses what is above
     ConnectionQuota quota;
 };
 
@@ -179,6 +183,9 @@ Started Server::Impl::open_broker() {
     if (!made) return failure(StartError(made.error()));
     shared_.broker = std::move(*made);
     shared_.canary.emplace(*shared_.broker);
+    auto notices = make_notices(settings_, identity_services_.backends, shared_.backends, shared_.exchange);
+    if (!notices) return refuse_start(EX_CONFIG, notices.error());
+    shared_.notices = std::move(*notices);
     return Nothing{};
 }
 
@@ -189,10 +196,10 @@ Started Server::Impl::open_workers() {
     listeners_ = std::move(*opened);
     const WorkerSettings settings{now.settings.handshake_timeout.count(), settings_.accept_per_turn};
     for (auto& sockets : listeners_.of_workers) {
-        auto worker =
-            Worker::create({*shared_.broker, shared_.presence, shared_.slots, *shared_.canary,
-                            shared_.exchange, shared_.limits, shared_.bans, shared_.quota, shared_.report},
-                           settings, std::move(sockets), now.runtime);
+        auto worker = Worker::create(
+            {*shared_.broker, shared_.presence, shared_.slots, *shared_.canary, shared_.exchange,
+             shared_.limits, shared_.bans, *shared_.notices, shared_.quota, shared_.report},
+            settings, std::move(sockets), now.runtime);
         if (!worker) return refuse_start(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
@@ -226,6 +233,7 @@ int Server::Impl::run() {
 void Server::Impl::stop_workers() {
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
+    if (shared_.notices) shared_.notices->finish(last_notices_ms);
     if (shared_.broker) shared_.broker->finish();  // it answers to them
 }
 
@@ -246,6 +254,7 @@ void Server::Impl::apply_limits() {
     const ReloadableSettings& settings = reloader_.now().settings;
     health_->set_budget(settings.memory);
     shared_.quota.set_most_of_source(settings.connections_per_source);
+    shared_.backends.replace(reloader_.now().runtime->backends);
     control_.set_broker_timeout(settings.broker_timeout.count());
 }
 
@@ -272,6 +281,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.log_lost = log_lost();
     shot.broker = shared_.broker->totals();
     shot.identity = identity_services_.totals();
+    shot.notices = shared_.notices->totals();
     reloader_.tell(shot);
     return shot;
 }

@@ -189,6 +189,25 @@ void add_backends(Families& families, const std::vector<BackendStatus>& backends
         [](Status s) { return s.broken ? 1U : 0U; });
 }
 
+void add_notices(Families& families, const NoticeTotals& notices) {
+    auto& told = families.family("wayleave_notices_total", "What backends were told of sessions, by result.",
+                                 MetricType::Counter);
+    for (const auto& [result, count] : {std::pair{"told", notices.told},
+                                        {"delivered", notices.delivered},
+                                        {"refused", notices.refused},
+                                        {"retried", notices.retried},
+                                        {"lost", notices.lost}}) {
+        told.metric.push_back(
+            Families::metric(MetricType::Counter, static_cast<double>(count), {{"result", result}}));
+    }
+    families.gauge("wayleave_notices_waiting", "Notices that have not arrived yet, also those on disk.",
+                   static_cast<double>(notices.waiting));
+    families.gauge("wayleave_notice_bytes", "What notices hold in memory, and sessions whose end is told of.",
+                   static_cast<double>(notices.bytes));
+    families.gauge("wayleave_noticed_sessions", "Sessions whose end backends are told of.",
+                   static_cast<double>(notices.sessions));
+}
+
 void add_canary(Families& families, const CanaryReport& canary) {
     families.counter("wayleave_canaries_total",
                      "Canaries: publications that were made to see whether they arrive.", canary.sung);
@@ -299,6 +318,7 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_broker(families, snapshot.broker);
     add_identity(families, snapshot.identity);
     add_backends(families, snapshot.identity.backends);
+    add_notices(families, snapshot.notices);
     add_counters(families, snapshot.totals);
     return families.text();
 }

@@ -14,6 +14,7 @@
 #include "daemon/decision/counters.h"
 #include "daemon/edge/canary.h"
 #include "daemon/message/broker.h"
+#include "daemon/notify/notice_queue.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/server/counter_rows.h"
 #include "daemon/ops/server/memory_budget.h"
@@ -76,6 +77,7 @@ struct Snapshot {
     LogLoss log_lost;
     BrokerTotals broker;
     IdentityTotals identity;
+    NoticeTotals notices;
 
     std::string policy_directory;
     uint64_t generation = 0;
