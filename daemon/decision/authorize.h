@@ -72,6 +72,7 @@ struct MessageAuthorization : Authorization {
     std::vector<dsl::Value> fields;
     std::vector<Draft> drafts;                      // if it is allowed: one for each channel
     std::vector<const dsl::Publish*> published_by;  // the statement of each draft
+    std::vector<std::string> replies;               // to its sender: members, not in braces
     SubscriptionOrder order;                        // for its sender
     std::vector<Place> places;                      // taken for it: to be entered, or given back
 };

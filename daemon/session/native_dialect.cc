@@ -114,7 +114,9 @@ void NativeDialect::application_message(Session& session, const MessageParser::M
     // All is known to be good before anything is done.
     orders_.carry_out(session, judged.order, std::move(judged.places), now);
     if (session.state != Session::State::open) return;  // too slow for the news
-    publisher_.publish(session, re, std::move(judged.drafts), now);
+    std::vector<std::string> replies;
+    for (const std::string& members : judged.replies) replies.push_back(reply_text(re.id, members));
+    publisher_.publish(session, re, std::move(judged.drafts), now, std::move(replies));
 }
 
 void NativeDialect::subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,

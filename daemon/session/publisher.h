@@ -19,11 +19,15 @@ class Publisher {
     // The storage's queue is everybody's.
     [[nodiscard]] bool has_room(const Session& session, size_t publications) const;
     [[nodiscard]] static Rejection no_room();
-    void publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now);
+    // `replies` are texts that the sender gets instead of `$ok` when all of it is accepted.
+    void publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now,
+                 std::vector<std::string> replies = {});
     // One of them has its answer.
     void published(Session& session, Publishing& publishing, Receipt receipt, Now now);
 
   private:
+    void reply(Session& session, const Publishing& publishing, Now now);
+
     std::string name_;
     Broker& broker_;
     BrokerRequests& requests_;

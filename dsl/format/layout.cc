@@ -41,6 +41,7 @@ bool is_clause(NodeKind kind) {
         case NodeKind::burst:
         case NodeKind::up_to:
         case NodeKind::stream_name:
+        case NodeKind::as_type:
         case NodeKind::priority:
         case NodeKind::at:
         case NodeKind::times: return true;
