@@ -52,8 +52,8 @@ struct GatewayParts {
                   closing,  log,      deadlines, counters,      random};
     CredentialQuestions questions{actions.questions, bindings};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
-    SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer,
-                                           reload, event_stream, outbox,        counters};
+    SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer, reload,
+                                           shadow, event_stream, outbox,        counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
     ChannelQueries queries{hub, broker, presence, subscriptions, requests, shadow, outbox, replies};
     NativeDialect native{limits,        hub,

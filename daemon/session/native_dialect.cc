@@ -110,6 +110,7 @@ void NativeDialect::application_message(Session& session, const MessageParser::M
         judged.rejection = Publisher::no_room();
     }
     shadow_.message(session, message, request, judged, now);
+    shadow_.order(session, judged.order, request, now);
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     // All is known to be good before anything is done.
     orders_.carry_out(session, judged.order, std::move(judged.places), now);
@@ -206,7 +207,7 @@ void NativeDialect::publish_by_name(Session& session, const MessageParser::Messa
 
 // Of a stream whose channels a POST has changed.
 void NativeDialect::send_event_id(Session& session, Now now) {
-    if (Frame frame = event_stream_.position(session)) outbox_.send(session, std::move(frame), now);
+    outbox_.send(session, event_stream_.position(session), now);
 }
 
 }  // namespace wayleave

@@ -20,6 +20,8 @@ class ShadowComparison {
                   const dsl::Request& request, const Authorization& judged, Now now);
     void message(Session& session, const MessageParser::Message& message, const dsl::Request& request,
                  const MessageAuthorization& judged, Now now);
+    // What the server subscribes a session to, and whether a deny holds.
+    void order(Session& session, const SubscriptionOrder& order, const dsl::Request& request, Now now);
 
   private:
     [[nodiscard]] bool is_shadowed(const Session& session) const;
@@ -27,6 +29,8 @@ class ShadowComparison {
     [[nodiscard]] const Shadow* shadow_of(Session& session);
     void compare(const Session& session, std::string_view what, bool allowed, std::string_view rule,
                  const dsl::Route& shadow, dsl::NodeId verdict, Now now);
+    void tell(const Session& session, std::string_view what, bool allowed, std::string_view rule,
+              const dsl::Route& shadow, dsl::NodeId verdict, bool other, Now now);
 
     const Bindings& bindings_;
     Counters& counters_;

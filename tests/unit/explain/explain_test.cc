@@ -557,9 +557,12 @@ TEST_CASE("each thing that a message does is part of what its route means") {
     CHECK(hashes.size() == others.size() + 1);
     CHECK(base.policy->routes.front()->hash == made("\"m\"", plain).policy->routes.front()->hash);
     CHECK(made("m, n", plain).policy->hash != made("\"m,n\"", plain).policy->hash);
-    CHECK(dsl::text_of(dsl::difference(
-              *base.policy, *made("m", "publish to c as \"x y\" priority low reply \"done it\"").policy)) ==
-          "");
+    const Runtime other = made("m", R"(publish to c as "x y" priority low reply "done it")");
+    CHECK(
+        dsl::text_of(dsl::difference(*base.policy, *other.policy)) ==
+        "~ route r\n    - message m: publish to c\n    - message m: reply\n    - message m: subscribe to a\n"
+        "    - message m: unsubscribe from b\n    + message m: publish to c as \"x y\" priority low\n"
+        "    + message m: reply \"done it\"\n");
 }
 
 TEST_CASE("diff names what was taken out and what came in, with its line") {
