@@ -239,7 +239,7 @@ struct except_self : seq<word<"except">, need<"`self` after `except`", kw<"self"
 struct as_type     : node<NodeKind::as_type, kw<"as">, need<"a message type after `as`", message_type>> {};
 struct priority    : node<NodeKind::priority, kw<"priority">, need_name<"urgent, normal or low">> {};
 struct publish     : node<NodeKind::publish, kw<"publish">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
-                          opt<except_self>, opt<as_type>, opt<priority>, opt<condition>> {};
+                          opt<except_self>, opt<sor<seq<as_type, opt<priority>>, seq<priority, opt<as_type>>>>, opt<condition>> {};
 struct subscribe   : node<NodeKind::subscribe, kw<"subscribe">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
                           opt<condition>> {};
 struct unsubscribe : node<NodeKind::unsubscribe, kw<"unsubscribe">, need<"`from` and a channel", kw<"from">>,

@@ -352,7 +352,7 @@ TEST_CASE("a type in quotes, and what becomes of the sender") {
         subscribe to a/{user.sub}, b if n > 1
         unsubscribe from c
         publish to d except self as "x y" priority low if x
-        publish to e as f
+        publish to e priority urgent as f
         reply
         strict = true
         reply if x
@@ -375,6 +375,7 @@ TEST_CASE("a type in quotes, and what becomes of the sender") {
     CHECK(publish.except_self);
     CHECK(publish.priority->text == "low");
     CHECK(std::get<ast::PublishTo>(message.members[4]).as->text == "f");
+    CHECK(std::get<ast::PublishTo>(message.members[4]).priority->text == "urgent");
     CHECK_FALSE(std::get<ast::Reply>(message.members[5]).type);
     CHECK(std::holds_alternative<ast::Setting>(message.members[6]));
     CHECK_FALSE(std::get<ast::Reply>(message.members[7]).type);
