@@ -226,6 +226,7 @@ TEST_CASE("rules that permit too much or nothing", "[lint]") {
         {"deny subscribe on a", "W107 5:1\nW402 5:1\n"},
         {"deny subscribe on a because \"x\" message m { allow subscribe to a }", ""},
         {"deny subscribe on a because \"x\" message m { allow unsubscribe from a }", "W107 5:1\n"},
+        {"message \"p\u0430y\" { allow reply \"p\u0430y\" }", "W113 5:9\nW113 5:29\n"},
         {"message a { allow deny if tls publish to b }", "N508 5:9\nW402 5:19\n"},
         {"message a { allow }", "W115 5:9\n"},
         {"allow publish on a/* deny publish if tls because \"n\" message b { allow publish to a/b }",
