@@ -54,6 +54,10 @@ std::optional<Rejection> order(const ConnectionView& view, const dsl::Request& r
     return std::nullopt;
 }
 
+Content renamed(const Content& content, std::string_view type) {
+    return {content.message, content.members, content.key, content.dedup, with_type(content.stamps, type)};
+}
+
 // The channels that an allowed message goes to, each with what is published there.
 std::optional<Rejection> plan(const ConnectionView& view, const MessageParser::Message& message,
                               const dsl::Request& request, RulesOf rules_of, MessageAuthorization& out) {
@@ -65,10 +69,17 @@ std::optional<Rejection> plan(const ConnectionView& view, const MessageParser::M
         if (!dsl::build_channel(view.route.program, publish.channel, request, channel))
             return Rejection::of(Reason::bad_message, std::string(no_segment), out.block->place);
         Draft& draft = out.drafts.emplace_back();
-        if (auto wrong = fill_draft(channel, rules_of(channel), content, draft))
-            return bad_message(std::move(wrong->because));
+        auto wrong = publish.type.empty()
+                         ? fill_draft(channel, rules_of(channel), content, draft)
+                         : fill_draft(channel, rules_of(channel), renamed(content, publish.type), draft);
+        if (wrong) return bad_message(std::move(wrong->because));
         if (publish.except_self) draft.except = view.number;
+        draft.lane = publish.lane;
         out.published_by.push_back(&publish);
+    }
+    for (const dsl::Reply& reply : out.block->replies) {
+        if (!chosen(view, reply.condition, request)) continue;
+        out.replies.push_back(reply_members(message.members, with_type(content.stamps, reply.type)));
     }
     const auto forward =
         std::find_if(out.block->forwards.begin(), out.block->forwards.end(),

@@ -61,7 +61,7 @@ LimitAnswer pass(LimitTable::Rate& rate, int64_t count, int64_t period_ms, int64
 struct alignas(64) LimitTable::Stripe {
     std::mutex mutex;
     RateTable rates;
-    StringMap<uint32_t> inside;  // what is 0 is not there
+    StringMap<int64_t> inside;  // what is 0 is not there; of a scratch table what differs from beneath
     std::atomic<size_t> size{0};
     std::atomic<uint64_t> evictions{0};
 
@@ -138,8 +138,11 @@ void LimitTable::leave(std::string_view key) {
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
     const auto it = stripe.inside.find(key);
-    if (it == stripe.inside.end() || --it->second > 0) return;
-    stripe.inside.erase(it);
+    if (it == stripe.inside.end()) {
+        if (beneath_) stripe.inside.emplace(std::string(key), -1);
+    } else if (--it->second == 0) {
+        stripe.inside.erase(it);
+    }
     stripe.note_size();
 }
 

@@ -362,11 +362,21 @@ class Evaluator {
             const dsl::Publish& publish = *answer_.published_by[i];
             effects.push_back("publishes to " +
                               shown_channel(view_.route, publish.channel, answer_.drafts[i].channel) +
-                              (publish.except_self ? " except self" : ""));
+                              (publish.except_self ? " except self" : "") +
+                              (publish.type.empty() ? "" : " as " + dsl::quoted(publish.type)) +
+                              (publish.lane ? " with priority " + std::string(dsl::to_string(*publish.lane))
+                                            : std::string()));
         }
         for (const auto& [name, text] : stamps_of(view_.route.program, *answer_.block, request_))
             effects.push_back("sets " + std::string(name) + " to " + text);
         subscription_effects();
+        for (const dsl::Reply& reply : answer_.block->replies) {
+            const dsl::Program& program = view_.route.program;
+            const bool holds =
+                dsl::decide(program, program.nodes, program.roots[reply.condition], request_) != dsl::never;
+            const std::string_view type = reply.type.empty() ? request_.message_type : reply.type;
+            if (holds) effects.push_back("replies with " + dsl::quoted(type));
+        }
         for (const dsl::Forward& forward : answer_.block->forwards)
             effects.push_back("forwards to " + view_.policy.backends[forward.to.backend].name + " " +
                               forward.to.path);

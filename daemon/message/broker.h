@@ -30,10 +30,11 @@ struct Retention {
 struct Draft {
     std::string channel;
     std::string id;
-    std::string members;  // see Text
-    std::string key;      // of conflation; may be empty
-    std::string dedup;    // who publishes and its id of the message; empty: none
-    uint64_t except = 0;  // see Message
+    std::string members;            // see Text
+    std::string key;                // of conflation; may be empty
+    std::string dedup;              // who publishes and its id of the message; empty: none
+    uint64_t except = 0;            // see Message
+    std::optional<dsl::Lane> lane;  // likewise
     Retention retention;
     Now now;
 };

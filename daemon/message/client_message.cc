@@ -218,6 +218,23 @@ Stamps stamps_of(const dsl::Program& program, const dsl::Message& block, const d
     return out;
 }
 
+Stamps with_type(const Stamps& stamps, std::string_view type) {
+    Stamps out = stamps;
+    if (type.empty()) return out;
+    std::string text;
+    append_json(text, type);
+    out.emplace(out.begin(), "type", std::move(text));
+    return out;
+}
+
+std::string reply_members(const std::vector<MessageParser::Member>& members, const Stamps& stamps) {
+    std::vector<MessageParser::Member> said = members;
+    std::erase_if(said, [](const auto& member) { return same_ignoring_case(member.key, "re"); });
+    Stamps ours = stamps;
+    std::erase_if(ours, [](const auto& stamp) { return same_ignoring_case(stamp.first, "re"); });
+    return published_members(said, ours);
+}
+
 std::string published_members(const std::vector<MessageParser::Member>& members, const Stamps& stamps) {
     std::string out;
     for (const auto& [name, text] : stamps) {

@@ -67,6 +67,12 @@ using Stamps = std::vector<std::pair<std::string_view, std::string>>;
 [[nodiscard]] Stamps stamps_of(const dsl::Program& program, const dsl::Message& block,
                                const dsl::Request& request);
 
+// The stamps of a message that goes out under another type; empty: under its own.
+[[nodiscard]] Stamps with_type(const Stamps& stamps, std::string_view type);
+// What its sender gets back as a reply: as what is published, but that `re` is ours to say.
+[[nodiscard]] std::string reply_members(const std::vector<MessageParser::Member>& members,
+                                        const Stamps& stamps);
+
 // The members that subscribers get: the server's own, then those of the client as they were sent, without
 // those that are for the daemon. Not in braces.
 [[nodiscard]] std::string published_members(const std::vector<MessageParser::Member>& members,

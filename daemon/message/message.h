@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "daemon/message/shared_frame.h"
+#include "dsl/policy/policy.h"
 
 namespace wayleave {
 
@@ -30,8 +31,10 @@ struct Message {
 
     const std::string channel;
     const Position position;
-    uint64_t except = 0;        // the session that published and does not want it back; 0: nobody
-    std::string key;            // of conflation; may be empty
+    uint64_t except = 0;  // the session that published and does not want it back; 0: nobody
+    std::string key;      // of conflation; may be empty
+    std::optional<dsl::Lane>
+        lane;                   // else the channel's; of a numbered channel never, since that has an order
     bool announcement = false;  // `$join` or `$leave`: nobody's message
     SharedFrame frame;          // of dialect `wayleave.v1`
 };

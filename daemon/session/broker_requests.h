@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct Publishing {
     size_t left = 0;
     Receipt receipt = {};  // of the last, or of the one that failed
     size_t channels = 0;
+    std::vector<std::string> replies = {};  // texts, instead of `$ok`
 };
 
 struct BrokerRequest {

@@ -76,7 +76,8 @@ Frames EventStreamFraming::publication(Session& session, const Publication& publ
 
 Frame EventStreamFraming::position(Session& session) const {
     const std::string id = stream_id(session, nullptr);
-    return id.empty() ? nullptr : framed(id + "\n");
+    // Where nothing is left to come back for, the browser is to forget the id that it has.
+    return framed((id.empty() ? sse_id("") : id) + "\n");
 }
 
 std::string EventStreamFraming::stream_id(Session& session, const Message* sent) const {

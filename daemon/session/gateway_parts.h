@@ -57,8 +57,8 @@ struct GatewayParts {
     CredentialQuestions questions{actions.questions, bindings};
     Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
-    SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer,
-                                           reload, event_stream, outbox,        counters};
+    SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer, reload,
+                                           shadow, event_stream, outbox,        counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
     ChannelQueries queries{hub, broker, presence, subscriptions, requests, shadow, outbox, replies};
     BackendOrderRunner orders{bindings, publisher, subscription_orders, outbox, log, counters};

@@ -86,6 +86,12 @@ std::string ok_text(std::string_view re, std::string_view data) {
     return out.append("\"data\":").append(data).append("}");
 }
 
+std::string reply_text(std::string_view re, std::string_view members) {
+    std::string out = "{" + std::string(members);
+    append_re(out, re);
+    return out += '}';
+}
+
 std::string history_data(const Page& page) {
     std::string out = "{\"epoch\":\"" + epoch_text(page.top.epoch);
     out += "\",\"offset\":" + std::to_string(page.top.offset);

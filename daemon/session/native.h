@@ -34,6 +34,8 @@ struct Hello {
 [[nodiscard]] std::string ok_text(std::string_view re, std::string_view data);
 // Of `$auth`: until when the session may last now; 0: no end.
 [[nodiscard]] std::string ok_text(std::string_view re, int64_t expires_ms);
+// What a message block's `reply` says: members, at least `type`.
+[[nodiscard]] std::string reply_text(std::string_view re, std::string_view members);
 [[nodiscard]] std::string pong_text(std::string_view re);
 [[nodiscard]] std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection,
                                      bool detail);

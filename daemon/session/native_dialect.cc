@@ -115,13 +115,17 @@ void NativeDialect::application_message(Session& session, const MessageParser::M
     shadow_.message(session, message, request, judged, now);
     if (!judged.rejection && judged.forward)
         judged.rejection = forwarder_.admit(session, static_cast<size_t>(request.message_size));
+    shadow_.order(session, judged.order, request, now);
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     // All is known to be good before anything is done.
     orders_.carry_out(session, judged.order, std::move(judged.places), now);
     if (session.state != Session::State::open) return;  // too slow for the news
     // Of a message that goes to a backend its answer is the client's.
-    publisher_.publish(session, judged.forward ? ReplyTo{} : re, std::move(judged.drafts), now);
-    if (!judged.forward) return;
+    const ReplyTo own = judged.forward ? ReplyTo{} : re;
+    std::vector<std::string> replies;
+    for (const std::string& members : judged.replies) replies.push_back(reply_text(own.id, members));
+    publisher_.publish(session, own, std::move(judged.drafts), now, std::move(replies));
+    if (!judged.forward || session.state != Session::State::open) return;
     const Stamps stamps = stamps_of(session.binding->route->program, *judged.block, request);
     forwarder_.forward(session, re, judged, published_members(message.members, stamps), now);
 }
@@ -248,7 +252,7 @@ void NativeDialect::publish_by_name(Session& session, const MessageParser::Messa
 
 // Of a stream whose channels a POST has changed.
 void NativeDialect::send_event_id(Session& session, Now now) {
-    if (Frame frame = event_stream_.position(session)) outbox_.send(session, std::move(frame), now);
+    outbox_.send(session, event_stream_.position(session), now);
 }
 
 }  // namespace wayleave

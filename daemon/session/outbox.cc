@@ -91,10 +91,11 @@ void Outbox::send_publication(Session& session, const Publication& publication,
                               const dsl::ChannelRules& rules, Now now) {
     const dsl::SlowConsumer slow = rules.slow.value_or(session.binding->route->slow_consumer);
     const bool closes = slow == dsl::SlowConsumer::close;
+    const dsl::Lane lane = publication->lane.value_or(rules.lane);
     Frames frames = framing(session).publication(session, publication, !closes);
-    if (!closes) return send_droppable(session, std::move(frames.first), slow, rules.lane, now);
-    send(session, std::move(frames.first), now, rules.lane);
-    if (frames.second) send(session, std::move(frames.second), now, rules.lane);
+    if (!closes) return send_droppable(session, std::move(frames.first), slow, lane, now);
+    send(session, std::move(frames.first), now, lane);
+    if (frames.second) send(session, std::move(frames.second), now, lane);
 }
 
 // It or another gives way instead of the reader.

@@ -27,10 +27,13 @@ Rejection Publisher::no_room() {
     return Rejection::of(Reason::limited, "too many of your messages wait for the server's storage");
 }
 
-void Publisher::publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now) {
+void Publisher::publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now,
+                        std::vector<std::string> replies) {
     const auto publishing = std::make_shared<Publishing>();
     publishing->re = re;
     publishing->left = publishing->channels = drafts.size();
+    publishing->replies = std::move(replies);
+    if (drafts.empty() && !publishing->replies.empty()) return reply(session, *publishing, now);
     if (drafts.empty()) return replies_.confirm(session, re, now);
     if (!has_room(session, drafts.size())) return replies_.reject(session, re, no_room(), now);
     session.publishes = true;
@@ -75,6 +78,16 @@ void Publisher::note_order(const Receipt& receipt) {
     }
 }
 
+// A POST has one answer; what is more goes over the session's own connection.
+void Publisher::reply(Session& session, const Publishing& publishing, Now now) {
+    ReplyTo to = publishing.re;
+    for (const std::string& text : publishing.replies) {
+        if (session.state != Session::State::open) return;  // too slow for the one before
+        replies_.reply(session, to, text, now);
+        to.relay = 0;
+    }
+}
+
 void Publisher::published(Session& session, Publishing& publishing, Receipt receipt, Now now) {
     const bool good =
         receipt.status == Receipt::Status::accepted || receipt.status == Receipt::Status::duplicate;
@@ -84,6 +97,7 @@ void Publisher::published(Session& session, Publishing& publishing, Receipt rece
     if (--publishing.left > 0) return;
     const Receipt& last = publishing.receipt;
     if (!last.because.empty()) return replies_.reject(session, publishing.re, unavailable(last.because), now);
+    if (!publishing.replies.empty()) return reply(session, publishing, now);
     if (!publishing.re.wanted()) return;
     // Where a message went to several channels, no one position is its own.
     const Position position = publishing.channels == 1 ? last.position : Position{};

@@ -19,7 +19,9 @@ class Publisher {
     // The storage's queue is everybody's.
     [[nodiscard]] bool has_room(const Session& session, size_t publications) const;
     [[nodiscard]] static Rejection no_room();
-    void publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now);
+    // `replies` are texts that the sender gets instead of `$ok` when all of it is accepted.
+    void publish(Session& session, const ReplyTo& re, std::vector<Draft> drafts, Now now,
+                 std::vector<std::string> replies = {});
     // What a backend orders: nobody waits for the broker's answer. Repetitions are known among its own.
     void publish_for(const dsl::BackendDecl& backend, std::vector<Draft> drafts, Now now);
     void note_order(const Receipt& receipt);
@@ -27,6 +29,8 @@ class Publisher {
     void published(Session& session, Publishing& publishing, Receipt receipt, Now now);
 
   private:
+    void reply(Session& session, const Publishing& publishing, Now now);
+
     std::string name_;
     Broker& broker_;
     BrokerRequests& requests_;

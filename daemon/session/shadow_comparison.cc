@@ -119,11 +119,37 @@ void ShadowComparison::message(Session& session, const MessageParser::Message& m
             ask(*shadow->route, block->decision, own), now);
 }
 
+// Only a deny is asked for there.
+void ShadowComparison::order(Session& session, const SubscriptionOrder& order, const dsl::Request& request,
+                             Now now) {
+    const Shadow* shadow = order.enter.empty() ? nullptr : shadow_of(session);
+    if (!shadow || !shadow->route) return;
+    const dsl::Route& route = *session.binding->route;
+    for (const std::string& channel : order.enter) {
+        const auto name = dsl::split_channel(channel);
+        if (!name) continue;
+        dsl::Request own = request;
+        own.channel = &*name;
+        const dsl::NodeId verdict = ask(route, route.subscribe, own);
+        own.facts = &shadow->facts;
+        const dsl::NodeId other = ask(*shadow->route, shadow->route->subscribe, own);
+        const bool denied = denies(route, verdict);
+        tell(session, "subscribe to " + escape_peer_word(channel, longest_target), !denied,
+             denied ? place_of(route, verdict) : std::string_view(), *shadow->route, other,
+             !denies(*shadow->route, other), now);
+    }
+}
+
 void ShadowComparison::compare(const Session& session, std::string_view what, bool allowed,
                                std::string_view rule, const dsl::Route& shadow, dsl::NodeId verdict,
                                Now now) {
+    tell(session, what, allowed, rule, shadow, verdict, allows(shadow, verdict), now);
+}
+
+void ShadowComparison::tell(const Session& session, std::string_view what, bool allowed,
+                            std::string_view rule, const dsl::Route& shadow, dsl::NodeId verdict, bool other,
+                            Now now) {
     counters_.shadow_compared.add();
-    const bool other = allows(shadow, verdict);
     if (other == allowed) return;
     counters_.shadow_differences.add();
     const std::string_view by = place_of(shadow, verdict);

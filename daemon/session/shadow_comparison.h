@@ -25,6 +25,8 @@ class ShadowComparison {
                       const HeldGrant* grant, bool token, Now now);
     void message(Session& session, const MessageParser::Message& message, const dsl::Request& request,
                  const MessageAuthorization& judged, Now now);
+    // What the server subscribes a session to, and whether a deny holds.
+    void order(Session& session, const SubscriptionOrder& order, const dsl::Request& request, Now now);
 
   private:
     [[nodiscard]] bool is_shadowed(const Session& session) const;
@@ -32,6 +34,8 @@ class ShadowComparison {
     [[nodiscard]] const Shadow* shadow_of(Session& session);
     void compare(const Session& session, std::string_view what, bool allowed, std::string_view rule,
                  const dsl::Route& shadow, dsl::NodeId verdict, Now now);
+    void tell(const Session& session, std::string_view what, bool allowed, std::string_view rule,
+              const dsl::Route& shadow, dsl::NodeId verdict, bool other, Now now);
 
     const Bindings& bindings_;
     Counters& counters_;

@@ -19,6 +19,7 @@ std::optional<Rejection> SubscriptionOrders::apply(Session& session, const Subsc
             return subscriptions_.adopt_policy(channel, now);
         },
         [&](std::string_view channel) { return keys_of(session, channel); }, limits_);
+    shadow_.order(session, order, request_for(view), now);
     if (!places) return places.error();
     carry_out(session, order, std::move(*places), now);
     return std::nullopt;
@@ -58,7 +59,7 @@ void SubscriptionOrders::leave(Session& session, const std::string& name, Now no
     outbox_.send_text(session, subscription_text("$unsubscribed", "", name), now, lane);
     if (!session.events || session.state != Session::State::open) return;
     // The id that its browser comes again with must not bring it back.
-    if (Frame frame = event_stream_.position(session)) outbox_.send(session, std::move(frame), now);
+    outbox_.send(session, event_stream_.position(session), now);
 }
 
 void SubscriptionOrders::enter(Session& session, Place place, Now now) {

@@ -10,19 +10,21 @@
 #include "daemon/decision/subscription_order.h"
 #include "daemon/session/reload.h"
 #include "daemon/session/replayer.h"
+#include "daemon/session/shadow_comparison.h"
 
 namespace wayleave {
 
 class SubscriptionOrders {
   public:
     SubscriptionOrders(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
-                       Reload& reload, const EventStreamFraming& event_stream, Outbox& outbox,
-                       Counters& counters)
+                       Reload& reload, ShadowComparison& shadow, const EventStreamFraming& event_stream,
+                       Outbox& outbox, Counters& counters)
         : limits_(limits),
           hub_(hub),
           subscriptions_(subscriptions),
           replayer_(replayer),
           reload_(reload),
+          shadow_(shadow),
           event_stream_(event_stream),
           outbox_(outbox),
           counters_(counters) {}
@@ -45,6 +47,7 @@ class SubscriptionOrders {
     Subscriptions& subscriptions_;
     Replayer& replayer_;
     Reload& reload_;
+    ShadowComparison& shadow_;
     const EventStreamFraming& event_stream_;
     Outbox& outbox_;
     Counters& counters_;

@@ -43,6 +43,7 @@ bool is_clause(NodeKind kind) {
         case NodeKind::up_to:
         case NodeKind::stream_name:
         case NodeKind::after:
+        case NodeKind::as_type:
         case NodeKind::priority:
         case NodeKind::at:
         case NodeKind::times: return true;

@@ -87,7 +87,21 @@ class Covering {
         for (const RuleFinding& finding : looked.findings) note(route, action, finding, noted);
     }
 
+    // Whether a message or an api subscribes clients whom no `allow` lets subscribe.
+    [[nodiscard]] bool is_ordered(const Route& route) const {
+        return std::any_of(route.messages.begin(), route.messages.end(),
+                           [](const Message& message) { return !message.subscribes.empty(); }) ||
+               std::any_of(context_.policy.apis.begin(), context_.policy.apis.end(), [](const auto& api) {
+                   const auto& clauses = api->clauses[api->subscribe];
+                   return std::any_of(clauses.begin(), clauses.end(), [&](const Clause& clause) {
+                       return clause.rule != Clause::no_rule && api->rules[clause.rule].allow;
+                   });
+               });
+    }
+
     void note(const LintRoute& route, Action action, const RuleFinding& finding, std::set<Key>& noted) {
+        // Such a deny is about what the server decides.
+        if (finding.id == "W107" && action == Action::subscribe && is_ordered(*route.compiled)) return;
         const ast::Rule* rule = written_[finding.rule];
         const Place place = place_of(*rule, action);
         std::string check(finding.id);

@@ -88,6 +88,29 @@ void check_message(LintContext& context, const ast::Message& message) {
                                 "write `publish to CHANNEL`, or leave the block out");
 }
 
+// The channel, with something in each place that is filled in.
+std::string sample_of(const ast::ChannelPattern& pattern) {
+    std::string out;
+    for (const ast::Segment& segment : pattern.segments) {
+        if (!out.empty()) out += '/';
+        out += segment.kind == ast::Segment::Kind::text ? std::string(segment.text) : "x";
+    }
+    return out;
+}
+
+void check_priority(LintContext& context, const ast::Message& message) {
+    each_in<ast::PublishTo>(message.members, [&](const ast::PublishTo& publish) {
+        for (const ast::ChannelPattern& channel : publish.channels) {
+            if (!publish.priority || context.policy.channel_rules(sample_of(channel)).history == 0) continue;
+            context.diagnostics.warning("W119", publish.priority->span,
+                                        "this has no effect in a channel with `history`",
+                                        "its messages are numbered and keep their order",
+                                        "give the channel a `priority`, or publish to one without `history`");
+            return;
+        }
+    });
+}
+
 // The compiled block, by its first type.
 const Message* block_of(const LintRoute& route, const ast::Message& message) {
     const std::string_view type = message.types.front().text;
@@ -187,6 +210,7 @@ void lint_rules(LintContext& context) {
         });
         route.each<ast::Message>([&](const ast::Message& message) {
             check_message(context, message);
+            check_priority(context, message);
             check_sender(context, route, message);
             each_in<ast::Rule>(message.members, [&](const ast::Rule& rule) { check_silent(context, rule); });
         });

@@ -94,17 +94,22 @@ void Walker::message(const ast::Message& message) {
     Scope scope;
     each_in<ast::Let>(message.members, [&](const ast::Let& one) { scope.emplace(one.name.text, &one); });
     scopes_.push_back(std::move(scope));
+    for (const ast::MessageType& type : message.types) on_text(type.text, type.span);
     each_in<ast::Let>(message.members, [&](const ast::Let& one) { let(one); });
     each_in<ast::Rule>(message.members, [&](const ast::Rule& rule) { tail(rule.tail); });
     each_in<ast::Limit>(message.members, [&](const ast::Limit& one) { limit(one); });
     each_in<ast::Setting>(message.members, [&](const ast::Setting& setting) { value(setting.value); });
-    each_in<ast::Reply>(message.members, [&](const ast::Reply& reply) { maybe(reply.condition); });
+    each_in<ast::Reply>(message.members, [&](const ast::Reply& reply) {
+        if (reply.type) on_text(reply.type->text, reply.type->span);
+        maybe(reply.condition);
+    });
     each_in<ast::Field>(message.members, [&](const ast::Field& field) {
         maybe(field.in);
         absent(field.absent);
     });
     each_in<ast::Stamp>(message.members, [&](const ast::Stamp& stamp) { expr(stamp.value); });
     each_in<ast::PublishTo>(message.members, [&](const ast::PublishTo& publish) {
+        if (publish.as) on_text(publish.as->text, publish.as->span);
         channels(publish.channels);
         maybe(publish.condition);
     });

@@ -213,11 +213,10 @@ class RouteLines {
         decision("", message.decision);
         for (const Limit& limit : message.limits) add(before_ + words_.limit(limit), limit.place);
         for (const Publish& publish : message.publish) {
-            constexpr std::array<std::string_view, 3> lanes{"urgent", "normal", "low"};
             std::string text = before_ + "publish to " + words_.pattern(publish.channel);
             if (publish.except_self) text += " except self";
             if (!publish.type.empty()) text += " as " + type_text(publish.type);
-            if (publish.lane) text += " priority " + std::string(lanes[static_cast<size_t>(*publish.lane)]);
+            if (publish.lane) text += " priority " + std::string(to_string(*publish.lane));
             add(text + condition(publish.condition));
         }
         // Their order means something: the first that holds is taken.

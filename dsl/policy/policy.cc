@@ -60,6 +60,10 @@ bool Origins::allow(std::string_view origin, bool present, std::string_view host
     });
 }
 
+std::string_view to_string(Lane lane) {
+    return lane == Lane::urgent ? "urgent" : lane == Lane::low ? "low" : "normal";
+}
+
 const Message* Route::message(std::string_view type) const {
     if (const auto it = exact_types.find(type); it != exact_types.end()) return &messages[it->second];
     for (const auto& [prefix, number] : type_prefixes) {

@@ -53,6 +53,7 @@ struct BackendDecl {
 };
 
 enum class Lane : uint8_t { urgent, normal, low };
+[[nodiscard]] std::string_view to_string(Lane lane);
 
 enum class SlowConsumer : uint8_t {
     close,   // it is closed instead

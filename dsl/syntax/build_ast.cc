@@ -242,9 +242,14 @@ ast::PublishTo AstBuilder::publish(const SyntaxNode& node) {
     out.span = span(node);
     out.channels = channels(parts);
     out.except_self = parts.take(NodeKind::word).kind == NodeKind::word;
-    if (parts.peek() == NodeKind::as_type)
-        out.as = message_type(children(parts.take()).take(NodeKind::message_type));
-    if (parts.peek() == NodeKind::priority) out.priority = name(children(parts.take()).take(NodeKind::name));
+    while (parts.peek() == NodeKind::as_type || parts.peek() == NodeKind::priority) {
+        Children word = children(parts.take());
+        if (word.peek() == NodeKind::message_type) {
+            out.as = message_type(word.take());
+        } else {
+            out.priority = name(word.take(NodeKind::name));
+        }
+    }
     out.condition = condition(parts);
     return out;
 }

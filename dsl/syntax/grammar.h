@@ -242,13 +242,18 @@ struct except_self : seq<word<"except">, need<"`self` after `except`", kw<"self"
 struct as_type     : node<NodeKind::as_type, kw<"as">, need<"a message type after `as`", message_type>> {};
 struct priority    : node<NodeKind::priority, kw<"priority">, need_name<"urgent, normal or low">> {};
 struct publish     : node<NodeKind::publish, kw<"publish">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
-                          opt<except_self>, opt<as_type>, opt<priority>, opt<condition>> {};
+                          opt<except_self>, opt<sor<seq<as_type, opt<priority>>, seq<priority, opt<as_type>>>>, opt<condition>> {};
 struct subscribe   : node<NodeKind::subscribe, kw<"subscribe">, need<"`to` and a channel", kw<"to">>, need_channels<"a channel after `to`">,
                           opt<condition>> {};
 struct unsubscribe : node<NodeKind::unsubscribe, kw<"unsubscribe">, need<"`from` and a channel", kw<"from">>,
                           need_channels<"a channel after `from`">, opt<condition>> {};
 struct forward     : node<NodeKind::forward, kw<"forward">, need<"`to` and a backend", kw<"to">>, backend_path, opt<condition>> {};
-struct reply       : node<NodeKind::reply, kw<"reply">, opt<not_at<kw<"if">>, message_type>, opt<condition>> {};
+// Behind `reply` without a type; a type that is called so stands in quotes.
+struct not_a_type  : sor<seq<sor<exactly<"if">, exactly<"field">, exactly<"set">, exactly<"allow">, exactly<"deny">, exactly<"limit">,
+                                 exactly<"publish">, exactly<"subscribe">, exactly<"unsubscribe">, exactly<"forward">, exactly<"reply">,
+                                 exactly<"let">>, not_at<sor<word_rest, one<'.'>>>>,
+                         seq<name_text, blank, equals>> {};
+struct reply       : node<NodeKind::reply, kw<"reply">, opt<not_at<not_a_type>, message_type>, opt<condition>> {};
 
 // --- blocks ---
 

@@ -190,6 +190,20 @@ R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim
 route r /r { auth = session origins = { none } join team/{user.team} })",
 R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim team : string required }
 route r /r { auth = session origins = { none } join team/{user.team} })"},
+    Check{"W119", "order-before-priority", Severity::warning,
+        "A `priority` of a publication to a channel with `history`.",
+        "The messages of such a channel are numbered, and come in the order of their numbers.",
+        "It is never delivered before the others, as whoever wrote it expects.",
+        "Give the channel a `priority` of its own, or publish to a channel without `history`.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+channel room/* { history = 5  keep = 1h }
+route r /r { auth = session origins = { none } allow connect
+    message a { set from = user.sub  allow  publish to room/b priority urgent } })",
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+channel room/* { history = 5  keep = 1h  priority = urgent }
+route r /r { auth = session origins = { none } allow connect
+    message a { set from = user.sub  allow  publish to room/b } })"},
 };
 // clang-format on
 

@@ -60,6 +60,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     check(object.size() == message.members.size() + 1 - hidden);
     std::string_view type;
     check(object["type"].get(type) == simdjson::SUCCESS && type == message.type);
+    const Stamps stamps = with_type({{"re", "7"}, {"from", "\"x\""}}, "a \"type\"");
+    const std::string reply = reply_text(message.id, reply_members(message.members, stamps));
+    check(test::Rfc8259::holds(reply));
+    check(parse_json(again, reply, root) == simdjson::SUCCESS && root.get(object) == simdjson::SUCCESS);
+    std::string_view renamed;
+    check(object["type"].get(renamed) == simdjson::SUCCESS && renamed == "a \"type\"");
+    check(message.id.empty() == (object["re"].error() == simdjson::NO_SUCH_FIELD));
     check(parse_json(again, error_text(message.id, "bad_message", {}, true), root) == simdjson::SUCCESS);
     return 0;
 }

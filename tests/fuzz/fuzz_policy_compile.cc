@@ -49,6 +49,8 @@ void decide_all(const Route& route, const Facts& facts, std::string_view name) {
         request.fields = fields;
         (void)decide(route.program, residual.nodes, residual.roots[message.decision], request);
         std::string out;
+        for (const auto* list : {&message.subscribes, &message.unsubscribes})
+            for (const Join& one : *list) (void)build_channel(route.program, one.channel, request, out);
         for (const Publish& publish : message.publish) {
             if (build_channel(route.program, publish.channel, request, out))
                 check(split_channel(out).has_value());

@@ -23,6 +23,7 @@ std::shared_ptr<const Message> message_of(Draft& draft, Position position) {
         publication_text({draft.channel, draft.id, draft.now.wall_ms, draft.members}, position);
     auto message = std::make_shared<Message>(std::move(draft.channel), position, text);
     message->except = draft.except;
+    if (position.epoch == 0) message->lane = draft.lane;
     message->key = std::move(draft.key);
     return message;
 }

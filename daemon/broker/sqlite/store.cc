@@ -37,6 +37,7 @@ Publication message_of(const Draft& draft, Position position) {
         publication_text({draft.channel, draft.id, draft.now.wall_ms, draft.members}, position);
     auto message = std::make_shared<Message>(draft.channel, position, text);
     message->except = draft.except;
+    if (position.epoch == 0) message->lane = draft.lane;
     message->key = draft.key;
     return message;
 }

@@ -151,6 +151,11 @@ TEST_CASE("a scratch table starts with what the other has counted, and changes n
     CHECK(scratch.inside("c") == 1);
     CHECK(scratch.enter("c", 2));
     CHECK_FALSE(scratch.enter("c", 2));
+    scratch.leave("c");
+    scratch.leave("c");  // also what the other has counted
+    CHECK(scratch.inside("c") == 0);
+    CHECK(scratch.enter("c", 1));
+    CHECK_FALSE(scratch.enter("c", 1));
     CHECK(real.inside("c") == 1);
     CHECK(real.keys() == 2);
 }

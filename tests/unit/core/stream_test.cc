@@ -447,6 +447,18 @@ TEST_CASE("what a POST subscribed to comes back with the browser") {
     CHECK(left->names() == std::vector<std::string>{"plain"});
 }
 
+TEST_CASE("where the last channel is left, the browser forgets its id") {
+    Streams world;
+    const ConnectionId stream = world.open("/drops");
+    const std::string session = session_in(world.read(stream));
+    const auto post = [&](const std::string& body) {
+        (void)world.post("/drops", session, body);
+        return world.read(stream);
+    };
+    CHECK(last_id(post(R"({"type":"$subscribe","channel":"plain"})")).empty() == false);
+    CHECK_THAT(post(R"({"type":"$unsubscribe","channel":"plain"})"), Contains("id: \n\n"));
+}
+
 TEST_CASE("the largest id that is given is taken back whole") {
     Streams world;
     const ConnectionId first = world.open(as("alice"));

@@ -351,6 +351,27 @@ TEST_CASE("the api judges a session by the policy in force, also before its turn
     CHECK(world.frames(alice).empty());
 }
 
+TEST_CASE("the shadow policy is asked what it would deny") {
+    Rooms world;
+    world.runtime->shadow =
+        policy_from(with(with(base, "deny subscribe on closed/*", "deny subscribe on room/a"),
+                         "allow subscribe on open/*", ""));
+    world.runtime->shadow_per_million = 1'000'000;
+    const ConnectionId alice = world.open("alice");
+    (void)world.answers(alice, enter_a);
+    CHECK(world.counters.shadow_differences.get() == 1);
+    CHECK_THAT(
+        world.gateway->actions().events.back().message,
+        Contains("subscribe to room/a is allowed by no rule, and by the shadow policy refused by test"));
+    (void)world.answers(alice, R"({"type":"enter","room":"b"})");
+    CHECK(world.counters.shadow_differences.get() == 1);
+    (void)world.answers(alice, R"({"type":"go","kind":"closed","room":"b"})");
+    CHECK(world.counters.shadow_differences.get() == 2);
+    CHECK(world.api("/subscribe", R"({"user":"alice","channel":"room/a"})") == R"(200 {"sessions":1})");
+    CHECK(world.counters.shadow_differences.get() == 3);
+    CHECK(world.hears(alice, "room/a"));
+}
+
 TEST_CASE("an order for very many sessions is carried out some at a time") {
     Rooms world;
     std::vector<ConnectionId> all;

@@ -211,6 +211,64 @@ TEST_CASE("what the server says in a message") {
             .summary() == "E028 1:166 this would show a secret to all who read the message\n");
 }
 
+TEST_CASE("what a message does for its sender") {
+    Compiled made(in_route(
+        "message \"room:join\", x { field hall : string required allow\n"
+        "subscribe to room/{hall}, lobby if message.size < 1kb\nunsubscribe from room/old\n"
+        "publish to room/{hall} except self as \"user joined\" priority low\nreply reply \"it's done\" }"));
+    CHECK(made.summary() == "");
+    const Message& message = *made.policy->routes.front()->message("room:join");
+    CHECK(&message == made.policy->routes.front()->message("x"));
+    CHECK(message.subscribes.size() == 2);
+    CHECK(message.unsubscribes.size() == 1);
+    CHECK(message.publish[0].type == "user joined");
+    CHECK(message.publish[0].lane == Lane::low);
+    REQUIRE(message.replies.size() == 2);
+    CHECK(message.replies[0].type.empty());
+    CHECK(message.replies[1].type == "it's done");
+}
+
+TEST_CASE("what a message cannot do for its sender") {
+    for (const Case& c : {
+             Case{"message a { allow subscribe to room/* }",
+                  "E001 4:37 one channel is named here, so it has no wildcard\n"},
+             Case{"message a { allow unsubscribe from room/:x }",
+                  "E001 4:41 one channel is named here, so it has no wildcard\n"},
+             Case{"message a { allow subscribe to room/{usr.sub} }", "E002 4:38 there is no `usr.sub`\n"},
+             Case{"message a { allow subscribe to b if channel == \"x\" }",
+                  "E004 4:37 `channel` is not known at a message\n"},
+             Case{"message a { allow subscribe to b, b }",
+                  "E020 4:35 `b` is named twice for the sender of this message\n"},
+             Case{"message a { allow subscribe to b unsubscribe from b }",
+                  "E020 4:51 `b` is named twice for the sender of this message\n"},
+             Case{"message a { allow subscribe to b if tls unsubscribe from b if not tls }", ""},
+             Case{"message a { allow subscribe room }", "E001 4:19 a rule inside `message` has no action\n"},
+             Case{"message a { allow unsubscribe to room }",
+                  "E001 4:31 expected `from` and a channel, found `to`\n"},
+             Case{"subscribe to room", "E001 4:1 `subscribe` has no place here\n"},
+             Case{"message a { allow reply b reply b }", "E020 4:27 this reply is sent twice\n"},
+             Case{"message a { allow reply reply }", "E020 4:25 this reply is sent twice\n"},
+             Case{"message a { allow reply b.* }", "E001 4:25 a reply has one type\n"},
+             Case{"message a { allow reply \"b:*\" }", "E001 4:25 a reply has one type\n"},
+             Case{"message a { allow reply \"$ok\" }", "E003 4:25 this cannot be the type of a message\n"},
+             Case{"message a { allow publish to b as * }", "E001 4:35 what is published has one type\n"},
+             Case{"message a { allow publish to b as \"$x\" }",
+                  "E003 4:35 this cannot be the type of a message\n"},
+             Case{"message \"$a\" { allow publish to b }", "E003 4:9 this cannot be the type of a message\n"},
+             Case{"message \"\" { allow publish to b }", "E003 4:9 this cannot be the type of a message\n"},
+             Case{"message \"" + std::string(129, 'x') + "\" { allow publish to b }",
+                  "E003 4:9 this cannot be the type of a message\n"},
+             Case{"message \"a*\" { allow publish to b }", "E003 4:9 this names no types below another\n"},
+             Case{"message a, \"a\" { allow publish to b }",
+                  "E005 4:12 the message `a` is described twice\n"},
+             Case{"message \"a:*\" { allow publish to b } message \"a:*\" { allow publish to b }",
+                  "E005 4:46 the message `a:*` is described twice\n"},
+         }) {
+        INFO(c.text);
+        CHECK(Compiled(in_route(c.text)).summary() == c.expected);
+    }
+}
+
 TEST_CASE("a definition that nobody reads is checked") {
     const std::vector<Case> cases{
         {"let x = message.size > 30s", "E003 4:22 `>` cannot compare these two\n"},
@@ -420,10 +478,6 @@ TEST_CASE("limits and bans of every kind are executed") {
 TEST_CASE("what is compiled but not executed is named") {
     const std::string backend = "backend app { url = \"http://127.0.0.1:8000\" }";
     for (const Case& c : {
-             Case{"message a { allow reply b if message.size > 3b }",
-                  "E025 4:19 `reply` is not supported yet\n"},
-             Case{"message a { allow publish to x priority urgent }",
-                  "E025 4:41 `priority` is not supported yet\n"},
              Case{"dialect = \"socket.io\"", "E025 4:1 `dialect = \"socket.io\"` is not supported yet\n"},
          }) {
         INFO(c.text);
@@ -451,7 +505,7 @@ TEST_CASE("an api has a status for each refusal") {
 
 TEST_CASE("an api is executed, with all of its actions") {
     Compiled made(token +
-                  "api a /a { auth = session allow publish, presence, history on ** "
+                  "api a /a { auth = session allow publish, subscribe, presence, history on ** "
                   "allow disconnect if user.n == 3 }");
     CHECK(made.summary() == "");
     CHECK(made.policy != nullptr);
@@ -574,7 +628,8 @@ TEST_CASE("mistakes in what is compiled but not executed") {
                   "E027 1:13 `join_leave` needs `presence = true` beside it\n"},
              Case{"channel a { acks = group }", "E003 1:20 `acks` cannot be `group`\n"},
              Case{"api a /a { auth = none }", "E011 1:5 the api `a` is open to everybody\n"},
-             Case{"api a /a { allow subscribe }", "E001 1:18 `subscribe` belongs to a route\n"},
+             Case{"api a /a { allow connect }", "E001 1:18 `connect` belongs to a route\n"},
+             Case{"api a /a { allow message }", "E001 1:18 `message` belongs to a route\n"},
              Case{"api a /a { auth = none join x }",
                   "E001 1:24 `join` belongs to a route, not to an `api`\n"},
              Case{"api a /a { auth = none idle_timeout = 3s }",

@@ -48,6 +48,12 @@ TEST_CASE("one statement a line, blocks indented") {
             "        publish to b\n    }\n}\n");
     becomes("defaults {\n}\nroute r /a { message a,\nb.* { } }",
             "defaults {}\nroute r /a {\n    message a, b.* {}\n}\n");
+    becomes(
+        "route r /a{message \"x  y\",b{subscribe to c,d if tls unsubscribe from e publish to f except self "
+        "as \"g h\" priority low reply reply \"i j\" if tls}}",
+        "route r /a {\n    message \"x  y\", b {\n        subscribe to c, d if tls\n        unsubscribe "
+        "from e\n        publish to f except self as \"g h\" priority low\n        reply\n"
+        "        reply \"i j\" if tls\n    }\n}\n");
     becomes("", "");
     becomes(" \n\t\n", "");
     becomes("let a = 1\r\nlet b = 2\r\n", "let a = 1\nlet b = 2\n");

@@ -324,8 +324,64 @@ TEST_CASE("messages") {
     CHECK(publish.except_self);
     CHECK(publish.priority->text == "urgent");
     CHECK(show(publish.condition) == " if (> n float:1)");
-    CHECK(std::get<ast::Reply>(message.members[8]).type.text == "task.updated");
+    CHECK(std::get<ast::Reply>(message.members[8]).type->text == "task.updated");
     CHECK(std::holds_alternative<ast::Let>(message.members[10]));
+}
+
+TEST_CASE("behind a reply without a type there may be any statement") {
+    for (const std::string next :
+         {"reply", "publish to a", "subscribe to a", "unsubscribe from a", "allow", "deny", "strict = true",
+          "set a = 1", "let a = 1", "limit messages to 1/s per ip", "field a : int required",
+          "forward to app \"/x\""}) {
+        INFO(next);
+        const auto message = member<ast::Message>(keep(in_route("message a { reply " + next + " }")));
+        REQUIRE(message.members.size() == 2);
+        CHECK_FALSE(std::get<ast::Reply>(message.members[0]).type);
+    }
+    for (const std::string type : {"replying", "publish.done", "if-so", "\"reply\"", "strict"}) {
+        INFO(type);
+        const auto message = member<ast::Message>(keep(in_route("message a { reply " + type + " }")));
+        REQUIRE(message.members.size() == 1);
+        CHECK(std::get<ast::Reply>(message.members[0]).type);
+    }
+}
+
+TEST_CASE("a type in quotes, and what becomes of the sender") {
+    const Parsed parsed(in_route(R"(message "user \"x\" joined", FRIEND_REQUEST, "room:*" {
+        allow
+        subscribe to a/{user.sub}, b if n > 1
+        unsubscribe from c
+        publish to d except self as "x y" priority low if x
+        publish to e priority urgent as f
+        reply
+        strict = true
+        reply if x
+        reply "x y" if y
+        subscribe to g
+    })"));
+    const auto message = member<ast::Message>(parsed);
+    REQUIRE(message.types.size() == 3);
+    CHECK(message.types[0].text == "user \"x\" joined");
+    CHECK(message.types[1].text == "FRIEND_REQUEST");
+    CHECK(message.types[2].text == "room:*");
+    REQUIRE(message.members.size() == 10);
+    const auto& enters = std::get<ast::SubscribeTo>(message.members[1]);
+    CHECK(show(enters.channels) == "a / {user.sub}, b");
+    CHECK_FALSE(enters.leave);
+    CHECK(show(enters.condition) == " if (> n int:1)");
+    CHECK(std::get<ast::SubscribeTo>(message.members[2]).leave);
+    const auto& publish = std::get<ast::PublishTo>(message.members[3]);
+    CHECK(publish.as->text == "x y");
+    CHECK(publish.except_self);
+    CHECK(publish.priority->text == "low");
+    CHECK(std::get<ast::PublishTo>(message.members[4]).as->text == "f");
+    CHECK(std::get<ast::PublishTo>(message.members[4]).priority->text == "urgent");
+    CHECK_FALSE(std::get<ast::Reply>(message.members[5]).type);
+    CHECK(std::holds_alternative<ast::Setting>(message.members[6]));
+    CHECK_FALSE(std::get<ast::Reply>(message.members[7]).type);
+    CHECK(std::get<ast::Reply>(message.members[7]).condition);
+    CHECK(std::get<ast::Reply>(message.members[8]).type->text == "x y");
+    CHECK(std::holds_alternative<ast::SubscribeTo>(message.members[9]));
 }
 
 TEST_CASE("tokens and backends") {

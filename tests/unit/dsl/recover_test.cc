@@ -219,7 +219,8 @@ TEST_CASE("mistakes in the members of a route") {
              "disconnect, "
              "message"},
             {"allow connect;", "2:14 `;` has no place here | a statement ends by itself: remove it"},
-            {"allow connect subscribe", "2:15 unexpected `subscribe`"},
+            {"allow connect presence", "2:15 unexpected `presence`"},
+            {"allow connect subscribe", "2:15 `subscribe` has no place here | it stands inside `message`"},
             {"deny connect becuase \"x\"", "2:14 unexpected `becuase` | did you mean `because`?"},
             {"allow subscribe on /a", "2:20 a channel does not begin with `/`"},
             {"allow subscribe on \"a\"", "2:20 a channel stands without quotes"},

@@ -1,6 +1,8 @@
 // explain and test, against policies in text: the same door and the same authorization as the gateway's.
 #include <catch2/catch.hpp>
 
+#include <set>
+
 #include "daemon/decision/limits.h"
 #include "daemon/explain/explained_decision.h"
 #include "daemon/explain/simulate.h"
@@ -192,6 +194,84 @@ TEST_CASE("explain: what a client may say") {
     CHECK(ask(runtime, team, {Action::message, "say", "[]"}).reason == "bad_message");
     CHECK(ask(runtime, team, {Action::message, "shout", "{}"}).reason == "unknown_message");
     CHECK_THAT(json_of(said), Contains(R"("verdict":"allow")") && Contains(R"("left":4)"));
+}
+
+TEST_CASE("explain and tests: what a message does for its sender") {
+    const std::string text = R"(
+token t { keys = file "k" from header "A"  claim sub : string required  claim pin : string else "p" secret }
+channel few/* { max_subscribers = 1 }
+route r /r {
+    auth = t  origins = { none }  max_subscriptions = 3
+    limit subscriptions to 2 per user.sub
+    allow connect
+    deny subscribe on closed/* because "closed"
+    message "room:join" { field room : string required  allow
+                          subscribe to room/{room}, {user.pin}/x if room != "closed" and room != "few"
+                          subscribe to closed/a if room == "closed"
+                          subscribe to few/a if room == "few"
+                          unsubscribe from room/old
+                          publish to room/{room} except self as "user joined" priority low
+                          reply
+                          reply "x y" if room == "few" }
+}
+test "rooms" {
+    as t { sub = "u" }
+    expect allow message "room:join" { room = "a" }
+    expect limit message "room:join" { room = "a" } times 2
+    expect deny  message "room:join" { room = "closed" } because "closed"
+    expect limit message "room:join" { room = "few" } times 2 because "the channel has as many subscribers as it takes"
+    expect deny  message "user joined"
+}
+)";
+    const Runtime runtime = runtime_of(text);
+    const TestRun run = run_tests(runtime, runtime.policy->tests, now);
+    for (const TestFailure& failure : run.results.at(0).failures) CHECK(failure.text == "");
+    ClientSpec client;
+    client.ip = *dsl::parse_address("192.0.2.1");
+    client.address = "/r";
+    client.token = "t";
+    client.claims = R"({"sub":"u"})";
+    client.no_origin = true;
+    using dsl::Action;
+    const Explanation yes = ask(runtime, client, {Action::message, "room:join", R"({"room":"b"})"});
+    CHECK(yes.effects ==
+          std::vector<std::string>{"publishes to room/b except self as `user joined` with priority low",
+                                   "unsubscribes from room/old", "subscribes to room/b",
+                                   "subscribes to (secret)/x", "replies with `room:join`"});
+    REQUIRE(yes.limits.size() == 1);
+    CHECK(yes.limits[0].left == 0);
+    CHECK(ask(runtime, client, {Action::message, "room:join", R"({"room":"closed"})"}).place ==
+          "p.route:8:5");
+    const auto in = [](std::string_view channel) {
+        return channel == "few/a" ? std::optional(std::vector<std::string>{}) : std::nullopt;
+    };
+    Question again{Action::message, "room:join", R"({"room":"few"})"};
+    again.keys_of = in;
+    LimitTable taken(64);
+    CHECK(taken.enter("subscribers few/a", 1));
+    const auto admission = simulate(runtime, client, AdmissionKind::route, taken, now);
+    REQUIRE(admission);
+    const auto& admitted = std::get<Admitted>(*admission);
+    const dsl::Residual residual = dsl::fold(admitted.route->program, admitted.answers);
+    const ConnectionView view = opened(*runtime.policy, admitted, residual);
+    CHECK(explain(view, again, taken, now, false).explanation.verdict == Verdict::allow);
+    again.keys_of = nullptr;
+    CHECK(explain(view, again, taken, now, false).explanation.verdict == Verdict::limit);
+}
+
+TEST_CASE("a test asks what an api may subscribe") {
+    const Runtime runtime = runtime_of(R"(
+token t { keys = file "k" from header "A"  claim sub : string required }
+api a /api { auth = t  allow subscribe on room/*  deny subscribe on room/x because "no" }
+test "api" {
+    as t { sub = "app" }
+    expect allow subscribe "room/a" at "/api" times 200
+    expect deny  subscribe "room/x" at "/api" because "no"
+    expect deny  subscribe "other" at "/api"
+}
+)");
+    const TestRun run = run_tests(runtime, runtime.policy->tests, now);
+    for (const TestFailure& failure : run.results.at(0).failures) CHECK(failure.text == "");
 }
 
 TEST_CASE("explain: what only the daemon knows is named, not passed over") {
@@ -450,6 +530,39 @@ TEST_CASE("the hash knows meaning: not order, layout, names of let or files") {
         INFO(other);
         CHECK(hash(base) != hash(other));
     }
+}
+
+TEST_CASE("each thing that a message does is part of what its route means") {
+    const auto made = [](const std::string& type, const std::string& rest) {
+        return runtime_of("route r /r { auth = none allow connect\nmessage " + type + " { allow " + rest +
+                          " } }");
+    };
+    const std::string plain = "subscribe to a unsubscribe from b publish to c reply";
+    const Runtime base = made("m", plain);
+    const std::vector<std::pair<std::string, std::string>> others{
+        {"m", "unsubscribe from b publish to c reply"},
+        {"m", "subscribe to a publish to c reply"},
+        {"m", "subscribe to a, d unsubscribe from b publish to c reply"},
+        {"m", "subscribe to a if tls unsubscribe from b publish to c reply"},
+        {"m", "subscribe to b unsubscribe from a publish to c reply"},
+        {"m", "subscribe to a unsubscribe from b publish to c as x reply"},
+        {"m", "subscribe to a unsubscribe from b publish to c priority low reply"},
+        {"m", "subscribe to a unsubscribe from b publish to c reply x"},
+        {"m", "subscribe to a unsubscribe from b publish to c reply if tls"},
+        {"m", "subscribe to a unsubscribe from b publish to c"},
+        {"\"m:*\"", plain},
+        {"\"m,n\"", plain}};
+    std::set<uint64_t> hashes{base.policy->routes.front()->hash};
+    for (const auto& [type, rest] : others) hashes.insert(made(type, rest).policy->routes.front()->hash);
+    CHECK(hashes.size() == others.size() + 1);
+    CHECK(base.policy->routes.front()->hash == made("\"m\"", plain).policy->routes.front()->hash);
+    CHECK(made("m, n", plain).policy->hash != made("\"m,n\"", plain).policy->hash);
+    const Runtime other = made("m", R"(publish to c as "x y" priority low reply "done it")");
+    CHECK(
+        dsl::text_of(dsl::difference(*base.policy, *other.policy)) ==
+        "~ route r\n    - message m: publish to c\n    - message m: reply\n    - message m: subscribe to a\n"
+        "    - message m: unsubscribe from b\n    + message m: publish to c as \"x y\" priority low\n"
+        "    + message m: reply \"done it\"\n");
 }
 
 TEST_CASE("diff names what was taken out and what came in, with its line") {

@@ -35,6 +35,13 @@ route chat /chat {
         publish to small/{room}
         publish to keyed/{room} if room == "both"
     }
+    message enter { field room : string required  allow
+                    subscribe to {room}/x, counted/{room} if room != "secret" and room != "few"
+                    subscribe to secret/x if room == "secret"
+                    subscribe to few/x if room == "few" }
+    message move { field from : string required  field to : string required  allow
+                   unsubscribe from counted/{from}
+                   subscribe to counted/{to} }
 }
 )";
 
@@ -89,8 +96,11 @@ Outcome explained(World& world, const Attempt& attempt) {
         next,
         [&](const OpenConnection& open) {
             LimitTable scratch(&world.limits);
-            const bool subscribed = open.is_in(attempt.target);
-            const Question question{attempt.action, attempt.target, attempt.json, subscribed};
+            const auto keys_of = [&](std::string_view channel) {
+                const OpenConnection::Channel* known = open.find(channel);
+                return known ? std::optional(known->keys) : std::nullopt;
+            };
+            const Question question{attempt.action, attempt.target, attempt.json, keys_of};
             const Explanation e = explain(open, question, scratch, world.now, false).explanation;
             out = e.verdict == Verdict::allow ? Outcome{"allow", ""} : Outcome{e.reason, e.because};
         },
@@ -154,6 +164,35 @@ TEST_CASE("explain and the gateway agree on how many may subscribe") {
                                    {Action::subscribe, "counted/b"},
                                    {Action::subscribe, "counted/c"}});
         CHECK(all == std::vector<Outcome>{allowed, allowed, allowed, many});
+    }
+}
+
+TEST_CASE("explain and the gateway agree on where a message subscribes its sender") {
+    const Outcome many{"limited", "too many subscriptions"};
+    const auto enter = [](const std::string& room) {
+        return Attempt{Action::message, "enter", "{\"room\":\"" + room + "\"}"};
+    };
+    const auto move = [](const std::string& from, const std::string& to) {
+        return Attempt{Action::message, "move", "{\"from\":\"" + from + "\",\"to\":\"" + to + "\"}"};
+    };
+    SECTION("max_subscriptions") {
+        CHECK(compared({enter("a"), enter("b"), enter("a"), {Action::subscribe, "b"}}) ==
+              std::vector<Outcome>{allowed, many, allowed, many});
+    }
+    SECTION("limit subscriptions, and the place that is left") {
+        const auto all = compared(
+            {move("x", "a"), move("x", "b"), move("x", "c"), move("a", "c"), move("a", "d"), move("b", "d")});
+        CHECK(all == std::vector<Outcome>{allowed, allowed, many, allowed, many, allowed});
+    }
+    SECTION("denies and channels that are full") {
+        World world(policy);
+        const ConnectionId id = world.connect();
+        CHECK(world.limits.enter("subscribers few/x", 1));
+        for (const Attempt& attempt : {enter("secret"), enter("few"), enter("")}) {
+            const Outcome told = explained(world, attempt);
+            CHECK(told == done(world, id, attempt));
+            CHECK_FALSE(told == allowed);
+        }
     }
 }
 
