@@ -153,13 +153,14 @@ std::optional<ApiAnswer> ApiOrders::begin(Session& session, const ApiRequest& re
                                           Now now) {
     const ConnectionView view = request.view();
     Authorization judged = authorize(view, view.route.disconnect, request_for(view));
-    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
+    if (judged.rejection) return refuse_request(log_, request, std::move(*judged.rejection), now);
     ApiOrder order;
     order.kind =
         request.operation == ApiOperation::sessions ? ApiOrder::Kind::list : ApiOrder::Kind::disconnect;
     auto wrong =
         order.kind == ApiOrder::Kind::list ? read_list(request.query, order) : read_disconnect(body, order);
-    if (wrong) return refuse(request, Rejection::of(Reason::bad_message, std::move(*wrong)), now);
+    if (wrong)
+        return refuse_request(log_, request, Rejection::of(Reason::bad_message, std::move(*wrong)), now);
     order.serial = request.serial;
     order.worker = worker_;
     order.from = session.id;
@@ -207,13 +208,6 @@ void ApiOrders::apply(const ApiOrder& order, Session& session, Now now) {
     counters_.api_disconnected.add();
     const int64_t back_ms = order.reconnect ? static_cast<int64_t>(500 + random_() % 1500) : -1;
     closing_.close(session, {order.code, "disconnected", order.because, back_ms}, now);
-}
-
-ApiAnswer ApiOrders::refuse(const ApiRequest& request, Rejection rejection, Now now) {
-    const dsl::Route& route = *request.binding->route;
-    log_.refused(&bindings_.policy(), &route, rejection);
-    log_.tell_of_request(request.client, route.name, request.path, rejection, now);
-    return {default_status(rejection.reason), {}, std::move(rejection)};
 }
 
 ApiAnswer ApiOrders::answer_to(const ApiOrder& order) {

@@ -40,7 +40,6 @@ class ApiOrders {
     [[nodiscard]] static ApiAnswer answer_to(const ApiOrder& order);
 
   private:
-    [[nodiscard]] ApiAnswer refuse(const ApiRequest& request, Rejection rejection, Now now);
     void apply(const ApiOrder& order, Session& session, Now now);
 
     uint32_t worker_;

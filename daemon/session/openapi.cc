@@ -20,9 +20,9 @@ std::string_view openapi_document() {
 "/history":{"get":{"operationId":"history","summary":"What a channel keeps.",
 "parameters":[{"$ref":"#/components/parameters/channel"},
 {"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":1000}},
-{"name":"since","in":"query","description":"EPOCH:OFFSET","schema":{"type":"string"}},
+{"name":"since","in":"query","description":"EPOCH:OFFSET: what comes after it.","schema":{"type":"string"}},
 {"name":"reverse","in":"query","schema":{"type":"boolean"}}],
-"responses":{"200":{"description":"Messages, the oldest first.","content":{"application/json":{"schema":{"type":"object","required":["epoch","offset","more","messages"],"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"recovered":{"type":"boolean"},"more":{"type":"boolean"},"messages":{"type":"array","items":{"type":"object"}}}}}}},
+"responses":{"200":{"description":"Messages, the oldest first, or with reverse the newest.","content":{"application/json":{"schema":{"type":"object","required":["epoch","offset","more","messages"],"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"recovered":{"type":"boolean"},"more":{"type":"boolean"},"messages":{"type":"array","items":{"type":"object"}}}}}}},
 "default":{"$ref":"#/components/responses/Problem"}}}},
 "/presence":{"get":{"operationId":"presence","summary":"Who is in a channel.",
 "parameters":[{"$ref":"#/components/parameters/channel"}],
@@ -32,8 +32,8 @@ std::string_view openapi_document() {
 "parameters":[{"$ref":"#/components/parameters/channel"},{"name":"user","in":"query","required":true,"schema":{"type":"string"}}],
 "responses":{"200":{"description":"Offsets.","content":{"application/json":{"schema":{"type":"object","required":["offset","delivered","acknowledged"],"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"delivered":{"type":"integer"},"acknowledged":{"type":"integer"}}}}}},
 "default":{"$ref":"#/components/responses/Problem"}}}},
-"/disconnect":{"post":{"operationId":"disconnect","summary":"End the connections of a user, or one session.",
-"requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"oneOf":[{"required":["user"]},{"required":["session"]}],"properties":{"user":{"type":"string"},"session":{"type":"string"},"code":{"type":"integer"},"because":{"type":"string","maxLength":120},"reconnect":{"type":"boolean"}}}}}},
+"/disconnect":{"post":{"operationId":"disconnect","summary":"End the connections of a user, or of all with a claim, or one session.",
+"requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"oneOf":[{"required":["user"]},{"required":["session"]},{"required":["claim"]}],"properties":{"user":{"type":"string"},"session":{"type":"string"},"claim":{"type":"object","additionalProperties":false,"required":["name","value"],"properties":{"name":{"type":"string","minLength":1},"value":{"type":["string","number","boolean"]}}},"code":{"type":"integer"},"because":{"type":"string","maxLength":120},"reconnect":{"type":"boolean"}}}}}},
 "responses":{"200":{"description":"So many were there.","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["sessions"],"properties":{"sessions":{"type":"integer"}}}}}},
 "default":{"$ref":"#/components/responses/Problem"}}}},
 "/sessions":{"get":{"operationId":"sessions","summary":"The open connections of a user.",
@@ -47,8 +47,8 @@ std::string_view openapi_document() {
 "parameters":{"channel":{"name":"channel","in":"query","required":true,"schema":{"type":"string","maxLength":255}}},
 "responses":{"Problem":{"description":"Why it was refused (RFC 9457).","content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}},
 "schemas":{
-"Publication":{"type":"object","additionalProperties":false,"required":["data"],"oneOf":[{"required":["channel"]},{"required":["channels"]}],"properties":{"channel":{"type":"string","maxLength":255},"channels":{"type":"array","minItems":1,"maxItems":1000,"uniqueItems":true,"items":{"type":"string","maxLength":255}},"data":{"type":"object"},"key":{"type":"string","minLength":1,"maxLength":128},"dedup":{"type":"string","minLength":1,"maxLength":128},"except_session":{"type":"string"}}},
-"Receipt":{"type":"object","additionalProperties":false,"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"duplicate":{"type":"boolean"},"error":{"type":"string"},"detail":{"type":"string"}}},
+"Publication":{"type":"object","additionalProperties":false,"required":["data"],"oneOf":[{"required":["channel"]},{"required":["channels"]}],"properties":{"channel":{"type":"string","maxLength":255},"channels":{"type":"array","minItems":1,"maxItems":1000,"uniqueItems":true,"items":{"type":"string","maxLength":255}},"data":{"type":"object"},"key":{"type":"string","minLength":1,"maxLength":128},"dedup":{"type":"string","minLength":1,"maxLength":128},"except_session":{"type":"string"},"receivers":{"type":"boolean"}}},
+"Receipt":{"type":"object","additionalProperties":false,"properties":{"epoch":{"type":"string"},"offset":{"type":"integer"},"duplicate":{"type":"boolean"},"receivers":{"type":"integer"},"error":{"type":"string"},"detail":{"type":"string"}}},
 "Receipts":{"type":"object","additionalProperties":false,"required":["results"],"properties":{"results":{"type":"array","items":{"$ref":"#/components/schemas/Receipt"}}}},
 "Problem":{"type":"object","required":["type","title","status","error"],"properties":{"type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"error":{"type":"string"},"detail":{"type":"string"},"rule":{"type":"string"},"decision":{"type":"string"},"retry_after":{"type":"integer"},"errors":{"type":"array","items":{"type":"object","required":["index","error"],"properties":{"index":{"type":"integer"},"error":{"type":"string"},"because":{"type":"string"},"decision":{"type":"string"}}}}}}
 }}
