@@ -400,6 +400,13 @@ def test_history_since_in_either_order():
                 for order in ("", "&reverse=true"):
                     numbers, recovered, more = read(gone + order)
                     assert sorted(numbers) == list(range(1, 21)) and not recovered and not more, (gone, order, numbers)
+            if broker:  # and from the disk
+                daemon.stop()
+                daemon.start()
+                api = Api(daemon)
+                assert read(f"since={epoch}:15&reverse=true&limit=2") == ([20, 19], True, True)
+                assert read(f"since={epoch}:3&reverse=true") == (list(range(20, 3, -1)), True, False)
+                assert not read("since=nothing:3&reverse=true")[1]
 
 
 def test_a_refused_batch_uses_up_no_limit():
