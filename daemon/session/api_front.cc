@@ -59,8 +59,7 @@ std::string_view name_below(const dsl::Policy& policy, const HttpHead& head) {
 
 // Its parameters say nothing here: what is read is UTF-8.
 bool has_type(const HttpHead& head, std::string_view type) {
-    const std::string_view value = head.field("content-type");
-    return same_ignoring_case(trim(value.substr(0, value.find(';'))), type);
+    return same_ignoring_case(media_type_of(head), type);
 }
 
 // What the policy makes of a refusal. A status of the API's own, such as 409, is not its matter.
@@ -157,11 +156,9 @@ void ApiFront::answer(Session& session, const HttpHead& head, Now now) {
         if (head.count("content-encoding") > 1 || (!coding.empty() && !same_ignoring_case(coding, "gzip") &&
                                                    !same_ignoring_case(coding, "identity")))
             return refuse(session, head, 415, "a body comes as it is or with gzip", "", now);
-        if (!head.chunked && !head.content_length)
-            return refuse(session, head, 411, "Content-Length is missing", "", now);
     }
-    if (head.count("expect") > 0 && !same_ignoring_case(head.field("expect"), "100-continue"))
-        return refuse(session, head, 417, "the only expectation that is met is 100-continue", "", now);
+    if (const auto wrong = check_body_head(head, known->method == "POST"))
+        return refuse(session, head, wrong->status, wrong->because, "", now);
     if (head.count("idempotency-key") > 1 ||
         head.field("idempotency-key").size() > IdempotencyTable::longest_key)
         return refuse(session, head, 400, "Idempotency-Key is one text of at most 255 bytes", "", now);
@@ -169,14 +166,7 @@ void ApiFront::answer(Session& session, const HttpHead& head, Now now) {
 }
 
 void ApiFront::begin(Session& session, const HttpHead& head, ApiOperation operation, Now now) {
-    // A proxy's connection carries the requests of many, so who asks is found for each.
-    Peer client = session.peer;
-    const Origination behind = admission_.client_of(client, head, now);
-    client.ip = behind.ip;
-    client.tls = behind.tls;
-    Upgrade upgrade;
-    upgrade.origin = head.field("origin");
-    upgrade.has_origin = head.count("origin") > 0;
+    const auto [client, upgrade] = admission_.asking_of(session, head, now);
     auto admitted = admission_.admit_connection(session, client, head, upgrade, AdmissionKind::api, "", now);
     if (!admitted) return;
     const bool publishes = operation == ApiOperation::publish;
@@ -200,8 +190,7 @@ void ApiFront::begin(Session& session, const HttpHead& head, ApiOperation operat
     if (publishes) request->key = head.field("idempotency-key");
     session.publishes |= publishes;
     session.handshaking->most_ahead = Handshaking{}.most_ahead + most;
-    const bool waits =
-        head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
+    const bool waits = waits_for_continue(session, head);
     session.handshaking->api = std::move(request);
     if (waits) outbox_.queue(session, framed("HTTP/1.1 100 Continue\r\n\r\n"));
 }

@@ -196,17 +196,17 @@ std::optional<ApiAnswer> ApiOrders::begin(Session& session, const ApiRequest& re
     const bool subscription = is_subscription(order.kind);
     // Whether he may is asked about the channel; without one there is nothing to ask about.
     auto wrong = subscription ? read_subscription(body, order) : std::nullopt;
-    if (wrong) return refuse(request, bad_message(std::move(*wrong)), now);
+    if (wrong) return refuse_request(log_, request, bad_message(std::move(*wrong)), now);
     const ConnectionView view = request.view();
     dsl::Request asked = request_for(view);
     const auto channel = subscription ? dsl::split_channel(order.channel) : std::nullopt;
     if (channel) asked.channel = &*channel;
     Authorization judged =
         authorize(view, subscription ? view.route.subscribe : view.route.disconnect, asked);
-    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
+    if (judged.rejection) return refuse_request(log_, request, std::move(*judged.rejection), now);
     if (order.kind == ApiOrder::Kind::list) wrong = read_list(request.query, order);
     if (order.kind == ApiOrder::Kind::disconnect) wrong = read_disconnect(body, order);
-    if (wrong) return refuse(request, bad_message(std::move(*wrong)), now);
+    if (wrong) return refuse_request(log_, request, bad_message(std::move(*wrong)), now);
     order.serial = request.serial;
     order.worker = worker_;
     order.from = session.id;
@@ -282,15 +282,9 @@ void ApiOrders::disconnect(const ApiOrder& order, Session& session, Now now) {
     closing_.close(session, {order.code, "disconnected", order.because, back_ms}, now);
 }
 
-ApiAnswer ApiOrders::refuse(const ApiRequest& request, Rejection rejection, Now now) {
-    const dsl::Route& route = *request.binding->route;
-    log_.refused(&bindings_.policy(), &route, rejection);
-    log_.tell_of_request(request.client, route.name, request.path, rejection, now);
-    return {default_status(rejection.reason), {}, std::move(rejection)};
-}
-
 ApiAnswer ApiOrders::answer_to(const ApiOrder& order, const ApiRequest& request, Now now) {
-    if (order.sessions == 0 && order.because_not) return refuse(request, *order.because_not, now);
+    if (order.sessions == 0 && order.because_not)
+        return refuse_request(log_, request, *order.because_not, now);
     JsonObject out;
     if (order.kind == ApiOrder::Kind::list)
         out.raw("sessions", "[" + order.listed + "]").add("total", order.sessions);

@@ -42,7 +42,6 @@ class ApiOrders {
     [[nodiscard]] ApiAnswer answer_to(const ApiOrder& order, const ApiRequest& request, Now now);
 
   private:
-    [[nodiscard]] ApiAnswer refuse(const ApiRequest& request, Rejection rejection, Now now);
     void apply(ApiOrder& order, Session& session, Now now);
     void disconnect(const ApiOrder& order, Session& session, Now now);
     void subscribe(ApiOrder& order, Session& session, Now now);

@@ -53,33 +53,35 @@ std::string json_of(const Progress& progress) {
 std::optional<ApiAnswer> ApiQueries::ask(Session& session, ApiRequest& request, Now now) {
     const auto name = query_value(request.query, "channel");
     const auto channel = name ? dsl::split_channel(*name) : std::nullopt;
-    if (!channel)
-        return refuse(request, Rejection::of(Reason::bad_message, "the parameter `channel` names a channel"),
-                      now);
+    if (!channel) return refuse(request, "the parameter `channel` names a channel", now);
+    const ConnectionView view = request.view();
+    const dsl::ChannelRules& rules = bindings_.policy().channel_rules(channel->text);
+    dsl::Request about = request_for(view);
+    about.channel = &*channel;
+    // Who may read what a channel keeps may know how far somebody has come in it.
+    Authorization judged = request.operation == ApiOperation::presence
+                               ? authorize_presence(view, about, rules)
+                               : authorize_history(view, about, rules);
+    if (judged.rejection) return refuse_request(log_, request, std::move(*judged.rejection), now);
     if (request.operation == ApiOperation::history) return history(session, request, *channel, now);
-    if (request.operation == ApiOperation::presence) return presence(session, request, *channel, now);
+    if (request.operation == ApiOperation::presence) return presence(session, *channel, now);
     return progress(session, request, *channel, now);
 }
 
 std::optional<ApiAnswer> ApiQueries::history(Session& session, ApiRequest& request,
                                              const dsl::ChannelName& channel, Now now) {
     const dsl::ChannelRules& rules = bindings_.policy().channel_rules(channel.text);
-    dsl::Request about = request_for(request.view());
-    about.channel = &channel;
-    Authorization judged = authorize_history(request.view(), about, rules);
-    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
     Query query = query_of(channel.text, rules, now);
     const auto limit = query_value(request.query, "limit");
     const auto most = limit ? number_in(*limit) : history_limit;
     if (!most || *most < 1 || *most > most_history)
-        return refuse(request, Rejection::of(Reason::bad_message, "`limit` is a number from 1 to 1000"), now);
+        return refuse(request, "`limit` is a number from 1 to 1000", now);
     const auto reverse = query_value(request.query, "reverse");
     if (reverse && *reverse != "true" && *reverse != "false")
-        return refuse(request, Rejection::of(Reason::bad_message, "`reverse` is true or false"), now);
+        return refuse(request, "`reverse` is true or false", now);
     if (const auto since = query_value(request.query, "since")) {
         query.since = position_in(*since);
-        if (!query.since)
-            return refuse(request, Rejection::of(Reason::bad_message, "`since` is EPOCH:OFFSET"), now);
+        if (!query.since) return refuse(request, "`since` is EPOCH:OFFSET", now);
     }
     query.oldest = query.rest = true;
     query.reverse = reverse == "true";
@@ -88,56 +90,37 @@ std::optional<ApiAnswer> ApiQueries::history(Session& session, ApiRequest& reque
     query.bytes = history_bytes;
     const Ticket ticket = requests_.next_ticket(session);
     if (auto page = broker_.read(std::move(query), ticket)) return answered(std::move(*page));
-    requests_.expect(
-        ticket, {.id = session.id, .kind = BrokerRequest::Kind::history, .api = session.handshaking->api},
-        now);
-    return std::nullopt;
+    return expect(session, ticket, BrokerRequest::Kind::history, now);
 }
 
-std::optional<ApiAnswer> ApiQueries::presence(Session& session, ApiRequest& request,
-                                              const dsl::ChannelName& channel, Now now) {
-    dsl::Request about = request_for(request.view());
-    about.channel = &channel;
-    Authorization judged =
-        authorize_presence(request.view(), about, bindings_.policy().channel_rules(channel.text));
-    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
+std::optional<ApiAnswer> ApiQueries::presence(Session& session, const dsl::ChannelName& channel, Now now) {
     const Ticket ticket = requests_.next_ticket(session);
     if (auto roster = presence_.present(channel.text, roster_limit, ticket))
         return answered(std::move(*roster));
-    requests_.expect(
-        ticket, {.id = session.id, .kind = BrokerRequest::Kind::presence, .api = session.handshaking->api},
-        now);
-    return std::nullopt;
+    return expect(session, ticket, BrokerRequest::Kind::presence, now);
 }
 
-// Who may read what a channel keeps may know how far somebody has come in it.
 std::optional<ApiAnswer> ApiQueries::progress(Session& session, ApiRequest& request,
                                               const dsl::ChannelName& channel, Now now) {
     const dsl::ChannelRules& rules = bindings_.policy().channel_rules(channel.text);
-    dsl::Request about = request_for(request.view());
-    about.channel = &channel;
-    Authorization judged = authorize_history(request.view(), about, rules);
-    if (judged.rejection) return refuse(request, std::move(*judged.rejection), now);
     const auto user = query_value(request.query, "user");
-    if (!user || user->empty())
-        return refuse(request, Rejection::of(Reason::bad_message, "the parameter `user` names a user"), now);
-    if (!rules.acks)
-        return refuse(request, Rejection::of(Reason::bad_message, "this channel has no `acks`"), now);
+    if (!user || user->empty()) return refuse(request, "the parameter `user` names a user", now);
+    if (!rules.acks) return refuse(request, "this channel has no `acks`", now);
     const Ticket ticket = requests_.next_ticket(session);
     auto progress =
         broker_.progress({std::string(channel.text), *user, {}, retention_of(rules), now}, ticket);
     if (progress) return answered(std::move(*progress));
-    requests_.expect(
-        ticket, {.id = session.id, .kind = BrokerRequest::Kind::progress, .api = session.handshaking->api},
-        now);
+    return expect(session, ticket, BrokerRequest::Kind::progress, now);
+}
+
+std::optional<ApiAnswer> ApiQueries::expect(const Session& session, Ticket ticket, BrokerRequest::Kind kind,
+                                            Now now) {
+    requests_.expect(ticket, {.id = session.id, .kind = kind, .api = session.handshaking->api}, now);
     return std::nullopt;
 }
 
-ApiAnswer ApiQueries::refuse(const ApiRequest& request, Rejection rejection, Now now) {
-    const dsl::Route& route = *request.binding->route;
-    log_.refused(&bindings_.policy(), &route, rejection);
-    log_.tell_of_request(request.client, route.name, request.path, rejection, now);
-    return {default_status(rejection.reason), {}, std::move(rejection)};
+ApiAnswer ApiQueries::refuse(const ApiRequest& request, const char* because, Now now) {
+    return refuse_request(log_, request, Rejection::of(Reason::bad_message, because), now);
 }
 
 ApiAnswer ApiQueries::answered(const BrokerAnswer& answer) {

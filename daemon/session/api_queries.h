@@ -21,11 +21,13 @@ class ApiQueries {
     [[nodiscard]] static ApiAnswer answered(const BrokerAnswer& answer);
 
   private:
-    [[nodiscard]] ApiAnswer refuse(const ApiRequest& request, Rejection rejection, Now now);
+    [[nodiscard]] ApiAnswer refuse(const ApiRequest& request, const char* because, Now now);
+    [[nodiscard]] std::optional<ApiAnswer> expect(const Session& session, Ticket ticket,
+                                                  BrokerRequest::Kind kind, Now now);
     [[nodiscard]] std::optional<ApiAnswer> history(Session& session, ApiRequest& request,
                                                    const dsl::ChannelName& channel, Now now);
-    [[nodiscard]] std::optional<ApiAnswer> presence(Session& session, ApiRequest& request,
-                                                    const dsl::ChannelName& channel, Now now);
+    [[nodiscard]] std::optional<ApiAnswer> presence(Session& session, const dsl::ChannelName& channel,
+                                                    Now now);
     [[nodiscard]] std::optional<ApiAnswer> progress(Session& session, ApiRequest& request,
                                                     const dsl::ChannelName& channel, Now now);
 

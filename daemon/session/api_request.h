@@ -16,6 +16,8 @@
 
 namespace wayleave {
 
+class ConnectionLog;
+
 enum class ApiOperation : uint8_t {
     publish,
     presence,
@@ -67,5 +69,9 @@ struct ApiAnswer {
     std::optional<Rejection> rejection = {};  // instead of a body: a problem (RFC 9457)
     std::string errors = {};                  // of a problem: what is wrong with which item, as JSON
 };
+
+// Counts and tells of it.
+[[nodiscard]] ApiAnswer refuse_request(ConnectionLog& log, const ApiRequest& request, Rejection rejection,
+                                       Now now);
 
 }  // namespace wayleave

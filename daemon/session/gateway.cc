@@ -225,6 +225,10 @@ void Gateway::order_done(const ApiOrder& order, Now now) {
     finish_event(now);
 }
 
+size_t Gateway::receivers(const Receivers& of) const {
+    return receivers_in(parts_->hub, of);
+}
+
 uint32_t Gateway::worker_of(uint64_t session) {
     return static_cast<uint32_t>(session & worker_mask);
 }

@@ -81,7 +81,8 @@ class Gateway {
     void order_done(const ApiOrder& order, Now now);  // at the worker that was asked
     // The worker, by its number, that has the session. It need not exist.
     [[nodiscard]] static uint32_t worker_of(uint64_t session);
-    void evict(const SlotHolder& occupant, Now now);  // a newer connection has taken its place
+    void evict(const SlotHolder& occupant, Now now);            // a newer connection has taken its place
+    [[nodiscard]] size_t receivers(const Receivers& of) const;  // its sessions among them
     // Connections on changed routes are judged anew, some at each tick; see wayleave.route(5), RELOAD.
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
     // Shows some connections from slot `next` on; true when all have been seen.

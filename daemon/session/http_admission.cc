@@ -5,6 +5,23 @@
 
 namespace wayleave {
 
+std::optional<BodyRefusal> check_body_head(const HttpHead& head, bool needs_length) {
+    if (head.count("expect") > 0 && !same_ignoring_case(head.field("expect"), "100-continue"))
+        return BodyRefusal{417, "the only expectation that is met is 100-continue"};
+    if (needs_length && !head.chunked && !head.content_length)
+        return BodyRefusal{411, "Content-Length is missing"};
+    return std::nullopt;
+}
+
+std::string_view media_type_of(const HttpHead& head) {
+    const std::string_view value = head.field("content-type");
+    return trim(value.substr(0, value.find(';')));
+}
+
+bool waits_for_continue(const Session& session, const HttpHead& head) {
+    return head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
+}
+
 HttpAdmission::HttpAdmission(const Bindings& bindings, LimitTable& limits, BanTable& bans,
                              CredentialQuestions& questions, BanCounter& ban_counter,
                              ShadowComparison& shadow, ConnectionLog& log, Outbox& outbox, Counters& counters)
@@ -104,6 +121,16 @@ std::string HttpAdmission::cors_headers(const dsl::Route& route, std::string_vie
     });
     std::string out = "Access-Control-Allow-Origin: " + std::string(origin) + "\r\nVary: Origin\r\n";
     if (cookies) out += "Access-Control-Allow-Credentials: true\r\n";
+    return out;
+}
+
+HttpAdmission::Asking HttpAdmission::asking_of(const Session& session, const HttpHead& head, Now now) {
+    Asking out{session.peer, {}};
+    const Origination behind = client_of(out.client, head, now);
+    out.client.ip = behind.ip;
+    out.client.tls = behind.tls;
+    out.upgrade.origin = head.field("origin");
+    out.upgrade.has_origin = head.count("origin") > 0;
     return out;
 }
 

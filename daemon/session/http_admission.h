@@ -13,8 +13,26 @@
 
 namespace wayleave {
 
+// Of a request with a body.
+struct BodyRefusal {
+    int status = 0;
+    const char* because = nullptr;
+};
+// What its head may not say: an expectation that nobody meets, or no length.
+[[nodiscard]] std::optional<BodyRefusal> check_body_head(const HttpHead& head, bool needs_length);
+// The type of its body without the parameters.
+[[nodiscard]] std::string_view media_type_of(const HttpHead& head);
+// It sends the body when it is told to.
+[[nodiscard]] bool waits_for_continue(const Session& session, const HttpHead& head);
+
 class HttpAdmission {
   public:
+    // Who asks: a proxy's connection carries the requests of many, so he is found for each.
+    struct Asking {
+        Peer client;
+        Upgrade upgrade;
+    };
+    [[nodiscard]] Asking asking_of(const Session& session, const HttpHead& head, Now now);
     HttpAdmission(const Bindings& bindings, LimitTable& limits, BanTable& bans,
                   CredentialQuestions& questions, BanCounter& ban_counter, ShadowComparison& shadow,
                   ConnectionLog& log, Outbox& outbox, Counters& counters);

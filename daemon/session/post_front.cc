@@ -74,9 +74,7 @@ void PostFront::answer(Session& session, const HttpHead& head, Now now) {
         return refuse(400, "Wayleave-Session is the session of a `$hello`, once");
     if (head.count("origin") > 1) return refuse(400, "more than one Origin field");
     if (const char* unread = why_unread(head)) return refuse(415, unread);
-    if (head.count("expect") > 0 && !same_ignoring_case(head.field("expect"), "100-continue"))
-        return refuse(417, "the only expectation that is met is 100-continue");
-    if (!head.chunked && !head.content_length) return refuse(411, "Content-Length is missing");
+    if (const auto wrong = check_body_head(head, true)) return refuse(wrong->status, wrong->because);
     if (head.content_length.value_or(0) > route.max_message)
         return refuse(413, "the body is larger than a message may be here");
     begin(session, head, *target, headers, now);
@@ -87,14 +85,7 @@ void PostFront::begin(Session& session, const HttpHead& head, uint64_t target, c
     session.publishes = true;  // as far as can be known here
     session.handshaking->most_ahead =
         Handshaking{}.most_ahead + route_of(bindings_.policy(), head)->max_message;
-    // A proxy's connection carries the requests of many, so who asks is found for each.
-    Peer client = session.peer;
-    const Origination behind = admission_.client_of(client, head, now);
-    client.ip = behind.ip;
-    client.tls = behind.tls;
-    Upgrade upgrade;
-    upgrade.origin = head.field("origin");
-    upgrade.has_origin = head.count("origin") > 0;
+    const auto [client, upgrade] = admission_.asking_of(session, head, now);
     auto admitted =
         admission_.admit_connection(session, client, head, upgrade, AdmissionKind::post, headers, now);
     if (!admitted) return;
@@ -112,9 +103,7 @@ void PostFront::begin(Session& session, const HttpHead& head, uint64_t target, c
                                                std::move(relayed), headers, head.keep_alive});
     session.post->client = client.ip;
     session.post->path = head.path;
-    const bool waits =
-        head.count("expect") > 0 && !head.http10 && session.handshaking->bytes.size() == head.size;
-    if (!waits) return;
+    if (!waits_for_continue(session, head)) return;
     outbox_.queue(session, framed("HTTP/1.1 100 Continue\r\n\r\n"));
 }
 

@@ -8,6 +8,8 @@
 namespace wayleave::dsl {
 namespace {
 
+constexpr size_t most_facts = 10'000;  // of all grants of a route: a fact's number has 16 bits
+
 // What stands before the dot of other names.
 constexpr std::string_view taken_words = "user connection message";
 
@@ -51,6 +53,10 @@ void RouteCompiler::check_with(const ast::Rule& rule, const BodyPart& part) {
         return void(diagnostics_.error("E022", name.span, "nobody brings a certificate with `$subscribe`",
                                        "it is shown to TLS, once, for the connection",
                                        "name a token that has `keys` or `check`"));
+    }
+    if (grant_shape_.facts.size() + policy_.tokens[token->second].claims.size() > most_facts) {
+        return void(diagnostics_.error("E026", name.span,
+                                       "the grants of a route have at most 10,000 claims together"));
     }
     if (!grants_.contains(name.text))
         grants_.emplace(token->first, declare_grant(token->first, token->second));

@@ -97,11 +97,45 @@ void check_clause(LintContext& context, const Route& route, const Clause& clause
     }
 }
 
+// Whoever makes tokens of the one block makes tokens that the other takes, too.
+bool passes_for(const TokenDecl& grant, const TokenDecl& identity) {
+    const bool same_keys = !identity.check && grant.keys_path == identity.keys_path &&
+                           grant.keys_url == identity.keys_url && !grant.check;
+    const bool same_names = (identity.issuer.empty() || identity.issuer == grant.issuer) &&
+                            (identity.audience.empty() || identity.audience == grant.audience);
+    return same_keys && same_names &&
+           std::all_of(identity.claims.begin(), identity.claims.end(), [&](const ClaimDecl& needed) {
+               return !needed.required ||
+                      std::any_of(grant.claims.begin(), grant.claims.end(), [&](const ClaimDecl& has) {
+                          return has.member == needed.member && has.type == needed.type;
+                      });
+           });
+}
+
+void check_identities(LintContext& context, const LintRoute& route) {
+    route.each<ast::Rule>([&](const ast::Rule& rule) {
+        for (const Grant& grant : route.compiled->grants) {
+            const TokenDecl& token = context.policy.tokens[grant.token];
+            if (!rule.tail.with || rule.tail.with->text != token.name) continue;
+            for (const uint32_t number : route.compiled->auth) {
+                const TokenDecl& identity = context.policy.tokens[number];
+                if (number == grant.token || !passes_for(token, identity)) continue;
+                context.diagnostics.warning(
+                    "W317", rule.tail.with->span,
+                    "a " + quoted(token.name) + " may connect as its user, like a " + quoted(identity.name),
+                    "both have the same keys, and nothing in them says which of the two it is",
+                    "give each an `audience` of its own, or keys");
+            }
+        }
+    });
+}
+
 }  // namespace
 
 void lint_grants(LintContext& context) {
     for (const LintRoute& route : context.routes) {
         const Route& compiled = *route.compiled;
+        check_identities(context, route);
         if (compiled.subscribe >= compiled.clauses.size()) continue;
         for (const Clause& clause : compiled.clauses[compiled.subscribe])
             check_clause(context, compiled, clause);

@@ -112,14 +112,14 @@ route r /r { auth = session origins = { "https://app.example.com" } })"},
         "Compare a claim: `if grant.sub == user.sub`. A token with `single_use = true` is not told of.",
         Frame::file,
 R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
-token grant { keys = file "keys/grants.jwks" claim room : string required }
+token grant { keys = file "keys/app.jwks" claim room : string required }
 route r /r {
     auth = session
     origins = { "https://app.example.com" }
     allow subscribe on room/:room with grant if grant.room == room
 })",
 R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
-token grant { keys = file "keys/grants.jwks" claim sub : string required claim room : string required }
+token grant { keys = file "keys/app.jwks" claim sub : string required claim room : string required }
 route r /r {
     auth = session
     origins = { "https://app.example.com" }
@@ -131,10 +131,30 @@ route r /r {
         "Who has a grant for one of these channels has one for all of them.",
         "Compare a claim with the channel, or insert it: `on room/{grant.room} with grant`.",
         Frame::file,
-R"(token grant { keys = file "keys/grants.jwks" claim level : int required }
+R"(token grant { keys = file "keys/app.jwks" claim level : int required }
 route r /r { auth = none allow subscribe on room/* with grant if grant.level > 3 })",
-R"(token grant { keys = file "keys/grants.jwks" claim room : string required }
+R"(token grant { keys = file "keys/app.jwks" claim room : string required }
 route r /r { auth = none allow subscribe on room/{grant.room} with grant })"},
+    Check{"W317", "grant-as-identity", Severity::warning,
+        "A grant could be brought to the door, and be somebody.",
+        "A token of `with` and one of `auth` have the same keys, and what the second asks for the first has, too.",
+        "Grants are handed about more freely than a session's token. One that leaks would open the connection of its user.",
+        "Sign them with another key, or let `audience` tell them apart.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim sub : string required }
+token grant { keys = file "keys/app.jwks" claim sub : string required claim room : string required }
+route r /r {
+    auth = session
+    origins = { "https://app.example.com" }
+    allow subscribe on room/{grant.room} with grant if grant.sub == user.sub
+})",
+R"(token session { keys = file "keys/app.jwks" audience = "door" from header "Authorization" claim sub : string required }
+token grant { keys = file "keys/app.jwks" audience = "rooms" claim sub : string required claim room : string required }
+route r /r {
+    auth = session
+    origins = { "https://app.example.com" }
+    allow subscribe on room/{grant.room} with grant if grant.sub == user.sub
+})"},
     Check{"W401", "untested", Severity::warning,
         "No test reaches a route or rule.",
         "A policy that has `test` blocks tests all of its routes and rules.",

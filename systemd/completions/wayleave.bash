@@ -38,7 +38,7 @@ _wayleave() {
         serve | settings) words="--config --help" ;;
         lint) words="--config --format --strict --explain --help" ;;
         explain)
-            words="--config --policy --as --jwt --live --socket --at --ip --origin --no-origin --tls --subprotocol --header"
+            words="--config --policy --as --with --jwt --live --socket --at --ip --origin --no-origin --tls --subprotocol --header"
             words+=" --input --format --help connect subscribe publish message presence history disconnect"
             ;;
         test) words="--config --fail-under --junit --quiet --help" ;;

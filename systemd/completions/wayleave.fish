@@ -45,6 +45,7 @@ complete -c wayleave -n "__fish_seen_subcommand_from test" -s q -l quiet -d "Onl
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -a "connect subscribe publish message presence history disconnect"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l policy -r -F -d "Policy"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l as -x -d "Token and claims"
+complete -c wayleave -n "__fish_seen_subcommand_from explain" -l with -x -d "Token and claims"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l jwt -r -F -d "File with a signed token"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l live -x -d "Connection of the daemon"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l at -x -d "Where it is connected"

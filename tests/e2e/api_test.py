@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from client import Client
-from daemon import PATIENCE, TOKEN_BLOCK, Daemon, wait_until
+from daemon import PATIENCE, TOKEN_BLOCK, Daemon, run, wait_until
 from openapi import Description
 from raw import Raw, head
 from runner import main
@@ -317,6 +317,146 @@ async def test_disconnect_and_sessions():
         other = Api(daemon, daemon.token("other", key="server.key", issuer="https://app.example", audience=None))
         assert other.ask("POST", "/disconnect", {"user": name})[0] == 403
         assert other.ask("GET", f"/sessions?user={name}")[0] == 403
+
+
+async def test_disconnect_by_claim():
+    policy = POLICY.replace('claim name : string else "nobody"', """claim name : string else "nobody"
+    claim sid   : string else "" secret
+    claim team  : int else 0
+    claim staff : bool else false
+    claim roles : set of string else {}
+    claim since : date else 2020-01-01""")
+    daemon = Daemon(policy, workers=2)
+    daemon.new_key("server.key")
+    async with daemon:
+        def open_as(user, **claims):
+            token = daemon.token(user, claims=[f"{name}={json.dumps(value)}" for name, value in claims.items()])
+            return Client.open(daemon, token=token)
+        a = [await open_as("a", sid="s1", team=7) for _ in range(3)]
+        b = await open_as("b", sid="s2", roles=["x", "y"], staff=True, since="2026-02-03", team=7)
+        api = Api(daemon)
+        by = lambda name, value: api.ask("POST", "/disconnect", {"claim": {"name": name, "value": value}})
+        assert by("sid", "") == (200, {"sessions": 0}) and by("nothing", "x") == (200, {"sessions": 0})
+        assert by("team", "seven") == (200, {"sessions": 0}) and by("roles", "z") == (200, {"sessions": 0})
+        assert by("sub", "nobody") == (200, {"sessions": 0}) and by("staff", False)[1] == {"sessions": 3}
+        for client in a:
+            assert (await client.closed())[1] == 4403
+        for name, value in [("sid", "s2"), ("roles", "y"), ("staff", True), ("since", "2026-02-03"), ("team", 7), ("team", "7"),
+                            ("sub", "b")]:
+            assert by(name, value) == (200, {"sessions": 1}), name
+            assert (await b.closed())[1] == 4403
+            b = await open_as("b", sid="s2", roles=["x", "y"], staff=True, since="2026-02-03", team=7)
+        await b.quiet()
+        assert "s2" not in daemon.log()
+        for claim in [{}, {"name": "sid"}, {"name": "", "value": "x"}, {"name": "sid", "value": ["s2"]}, {"name": "sid", "value": None},
+                      {"name": "sid", "value": "s2", "x": 1}, "sid"]:
+            assert api.ask("POST", "/disconnect", {"claim": claim})[0] == 400, claim
+        assert api.ask("POST", "/disconnect", {"user": "b", "claim": {"name": "sid", "value": "s2"}})[0] == 400
+        await b.quiet()
+
+
+async def test_receivers():
+    async with served(workers=3) as daemon:
+        clients = [await Client.open(daemon, user=f"u{i}") for i in range(9)]
+        for client in clients:
+            await client.subscribe("room/a")
+        await clients[0].subscribe("news")
+        await clients[0].subscribe("inbox/1")
+        api = Api(daemon)
+        item = {"channel": "room/a", "data": {"type": "n"}, "receivers": True}
+        assert api.publish(item) == (200, {"receivers": 9})
+        assert api.publish({**item, "except_session": clients[3].hello["session"]}) == (200, {"receivers": 8})
+        assert api.publish({**item, "channel": "room/nobody"}) == (200, {"receivers": 0})
+        assert api.publish({**item, "receivers": False}) == (200, {})
+        status, said = api.publish([item, {"channel": "room/a", "data": {}}])
+        assert said["results"] == [{"receivers": 9}, {}], said
+        status, said = api.publish({"channels": ["news", "room/b"], "data": {}, "receivers": True})
+        assert [one["receivers"] for one in said["results"]] == [1, 0] and said["results"][0]["offset"] == 1, said
+        for expected in (1, 0):  # what was published before reaches nobody now
+            said = api.publish({"channel": "inbox/1", "data": {}, "dedup": "x", "receivers": True})[1]
+            assert said.get("receivers", 0) == expected, said
+        first = api.publish({**item, "channel": "news"}, Idempotency_Key="k")
+        assert first[1]["receivers"] == 1 and api.publish({**item, "channel": "news"}, Idempotency_Key="k") == first
+        assert api.headers["Idempotency-Replayed"] == "true"
+        assert api.publish({**item, "receivers": 1})[0] == 400
+
+
+def test_history_since_in_either_order():
+    for broker in ("", '[broker]\nkind = "sqlite"\npath = "messages.db"\n'):
+        with served(more=broker) as daemon:
+            api = Api(daemon)
+            for n in range(1, 21):
+                epoch = api.publish({"channel": "news", "data": {"n": n}})[1]["epoch"]
+
+            def read(query):
+                page = api.ask("GET", "/history?channel=news&" + query)[1]
+                return [m["n"] for m in page["messages"]], page.get("recovered"), page["more"]
+            assert read(f"since={epoch}:15") == ([16, 17, 18, 19, 20], True, False)
+            assert read(f"since={epoch}:15&reverse=true") == ([20, 19, 18, 17, 16], True, False)
+            assert read(f"since={epoch}:15&reverse=true&limit=2") == ([20, 19], True, True)
+            assert read(f"since={epoch}:20&reverse=true") == ([], True, False)
+            assert read(f"since={epoch}:0&reverse=true&limit=3") == ([20, 19, 18], True, True)
+            for gone in ("since=nothing:3", f"since={epoch}:99"):
+                for order in ("", "&reverse=true"):
+                    numbers, recovered, more = read(gone + order)
+                    assert sorted(numbers) == list(range(1, 21)) and not recovered and not more, (gone, order, numbers)
+            if broker:  # and from the disk
+                daemon.stop()
+                daemon.start()
+                api = Api(daemon)
+                assert read(f"since={epoch}:15&reverse=true&limit=2") == ([20, 19], True, True)
+                assert read(f"since={epoch}:3&reverse=true") == (list(range(20, 3, -1)), True, False)
+                assert not read("since=nothing:3&reverse=true")[1]
+
+
+def test_a_refused_batch_uses_up_no_limit():
+    with served() as daemon:
+        api = Api(daemon, at="/rare")
+        good, bad = {"channel": "news", "data": {}}, {"channel": "moved/x", "data": {}}
+        for body in ([good, good, bad], {"channels": ["news", "moved/x"], "data": {}}, [good] * 4, [good, {"channel": "news"}]):
+            assert api.publish(body)[0] >= 400, body
+        assert api.publish([good] * 2)[0] == 200  # of three an hour
+        assert api.publish([good] * 2)[0] == 429
+        assert api.publish(good)[0] == 200
+        assert api.publish(good)[0] == 429
+
+
+def control(daemon, path, body):
+    own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    own.connect(daemon.path("run/control.sock"))
+    connection = http.client.HTTPConnection("wayleave", timeout=PATIENCE)
+    connection.sock = own
+    connection.request("POST", path, json.dumps(body))
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+async def test_the_control_socket_takes_the_same_bodies():
+    async with served(workers=2) as daemon:
+        clients = [await Client.open(daemon, user=f"u{i}") for i in range(3)]
+        for client in clients:
+            await client.subscribe("room/a")
+        say = lambda body: asyncio.to_thread(control, daemon, "/publish", body)
+        item = {"channel": "room/a", "data": {"type": "n"}, "receivers": True}
+        status, said = await say({**item, "except_session": clients[0].hello["session"]})
+        assert status == 200 and said["receivers"] == 2, said
+        await clients[1].expect("n")
+        await clients[0].quiet()
+        status, said = await say([item, {"channels": ["news", "room/b"], "data": {}}])
+        assert status == 200 and said["results"][0]["receivers"] == 3 and said["results"][1]["offset"] == 1, said
+        for wrong in [{**item, "x": 1}, [item, {"channel": "room/a"}], [], {**item, "receivers": "yes"}, {**item, "channels": ["a"]}]:
+            assert (await say(wrong))[0] == 400, wrong
+        status, said = await asyncio.to_thread(control, daemon, "/progress", {"channel": "inbox/1", "user": "u", "x": 1})
+        assert status == 400, said
+        assert (await asyncio.to_thread(control, daemon, "/progress", {"channel": "inbox/1", "user": "u"}))[0] == 200
+
+
+def test_lint_names_an_api_that_nobody_serves():
+    with served() as daemon:
+        assert "served by no listener" not in (lambda r: r.stdout + r.stderr)(run("lint", "--config", daemon.config))
+        daemon.edit("wayleave.toml", "[[listen]]", '[[listen]]\nserve = ["clients"]')
+        said = run("lint", "--config", daemon.config)
+        assert "the api `internal`" in said.stdout + said.stderr and "served by no listener" in said.stdout + said.stderr, said
 
 
 def test_the_description():

@@ -119,8 +119,11 @@ void lift(const ControlActions& actions, std::string_view body, const Responder&
 }
 
 void publish(const ControlActions& actions, std::string_view body, const Responder& respond) {
-    actions.publish(body, [respond](const Result<Published, DeskError>& done) {
-        respond(done ? json(json_of(*done)) : desk_problem(done.error()));
+    actions.publish(body, [respond](const Result<PublishedAll, DeskError>& done) {
+        if (!done) return respond(desk_problem(done.error()));
+        OpsAnswer answer = json(json_of(*done));
+        if (!done->whole()) answer.status = 503;
+        respond(std::move(answer));
     });
 }
 

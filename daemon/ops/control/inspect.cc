@@ -101,6 +101,23 @@ void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
         });
 }
 
+void count_receivers(WorkerQuestions& workers, std::vector<Receivers> of,
+                     std::function<void(std::vector<Receivers>)> then) {
+    auto counted = std::make_shared<Shared<std::vector<Receivers>>>();
+    counted->value = std::move(of);
+    workers.ask(
+        [counted](size_t, Gateway& gateway, Now) {
+            const std::lock_guard lock(counted->mutex);
+            for (Receivers& one : counted->value) one.sessions += gateway.receivers(one);
+            return true;
+        },
+        patience_ms,
+        [counted, then = std::move(then)](bool) {
+            const std::lock_guard lock(counted->mutex);
+            then(counted->value);
+        });
+}
+
 Result<LiveQuestion> live_question(std::string_view body) {
     simdjson::dom::parser parser;
     simdjson::dom::element document;

@@ -45,4 +45,8 @@ struct LiveQuestion {
 void explain_live(WorkerQuestions& workers, const LimitTable& limits, const LiveQuestion& question,
                   std::function<void(Result<Explanation>)> then);
 
+// Tells them with how many sessions there are; as far as the workers answer in time.
+void count_receivers(WorkerQuestions& workers, std::vector<Receivers> of,
+                     std::function<void(std::vector<Receivers>)> then);
+
 }  // namespace wayleave

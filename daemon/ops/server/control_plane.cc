@@ -11,6 +11,9 @@ namespace wayleave {
 
 void ControlPlane::connect(Broker& broker) {
     publisher_.emplace(parts_.loop, parts_.calls, broker);
+    publisher_->count_by([this](std::vector<Receivers> of, auto then) {
+        count_receivers(parts_.questions, std::move(of), std::move(then));
+    });
 }
 
 Started ControlPlane::open() {

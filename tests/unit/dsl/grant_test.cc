@@ -228,6 +228,25 @@ TEST_CASE("lint: whom a grant is for, and for which channel", "[grant][lint]") {
             .find("W31") == std::string::npos);
 }
 
+TEST_CASE("lint: a grant that could be a token of the door", "[grant][lint]") {
+    const auto told = [](const std::string& session, const std::string& grant) {
+        const std::string text =
+            "token session { keys = file \"k\" from header \"T\" claim sub : string required " + session +
+            " }\ntoken grant { claim sub : string required " + grant +
+            " }\nroute r /r {\nauth = session origins = { none } allow connect\n"
+            "allow subscribe on a with grant if grant.sub == user.sub\n}";
+        return Compiled(text, true).summary().find("W317 5:27") != std::string::npos;
+    };
+    CHECK(told("", "keys = file \"k\""));
+    CHECK(told("", "keys = file \"k\" audience = \"b\""));
+    CHECK(told("audience = \"a\"", "keys = file \"k\" audience = \"a\""));
+    CHECK(told("claim more : int else 0", "keys = file \"k\""));
+    CHECK_FALSE(told("", "keys = file \"g\""));
+    CHECK_FALSE(told("audience = \"a\"", "keys = file \"k\" audience = \"b\""));
+    CHECK_FALSE(told("issuer = \"a\"", "keys = file \"k\""));
+    CHECK_FALSE(told("claim more : int required", "keys = file \"k\""));
+}
+
 TEST_CASE("fmt keeps a grant in its place", "[grant]") {
     Sources sources;
     Diagnostics diagnostics;

@@ -58,12 +58,18 @@ std::shared_ptr<const Runtime> runtime() {
     return loaded.runtime;
 }
 
+struct NobodyIsTold final : Notices {
+    void tell(Notice) override {}
+    void opened(uint64_t, Notice) override {}
+    void closed(uint64_t) override {}
+};
+
 // Workers without a listener. One that was not started is one that never answers.
 struct Crew {
     explicit Crew(size_t count) {
         for (size_t i = 0; i < count; ++i) {
             auto worker = Worker::create(
-                {broker, presence, slots, canary, exchange, limits, bans, quota, report}, {}, {}, run);
+                {broker, presence, slots, canary, exchange, limits, bans, notices, quota, report}, {}, {}, run);
             REQUIRE(worker);
             workers.push_back(std::move(*worker));
         }
@@ -84,6 +90,7 @@ struct Crew {
     Canary canary{broker};
     Exchange exchange;
     LimitTable limits;
+    NobodyIsTold notices;
     BanTable bans;
     ConnectionQuota quota{10};
     Workers workers;
@@ -256,8 +263,8 @@ TEST_CASE("the publisher calls back at once, later, or when its patience ends", 
     const auto run = runtime();
     Loop loop;
     LoopCalls calls(loop);
-    std::vector<Result<Published, DeskError>> told;
-    const auto tell = [&](Result<Published, DeskError> one) { told.push_back(std::move(one)); };
+    std::vector<Result<PublishedAll, DeskError>> told;
+    const auto tell = [&](Result<PublishedAll, DeskError> one) { told.push_back(std::move(one)); };
     SECTION("at once") {
         MemoryBroker broker;
         ControlPublisher publisher(loop, calls, broker);
@@ -268,6 +275,29 @@ TEST_CASE("the publisher calls back at once, later, or when its patience ends", 
         publisher.publish("{", *run->policy, {}, tell);
         REQUIRE(told.size() == 2);
         CHECK(told[1].error().status == 400);
+    }
+    SECTION("several: all are good, or none is published") {
+        MemoryBroker broker;
+        ControlPublisher publisher(loop, calls, broker);
+        publisher.set_timeout(60'000);
+        publisher.publish(
+            R"([{"channel":"a","data":{}},{"channels":["b","c"],"data":{"n":1},"receivers":true}])",
+            *run->policy, {}, tell);
+        REQUIRE(told.size() == 1);
+        REQUIRE(told[0].ok());
+        CHECK(told[0]->list);
+        CHECK(told[0]->each.size() == 3);
+        CHECK_FALSE(told[0]->each[0].receivers);
+        CHECK(told[0]->each[2].receivers->channel == "c");
+        for (const char* wrong :
+             {R"([{"channel":"a","data":{}},{"channel":"a"}])", R"({"channel":"a","data":{},"x":1})",
+              R"({"channel":"a","data":{},"receivers":1})",
+              R"({"channel":"a","data":{},"except_session":"x"})", "[]"}) {
+            told.clear();
+            publisher.publish(wrong, *run->policy, {}, tell);
+            REQUIRE(told.size() == 1);
+            CHECK(told[0].error().status == 400);
+        }
     }
     SECTION("later, from another thread, and several at a time") {
         test::LocalBroker broker;
@@ -283,8 +313,8 @@ TEST_CASE("the publisher calls back at once, later, or when its patience ends", 
         }).join();
         CHECK(told.empty());  // not on that thread
         run_until(loop, [&] { return told.size() == 2; });
-        CHECK(told[0]->receipt.position.offset == 1);
-        CHECK(told[1]->receipt.position.offset == 2);
+        CHECK(told[0]->each[0].receipt.position.offset == 1);
+        CHECK(told[1]->each[0].receipt.position.offset == 2);
     }
     SECTION("never") {
         test::LocalBroker broker;
