@@ -23,6 +23,32 @@ def free_ports(count):
     return ports
 
 
+class Page(Client):
+    """What it hears while it waits for something else is kept, as a page does."""
+
+    def __init__(self, socket):
+        super().__init__(socket)
+        self.kept = []
+        self.number = 0
+
+    async def first(self, right):
+        for message in self.kept:
+            if right(message):
+                self.kept.remove(message)
+                return message
+        while not right(message := await self.next()):
+            self.kept.append(message)
+        return message
+
+    async def wait_for(self, type, **members):
+        return await self.first(lambda m: m["type"] == type and all(m.get(k) == v for k, v in members.items()))
+
+    async def ask(self, type, **members):
+        self.number += 1
+        await self.send(type, more={"$id": self.number, **members.pop("more", {})}, **members)
+        return await self.first(lambda m: m.get("re") == self.number)
+
+
 class Saas:
     def __init__(self):
         self.root = tempfile.mkdtemp(prefix="wayleave-saas-")
@@ -106,6 +132,6 @@ class Saas:
 
     async def page(self, cookie):
         """A connection with its first state."""
-        client = await Client.open(self, "/ws", origin=self.origin, extra_headers={"Cookie": cookie})
+        client = await Page.open(self, "/ws", origin=self.origin, extra_headers={"Cookie": cookie})
         client.state = await client.wait_for("state")
         return client

@@ -69,7 +69,8 @@ async def test_each_feature_on_one_connection():
 
         assert (await ann.must("call", answer="call.ringing", to="ben"))["from"] == "ann"
         assert (await ben.wait_for("call"))["from"] == "ann"
-        await cat.quiet()  # she heard nothing of all this: she is of another company
+        await cat.must("$ping", "$pong")
+        assert {m["type"] for m in cat.kept} <= {"presence"}, f"she is of another company: {cat.kept}"
 
         again = await saas.page(cookies["ben"])
         assert again.state["friends"] == ["ann"] and again.state["tasks"] == [{**task, "done": True}], again.state
