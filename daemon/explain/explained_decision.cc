@@ -377,9 +377,9 @@ class Evaluator {
             const std::string_view type = reply.type.empty() ? request_.message_type : reply.type;
             if (holds) effects.push_back("replies with " + dsl::quoted(type));
         }
-        for (const dsl::Forward& forward : answer_.block->forwards)
-            effects.push_back("forwards to " + view_.policy.backends[forward.to.backend].name + " " +
-                              forward.to.path);
+        if (answer_.forward)
+            effects.push_back("forwards to " + view_.policy.backends[answer_.forward->to.backend].name + " " +
+                              answer_.forward_path);
     }
 
     // Of all that are written, those that hold.

@@ -12,7 +12,7 @@ namespace {
 // Of one session that wait for their answers. What a message with `ordered` waits for is counted, too.
 constexpr size_t most_messages = 64;
 constexpr size_t most_bytes = 1 << 20;  // but one message may be as large as its route permits
-constexpr size_t most_bytes_of_all = 64 << 20;
+constexpr size_t most_bytes_of_all = 16 << 20;
 constexpr size_t bytes_of_none = 1024;  // what a message costs beside its text
 
 // W3C Trace Context: this request is the first of its trace that we know of.

@@ -106,6 +106,7 @@ void lint(const ast::File& file, const Sources& sources, const Policy& policy,
     lint_door(context);
     lint_rules(context);
     lint_grants(context);
+    lint_backends(context);
     lint_covering(context);
     lint_addresses(context);
     lint_tests(context);

@@ -155,6 +155,16 @@ route r /r {
     origins = { "https://app.example.com" }
     allow subscribe on room/{grant.room} with grant if grant.sub == user.sub
 })"},
+    Check{"W318", "unsigned-backend", Severity::warning,
+        "A backend on another machine believes whoever reaches it.",
+        "What is forwarded or told to it says who the user is, and is not signed.",
+        "Who reaches the backend past wayleave speaks in anybody's name.",
+        "Give the backend a `sign`, and let it check the signatures.",
+        Frame::file,
+R"(backend app { url = "https://app.example.com" }
+route r /r { auth = none message form { allow forward to app "/forms" } })",
+R"(backend app { url = "https://app.example.com" sign = file credential "app.whsec" }
+route r /r { auth = none message form { allow forward to app "/forms" } })"},
     Check{"W401", "untested", Severity::warning,
         "No test reaches a route or rule.",
         "A policy that has `test` blocks tests all of its routes and rules.",

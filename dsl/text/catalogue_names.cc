@@ -204,6 +204,16 @@ R"(token session { keys = file "keys/app.jwks" from header "Authorization" claim
 channel room/* { history = 5  keep = 1h  priority = urgent }
 route r /r { auth = session origins = { none } allow connect
     message a { set from = user.sub  allow  publish to room/b } })"},
+    Check{"W120", "ends-unheard", Severity::warning,
+        "A backend is told of `unsubscribe` and not of `disconnect`.",
+        "A connection that ends leaves all its channels, and tells no `unsubscribe` for them.",
+        "Whoever counts the members of a room counts those who are gone.",
+        "Add `disconnect` to the events.",
+        Frame::file,
+R"(backend app { url = "http://127.0.0.1:8000" }
+route r /r { auth = none notify app "/events" on subscribe, unsubscribe })",
+R"(backend app { url = "http://127.0.0.1:8000" }
+route r /r { auth = none notify app "/events" on subscribe, unsubscribe, disconnect })"},
 };
 // clang-format on
 

@@ -388,6 +388,19 @@ void warn_of_unserved_apis(const Settings& settings, const dsl::Policy& policy,
                            ") is served by no listener; add \"api\" to the `serve` of one");
 }
 
+// At least once is a promise that memory cannot keep.
+void warn_of_forgetful_notices(const Settings& settings, const dsl::Policy& policy,
+                               std::vector<std::string>& warnings) {
+    if (settings.broker == "sqlite") return;
+    for (const auto& route : policy.routes) {
+        if (route->notifies.empty()) continue;
+        warnings.push_back("the route `" + route->name + "` (" + route->notifies.front().place +
+                           ") tells a backend who comes and goes, and a restart loses what has not arrived; "
+                           "set broker.kind = \"sqlite\"");
+        return;
+    }
+}
+
 // Nobody makes it: a directory that is missing is most likely misspelt. Anything else that the storage may
 // refuse is known when it is opened.
 void check_storage(const Settings& settings, std::vector<std::string>& problems) {
@@ -478,6 +491,7 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint,
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);
     warn_of_certificates(settings, *runtime->policy, loaded.warnings);
     warn_of_unserved_apis(settings, *runtime->policy, loaded.warnings);
+    warn_of_forgetful_notices(settings, *runtime->policy, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);
     runtime->settings = gateway_settings(settings);

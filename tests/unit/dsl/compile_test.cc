@@ -486,8 +486,6 @@ TEST_CASE("what is compiled but not executed is named") {
     for (const Case& c : {
              Case{"stream a to app \"/x\" if user.n > 3", "E025 4:1 `stream`"},
              Case{"proxy to app \"/x\"", "E025 4:1 `proxy`"},
-             Case{"notify app \"/x\" on connect, unsubscribe", "E025 4:1 `notify`"},
-             Case{"message a { allow forward to app \"/x\" if message.binary }", "E025 4:19 `forward`"},
              Case{"stream a to app \"/x\" alias /y/:room/:id(int) stream a", " `alias … stream`"},
          }) {
         INFO(c.text);

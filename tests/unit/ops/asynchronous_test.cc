@@ -16,6 +16,7 @@
 #include "daemon/edge/canary.h"
 #include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
+#include "daemon/message/notices.h"
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/inspect.h"
 #include "daemon/ops/control/pending_answers.h"
