@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """wayleave lint as people and other programs use it."""
+import base64
 import json
 import os
 import re
@@ -113,6 +114,10 @@ def directories_of_policies():
                    if any(name.endswith(".route") for name in files)})
 
 
+def private(path, flags):
+    return os.open(path, flags, 0o600)
+
+
 def test_examples_have_nothing_to_complain_about():
     names = directories_of_policies()
     assert len(names) >= 4, names
@@ -122,20 +127,25 @@ def test_examples_have_nothing_to_complain_about():
         for name in names:
             directory = os.path.join(root, name)
             for file in filter(lambda file: file.endswith(".route"), os.listdir(directory)):
-                with open(os.path.join(directory, file), encoding="utf-8") as text:
-                    for key in re.findall(r'keys += file "([^"]+)"', text.read()):
+                with open(os.path.join(directory, file), encoding="utf-8") as opened:
+                    text = opened.read()
+                    for key in re.findall(r'keys += file "([^"]+)"', text):
                         if os.path.exists(os.path.join(directory, key)):
                             continue  # public, as it comes
                         os.makedirs(os.path.dirname(os.path.join(directory, key)), exist_ok=True)
                         shutil.copy(os.path.join(root, "key"), os.path.join(directory, key))
+                    for key in re.findall(r'sign += file "([^"]+)"', text):
+                        with open(os.path.join(directory, key), "w", encoding="utf-8", opener=private) as secret:
+                            secret.write("whsec_" + base64.b64encode(bytes(32)).decode())
             credentials = {**os.environ, "CREDENTIALS_DIRECTORY": root}
             shutil.copy(os.path.join(root, "key"), os.path.join(root, "session.secret"))
             linted_ = ended(run("lint", "--strict", directory, env=credentials), 0, "no errors")
             assert len(linted_.stdout.splitlines()) == 1, name
             ended(run("fmt", "--check", directory), 0)
             ended(run("test", "--fail-under", "100", directory, env=credentials), 0, " 0 failed; 100 % of ")
-        result = ended(run("lint", "--strict", "--config", os.path.join(root, "chat/wayleave.toml")), 0, "no errors")
-        assert len(result.stdout.splitlines()) == 1, result.stdout
+        for name in ("chat", "saas"):
+            result = ended(run("lint", "--strict", "--config", os.path.join(root, name, "wayleave.toml")), 0, "no errors")
+            assert len(result.stdout.splitlines()) == 1, result.stdout
 
 
 def test_the_policy_of_the_readme_is_the_first_example():
@@ -143,6 +153,15 @@ def test_the_policy_of_the_readme_is_the_first_example():
             open(os.path.join(EXAMPLES, "first/routes.d/app.route"), encoding="utf-8") as policy:
         shown = policy.read().split("\ntest ")[0]
         assert "```\n" + shown + "```\n" in readme.read()
+
+
+def test_what_the_readme_shows_of_an_application_is_its_example():
+    with open(os.path.join(EXAMPLES, "../README.md"), encoding="utf-8") as readme:
+        section = readme.read().split("### With an application behind it\n")[1].split("\n## ")[0]
+    for fence, name in (("```\n    message", "routes.d/app.route"), ("```python\n", "app.py")):
+        shown = section.split(fence, 1)[1].split("```", 1)[0]
+        with open(os.path.join(EXAMPLES, "saas", name), encoding="utf-8") as whole:
+            assert shown in whole.read(), shown
 
 
 def test_json():
