@@ -111,7 +111,7 @@ EXAMPLES = os.path.join(HERE, "../../examples")
 
 def directories_of_policies():
     return sorted({os.path.relpath(root, EXAMPLES) for root, _, files in os.walk(EXAMPLES)
-                   if any(name.endswith(".route") for name in files)})
+                   if any(name.endswith(".route") for name in files) and "run" not in root[len(EXAMPLES):].split(os.sep)})
 
 
 def private(path, flags):
