@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 from client import Client
 from daemon import BINARY, PATIENCE, no_bug_in, wait_until
@@ -90,6 +91,13 @@ class Saas:
         wait_until(lambda: self.answers(self.port) or process.poll() is not None, "the daemon")
         assert process.poll() is None, self.log()
         return process
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=PATIENCE) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return float(line.rsplit(" ", 1)[1])
+        return 0.0
 
     @staticmethod
     def answers(port):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 
-from client import status_of
+from client import Client, status_of
 from daemon import PATIENCE, wait_until
 from runner import main
 from saas import Saas
@@ -85,6 +85,7 @@ async def test_each_feature_on_one_connection():
         assert (await ann.closed())[1] == 1001
         assert await in_thread(script.wait, PATIENCE) in (0, 130), saas.log()
         assert not saas.answers(saas.port) and not saas.answers(saas.app_port), "both end"
+        assert "event=stopped" in saas.log() and "ending at once" not in saas.log(), saas.log()
 
 
 async def until_done(page, type, **members):
@@ -99,13 +100,21 @@ async def until_done(page, type, **members):
         await asyncio.sleep(0.2)
 
 
+async def all_is_told(saas, cookie):
+    """What was still to be told before the daemon died, and that somebody of another company was here."""
+    visitor = await Client.open(saas, "/ws", origin=saas.origin, extra_headers={"Cookie": cookie})
+    await visitor.close()
+    await in_thread(wait_until, lambda: saas.metric('wayleave_notices_total{result="delivered"}') >= 2
+                    and saas.metric("wayleave_notices_waiting") == 0, "the application to be told")
+
+
 async def test_one_of_the_two_dies():
     with Saas() as saas:
         script = await in_thread(saas.run)
         os.killpg(script.pid, signal.SIGTERM)
         await in_thread(script.wait, PATIENCE)
         app, daemon = await in_thread(saas.start_app), await in_thread(saas.start_daemon)
-        cookie = {name: await in_thread(saas.login, name) for name in ("ann", "ben")}
+        cookie = {name: await in_thread(saas.login, name) for name in ("ann", "ben", "cat")}
         ann, ben = await saas.page(cookie["ann"]), await saas.page(cookie["ben"])
         await ann.must("task.add", text="before")
 
@@ -144,6 +153,7 @@ async def test_one_of_the_two_dies():
         reminder = asyncio.create_task(in_thread(saas.post, "/remind", {"to": "ben"}, cookie["ann"]))
         daemon = await in_thread(saas.start_daemon)
         assert (await reminder).status == 200
+        await all_is_told(saas, cookie["cat"])
         ann = await saas.page(cookie["ann"])
         assert "ann" in ann.state["here"]
         await ann.wait_for("presence", user="ben", here=False)  # he did not come back
@@ -160,6 +170,7 @@ async def test_one_of_the_two_dies():
             process.wait()
         await in_thread(saas.start_app)
         await in_thread(saas.start_daemon)
+        await all_is_told(saas, cookie["cat"])
         ann, ben = await saas.page(cookie["ann"]), await saas.page(cookie["ben"])
         await ben.must("friend.request", to="ann")
         await ann.wait_for("friend.requested", **{"from": "ben"})
