@@ -8,6 +8,7 @@
 #include "dsl/policy/describe.h"
 #include "dsl/policy/evaluate.h"
 #include "dsl/syntax/load.h"
+#include "tests/unit/dsl/compiled.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;
@@ -21,32 +22,6 @@ token grant { keys = file "g" claim sub : string else "" claim room : string req
 std::string in_route(const std::string& members) {
     return tokens + "route r /r {\nauth = session origins = { none }\n" + members + "\n}\n";
 }
-
-struct Compiled {
-    Sources sources;
-    Diagnostics diagnostics;
-    std::shared_ptr<const Policy> policy;
-
-    explicit Compiled(const std::string& text, bool lint = false) {
-        load_text("p.route", text, sources, diagnostics);
-        const FileReader files = [](const std::string&) -> Result<std::string> { return failure("none"); };
-        if (lint) {
-            policy = compile_and_lint(sources, files, {std::nullopt, 20'000}, diagnostics).policy;
-        } else {
-            policy = compile(sources, files, diagnostics);
-        }
-    }
-    std::string summary() {
-        diagnostics.sort();
-        std::string out;
-        for (const Diagnostic& d : diagnostics.all()) {
-            const Position at = sources.position(d.primary.span.file, d.primary.span.begin);
-            out += std::string(d.id) + " " + std::to_string(at.line) + ":" + std::to_string(at.column) + " " +
-                   d.message + "\n";
-        }
-        return out;
-    }
-};
 
 struct Asked {
     explicit Asked(const std::string& members) : compiled(in_route(members)) {
