@@ -153,6 +153,7 @@ void NoticeQueue::Impl::recover() {
         lost_ = parts_.store->sessions();
         lost_at_ms_ = read_clocks().steady_ms + bounds_.lost_after_ms;
         for (auto& [backend, waiting] : parts_.store->backends()) lanes_[backend].on_disk = waiting;
+        publish_totals();
     } catch (const SqliteFault& fault) {
         parts_.report(true, std::string("what was to be told to backends cannot be read: ") + fault.what());
     }
@@ -438,6 +439,7 @@ int64_t NoticeQueue::Impl::sleep_ms(Now now) const {
     int64_t sleep = longest_sleep_ms;
     if (!arrived_.empty()) sleep = std::min<int64_t>(sleep, store_failed_ ? store_pause_ms : 50);
     for (const auto& [name, lane] : lanes_) {
+        if (lane.on_disk > 0 && lane.in_memory == 0) sleep = store_failed_ ? store_pause_ms : 0;
         if (!lane.due.empty() && lane.running == 0)
             sleep = std::min(sleep, std::max<int64_t>(0, lane.due.begin()->first - now.steady_ms));
         if (!lane.due.empty() && lane.running > 0 && lane.due.begin()->first > now.steady_ms)

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <random>
 
 namespace wayleave {
 namespace {
@@ -14,12 +15,18 @@ PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS notices (
     id INTEGER PRIMARY KEY AUTOINCREMENT, backend TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL,
     body TEXT NOT NULL, session INTEGER NOT NULL, user TEXT NOT NULL, last INTEGER NOT NULL,
-    delay_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+    delay_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    run INTEGER NOT NULL, worker INTEGER NOT NULL, place INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS notices_of ON notices (backend, id);
 CREATE TABLE IF NOT EXISTS sessions (
     id INTEGER PRIMARY KEY, backend TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
     user TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 )";
+
+uint64_t random_run() {
+    std::random_device dice;
+    return uint64_t{dice()} << 31U ^ dice();
+}
 
 // Before SQLite does, which asks nobody about the mode.
 Result<Nothing> make_file(const std::string& path) {
@@ -32,15 +39,18 @@ Result<Nothing> make_file(const std::string& path) {
 }  // namespace
 
 NoticeStore::NoticeStore(const std::string& path)
-    : database_((Database(path, Database::Mode::write).run(schema), path), Database::Mode::write),
+    : run_(random_run()),
+      database_((Database(path, Database::Mode::write).run(schema), path), Database::Mode::write),
       add_(database_,
-           "INSERT INTO notices (backend, path, name, body, session, user, last, delay_ms, at_ms) "
-           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"),
+           "INSERT INTO notices "
+           "(backend, path, name, body, session, user, last, delay_ms, at_ms, run, worker, place) "
+           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"),
       remove_(database_, "DELETE FROM notices WHERE id = ?"),
       remember_(database_, "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)"),
       forget_(database_, "DELETE FROM sessions WHERE id = ?"),
       load_(database_,
-            "SELECT id, path, name, body, session, user, last, delay_ms, at_ms FROM notices "
+            "SELECT id, path, name, body, session, user, last, delay_ms, at_ms, run, worker, place FROM "
+            "notices "
             "WHERE backend = ? AND id > ? ORDER BY id LIMIT ?") {}
 
 Result<std::unique_ptr<NoticeStore>> NoticeStore::open(const std::string& path, bool full_sync) {
@@ -56,7 +66,8 @@ Result<std::unique_ptr<NoticeStore>> NoticeStore::open(const std::string& path, 
 
 int64_t NoticeStore::add(const Notice& notice) {
     add_.with(notice.backend, notice.path, notice.id, notice.body, notice.session, notice.user,
-              int64_t{notice.last}, notice.delay_ms, notice.at_ms);
+              int64_t{notice.last}, notice.delay_ms, notice.at_ms, run_, int64_t{notice.worker},
+              uint64_t{notice.from.generation} << 32U | notice.from.index);
     const Rows rows(add_);
     add_.step();
     return add_.integer(0);
@@ -110,6 +121,10 @@ std::vector<NoticeStore::Kept> NoticeStore::load(const std::string& backend, int
         kept.notice.last = rows->integer(6) != 0;
         kept.notice.delay_ms = rows->integer(7);
         kept.notice.at_ms = rows->integer(8);
+        if (rows->number(9) != run_) continue;  // the workers of another daemon
+        kept.notice.worker = static_cast<uint32_t>(rows->number(10));
+        kept.notice.from = {static_cast<uint32_t>(rows->number(11)),
+                            static_cast<uint32_t>(rows->number(11) >> 32U)};
     }
     return out;
 }

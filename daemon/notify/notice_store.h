@@ -39,6 +39,7 @@ class NoticeStore {
   private:
     explicit NoticeStore(const std::string& path);
 
+    const uint64_t run_;  // tells the workers of this daemon from those of the one before
     Database database_;
     Statement add_;
     Statement remove_;

@@ -138,6 +138,31 @@ async def test_a_daemon_that_is_killed():
         assert told(backend, "disconnect")[2]["last"] is True
 
 
+async def test_a_beginning_behind_what_is_on_disk():
+    """What waits from before a kill does not cost a new session its first state."""
+    backend = Backend(lambda r: (503, b""))
+    daemon = Daemon(POLICY % backend.url)
+    daemon.write("wayleave.toml", daemon.read("wayleave.toml") + f'\n[broker]\nkind = "sqlite"\npath = "{daemon.path("broker.db")}"\n')
+    async with daemon:
+        for name in ("ann", "ben"):
+            await (await opened(daemon, name)).close()
+        await until(lambda: daemon.metric("wayleave_notices_waiting") == 4, "four to wait")
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait()
+
+        def answer(request):
+            orders = {"send": [{"type": "state"}], "subscribe": ["room/a"]}
+            return (200, orders, ORDERS) if json.loads(request.body)["type"] == "connect" else (204, b"")
+        backend.answer = answer
+        daemon.process = None
+        daemon.start()
+        cat, dora = await opened(daemon, "cat"), await opened(daemon, "dora")
+        await until(lambda: daemon.metric('wayleave_notices_total{result="delivered"}') >= 6, "all to be told")
+        for client in (cat, dora):
+            assert {(await client.next())["type"] for _ in range(2)} == {"$subscribed", "state"}
+    backend.close()
+
+
 async def test_a_user_who_comes_back():
     with Backend(lambda r: (204, b"")) as backend:
         async with Daemon(POLICY.replace("subscribe, unsubscribe", "subscribe, unsubscribe after 1s") % backend.url) as daemon:

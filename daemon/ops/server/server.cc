@@ -183,6 +183,7 @@ Started Server::Impl::open_broker() {
     if (!made) return failure(StartError(made.error()));
     shared_.broker = std::move(*made);
     shared_.canary.emplace(*shared_.broker);
+    shared_.backends.replace(reloader_.now().runtime->backends);  // it begins with what is on disk
     auto notices = make_notices(settings_, identity_services_.backends, shared_.backends, shared_.exchange);
     if (!notices) return refuse_start(EX_CONFIG, notices.error());
     shared_.notices = std::move(*notices);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -70,10 +71,9 @@ std::shared_ptr<const Backend> backend() {
 std::unique_ptr<NoticeQueue> queue(Listener& listener, NoticeQueue::Bounds bounds = {},
                                    std::unique_ptr<NoticeStore> store = nullptr) {
     return std::make_unique<NoticeQueue>(
-        NoticeQueue::Parts{listener,
-                           [](std::string_view name) { return name == "app" ? backend() : nullptr; },
-                           [](const Notice&, const BackendAnswer&) {}, [](bool, const std::string&) {},
-                           std::move(store)},
+        NoticeQueue::Parts{
+            listener, [](std::string_view name) { return name == "app" ? backend() : nullptr; },
+            [](const Notice&, const BackendAnswer&) {}, [](bool, const std::string&) {}, std::move(store)},
         bounds);
 }
 
@@ -204,6 +204,42 @@ TEST_CASE("what is on disk is told by the next daemon, in its order, with the se
     std::erase(ids, "lost7");
     CHECK(ids == std::vector<std::string>{"a1", "a2", "a3"});
     wait_until([&] { return made->totals().waiting == 0; });
+}
+
+TEST_CASE("a notice that was on disk knows where its answer belongs, unless that was another daemon") {
+    const Directory directory;
+    for (const bool again : {false, true}) {
+        Listener listener;
+        listener.answer_with(again ? 204 : 0);
+        NoticeQueue::Bounds bounds;
+        bounds.in_memory = 1;
+        std::mutex mutex;
+        std::map<std::string, std::pair<uint32_t, uint32_t>> places;
+        NoticeQueue made(
+            {listener, [](std::string_view) { return backend(); },
+             [&](const Notice& told, const BackendAnswer&) {
+                 const std::lock_guard lock(mutex);
+                 places[told.id] = {told.worker, told.from.index};
+             },
+             [](bool, const std::string&) {}, std::move(*NoticeStore::open(directory.file(), false))},
+            bounds);
+        const auto tell = [&](const std::string& id) {
+            Notice one = notice(1, id);
+            one.worker = 3;
+            one.from = {7, 9};
+            made.tell(std::move(one));
+        };
+        if (!again) {
+            for (const char* id : {"a", "b", "c"}) tell(id);
+            listener.wait_for(1);
+            continue;
+        }
+        for (const char* id : {"d", "e"}) tell(id);
+        wait_until([&] { return made.totals().delivered == 5; });
+        const std::lock_guard lock(mutex);
+        for (const char* id : {"a", "b", "c"}) CHECK(places[id] == std::pair(0U, 0U));
+        for (const char* id : {"d", "e"}) CHECK(places[id] == std::pair(3U, 7U));
+    }
 }
 
 TEST_CASE("more than memory takes stays on disk and keeps its order") {
