@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "dsl/compile/compile.h"
+#include "dsl/lint/lint.h"
 #include "dsl/syntax/load.h"
 
 using namespace wayleave;
@@ -78,4 +79,19 @@ TEST_CASE("what a rule with `by` asks is part of what the policy means", "[asked
     CHECK(one.policy->routes[0]->hash == same.policy->routes[0]->hash);
     CHECK(one.policy->routes[0]->hash != other.policy->routes[0]->hash);
     CHECK(one.policy->routes[0]->hash != plain.policy->routes[0]->hash);
+}
+
+TEST_CASE("what a backend may allow makes no plain allow superfluous", "[asked]") {
+    const auto told = [](const std::string& members) {
+        Sources sources;
+        Diagnostics diagnostics;
+        load_text("p.route", in_route(members), sources, diagnostics);
+        const FileReader files = [](const std::string&) -> Result<std::string> { return failure("none"); };
+        REQUIRE(compile_and_lint(sources, files, {std::nullopt, 20'000}, diagnostics).policy);
+        size_t found = 0;
+        for (const Diagnostic& one : diagnostics.all()) found += one.id == "W105" ? 1 : 0;
+        return found;
+    };
+    CHECK(told("allow subscribe on room/open\nallow subscribe on room/:r by app \"/{r}\"") == 0);
+    CHECK(told("allow subscribe on room/*\nallow subscribe on room/:r by app \"/{r}\"") == 1);
 }
