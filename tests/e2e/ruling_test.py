@@ -47,10 +47,12 @@ async def test_a_yes_and_a_no():
             assert daemon.metric("wayleave_rulings_refused_total") == 1
 
 
-async def test_a_backend_that_is_slow_and_one_that_is_away():
+async def test_a_backend_that_is_slow_and_one_that_does_not_answer():
     def answer(request):
         if "/rooms/slow/" in request.path:
             time.sleep(0.3)
+        if "/rooms/dead/" in request.path:
+            time.sleep(1)
         return (500, b"") if "/rooms/broken/" in request.path else (200, b"")
     with Backend(answer) as backend:
         daemon = daemon_for(backend, POLICY)
@@ -64,8 +66,7 @@ async def test_a_backend_that_is_slow_and_one_that_is_away():
             await ann.refused("$subscribe", "unavailable", channel="room/broken")
             assert [r.path for r in backend.requests].count("/rooms/broken/may-join") == 2, "it is tried again"
             daemon.wait_log("ruling-failed")
-            backend.close()
-            await ann.refused("$subscribe", "unavailable", channel="room/c")
+            await ann.refused("$subscribe", "unavailable", channel="room/dead")
             assert daemon.metric("wayleave_ruling_failures_total") == 2
 
 
