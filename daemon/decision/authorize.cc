@@ -8,11 +8,20 @@
 namespace wayleave {
 namespace {
 
-Authorization by_verdict(const dsl::Route& route, dsl::NodeId verdict) {
+Authorization by_verdict(const dsl::Route& route, dsl::NodeId verdict, const dsl::Request& request) {
     Authorization out;
     out.judged = true;
     out.verdict = verdict;
-    if (!allows(route, verdict)) out.rejection = rejected_by(route, verdict);
+    if (const dsl::AskedBackend* backend = asked_backend(route, verdict)) {
+        out.vouched = request.vouched == verdict;
+        out.asks = !out.vouched;
+        if (out.asks)
+            out.rejection =
+                Rejection::of(Reason::unavailable, "the backend " + backend->name + " decides this",
+                              rejected_by(route, verdict).rule);
+    } else if (!allows(route, verdict)) {
+        out.rejection = rejected_by(route, verdict);
+    }
     return out;
 }
 
@@ -112,13 +121,16 @@ std::optional<Rejection> ask(const ConnectionView& view, const MessageParser::Me
 }  // namespace
 
 Authorization authorize(const ConnectionView& view, dsl::RootId decision, const dsl::Request& request) {
-    return by_verdict(view.route, dsl::decide(view.route.program, view.residual.nodes,
-                                              view.residual.roots[decision], request));
+    return by_verdict(
+        view.route,
+        dsl::decide(view.route.program, view.residual.nodes, view.residual.roots[decision], request),
+        request);
 }
 
 Authorization authorize_connect(const dsl::Route& route, const dsl::Request& request) {
     const dsl::Program& program = route.program;
-    return by_verdict(route, dsl::decide(program, program.nodes, program.roots[route.connect], request));
+    return by_verdict(route, dsl::decide(program, program.nodes, program.roots[route.connect], request),
+                      request);
 }
 
 std::optional<Rejection> draw_messages(const ConnectionView& view, const std::vector<dsl::Limit>& list,
@@ -136,11 +148,12 @@ SubscribeAuthorization authorize_subscribe(const ConnectionView& view, const dsl
                                            const dsl::ChannelRules& rules, bool subscribed,
                                            LimitTable& limits) {
     SubscribeAuthorization out{authorize(view, view.route.subscribe, request), {}};
-    if (out.rejection || subscribed) return out;
+    if ((out.rejection && !out.asks) || subscribed) return out;
     if (view.subscriptions >= view.route.max_subscriptions) {
         out.rejection = Rejection::of(Reason::limited, "too many subscriptions");
-        return out;
+        out.asks = false;
     }
+    if (out.rejection) return out;
     out.rejection = count_subscription(view, request, rules, limits, out.entered);
     return out;
 }

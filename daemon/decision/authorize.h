@@ -23,6 +23,8 @@ struct Authorization {
     std::optional<Rejection> rejection;
     dsl::NodeId verdict = dsl::never;  // of the rules, where it came to them
     bool judged = false;               // it came to them
+    bool asks = false;                 // a backend decides, and is to be asked: see Request::vouched
+    bool vouched = false;              // it has said yes
 
     [[nodiscard]] bool allowed() const { return !rejection; }
 };
@@ -74,9 +76,9 @@ struct MessageAuthorization : Authorization {
     std::vector<const dsl::Publish*> published_by;  // the statement of each draft
     const dsl::Forward* forward = nullptr;          // if it is allowed, and goes to a backend, too
     std::string forward_path;
-    std::vector<std::string> replies;               // to its sender: members, not in braces
-    SubscriptionOrder order;                        // for its sender
-    std::vector<Place> places;                      // taken for it: to be entered, or given back
+    std::vector<std::string> replies;  // to its sender: members, not in braces
+    SubscriptionOrder order;           // for its sender
+    std::vector<Place> places;         // taken for it: to be entered, or given back
 };
 
 // An application's message: its block, its fields, the block's limits, the rules, what is published, and

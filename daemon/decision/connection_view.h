@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/decision/ruling_question.h"
 #include "dsl/policy/evaluate.h"
 #include "dsl/policy/facts.h"
 #include "dsl/policy/policy.h"
@@ -39,6 +40,7 @@ struct OpenConnection : ConnectionView {
         Entered entered = Entered::by_client;
         std::vector<std::string> keys = {};  // of limits: what it counts as
         const HeldGrant* grant = nullptr;    // by which it is there, or null
+        const RulingKey* ruling = nullptr;   // a backend's yes that is still believed, or null
     };
     std::string_view user = {};          // empty: none, or its claim is secret
     std::optional<uint32_t> token = {};  // in policy.tokens

@@ -42,11 +42,19 @@ struct Counters {
     Counter api_replayed;      // answered as before, by their Idempotency-Key
     Counter forwarded;         // messages that were taken for a backend
     Counter forward_failed;    // of them: without an answer that means anything
-    Counter orders;            // answers of backends that ordered something, and might
-    Counter orders_refused;    // answers of which one order was not permitted, or could not be read
-    Counter orders_lost;       // publications among orders that the broker did not keep
-    Gauge forward_bytes;       // of messages that backends have not answered yet
-    Counter http_requests;     // answered with anything else
+    Counter rulings;           // questions of rules with `by`
+    Counter rulings_shared;    // asked while the same question was on its way
+    Counter rulings_believed;  // answered by what the backend had said before
+    Counter rulings_no;
+    Counter rulings_failed;  // without an answer that means anything
+    Counter vouched_lost;    // subscriptions that a backend did not allow when it was asked again
+    Gauge vouched;           // subscriptions that a backend has allowed
+    Gauge ruling_memory;     // answers that are believed
+    Counter orders;          // answers of backends that ordered something, and might
+    Counter orders_refused;  // answers of which one order was not permitted, or could not be read
+    Counter orders_lost;     // publications among orders that the broker did not keep
+    Gauge forward_bytes;     // of messages that backends have not answered yet
+    Counter http_requests;   // answered with anything else
     Counter messages_in;
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients

@@ -118,12 +118,24 @@ class Review {
         request_.channel = &*name;
         request_.grant = grant;
         const dsl::NodeId verdict = decide(route_.subscribe);
+        const bool asks = asked_backend(route_, verdict) && !is_believed(channel, verdict);
         request_.channel = nullptr;
         request_.grant = {};
         const bool ordered = channel.entered == Entered::by_order;
         if (allows(route_, verdict) || (ordered && !denies(route_, verdict))) return true;
+        if (asked_backend(route_, verdict)) {
+            if (asks) out.asked.emplace_back(channel.name);
+            return true;
+        }
         out.lost.emplace_back(channel.name, rejected_by(route_, verdict).because);
         return false;
+    }
+
+    // The backend would be asked what it was asked before, and its yes is fresh still.
+    [[nodiscard]] bool is_believed(const OpenConnection::Channel& channel, dsl::NodeId verdict) const {
+        if (!channel.ruling) return false;
+        const auto question = ruling_question({route_, facts_, open_.user, open_.number}, request_, verdict);
+        return question && question->key == *channel.ruling;
     }
 
     // None where the block that vouched for it is another now, or has taken the key away.

@@ -29,6 +29,7 @@ struct Reevaluation {
     std::string rule;                                       // the line that decided, or empty
     std::vector<std::pair<std::string, std::string>> lost;  // channels, and why
     std::vector<std::string> joined;
+    std::vector<std::string> asked;     // channels where it stays until a backend has been asked anew
     std::optional<dsl::Facts> facts;    // as the other policy needs them; set unless it ends or returns
     const dsl::Route* route = nullptr;  // of the other policy; likewise
 };

@@ -60,7 +60,12 @@ bool is_final(uint16_t code) {
 
 bool allows(const dsl::Route& route, dsl::NodeId verdict) {
     const size_t rule = verdict & ~dsl::verdict_bit;
-    return rule >= 2 && route.rules[rule - 2].allow;
+    return rule >= 2 && route.rules[rule - 2].allow && !route.rules[rule - 2].by;
+}
+
+const dsl::AskedBackend* asked_backend(const dsl::Route& route, dsl::NodeId verdict) {
+    const size_t rule = verdict & ~dsl::verdict_bit;
+    return rule >= 2 && route.rules[rule - 2].by ? &*route.rules[rule - 2].by : nullptr;
 }
 
 bool denies(const dsl::Route& route, dsl::NodeId verdict) {

@@ -32,10 +32,13 @@ struct Rejection {
     return Rejection::of(Reason::bad_message, std::move(because));
 }
 
-// Whether the verdict is that of an `allow`.
+// Whether the verdict is that of an `allow` that needs nobody else's word.
 [[nodiscard]] bool allows(const dsl::Route& route, dsl::NodeId verdict);
 // That of a `deny`, and not that nothing allows it.
 [[nodiscard]] bool denies(const dsl::Route& route, dsl::NodeId verdict);
+
+// The backend whose word the verdict leads to, or null.
+[[nodiscard]] const dsl::AskedBackend* asked_backend(const dsl::Route& route, dsl::NodeId verdict);
 
 // A rule's verdict as a rejection. `never` has no rule: nothing allows it.
 [[nodiscard]] Rejection rejected_by(const dsl::Route& route, dsl::NodeId verdict);

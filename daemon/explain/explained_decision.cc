@@ -154,6 +154,16 @@ class ExplanationWriter {
         out_.place = rule >= 2 ? route_.rules[rule - 2].place : route_.place;
     }
 
+    void asked(const RulingQuestion& question) {
+        out_.verdict = Verdict::ask;
+        out_.reason = to_string(Reason::unavailable);
+        out_.because = "the backend " + question.backend->name + " decides";
+        out_.place = question.rule;
+        const std::string path = request_.channel ? question.path : question.backend->to.path;
+        out_.notes.push_back("the backend " + question.backend->name + ": POST " + path +
+                             " says who may subscribe");
+    }
+
     // What only the daemon knows of a handshake.
     void not_asked() {
         for (const dsl::Ban& ban : route_.bans)
@@ -261,7 +271,23 @@ class Evaluator {
         request_.grant = grant_;
         root_ = root_of(question_.action);
         judged_ = judge();
+        if (judged_.asks) ask_backend();
         return std::move(judged_.rejection);
+    }
+
+    // By what it is said to answer.
+    void ask_backend() {
+        const auto question =
+            ruling_question({view_.route, view_.facts, {}, view_.number}, request_, judged_.verdict);
+        judged_.asks = false;
+        if (!question) return void(judged_.rejection = question.error());
+        const auto said = std::find_if(question_.rulings.begin(), question_.rulings.end(),
+                                       [&](const auto& one) { return one.first == question->backend->name; });
+        if (said == question_.rulings.end()) return void(asked_ = *question);
+        if (said->second.kind != BackendRuling::Kind::yes)
+            return void(judged_.rejection = ruled_out(*question, said->second));
+        request_.vouched = judged_.verdict;
+        judged_ = judge();
     }
 
     std::optional<Rejection> ask_publish() {
@@ -328,7 +354,9 @@ class Evaluator {
         ExplanationWriter note(view_.policy, view_.route, answer_.block, request_, limits_, now_,
                                out_.explanation);
         out_.verdict = judged_.verdict;
-        if (judged_.rejection) {
+        if (asked_) {
+            note.asked(*asked_);
+        } else if (judged_.rejection) {
             note.refused(*judged_.rejection, dsl::Phase::session);
         } else {
             note.allowed(judged_.verdict);
@@ -410,6 +438,7 @@ class Evaluator {
     std::vector<dsl::Value> grant_;
     MessageAuthorization answer_;  // of an application's message
     std::optional<dsl::RootId> root_;
+    std::optional<RulingQuestion> asked_;  // a backend that nobody has asked
     Authorization judged_;
     ExplainedDecision out_;
 };

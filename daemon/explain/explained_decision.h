@@ -28,6 +28,8 @@ struct Question {
     // What it brings with a subscription: a grant, or why what it brings is none.
     std::optional<HeldGrant> grant = {};
     std::string no_grant = {};
+    // What backends say, by their names; one that is not named is not asked.
+    std::vector<std::pair<std::string, BackendRuling>> rulings = {};
 };
 
 // One question. `detail`: with the notes about rules and limits; without, only the verdict.

@@ -45,7 +45,7 @@ std::string json_of(const LimitNote& limit) {
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
-    constexpr std::string_view names[] = {"allow", "deny", "limit"};
+    constexpr std::string_view names[] = {"allow", "deny", "limit", "ask"};
     return names[static_cast<size_t>(verdict)];
 }
 

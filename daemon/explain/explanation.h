@@ -10,7 +10,12 @@
 
 namespace wayleave {
 
-enum class Verdict : uint8_t { allow, deny, limit };
+enum class Verdict : uint8_t {
+    allow,
+    deny,
+    limit,
+    ask,  // a backend decides, and it was not asked
+};
 [[nodiscard]] std::string_view to_string(Verdict verdict);
 
 struct RuleNote {

@@ -29,6 +29,9 @@ std::string asked(const TestStep& step) {
 
 std::string outcome_text(const Explanation& e) {
     if (e.verdict == Verdict::allow) return "it is allowed by " + e.place;
+    if (e.verdict == Verdict::ask)
+        return e.because + ", " + e.place +
+               "; say before it what it answers, like `backend NAME answers 200`";
     std::string out = e.verdict == Verdict::limit ? "it is limited" : "it is denied";
     if (!e.because.empty()) out += " because " + dsl::quoted(e.because);
     if (!e.reason.empty() && e.reason != "limited") out += " (" + e.reason + ")";
@@ -45,6 +48,16 @@ std::tuple<std::string_view, uint64_t, uint64_t> by_line(std::string_view place)
         place = place.substr(0, colon);
     }
     return {place, numbers[0], numbers[1]};
+}
+
+// As if the backend had sent it.
+BackendRuling ruling_of(const dsl::TestAnswer& answer) {
+    BackendAnswer sent;
+    sent.kind = BackendAnswer::Kind::answered;
+    sent.status = static_cast<int>(answer.status);
+    if (!answer.members.empty()) sent.body = json_of(answer.members);
+    sent.content_type = "application/json";
+    return read_ruling(sent);
 }
 
 // One test: a client whose connection changes with each `expect allow connect`.
@@ -105,6 +118,8 @@ class Player {
         ConnectionView view = opened(*runtime_.policy, *admitted, residual);
         view.subscriptions += entered_;  // each to another channel
         Question question{step.action, step.target, json_of(step.members)};
+        for (const dsl::TestAnswer& answer : step.answers)
+            question.rulings.emplace_back(answer.backend, ruling_of(answer));
         if (step.grant) bring(*step.grant, *admitted->route, question);
         const ExplainedDecision inquiry = explain(view, question, limits, now_, false);
         note(*admitted->route, inquiry.verdict);

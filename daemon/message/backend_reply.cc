@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/base/json_text.h"
 
@@ -13,6 +14,7 @@ constexpr size_t longest_error = 64;
 constexpr size_t longest_because = 1024;
 constexpr size_t longest_close_because = 120;  // a close frame holds 123 bytes
 constexpr int64_t longest_retry_s = 24 * 3600;
+constexpr double longest_belief_s = 24 * 3600;
 
 using Wrong = std::optional<std::string>;
 
@@ -177,7 +179,7 @@ BackendReply read_success(const BackendAnswer& answer) {
 }
 
 // RFC 9457, or a plain object with these members.
-void read_problem(const BackendAnswer& answer, BackendReply& out) {
+void read_problem(const BackendAnswer& answer, auto& out) {
     if (answer.content_type != "application/problem+json" && answer.content_type != "application/json")
         return;
     simdjson::dom::parser parser;
@@ -192,6 +194,28 @@ void read_problem(const BackendAnswer& answer, BackendReply& out) {
     }
 }
 
+// `{"for": SECONDS}`, or nothing. Another member may say that it is no yes after all.
+Wrong read_yes(const BackendAnswer& answer, BackendRuling& out) {
+    if (answer.body.empty()) return std::nullopt;
+    if (answer.content_type != "application/json") return "its answer is not application/json";
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    simdjson::dom::object object;
+    if (parse_json(parser, answer.body, root) != simdjson::SUCCESS || root.get(object))
+        return "its answer is no JSON object that can be read";
+    bool seen = false;
+    for (const auto& [key, value] : object) {
+        if (key != "for")
+            return "its answer has a member that a yes does not have: `" +
+                   std::string(key.substr(0, longest_error)) + "`";
+        double seconds = 0;
+        if (std::exchange(seen, true) || value.get(seconds) || !(seconds >= 0))
+            return "`for` is a number of seconds";
+        out.believed_ms = static_cast<int64_t>(std::min(seconds, longest_belief_s) * 1000);
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 BackendReply read_reply(const BackendAnswer& answer) {
@@ -204,6 +228,22 @@ BackendReply read_reply(const BackendAnswer& answer) {
     out.status = answer.status;
     out.retry_after_ms = std::min(answer.retry_after_s.value_or(0), longest_retry_s) * 1000;
     read_problem(answer, out);
+    return out;
+}
+
+BackendRuling read_ruling(const BackendAnswer& answer) {
+    BackendRuling out;
+    if (answer.kind != BackendAnswer::Kind::answered) {
+        out.because = answer.why;
+    } else if (answer.status >= 200 && answer.status < 300) {
+        if (auto wrong = read_yes(answer, out)) return {BackendRuling::Kind::unavailable, 0, {}, *wrong};
+        out.kind = BackendRuling::Kind::yes;
+    } else if (answer.status == 403) {
+        out.kind = BackendRuling::Kind::no;
+        read_problem(answer, out);
+    } else {
+        out.because = "it answered " + std::to_string(answer.status);
+    }
     return out;
 }
 

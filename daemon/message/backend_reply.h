@@ -50,4 +50,16 @@ struct BackendReply {
 
 [[nodiscard]] BackendReply read_reply(const BackendAnswer& answer);
 
+// The same of a question that has a yes and a no. Only what is surely a yes is one.
+struct BackendRuling {
+    enum class Kind : uint8_t { yes, no, unavailable };
+
+    Kind kind = Kind::unavailable;
+    int64_t believed_ms = 0;   // a yes: for how long
+    std::string error = {};    // of a no: the backend's own word for it, fit for a client; may be empty
+    std::string because = {};  // likewise a sentence; of `unavailable`, for the log alone
+};
+
+[[nodiscard]] BackendRuling read_ruling(const BackendAnswer& answer);
+
 }  // namespace wayleave

@@ -4,7 +4,7 @@
 
 #include "daemon/decision/envelope.h"
 #include "daemon/session/native.h"
-#include "dsl/text/text.h"
+#include "daemon/session/traceparent.h"
 
 namespace wayleave {
 namespace {
@@ -14,12 +14,6 @@ constexpr size_t most_messages = 64;
 constexpr size_t most_bytes = 1 << 20;  // but one message may be as large as its route permits
 constexpr size_t most_bytes_of_all = 16 << 20;
 constexpr size_t bytes_of_none = 1024;  // what a message costs beside its text
-
-// W3C Trace Context: this request is the first of its trace that we know of.
-std::string new_traceparent(std::mt19937_64& random) {
-    const uint64_t span = random() | 1U;  // a span of zeros is none
-    return "00-" + dsl::hex_text(random()) + dsl::hex_text(random() | 1U) + "-" + dsl::hex_text(span) + "-01";
-}
 
 Reason reason_of(int status) {
     if (status == 401 || status == 403) return Reason::forbidden;

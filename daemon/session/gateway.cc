@@ -46,6 +46,7 @@ void Gateway::set_gauges() {
     counters.subscriptions.set(parts_->hub.subscriptions());
     counters.grants.set(parts_->subscriptions.grants());
     counters.grant_bytes.set(parts_->subscriptions.grant_bytes());
+    counters.vouched.set(parts_->subscriptions.vouched());
 }
 
 // --- connections ---
@@ -105,8 +106,8 @@ void Gateway::closed(ConnectionId id, Now now) {
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
     Session* session = parts_->sessions.find(id);
     if (!session) return;
-    if (auto resumed = parts_->grants.answered(*session, question, proof, now)) {
-        parts_->native.resume(*session, *resumed, now);
+    if (auto waiting = parts_->grants.answered(*session, question, proof, now)) {
+        parts_->native.resume(*session, std::move(*waiting), nullptr, now);
         return finish_event(now);
     }
     if (!parts_->questions.note_answer(*session, question, std::move(proof))) return finish_event(now);
@@ -196,8 +197,24 @@ void Gateway::handle_relayed(const RelayedMessage& relayed, Now now) {
 }
 
 void Gateway::backend_answered(uint64_t call, const BackendAnswer& answer, Now now) {
-    parts_->forwarder.answered(call, answer, now);
+    if (Rulings::is_question(call)) {
+        ruled(call, answer, now);
+    } else {
+        parts_->forwarder.answered(call, answer, now);
+    }
     finish_event(now);
+}
+
+void Gateway::ruled(uint64_t call, const BackendAnswer& answer, Now now) {
+    const auto ruled = parts_->rulings.answered(call, answer, now);
+    if (!ruled) return;
+    for (const ConnectionId id : ruled->waiting) {
+        Session* session = parts_->sessions.find(id);
+        if (!session) continue;
+        parts_->vouchers.settle(*session, *ruled, now);
+        while (auto waiting = parts_->vouchers.released(*session, *ruled, now))
+            parts_->native.resume(*session, std::move(*waiting), &*ruled, now);
+    }
 }
 
 void Gateway::notice_answered(ConnectionId id, uint64_t session, std::string_view backend,
@@ -260,6 +277,7 @@ bool Gateway::survey(const Runtime& candidate, ReloadImpact& survey, Now now) {
 void Gateway::shed(Now now) {
     parts_->bindings.forget();
     parts_->log.forget();
+    parts_->rulings.forget();
     std::vector<Session*> all;
     size_t next = 0;
     (void)parts_->sessions.visit(next, SIZE_MAX, [&](Session& session) {

@@ -111,6 +111,7 @@ class Gateway {
 
   private:
     void finish_event(Now now);
+    void ruled(uint64_t call, const BackendAnswer& answer, Now now);
     void broker_answered(uint64_t ticket, BrokerAnswer answer, Now now);
     void set_gauges();
 

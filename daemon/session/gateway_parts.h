@@ -56,6 +56,8 @@ struct GatewayParts {
                   closing,  log,      deadlines, notifications, counters, random};
     CredentialQuestions questions{actions.questions, bindings};
     Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
+    Rulings rulings{epoch_text(random()), actions.calls, bindings, log, counters, random};
+    Vouchers vouchers{bindings, sessions, hub, subscriptions, replayer, reload, rulings, outbox, counters};
     Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
     SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer, reload,
                                            shadow, event_stream, outbox,        counters};
@@ -68,11 +70,11 @@ struct GatewayParts {
                          subscriptions, replayer,
                          event_stream,  subscription_orders,
                          queries,       authentication,
-                         grants,        publisher,
-                         forwarder,     shadow,
-                         relay,         closing,
-                         log,           outbox,
-                         replies};
+                         grants,        vouchers,
+                         publisher,     forwarder,
+                         shadow,        relay,
+                         closing,       log,
+                         outbox,        replies};
     ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
                             relay,    closing,  log,    outbox, replies, counters};
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
@@ -88,7 +90,8 @@ struct GatewayParts {
                  api_orders, ban_counter, outbox,    counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
                    frames,   deadlines, log,       outbox, counters};
-    SessionClock clock{sessions, bindings, deadlines, reload, grants, closing, http, outbox, random};
+    SessionClock clock{sessions, bindings, deadlines, reload, grants,
+                       vouchers, closing,  http,      outbox, random};
 };
 
 }  // namespace wayleave

@@ -4,12 +4,13 @@
 #include <utility>
 
 #include "daemon/decision/authorize.h"
+#include "daemon/session/held_messages.h"
 #include "daemon/session/native.h"
 
 namespace wayleave {
 namespace {
 
-constexpr size_t most_waiting = 4;  // of a session, about whose grants somebody is asked
+constexpr ptrdiff_t most_waiting = 4;  // of a session, about whose grants somebody is asked
 constexpr size_t longest_waiting = size_t{16} << 10U;
 constexpr uint32_t questions_a_minute = 60;
 constexpr int64_t minute_ms = 60'000;
@@ -23,8 +24,7 @@ Rejection refused(Rejection why) {
 }  // namespace
 
 Grants::Looked Grants::look(Session& session, const MessageParser::Message& message, const ReplyTo& re,
-                            Now now) {
-    const std::vector<AnsweredProof> known = std::exchange(known_, {});
+                            const std::vector<AnsweredProof>& known, Now now) {
     const dsl::Route& route = *session.binding->route;
     const MessageParser::Member* member = message.find("token");
     if (!member || route.grants.empty()) return {};
@@ -39,10 +39,14 @@ Grants::Looked Grants::look(Session& session, const MessageParser::Message& mess
     if (auto* why = std::get_if<Rejection>(&found)) return refused(std::move(*why));
     std::string text = simdjson::minify(message.object);
     if (auto why = why_no_question(session, text.size(), now)) return std::move(*why);
-    WaitingGrant waiting{{}, std::move(text), re.relay};
+    WaitingSubscribe waiting;
+    waiting.channel = text_member(message, "channel");
+    waiting.message = {std::move(text), re.relay};
     waiting.awaiting.answers = known;
-    questions_.ask(session.id, waiting.awaiting, std::move(std::get<Credential>(found)));
-    session.grants->waiting.push_back(std::move(waiting));
+    const std::string channel = waiting.channel;
+    if (auto why = hold(session, std::move(waiting))) return std::move(*why);
+    questions_.ask(session.id, waiting_for(session, channel)->awaiting,
+                   std::move(std::get<Credential>(found)));
     return Waits{};
 }
 
@@ -52,7 +56,9 @@ std::optional<Rejection> Grants::why_no_question(Session& session, size_t bytes,
         return Rejection::of(Reason::bad_message, "a `$subscribe` with a grant is shorter than 16 KiB");
     if (!session.grants) session.grants = std::make_unique<SessionGrants>();
     SessionGrants& grants = *session.grants;
-    if (grants.waiting.size() >= most_waiting)
+    const auto asked = std::count_if(grants.waiting.begin(), grants.waiting.end(),
+                                     [](const WaitingSubscribe& one) { return one.awaiting.question != 0; });
+    if (asked >= most_waiting)
         return Rejection::of(Reason::limited, "the grants before are not answered yet");
     if (now.steady_ms - grants.asked_since_ms >= minute_ms) {
         grants.asked_since_ms = now.steady_ms;
@@ -64,22 +70,16 @@ std::optional<Rejection> Grants::why_no_question(Session& session, size_t bytes,
     return limited;
 }
 
-std::optional<Grants::Resumed> Grants::answered(Session& session, uint64_t question, Proof proof, Now now) {
-    if (!session.grants) return std::nullopt;
-    auto& waiting = session.grants->waiting;
-    const auto it = std::find_if(waiting.begin(), waiting.end(),
-                                 [&](const WaitingGrant& one) { return one.awaiting.question == question; });
-    if (it == waiting.end()) return std::nullopt;
-    WaitingGrant one = std::move(*it);
-    waiting.erase(it);
-    if (session.state != Session::State::open) return std::nullopt;
+std::optional<WaitingSubscribe> Grants::answered(Session& session, uint64_t question, Proof proof, Now now) {
+    auto waiting =
+        release(session, [&](const WaitingSubscribe& one) { return one.awaiting.question == question; });
+    if (!waiting || session.state != Session::State::open) return std::nullopt;
     if (!reload_.rebind(session, now)) {
         reload_.close_pending(session, now);
         return std::nullopt;
     }
-    questions_.take(one.awaiting, std::move(proof));
-    known_ = std::move(one.awaiting.answers);
-    return Resumed{std::move(one.message), one.relay};
+    questions_.take(waiting->awaiting, std::move(proof));
+    return waiting;
 }
 
 std::optional<Rejection> Grants::use(const Session& session, const Brought& brought, const Channel* channel,

@@ -38,14 +38,12 @@ class Grants {
         HeldGrant grant;
     };
     using Looked = std::variant<std::monostate, Brought, Rejection, Waits>;
+    // `known`: what was answered so far.
     [[nodiscard]] Looked look(Session& session, const MessageParser::Message& message, const ReplyTo& re,
-                              Now now);
+                              const std::vector<AnsweredProof>& known, Now now);
     // A `$subscribe` that waited for this answer, and may go on; nothing, if none did.
-    struct Resumed {
-        std::string message;
-        uint64_t relay = 0;
-    };
-    [[nodiscard]] std::optional<Resumed> answered(Session& session, uint64_t question, Proof proof, Now now);
+    [[nodiscard]] std::optional<WaitingSubscribe> answered(Session& session, uint64_t question, Proof proof,
+                                                           Now now);
 
     // Uses up what is good for one time. Nothing, or why the session may not have it. `channel` may be null.
     [[nodiscard]] std::optional<Rejection> use(const Session& session, const Brought& brought,
@@ -66,8 +64,6 @@ class Grants {
     Outbox& outbox_;
     Deadlines& deadlines_;
     Counters& counters_;
-    // Of the message that goes on: what was answered so far.
-    std::vector<AnsweredProof> known_;
 };
 
 }  // namespace wayleave

@@ -6,6 +6,7 @@
 
 #include "daemon/base/json_writer.h"
 #include "daemon/message/sse.h"
+#include "daemon/session/held_messages.h"
 #include "daemon/session/message_members.h"
 #include "daemon/session/native.h"
 
@@ -36,9 +37,9 @@ Handled handled_in(const MessageParser::Message& message) {
 NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                              const EventStreamFraming& event_stream, SubscriptionOrders& orders,
                              ChannelQueries& queries, Authentication& authentication, Grants& grants,
-                             Publisher& publisher, Forwarder& forwarder, ShadowComparison& shadow,
-                             PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox,
-                             Replies& replies)
+                             Vouchers& vouchers, Publisher& publisher, Forwarder& forwarder,
+                             ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
+                             Outbox& outbox, Replies& replies)
     : limits_(limits),
       hub_(hub),
       subscriptions_(subscriptions),
@@ -48,6 +49,7 @@ NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscr
       queries_(queries),
       authentication_(authentication),
       grants_(grants),
+      vouchers_(vouchers),
       publisher_(publisher),
       forwarder_(forwarder),
       shadow_(shadow),
@@ -82,6 +84,11 @@ void NativeDialect::handle(Session& session, std::string_view payload, uint64_t 
     if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
         return replies_.reject(session, re, std::move(*limited), now);
     if (!known) return replies_.reject(session, re, bad_message(std::string(parsed.error())), now);
+    if (WaitingSubscribe* before = waiting_before(session, *parsed.value())) {
+        if (auto why = hold_behind(session, *before, {std::string(payload), relay}))
+            replies_.reject(session, re, std::move(*why), now);
+        return;
+    }
     if (request.message_type.starts_with('$'))
         return system_message(session, *parsed.value(), re, request, now);
     application_message(session, *parsed.value(), re, request, now);
@@ -139,7 +146,7 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     if (since && !position)
         return replies_.reject(session, re, bad_message("`since` is { epoch, offset }"), now);
     request.channel = &*channel;
-    auto looked = grants_.look(session, message, re, now);
+    auto looked = grants_.look(session, message, re, known_.proofs, now);
     if (std::holds_alternative<Grants::Waits>(looked)) return;
     if (auto* why = std::get_if<Rejection>(&looked))
         return replies_.reject(session, re, std::move(*why), now);
@@ -151,8 +158,20 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     const HeldGrant* grant = brought ? &brought->grant : held_grant(session, known);
     const auto facts = grant ? grant_facts(*grant, *session.binding->route) : std::vector<dsl::Value>();
     request.grant = facts;
-    SubscribeAuthorization judged = authorize_subscribe(
-        view_of(session, now), request, subscriptions_.adopt_policy(channel->text, now), again, limits_);
+    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel->text, now);
+    SubscribeAuthorization judged =
+        authorize_subscribe(view_of(session, now), request, rules, again, limits_);
+    Vouchers::Looked ruling;
+    if (judged.asks) {
+        ruling = vouchers_.look(session, message, re.relay, request, judged.verdict, known_, now);
+        if (std::holds_alternative<Vouchers::Waits>(ruling)) return;
+        if (auto* why = std::get_if<Rejection>(&ruling)) {
+            judged.rejection = std::move(*why);
+        } else {
+            request.vouched = judged.verdict;
+            judged = authorize_subscribe(view_of(session, now), request, rules, again, limits_);
+        }
+    }
     const auto give_back = [&](Rejection rejection) {
         for (const std::string& key : judged.entered) limits_.leave(key);
         judged.entered.clear();
@@ -172,6 +191,11 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     if (!again && re.relay != 0) session.events->posted.emplace_back(channel->text);
     for (std::string& key : judged.entered) session.counted.push_back({known, std::move(key)});
     if (by_grant) grants_.keep(session, *known, brought->grant, now);
+    if (judged.vouched) {
+        vouchers_.keep(session, *known, std::get<Vouchers::Yes>(ruling));
+    } else {
+        subscriptions_.forget_voucher(session, known);
+    }
     // Nothing of what it hears begins anew with a fresh grant.
     if (again && by_grant && !since) {
         replies_.reply(
@@ -184,15 +208,33 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     if (re.relay != 0) send_event_id(session, now);
 }
 
-void NativeDialect::resume(Session& session, const Grants::Resumed& resumed, Now now) {
-    const auto parsed = parser_.parse(resumed.message);
-    const ReplyTo re{std::string(parser_.id()), resumed.relay};
+void NativeDialect::resume(Session& session, WaitingSubscribe waiting, const Ruled* ruled, Now now) {
+    known_ = {std::move(waiting.awaiting.answers), ruled};
+    resume_one(session, waiting.message, now);
+    known_.proofs.clear();
+    for (HeldMessage& held : waiting.behind) {
+        if (session.state != Session::State::open) break;
+        if (WaitingSubscribe* before = waiting_for(session, waiting.channel)) {
+            // It has waited already, and there was room for it.
+            session.grants->waiting_bytes += held.text.size();
+            before->behind.push_back(std::move(held));
+        } else {
+            resume_one(session, held, now);
+        }
+    }
+    known_ = {};
+}
+
+// The limits have counted it when it came.
+void NativeDialect::resume_one(Session& session, const HeldMessage& held, Now now) {
+    const auto parsed = parser_.parse(held.text);
+    const ReplyTo re{std::string(parser_.id()), held.relay};
     if (!parsed) return replies_.reject(session, re, bad_message(std::string(parsed.error())), now);
     log_.set_handled(handled_in(*parsed.value()));
     dsl::Request request = request_for(view_of(session, now));
     request.message_type = parsed.value()->type;
-    request.message_size = static_cast<int64_t>(resumed.message.size());
-    subscribe(session, *parsed.value(), re, request, now);
+    request.message_size = static_cast<int64_t>(held.text.size());
+    system_message(session, *parsed.value(), re, request, now);
     log_.set_handled({});
 }
 

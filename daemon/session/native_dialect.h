@@ -14,6 +14,7 @@
 #include "daemon/session/publisher.h"
 #include "daemon/session/replayer.h"
 #include "daemon/session/subscription_orders.h"
+#include "daemon/session/vouchers.h"
 
 namespace wayleave {
 
@@ -21,18 +22,19 @@ class NativeDialect {
   public:
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                   const EventStreamFraming& event_stream, SubscriptionOrders& orders, ChannelQueries& queries,
-                  Authentication& authentication, Grants& grants, Publisher& publisher, Forwarder& forwarder,
-                  ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
-                  Outbox& outbox, Replies& replies);
+                  Authentication& authentication, Grants& grants, Vouchers& vouchers, Publisher& publisher,
+                  Forwarder& forwarder, ShadowComparison& shadow, PostRelay& relay, Closing& closing,
+                  ConnectionLog& log, Outbox& outbox, Replies& replies);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
     // As `$subscribe` does, for a channel that a stream's address names.
     void subscribe_by_address(Session& session, const std::string& channel, Now now);
-    // A `$subscribe` whose grant somebody was asked about.
-    void resume(Session& session, const Grants::Resumed& resumed, Now now);
+    // A `$subscribe` about which somebody was asked, and what is behind it. `ruled`: see KnownAnswers.
+    void resume(Session& session, WaitingSubscribe waiting, const Ruled* ruled, Now now);
 
   private:
+    void resume_one(Session& session, const HeldMessage& held, Now now);
     void system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                         dsl::Request& request, Now now);
     void application_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
@@ -53,6 +55,7 @@ class NativeDialect {
     ChannelQueries& queries_;
     Authentication& authentication_;
     Grants& grants_;
+    Vouchers& vouchers_;
     Publisher& publisher_;
     Forwarder& forwarder_;
     ShadowComparison& shadow_;
@@ -62,6 +65,7 @@ class NativeDialect {
     Outbox& outbox_;
     Replies& replies_;
     MessageParser parser_;
+    KnownAnswers known_;  // of the message that goes on
 };
 
 }  // namespace wayleave

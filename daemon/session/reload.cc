@@ -24,6 +24,11 @@ uint32_t token_in(const dsl::Policy& policy, const OpenConnection& before) {
     return 0;
 }
 
+const RulingKey* believed_ruling(const Session& session, const Channel& channel, Now now) {
+    const Voucher* voucher = voucher_of(session, &channel);
+    return voucher && voucher->given && voucher->until_ms > now.steady_ms ? &voucher->key : nullptr;
+}
+
 }  // namespace
 
 OpenConnection open_connection(const Session& session, Now now) {
@@ -36,7 +41,8 @@ OpenConnection open_connection(const Session& session, Now now) {
         out.channels.push_back({subscription.channel->name,
                                 subscription.entered,
                                 {},
-                                held_grant(session, subscription.channel)});
+                                held_grant(session, subscription.channel),
+                                believed_ruling(session, *subscription.channel, now)});
     for (const Counted& counted : session.counted) {
         const auto place =
             std::lower_bound(session.subscriptions.begin(), session.subscriptions.end(), counted.channel,
@@ -147,6 +153,9 @@ void Reload::apply_channels(Session& session, const Reevaluation& reevaluation, 
         if (Channel* known = hub_.find(channel)) replayer_.answer_waiting(session, *known, now);
         if (!subscriptions_.leave(session, channel, now)) continue;
         if (native) outbox_.send_text(session, unsubscribed_text(channel, to_string(reason), because), now);
+    }
+    for (const std::string& channel : reevaluation.asked) {
+        if (const Channel* known = hub_.find(channel)) subscriptions_.doubt(session, *known);
     }
     for (const std::string& channel : reevaluation.joined) {
         if (session.state != Session::State::open) break;  // it was too slow for the news

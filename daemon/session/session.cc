@@ -34,6 +34,14 @@ const HeldGrant* held_grant(const Session& session, const Channel* channel) {
     return nullptr;
 }
 
+Voucher* voucher_of(const Session& session, const Channel* channel) {
+    if (!session.grants) return nullptr;
+    for (Voucher& one : session.grants->vouchers) {
+        if (one.channel == channel) return &one;
+    }
+    return nullptr;
+}
+
 int64_t SessionGrants::next_expiry_ms() const {
     int64_t when = INT64_MAX;
     for (const KeptGrant& one : kept) {

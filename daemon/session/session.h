@@ -97,11 +97,19 @@ struct Awaiting {
     std::string token;  // likewise
 };
 
-// A `$subscribe` whose grant somebody else must be asked about. It is read anew when that is known.
-struct WaitingGrant {
-    Awaiting awaiting;
-    std::string message;
+struct HeldMessage {
+    std::string text;
     uint64_t relay = 0;  // see ReplyTo
+};
+
+// A `$subscribe` about which somebody else must be asked: about its grant, or about the channel. It is read
+// anew when that is known.
+struct WaitingSubscribe {
+    Awaiting awaiting;                     // for what is known of its grant, too
+    std::optional<RulingKey> ruling = {};  // a backend is asked about the channel
+    std::string channel = {};
+    HeldMessage message = {};
+    std::vector<HeldMessage> behind = {};  // of the same channel: their turn comes after it
 };
 
 // The grant by which a session is in a channel.
@@ -110,10 +118,23 @@ struct KeptGrant {
     std::shared_ptr<const HeldGrant> grant;
 };
 
+// A backend's yes, by which a session is in a channel.
+struct Voucher {
+    enum class Doubt : uint8_t { none, queued, asked };
+
+    const Channel* channel = nullptr;
+    RulingKey key{};
+    int64_t until_ms = 0;  // steady time: for how long a reload believes it
+    bool given = false;    // to the question of that key
+    Doubt doubt = Doubt::none;
+};
+
 struct SessionGrants {
     std::vector<KeptGrant> kept;
     size_t bytes = 0;  // of all of them
-    std::vector<WaitingGrant> waiting;
+    std::vector<Voucher> vouchers;
+    std::vector<WaitingSubscribe> waiting;
+    size_t waiting_bytes = 0;    // with what is behind them
     int64_t asked_since_ms = 0;  // steady time
     uint32_t asked = 0;          // questions within a minute
 
@@ -219,6 +240,7 @@ struct Session {
 
 // By which the session is in the channel, or null.
 [[nodiscard]] const HeldGrant* held_grant(const Session& session, const Channel* channel);
+[[nodiscard]] Voucher* voucher_of(const Session& session, const Channel* channel);
 
 [[nodiscard]] ConnectionView view_of(const Session& session, Now now);
 

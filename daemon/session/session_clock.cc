@@ -28,6 +28,8 @@ void SessionClock::tick(Now now) {
         closing_.end_marked(now);
     });
     reload_.tick(now);
+    vouchers_.tick(now);
+    closing_.end_marked(now);
     if (draining_) drain_some(now);
 }
 

@@ -8,18 +8,21 @@
 #include "daemon/session/grants.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/reload.h"
+#include "daemon/session/vouchers.h"
 
 namespace wayleave {
 
 class SessionClock {
   public:
     SessionClock(const SessionTable& sessions, const Bindings& bindings, Deadlines& deadlines, Reload& reload,
-                 Grants& grants, Closing& closing, HttpFront& http, Outbox& outbox, std::mt19937_64& random)
+                 Grants& grants, Vouchers& vouchers, Closing& closing, HttpFront& http, Outbox& outbox,
+                 std::mt19937_64& random)
         : sessions_(sessions),
           bindings_(bindings),
           deadlines_(deadlines),
           reload_(reload),
           grants_(grants),
+          vouchers_(vouchers),
           closing_(closing),
           http_(http),
           outbox_(outbox),
@@ -40,6 +43,7 @@ class SessionClock {
     Deadlines& deadlines_;
     Reload& reload_;
     Grants& grants_;
+    Vouchers& vouchers_;
     Closing& closing_;
     HttpFront& http_;
     Outbox& outbox_;

@@ -21,7 +21,7 @@ std::string_view place_of(const dsl::Route& route, dsl::NodeId verdict) {
 
 // Whatever a limit or a channel has said after them.
 bool by_rules(const dsl::Route& route, const Authorization& judged) {
-    return judged.judged && allows(route, judged.verdict);
+    return judged.judged && (judged.vouched || allows(route, judged.verdict));
 }
 
 std::string said(bool allowed, std::string_view rule) {
@@ -77,8 +77,11 @@ void ShadowComparison::decision(Session& session, std::string_view action, dsl::
         std::string(action) + " " + escape_peer_word(request.channel->text, longest_target);
     dsl::Request own = request;
     own.facts = &shadow->facts;
-    compare(session, what, by_rules(route, judged), place, shadow->route ? *shadow->route : route,
-            shadow->route ? ask(*shadow->route, shadow->route->*root, own) : dsl::never, now);
+    const dsl::NodeId verdict = shadow->route ? ask(*shadow->route, shadow->route->*root, own) : dsl::never;
+    // The shadow asks no backend.
+    if (shadow->route && asked_backend(*shadow->route, verdict)) return counters_.shadow_skipped.add();
+    compare(session, what, by_rules(route, judged), place, shadow->route ? *shadow->route : route, verdict,
+            now);
 }
 
 void ShadowComparison::subscription(Session& session, const dsl::Request& request,

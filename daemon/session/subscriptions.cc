@@ -73,6 +73,7 @@ bool Subscriptions::leave(Session& session, std::string_view name, Now now) {
     forget_replay(session, channel);
     forget_lists(session, channel);
     forget_grant(session, channel);
+    forget_voucher(session, channel);
     if (channel->presence)
         presence_.disappear(name, session.shown_user(), presence_rules(adopt_policy(*channel, now)), now);
     return hub_.unsubscribe(session, name);
@@ -84,6 +85,8 @@ void Subscriptions::leave_all(Session& session, Now now) {
     session.replays.clear();
     while (session.grants && !session.grants->kept.empty())
         forget_grant(session, session.grants->kept.back().channel);
+    while (session.grants && !session.grants->vouchers.empty())
+        forget_voucher(session, session.grants->vouchers.back().channel);
     session.owed.reset();
     if (session.events) session.events->numbered.clear();
     for (const Subscription& subscription : session.subscriptions) {
@@ -118,6 +121,40 @@ void Subscriptions::forget_grant(Session& session, const Channel* channel) {
     grant_bytes_ -= grant->bytes();
     --grants_;
     std::erase_if(session.grants->kept, [&](const KeptGrant& kept) { return kept.channel == channel; });
+}
+
+void Subscriptions::keep_voucher(Session& session, const Channel& channel, const RulingKey& key,
+                                 int64_t until_ms) {
+    forget_voucher(session, &channel);
+    if (!session.grants) session.grants = std::make_unique<SessionGrants>();
+    session.grants->vouchers.push_back({&channel, key, until_ms, true, Voucher::Doubt::none});
+    ++vouched_;
+}
+
+void Subscriptions::forget_voucher(Session& session, const Channel* channel) {
+    if (!voucher_of(session, channel)) return;
+    std::erase_if(session.grants->vouchers, [&](const Voucher& one) { return one.channel == channel; });
+    --vouched_;
+}
+
+void Subscriptions::doubt(Session& session, const Channel& channel) {
+    if (!session.grants) session.grants = std::make_unique<SessionGrants>();
+    auto& vouchers = session.grants->vouchers;
+    if (!voucher_of(session, &channel)) {  // another rule has allowed it so far
+        vouchers.push_back({&channel, {}, 0, false, Voucher::Doubt::none});
+        ++vouched_;
+    }
+    const bool waits = std::any_of(vouchers.begin(), vouchers.end(),
+                                   [](const Voucher& one) { return one.doubt == Voucher::Doubt::queued; });
+    voucher_of(session, &channel)->doubt = Voucher::Doubt::queued;
+    if (!waits) doubted_.push_back(session.id);
+}
+
+std::optional<ConnectionId> Subscriptions::next_doubted() {
+    if (doubted_.empty()) return std::nullopt;
+    const ConnectionId id = doubted_.front();
+    doubted_.pop_front();
+    return id;
 }
 
 Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now) {

@@ -2,6 +2,8 @@
 // counted and announced of it. One thread.
 #pragma once
 
+#include <deque>
+#include <optional>
 #include <string_view>
 
 #include "daemon/decision/grant.h"
@@ -40,6 +42,13 @@ class Subscriptions {
     [[nodiscard]] static bool has_room_for_grant(const Session& session, const Channel* channel,
                                                  const HeldGrant& grant);
     void forget_grant(Session& session, const Channel* channel);
+    // Likewise by a backend's yes.
+    void keep_voucher(Session& session, const Channel& channel, const RulingKey& key, int64_t until_ms);
+    void forget_voucher(Session& session, const Channel* channel);
+    // It stays, and the backend is asked anew: see Vouchers::tick.
+    void doubt(Session& session, const Channel& channel);
+    [[nodiscard]] std::optional<ConnectionId> next_doubted();  // a session that has such channels
+    [[nodiscard]] size_t vouched() const { return vouched_; }
     // What all sessions remember.
     [[nodiscard]] size_t grants() const { return grants_; }
     [[nodiscard]] size_t grant_bytes() const { return grant_bytes_; }
@@ -52,6 +61,8 @@ class Subscriptions {
     Notifications& notifications_;
     size_t grants_ = 0;
     size_t grant_bytes_ = 0;
+    size_t vouched_ = 0;
+    std::deque<ConnectionId> doubted_;  // a session with several channels once at a time
 };
 
 [[nodiscard]] Query query_of(std::string_view channel, const dsl::ChannelRules& rules, Now now);

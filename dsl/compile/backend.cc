@@ -71,6 +71,10 @@ BackendRule compile_order(CompileContext& context, const ast::Rule& rule) {
         if (!channel && !rule.tail.on.empty())
             error(rule.tail.on.front().span, "`on` has no meaning here", "no channel is disconnected");
     }
+    if (rule.tail.with)
+        error(rule.tail.with->span, "a rule of a backend has no `with`", "no client brings a token for it");
+    if (rule.tail.by)
+        error(rule.tail.by->span, "a rule of a backend has no `by`", "the backend orders, and is not asked");
     if (rule.tail.condition)
         error(rule.tail.condition->span, "a rule of a backend has no condition",
               "the backend orders, and no client does");

@@ -99,6 +99,11 @@ void RouteCompiler::compile_message(const ast::Message& message, const Names& ou
             diagnostics_.error("E004", rule.tail.with->span, "`with` has no meaning for a message",
                                "a token for one channel comes with `$subscribe`");
         }
+        if (rule.tail.by) {
+            diagnostics_.error("E004", rule.tail.by->span, "`by` has no meaning for a message",
+                               "a backend is asked about subscriptions alone",
+                               "to hand a message to a backend write `forward to`");
+        }
         add_candidate(rule, names, at_message, denies, allows);
     });
     denies.insert(denies.end(), message_denies_.begin(), message_denies_.end());

@@ -98,6 +98,10 @@ class RouteCompiler {
     [[nodiscard]] bool limit_value(const ast::Limit& limit, const Names& names, const Context& context,
                                    Limit& out);
 
+    // --- asked.cc: rules whose word a backend has ---
+    void check_by(const ast::Rule& rule, const BodyPart& part);
+    void note_asked(const ast::Rule& rule, const Names& names, const Context& context);
+
     // --- grants.cc: what clients bring with what they ask for ---
     void check_with(const ast::Rule& rule, const BodyPart& part);
     [[nodiscard]] std::optional<uint32_t> grant_named(const ast::Rule& rule) const;
@@ -156,6 +160,7 @@ class RouteCompiler {
     Names names_;  // without lets, which differ by part
     ProgramBuilder builder_;
     std::map<const ast::Rule*, NodeId> verdicts_;
+    std::map<const ast::Rule*, AskedBackend> asked_;
     std::map<std::string_view, uint32_t> grants_;  // by the token's name: in Route::grants
     FactShape grant_shape_;
     std::vector<Candidate> message_denies_;  // of every message block

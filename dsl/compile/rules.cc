@@ -58,6 +58,7 @@ void RouteCompiler::compile_decisions() {
         each<ast::Rule>(*part.members, [&](const ast::Rule& rule) {
             check_then(rule);
             check_with(rule, part);
+            check_by(rule, part);
             for (const Action action : {Action::connect, Action::disconnect}) {
                 if (!concerns(rule, action) || rule.tail.on.empty()) continue;
                 diagnostics_.error("E004", rule.tail.on.front().span,
@@ -103,8 +104,11 @@ RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<C
     std::stable_sort(denies.begin(), denies.end(), [&](const Candidate& a, const Candidate& b) {
         return std::pair(a.stage, place(a)) < std::pair(b.stage, place(b));
     });
-    std::stable_sort(allows.begin(), allows.end(),
-                     [&](const Candidate& a, const Candidate& b) { return place(a) < place(b); });
+    // A backend is asked only about what nothing else allows.
+    std::stable_sort(allows.begin(), allows.end(), [&](const Candidate& a, const Candidate& b) {
+        return std::pair(a.rule->tail.by.has_value(), place(a)) <
+               std::pair(b.rule->tail.by.has_value(), place(b));
+    });
     std::vector<RuleLinker::Rule> rules;
     for (const std::vector<Candidate>* list : {&denies, &allows}) {
         for (const Candidate& candidate : *list)
@@ -168,6 +172,7 @@ Condition RouteCompiler::on_condition(const ast::ChannelPattern& pattern, const 
 // What a rule asks beside its channels.
 void RouteCompiler::add_conditions(const ast::Rule& rule, const Names& names, const Context& context,
                                    std::vector<Condition>& out) {
+    note_asked(rule, names, context);
     if (const auto grant = grant_named(rule)) out.push_back(brought(*grant));
     if (!rule.tail.condition) return;
     ExprChecker checker(context_.sources, context_.files, names, builder_, diagnostics_);
@@ -260,6 +265,7 @@ NodeId RouteCompiler::rule_verdict(const ast::Rule& rule) {
     if (rule.tail.then) info.then = compile_outcome(*rule.tail.then, diagnostics_);
     info.place = context_.sources.place(rule.span);
     info.grant = grant_named(rule);
+    if (const auto asked = asked_.find(&rule); asked != asked_.end()) info.by = asked->second;
     route_->rules.push_back(std::move(info));
     return it->second;
 }

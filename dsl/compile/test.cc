@@ -33,11 +33,15 @@ class TestCompiler {
         TestCase out{
             test.title.text, test.at ? test.at->text : "", {}, context_.sources.place(test.span), nullptr};
         TestClient client;
+        std::vector<TestAnswer> answers;
         for (const ast::TestItem& item : test.items) {
             if (const auto* as = std::get_if<ast::As>(&item)) become(*as, client);
             if (const auto* setting = std::get_if<ast::Setting>(&item)) change(*setting, client);
-            if (const auto* expect = std::get_if<ast::Expect>(&item))
+            if (const auto* said = std::get_if<ast::Answers>(&item)) answer(*said, answers);
+            if (const auto* expect = std::get_if<ast::Expect>(&item)) {
                 out.steps.push_back(step(*expect, client));
+                out.steps.back().answers = answers;
+            }
         }
         if (out.steps.empty()) {
             context_.diagnostics.error("E022", test.title.span, "this test expects nothing", {},
@@ -196,6 +200,23 @@ class TestCompiler {
             if (constant) out.push_back({member.name.text, constant->type, *constant->value, false, {}});
         }
         return out;
+    }
+
+    // A later one of the same backend takes its place.
+    void answer(const ast::Answers& said, std::vector<TestAnswer>& answers) {
+        const std::string name(said.backend.text);
+        if (!context_.backend_numbers.contains(said.backend.text)) {
+            std::vector<std::string_view> known;
+            for (const auto& [one, number] : context_.backend_numbers) known.push_back(one);
+            return void(diagnostics().misspelt("E012", said.backend.span,
+                                               "there is no backend " + quoted(name),
+                                               near_name(said.backend.text, known)));
+        }
+        const auto* status = std::get_if<int64_t>(&said.status.value.held);
+        if (!status || *status < 100 || *status > 599)
+            return void(diagnostics().error("E003", said.status.span, "a status is from 100 to 599"));
+        std::erase_if(answers, [&](const TestAnswer& one) { return one.backend == name; });
+        answers.push_back({name, *status, object(said.members)});
     }
 
     TestStep step(const ast::Expect& expect, const TestClient& client) {

@@ -35,6 +35,7 @@ bool is_clause(NodeKind kind) {
         case NodeKind::absent:
         case NodeKind::on:
         case NodeKind::with:
+        case NodeKind::by:
         case NodeKind::condition:
         case NodeKind::then:
         case NodeKind::because:

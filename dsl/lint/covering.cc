@@ -103,6 +103,10 @@ class Covering {
         // Such a deny is about what the server decides.
         if (finding.id == "W107" && action == Action::subscribe && is_ordered(*route.compiled)) return;
         const ast::Rule* rule = written_[finding.rule];
+        // What a backend may allow does not replace what is allowed without it.
+        const bool asked = std::any_of(finding.covers.begin(), finding.covers.end(),
+                                       [&](uint32_t one) { return written_[one]->tail.by.has_value(); });
+        if (asked && !rule->tail.by) return;
         const Place place = place_of(*rule, action);
         std::string check(finding.id);
         std::string fact;

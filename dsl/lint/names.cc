@@ -59,6 +59,8 @@ class BackendUses {
     void body(const Members& members) {
         for (const ast::Member& member : members) {
             if (const auto* setting = std::get_if<ast::Setting>(&member)) value(*setting);
+            if (const auto* rule = std::get_if<ast::Rule>(&member); rule && rule->tail.by)
+                names_.insert(rule->tail.by->backend.text);
             if (const auto* stream = std::get_if<ast::Stream>(&member)) names_.insert(stream->backend.text);
             if (const auto* notify = std::get_if<ast::Notify>(&member)) names_.insert(notify->backend.text);
             if (const auto* proxy = std::get_if<ast::Proxy>(&member)) names_.insert(proxy->backend.text);
@@ -79,7 +81,9 @@ bool talks_to_backend(const LintRoute& route) {
         each_in<ast::Forward>(message.members, [&](const ast::Forward&) { found = true; });
         return found;
     });
-    return forwards || route.has<ast::Stream>() || route.has<ast::Notify>() || route.has<ast::Proxy>();
+    const bool asks = route.any<ast::Rule>([](const ast::Rule& rule) { return rule.tail.by.has_value(); });
+    return asks || forwards || route.has<ast::Stream>() || route.has<ast::Notify>() ||
+           route.has<ast::Proxy>();
 }
 
 bool read_in(const LintRoute& route, const NameUses& uses, std::string_view name) {

@@ -16,7 +16,8 @@ bool concerns_everything(const ast::Rule& rule) {
 }
 
 void check_wide(LintContext& context, const ast::Rule& rule) {
-    if (!rule.allow || rule.tail.condition || rule.tail.with || !concerns_everything(rule)) return;
+    if (!rule.allow || rule.tail.condition || rule.tail.with || rule.tail.by || !concerns_everything(rule))
+        return;
     if (concerns(rule, Action::subscribe)) {
         context.diagnostics.warning("W306", span_of_action(rule, Action::subscribe),
                                     "every client may read every channel",

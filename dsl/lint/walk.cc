@@ -157,6 +157,7 @@ void Walker::paths(const std::vector<ast::Path>& paths) {
 
 void Walker::tail(const ast::Tail& tail) {
     channels(tail.on);
+    if (tail.by) text(tail.by->path);
     maybe(tail.condition);
     if (tail.because) text(*tail.because);
     if (tail.then) text(tail.then->name);
@@ -190,6 +191,7 @@ void Walker::test(const ast::Test& test) {
             test_members(expect->members);
             if (expect->with) test_members(expect->with->claims);
         }
+        if (const auto* said = std::get_if<ast::Answers>(&item)) test_members(said->members);
     }
 }
 

@@ -129,8 +129,12 @@ class RouteLines {
 
     void decision(std::string_view action, RootId root) {
         if (root >= route_.clauses.size()) return;
+        size_t asking = 0;  // of those that ask a backend the first that holds is taken
         for (const Clause& clause : route_.clauses[root]) {
-            add(before_ + words_.rule(action, clause), route_.rules[clause.rule].place);
+            const RuleInfo& rule = route_.rules[clause.rule];
+            std::string text = before_ + words_.rule(action, clause);
+            if (rule.by && ++asking > 1) text += " (" + std::to_string(asking) + ")";
+            add(std::move(text), rule.place);
         }
     }
 
@@ -149,10 +153,7 @@ class RouteLines {
     }
 
     std::string to(const BackendPath& path) const {
-        std::string text = path.pieces.empty() ? path.path : std::string();
-        for (const PathPiece& piece : path.pieces)
-            text += piece.text + (piece.insert ? "{" + words_.operand(*piece.insert) + "}" : "");
-        return " to " + policy_.backends[path.backend].name + " " + print(Value(text));
+        return " to " + policy_.backends[path.backend].name + " " + words_.path(path);
     }
 
     void backends() {

@@ -255,7 +255,14 @@ std::string Words::condition(const Condition& condition) const {
     return joined(std::move(parts), condition.kind == Condition::Kind::all_of ? " and " : " or ");
 }
 
-std::string Words::tail(const Condition& condition) const {
+std::string Words::path(const BackendPath& to) const {
+    std::string text = to.pieces.empty() ? to.path : std::string();
+    for (const PathPiece& piece : to.pieces)
+        text += piece.text + (piece.insert ? "{" + operand(*piece.insert) + "}" : "");
+    return print(Value(text));
+}
+
+std::string Words::tail(const Condition& condition, const std::optional<AskedBackend>& by) const {
     const auto is_channel = [&](const Condition& c) {
         return c.kind == Condition::Kind::atom && route.program.atoms[c.atom].test == Test::channel_is;
     };
@@ -273,6 +280,7 @@ std::string Words::tail(const Condition& condition) const {
         text += " " + atom(route.program.atoms[rest.front().atom]);
         rest.erase(rest.begin());
     }
+    if (by) text += " by " + by->name + " " + path(by->to);
     if (rest.empty()) return text;
     const Condition left = Condition::all_of(std::move(rest));
     if (left.kind == Condition::Kind::constant) return text + (left.value ? "" : " if false");
@@ -301,7 +309,7 @@ std::string Words::rule(std::string_view action, const Clause& clause) const {
     const RuleInfo& rule = route.rules[clause.rule];
     std::string text = rule.allow ? "allow" : "deny";
     if (!action.empty()) text += " " + std::string(action);
-    text += tail(clause.condition);
+    text += tail(clause.condition, rule.by);
     if (rule.then) text += " then " + print(*rule.then);
     if (!rule.because.empty()) text += " because " + print(Value(rule.because));
     return text;

@@ -22,7 +22,9 @@ struct Words {
     [[nodiscard]] std::string condition(const Condition& condition) const;
     [[nodiscard]] std::string pattern(const Pattern& pattern) const;
     // " on a/* if x" or nothing: what stands behind the actions of a rule.
-    [[nodiscard]] std::string tail(const Condition& condition) const;
+    [[nodiscard]] std::string tail(const Condition& condition,
+                                   const std::optional<AskedBackend>& by = {}) const;
+    [[nodiscard]] std::string path(const BackendPath& to) const;  // with the names of what is inserted
     // " if x" or nothing: of anything that has a condition but is no rule.
     [[nodiscard]] std::string condition_of(RootId root) const;
     [[nodiscard]] std::string limit(const Limit& limit) const;

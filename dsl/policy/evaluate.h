@@ -29,6 +29,7 @@ struct Request {
     bool message_binary = false;
     std::span<const Value> fields;
     std::span<const Value> grant;  // as long as Program::ungranted; empty: none was brought
+    NodeId vouched = never;        // the verdict of a rule with `by` to which its backend has said yes
 };
 
 // A value as it is read: no copy, no allocation.

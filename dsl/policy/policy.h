@@ -101,6 +101,12 @@ struct BackendPath {
     std::vector<PathPiece> pieces = {};  // where a value is inserted: build_path(); else none
 };
 
+// A path on a backend, and how it is called.
+struct AskedBackend {
+    std::string name;
+    BackendPath to;
+};
+
 // --- tokens ---
 
 struct TokenSource {
@@ -178,7 +184,8 @@ struct RuleInfo {
     std::optional<Outcome> then;
     std::string place;  // "chat.route:12:5"
     Span span;
-    std::optional<uint32_t> grant;  // in Route::grants: `with`
+    std::optional<uint32_t> grant;        // in Route::grants: `with`
+    std::optional<AskedBackend> by = {};  // it allows what this backend says yes to
 };
 
 // How a rule's patterns call the segments of a channel; empty where two call one differently. For people:

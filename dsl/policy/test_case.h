@@ -36,6 +36,13 @@ struct TestGrant {
     std::vector<TestValue> claims;
 };
 
+// What a backend says to whoever asks it.
+struct TestAnswer {
+    std::string backend;
+    int64_t status = 0;
+    std::vector<TestValue> members;
+};
+
 struct TestStep {
     enum class Verdict : uint8_t { allow, deny, limit };
 
@@ -48,6 +55,7 @@ struct TestStep {
     int64_t times = 1;
     std::optional<std::string> because;
     TestClient client;
+    std::vector<TestAnswer> answers;  // one for a backend
     std::string place;
 };
 

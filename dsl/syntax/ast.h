@@ -139,9 +139,16 @@ struct Source {  // query "token", header "Authorization", certificate
 
 // --- rules and other members of a body ---
 
+struct By {  // by NAME "path"
+    Name backend;
+    Text path;
+    Span span;
+};
+
 struct Tail {
     std::vector<ChannelPattern> on;
     std::optional<Name> with;  // the token that a client brings for it; of rules
+    std::optional<By> by;      // the backend whose word it is; likewise
     std::optional<Expr> condition;
     std::optional<Outcome> then;
     std::optional<Text> because;
@@ -393,7 +400,16 @@ struct Expect {
     Span span;
 };
 
-using TestItem = std::variant<As, Expect, Setting, Let>;  // a `let` stands for the policy's own of that name
+// backend NAME answers STATUS { members }: to the questions of what follows.
+struct Answers {
+    Name backend;
+    Literal status;
+    std::vector<TestMember> members;
+    Span span;
+};
+
+using TestItem =
+    std::variant<As, Expect, Answers, Setting, Let>;  // a `let` stands for the policy's own of that name
 
 struct Test {
     Text title;

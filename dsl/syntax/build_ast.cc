@@ -57,6 +57,7 @@ class AstBuilder : PartBuilder {
     ast::Token token(const SyntaxNode& node);
     ast::As as(const SyntaxNode& node);
     std::vector<ast::TestMember> object(const SyntaxNode& node);
+    ast::Answers answers(const SyntaxNode& node);
     ast::Expect expect(const SyntaxNode& node);
     ast::Test test(const SyntaxNode& node);
     void test_item(ast::Test& test, const SyntaxNode& node);
@@ -83,6 +84,12 @@ ast::Tail AstBuilder::tail(Children& from) {
     Children on = children(from.take(NodeKind::on));
     out.on = channels(on);
     if (from.peek() == NodeKind::with) out.with = name(children(from.take()).take(NodeKind::name));
+    if (from.peek() == NodeKind::by) {
+        const SyntaxNode& node = from.take();
+        Children parts = children(node);
+        const ast::Name backend = name(parts.take(NodeKind::name));
+        out.by = ast::By{backend, string(parts.take(NodeKind::string)), span(node)};
+    }
     out.condition = condition(from);
     if (from.peek() == NodeKind::then) out.then = outcome(children(from.take()).take(NodeKind::outcome));
     out.because = text_in(from, NodeKind::because);
@@ -440,6 +447,16 @@ std::vector<ast::TestMember> AstBuilder::object(const SyntaxNode& node) {
     return out;
 }
 
+ast::Answers AstBuilder::answers(const SyntaxNode& node) {
+    Children parts = children(node);
+    ast::Answers out;
+    out.span = span(node);
+    out.backend = name(parts.take(NodeKind::name));
+    out.status = literal(parts.take(NodeKind::integer));
+    out.members = object(parts.take(NodeKind::object));
+    return out;
+}
+
 ast::Expect AstBuilder::expect(const SyntaxNode& node) {
     Children parts = children(node);
     ast::Expect out;
@@ -468,6 +485,7 @@ void AstBuilder::test_item(ast::Test& out, const SyntaxNode& node) {
     if (node.kind == NodeKind::as) return void(out.items.emplace_back(as(node)));
     if (node.kind == NodeKind::let) return void(out.items.emplace_back(let(node)));
     if (node.kind == NodeKind::expect) return void(out.items.emplace_back(expect(node)));
+    if (node.kind == NodeKind::answers) return void(out.items.emplace_back(answers(node)));
     if (node.kind == NodeKind::at) return set_at(out, string(children(node).take(NodeKind::string)));
     ast::Setting pair = setting(node);
     const auto* value = std::get_if<ast::Expr>(&pair.value);

@@ -167,7 +167,9 @@ struct then        : node<NodeKind::then, kw<"then">, need<"`status N`, `close N
 struct because     : node<NodeKind::because, kw<"because">, need<"a reason in quotes after `because`", string>> {};
 struct tail        : seq<opt<on>, opt<condition>, opt<then>, opt<because>> {};
 struct with        : node<NodeKind::with, kw<"with">, need_name<"the name of a token after `with`">> {};
-struct rule_tail   : seq<opt<on>, opt<with>, opt<condition>, opt<then>, opt<because>> {};
+struct backend_path: seq<need_name<"the name of a backend">, need<"a path in quotes", string>> {};
+struct by          : node<NodeKind::by, kw<"by">, backend_path> {};
+struct rule_tail   : seq<opt<on>, opt<with>, opt<by>, opt<condition>, opt<then>, opt<because>> {};
 
 struct as_name     : node<NodeKind::as_name, kw<"as">, need<"a name in quotes after `as`", string>> {};
 struct split_at    : node<NodeKind::split_at, kw<"split">, need<"the separator in quotes after `split`", string>> {};
@@ -185,7 +187,6 @@ struct source      : node<NodeKind::source, sor<word<"certificate">, seq<source_
 struct need_source : need<"query, header, cookie, subprotocol, message or certificate", source> {};
 template <Phrase what>
 struct need_path   : need<what, path, Topic::name> {};
-struct backend_path: seq<need_name<"the name of a backend">, need<"a path in quotes", string>> {};
 
 // --- statements ---
 
@@ -305,7 +306,9 @@ struct expect      : node<NodeKind::expect, kw<"expect">, need<"allow, deny or l
                                   refuse<"only a message and a publication bring data", "`message` and `publish` take members in `{ }`", one<'{'>>>>,
                           opt<brought>,
                           opt<at_url>, opt<times>, opt<because>> {};
-struct test_item   : sor<setting, as, expect, at_url, let, raise<unknown<keywords::test, Topic::statement>>> {
+struct answers     : node<NodeKind::answers, kw<"backend">, need_name<"the name of a backend">, need<"`answers` and a status", kw<"answers">>,
+                          need<"a status like 200 or 403", integer>, opt<object>> {};
+struct test_item   : sor<setting, as, expect, answers, at_url, let, raise<unknown<keywords::test, Topic::statement>>> {
     static constexpr const auto& words = keywords::test;
 };
 

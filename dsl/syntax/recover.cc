@@ -63,9 +63,9 @@ bool begins_unknown_block(std::string_view text, size_t at) {
 
 // Words in the middle of a statement, which some people write at the start of a line.
 bool continues_statement(std::string_view text, size_t at) {
-    constexpr std::array<std::string_view, 17> middle{"on",    "with", "if",       "then", "because", "per",
-                                                      "burst", "else", "required", "and",  "or",      "to",
-                                                      "up",    "for",  "after",    "as",   "in"};
+    constexpr std::array<std::string_view, 18> middle{"on",  "with",  "by",   "if",       "then", "because",
+                                                      "per", "burst", "else", "required", "and",  "or",
+                                                      "to",  "up",    "for",  "after",    "as",   "in"};
     return !is_word(text[at]) || keywords::holds(middle, word_at(text, at));
 }
 

@@ -61,12 +61,12 @@ Wording clause(std::string_view word) {
     if (word == "else")
         return {"`else` continues nothing here", "only a look-up, a field, a claim and an input have one", 0};
     return {quoted(word) + " continues nothing here",
-            "a rule is written in the order `on … with … if … then … because …`, each at most once", 0};
+            "a rule is written in the order `on … with … by … if … then … because …`, each at most once", 0};
 }
 
 Wording unknown_word(std::string_view text, size_t at, const Complaint& complaint) {
-    constexpr std::array<std::string_view, 11> clauses{"on",    "with", "if",  "then", "because", "per",
-                                                       "burst", "else", "and", "or",   "until"};
+    constexpr std::array<std::string_view, 12> clauses{"on",  "with",  "by",   "if",  "then", "because",
+                                                       "per", "burst", "else", "and", "or",   "until"};
     const std::string_view word = word_at(text, at);
     const size_t next = blank_end(text, at + word.size());
     const std::string_view behind = text.substr(std::min(next, text.size()));

@@ -24,7 +24,7 @@ inline constexpr std::array message{"field"sv,       "set"sv,     "allow"sv, "de
                                     "unsubscribe"sv, "forward"sv, "let"sv};
 inline constexpr std::array backend{"allow"sv, "deny"sv};
 inline constexpr std::array token{"claim"sv, "from"sv};
-inline constexpr std::array test{"as"sv, "expect"sv, "at"sv, "let"sv};
+inline constexpr std::array test{"as"sv, "expect"sv, "backend"sv, "at"sv, "let"sv};
 inline constexpr std::array<std::string_view, 0> settings{};
 
 [[nodiscard]] bool holds(Words list, std::string_view word);

@@ -199,7 +199,7 @@ TEST_CASE("mistakes in conditions") {
             {"a then 403",
              "2:24 expected `status N`, `close N`, `error \"name\"` or `drop` after `then`, found `403`"},
             {"a because \"x\" if b",
-             "2:31 `if` continues nothing here | a rule is written in the order `on … with … if … then … "
+             "2:31 `if` continues nothing here | a rule is written in the order `on … with … by … if … then … "
              "because "
              "…`, each at most "
              "once"},
@@ -282,7 +282,7 @@ TEST_CASE("mistakes in the members of a route") {
              "2:3 `route` has no place here | it stands at the top, outside of every block"},
             {"errors { a = error b }", "2:14 the name of an error stands in quotes | write `error \"…\"`"},
             {"if a",
-             "2:1 `if` continues nothing here | a rule is written in the order `on … with … if … then … "
+             "2:1 `if` continues nothing here | a rule is written in the order `on … with … by … if … then … "
              "because …`, "
              "each "
              "at most once"},

@@ -108,8 +108,10 @@ inline std::string show(const std::optional<Expr>& condition) {
 
 inline std::string show(const Tail& tail) {
     return (tail.on.empty() ? "" : " on " + show(tail.on)) +
-           (tail.with ? " with " + std::string(tail.with->text) : "") + show(tail.condition) +
-           (tail.then ? " then " + show(*tail.then) : "") + show(tail.because, " because ");
+           (tail.with ? " with " + std::string(tail.with->text) : "") +
+           (tail.by ? " by " + std::string(tail.by->backend.text) + " \"" + tail.by->path.text + "\"" : "") +
+           show(tail.condition) + (tail.then ? " then " + show(*tail.then) : "") +
+           show(tail.because, " because ");
 }
 
 inline std::string show(const std::vector<Path>& paths) {
