@@ -68,7 +68,7 @@ Wrong split(std::string_view json, bool objects, std::string_view name, std::vec
     return std::nullopt;
 }
 
-Wrong read_close_member(std::string_view key, simdjson::dom::element value, BackendOrders::Close& close) {
+Wrong read_close_member(std::string_view key, simdjson::dom::element value, OrderedClose& close) {
     std::string_view text;
     uint64_t code = 0;
     if (key == "code" && value.get(code) == simdjson::SUCCESS) {
@@ -84,7 +84,7 @@ Wrong read_close_member(std::string_view key, simdjson::dom::element value, Back
 
 // A number, or an object.
 Wrong read_close(simdjson::dom::element value, BackendOrders& orders) {
-    BackendOrders::Close& close = orders.close.emplace();
+    OrderedClose& close = orders.close.emplace();
     simdjson::dom::object object;
     uint64_t code = 0;
     if (value.get(code) == simdjson::SUCCESS) {

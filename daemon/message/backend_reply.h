@@ -13,20 +13,20 @@
 
 namespace wayleave {
 
+struct OrderedClose {
+    uint16_t code = 0;
+    std::string because;
+    bool reconnect = false;
+};
+
 // The body of `application/wayleave+json`. JSON texts as they were sent, without blanks between tokens.
 struct BackendOrders {
-    struct Close {
-        uint16_t code = 0;
-        std::string because;
-        bool reconnect = false;
-    };
-
     std::string reply;                     // empty: none
     std::vector<std::string> publish;      // objects, as POST /publish of an api takes them
     std::vector<std::string> send;         // objects with a `type`, for the session alone
     std::vector<std::string> subscribe;    // channels
     std::vector<std::string> unsubscribe;  // likewise
-    std::optional<Close> close;
+    std::optional<OrderedClose> close;
 };
 
 struct BackendReply {

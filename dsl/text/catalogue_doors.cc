@@ -163,7 +163,7 @@ route r /r {
         Frame::file,
 R"(backend app { url = "https://app.example.com" }
 route r /r { auth = none message form { allow forward to app "/forms" } })",
-R"(backend app { url = "https://app.example.com" sign = file credential "app.whsec" }
+R"(backend app { url = "https://app.example.com" sign = file "keys/app.whsec" }
 route r /r { auth = none message form { allow forward to app "/forms" } })"},
     Check{"W401", "untested", Severity::warning,
         "No test reaches a route or rule.",

@@ -32,6 +32,7 @@ class Examples : public KeyDirectory {
         const std::string key = generate_key(Algorithm::EdDSA).value();
         (void)write("keys/app.jwks", key);
         (void)write("keys/open.jwks", key, 0644);
+        (void)write("keys/app.whsec", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
         (void)write("keys/mixed.jwks", key.substr(0, key.rfind(']')) + R"(,{"kty":"EC","crv":"P-521"}]})");
         (void)write("lists/office.txt", "10.0.0.0/8\n");
     }
