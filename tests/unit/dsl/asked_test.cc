@@ -1,9 +1,9 @@
 // `by NAME "path"`: what is compiled of it, where it stands among other rules, and mistakes.
 #include <catch2/catch.hpp>
 
-#include "dsl/compile/compile.h"
 #include "dsl/lint/lint.h"
 #include "dsl/syntax/load.h"
+#include "tests/unit/dsl/compiled.h"
 
 using namespace wayleave;
 using namespace wayleave::dsl;
@@ -14,28 +14,6 @@ std::string in_route(const std::string& members) {
     return "backend app { url = \"http://127.0.0.1:1\" }\nroute r /r {\nauth = none\norigins = any\n" +
            members + "\n}\n";
 }
-
-struct Compiled {
-    Sources sources;
-    Diagnostics diagnostics;
-    std::shared_ptr<const Policy> policy;
-
-    explicit Compiled(const std::string& text) {
-        load_text("p.route", text, sources, diagnostics);
-        const FileReader files = [](const std::string&) -> Result<std::string> { return failure("none"); };
-        policy = compile(sources, files, diagnostics);
-    }
-    std::string summary() {
-        diagnostics.sort();
-        std::string out;
-        for (const Diagnostic& d : diagnostics.all()) {
-            const Position at = sources.position(d.primary.span.file, d.primary.span.begin);
-            out += std::string(d.id) + " " + std::to_string(at.line) + ":" + std::to_string(at.column) + " " +
-                   d.message + "\n";
-        }
-        return out;
-    }
-};
 
 }  // namespace
 
