@@ -30,8 +30,9 @@ std::vector<std::string> failures_of(const std::string& steps) {
                                        steps + "\n}\n");
     runtime.verifier = std::make_shared<test::OpenVerifier>();
     std::vector<std::string> out;
-    for (const TestFailure& one : run_tests(runtime, runtime.policy->tests, now).results.at(0).failures)
-        out.push_back(one.text);
+    // The run is named: a loop over what `at` returns would outlive it.
+    const TestRun run = run_tests(runtime, runtime.policy->tests, now);
+    for (const TestFailure& one : run.results.at(0).failures) out.push_back(one.text);
     return out;
 }
 
