@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "daemon/backend/breaker.h"
+#include "daemon/backend/signature.h"
 #include "daemon/backend/transfer.h"
 
 namespace wayleave {
@@ -370,6 +371,11 @@ void HttpBackends::Impl::publish_status() {
 
 HttpBackends::HttpBackends(Report report) : impl_(std::make_unique<Impl>(std::move(report))) {}
 HttpBackends::~HttpBackends() = default;
+
+std::string HttpBackends::identity_of(const BackendRequest& request, Now now) const {
+    auto token = identity_token(request, now.wall_ms / 1000);
+    return token ? std::move(*token) : std::string();
+}
 
 void HttpBackends::send(BackendRequest request, Done done) {
     auto job = std::make_unique<Job>();

@@ -36,6 +36,7 @@ class HttpBackends final : public Backends {
     HttpBackends& operator=(const HttpBackends&) = delete;
 
     void send(BackendRequest request, Done done) override;
+    [[nodiscard]] std::string identity_of(const BackendRequest& request, Now now) const override;
     // Ends the thread; those that still wait are told that there is no answer. Call it before they go.
     void stop();
 

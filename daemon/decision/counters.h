@@ -29,32 +29,46 @@ struct Counters {
     Counter closed_by_policy;        // connections that a reload ended
     Counter keys_gone;               // connections the key of whose token a reload had taken away
     Counter reauthenticated;         // `$auth` that was accepted
+    Counter alias_handshakes;        // of them: at an alias
     Counter expired_aliases;         // of them: at an alias past its date
     Counter compressed_handshakes;   // of them: with compression
     Counter inflated_messages;
     Counter inflated_bytes;   // that came out of them
     Counter deflated_frames;  // of the frames queued
     Counter streams_opened;
-    Counter stream_events;     // publications queued to streams
-    Counter posts;             // messages that came by POST
-    Counter api_requests;      // of an application's own servers
-    Counter api_disconnected;  // connections that an api ended
-    Counter api_replayed;      // answered as before, by their Idempotency-Key
-    Counter forwarded;         // messages that were taken for a backend
-    Counter forward_failed;    // of them: without an answer that means anything
-    Counter rulings;           // questions of rules with `by`
-    Counter rulings_shared;    // asked while the same question was on its way
-    Counter rulings_believed;  // answered by what the backend had said before
+    Counter stream_events;         // publications queued to streams
+    Counter posts;                 // messages that came by POST
+    Counter api_requests;          // of an application's own servers
+    Counter api_disconnected;      // connections that an api ended
+    Counter api_replayed;          // answered as before, by their Idempotency-Key
+    Counter stream_handshakes;     // with backends that took a stream
+    Counter stream_refused;        // with those that did not
+    Counter streams_lost;          // streams that a backend has closed, or that broke
+    Counter stream_messages_in;    // of clients, handed to backends
+    Counter stream_messages_out;   // of backends, for clients
+    Counter stream_messages_lost;  // of clients, that waited for a stream in vain
+    Counter tunnels_opened;        // WebSockets that were handed to backends
+    Counter tunnels_refused;       // that no backend took
+    Counter tunnel_bytes_in;       // of clients
+    Counter tunnel_bytes_out;      // of backends
+    Counter forwarded;             // messages that were taken for a backend
+    Counter forward_failed;        // of them: without an answer that means anything
+    Counter rulings;               // questions of rules with `by`
+    Counter rulings_shared;        // asked while the same question was on its way
+    Counter rulings_believed;      // answered by what the backend had said before
     Counter rulings_no;
-    Counter rulings_failed;  // without an answer that means anything
-    Counter vouched_lost;    // subscriptions that a backend did not allow when it was asked again
-    Gauge vouched;           // subscriptions that a backend has allowed
-    Gauge ruling_memory;     // answers that are believed
-    Counter orders;          // answers of backends that ordered something, and might
-    Counter orders_refused;  // answers of which one order was not permitted, or could not be read
-    Counter orders_lost;     // publications among orders that the broker did not keep
-    Gauge forward_bytes;     // of messages that backends have not answered yet
-    Counter http_requests;   // answered with anything else
+    Counter rulings_failed;      // without an answer that means anything
+    Counter vouched_lost;        // subscriptions that a backend did not allow when it was asked again
+    Gauge vouched;               // subscriptions that a backend has allowed
+    Gauge ruling_memory;         // answers that are believed
+    Counter orders;              // answers of backends that ordered something, and might
+    Counter orders_refused;      // answers of which one order was not permitted, or could not be read
+    Counter orders_lost;         // publications among orders that the broker did not keep
+    Gauge tunnels;               // WebSockets that are the backends'
+    Gauge streams_folded;        // WebSockets to backends that are open
+    Gauge stream_pending_bytes;  // that wait for one to open
+    Gauge forward_bytes;         // of messages that backends have not answered yet
+    Counter http_requests;       // answered with anything else
     Counter messages_in;
     Counter bytes_in;
     Counter publications;  // accepted from this worker's clients

@@ -138,6 +138,10 @@ void Transports::Impl::adopt(FileDescriptor socket, size_t side, const Peer& pee
 }
 
 bool Transports::Impl::may_read(Connection& connection) {
+    if (!parts_.gateway.may_read(connection.id)) {
+        connection.carrier->read(false);
+        return false;
+    }
     if (!parts_.pressure.high() || connection.held || connection.lingering) return !connection.held;
     if (!parts_.gateway.hold(connection.id)) return true;
     connection.held = true;
@@ -221,6 +225,10 @@ void Transports::Impl::work_off() {
     }
     for (size_t i = 0; i < actions.abort.size(); ++i) {
         if (Connection* connection = find(actions.abort[i])) connection->carrier->close();
+    }
+    for (const ConnectionId id : std::exchange(actions.to_read, {})) {
+        Connection* connection = find(id);
+        if (connection && !connection->held) connection->carrier->read(!connection->stuck);
     }
     for (const Event& event : actions.events) parts_.report(event);
     actions.flush.clear();

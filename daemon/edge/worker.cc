@@ -11,6 +11,7 @@
 #include "daemon/edge/loop.h"
 #include "daemon/edge/mailbox.h"
 #include "daemon/edge/proxy_header_reader.h"
+#include "daemon/edge/upstreams.h"
 
 namespace wayleave {
 
@@ -38,7 +39,8 @@ class Worker::Impl {
           mailbox_(loop_, parts.exchange),
           number_(parts.broker.add_worker(mailbox_)),
           gateway_(number_,
-                   {parts.broker, parts.presence, parts.slots, parts.limits, parts.bans, &parts.notices},
+                   {parts.broker, parts.presence, parts.slots, parts.limits, parts.bans, &parts.notices,
+                    settings.workers},
                    counters_, std::move(runtime)) {
         parts.broker.subscribe(number_, Canary::channel);
         exchange_.add(number_, mailbox_);
@@ -101,6 +103,7 @@ class Worker::Impl {
     const uint32_t number_;  // the broker's
     Gateway gateway_;
     std::unique_ptr<Transports> transports_;
+    std::unique_ptr<Upstreams> upstreams_;
     Reserve reserve_;
     std::vector<std::unique_ptr<ProxyHeaderReader>> proxy_headers_;  // one for each side that has one
     std::vector<std::unique_ptr<Listener>> listeners_;
@@ -126,6 +129,7 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
                            std::move(tls), settings_.tls_timeout_ms);
     if (!transports) return failure(transports.error());
     transports_ = std::move(*transports);
+    upstreams_ = std::make_unique<Upstreams>(Upstreams::Parts{loop_, gateway_, quota_, now_});
 
     size_t next_tls = 0;
     for (WorkerListener& listener : listeners) {
@@ -204,6 +208,7 @@ void Worker::Impl::run() {
     listeners_.clear();
     close_proxy_headers();
     transports_.reset();
+    upstreams_.reset();
 }
 
 void Worker::Impl::begin_turn() {
@@ -254,7 +259,9 @@ void Worker::Impl::deliver(Allowance& allowance) {
 }
 
 void Worker::Impl::work_off() {
-    transports_->work_off();
+    // Each may give the other something to do.
+    do transports_->work_off();
+    while (upstreams_->work_off());
     ask();
     call_backends();
     pass_on_relayed();

@@ -35,6 +35,7 @@ struct WorkerListener {
 struct WorkerSettings {
     int64_t tls_timeout_ms = 10'000;  // of the TLS handshake; the gateway's own deadline follows reloads
     size_t accept_per_turn = 64;
+    size_t workers = 1;  // how many there are
 };
 
 class Worker {

@@ -35,6 +35,7 @@ struct Backend {
     BackendBody body = BackendBody::envelope;
     // The first is the one that is in use; the others are accepted still, or already. Empty: not signed.
     std::vector<std::shared_ptr<const SecretText>> sign = {};
+    std::vector<std::string> pass_cookies = {};  // of clients: names
 };
 
 struct BackendRequest {
@@ -77,6 +78,13 @@ class Backends {
     // Any thread; never blocks. `done` is called once, by a thread of the backends' own by that which stops
     // them, or by the caller's before send() returns.
     virtual void send(BackendRequest request, Done done) = 0;
+    // What Wayleave-Identity says for a request that somebody else sends. Any thread; empty where it cannot
+    // be signed.
+    [[nodiscard]] virtual std::string identity_of(const BackendRequest& request, Now now) const;
 };
+
+inline std::string Backends::identity_of(const BackendRequest&, Now) const {
+    return {};
+}
 
 }  // namespace wayleave

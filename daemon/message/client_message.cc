@@ -109,9 +109,10 @@ const MessageParser::Member* MessageParser::Message::find(std::string_view key) 
     return it == members.end() ? nullptr : &*it;
 }
 
-Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std::string_view text) {
+Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std::string_view text,
+                                                                             bool streams) {
     using namespace std::string_view_literals;
-    message_.type = message_.id = {};
+    message_.type = message_.stream = message_.id = {};
     message_.members.clear();
     // simdjson reads past the end: it gets a copy with room behind it, in a buffer that is kept.
     buffer_.resize(text.size() + simdjson::SIMDJSON_PADDING);
@@ -132,6 +133,9 @@ Result<const MessageParser::Message*, std::string_view> MessageParser::parse(std
     if (message_.object.size() > most_members) return failure("more than 256 members"sv);
     if (has_duplicates(message_.members)) return failure("a member stands twice"sv);
     const Member* type = message_.find("type");
+    const Member* stream = type || !streams ? nullptr : message_.find("stream");
+    if (stream && stream->value.get(message_.stream) == simdjson::SUCCESS && !message_.stream.empty())
+        return &message_;
     if (!type) return failure("no `type`"sv);
     if (type->value.get(message_.type) != simdjson::SUCCESS || !is_type(message_.type)) {
         return failure("`type` is a text of 1 to 128 bytes without control characters"sv);
@@ -180,6 +184,10 @@ Result<std::vector<dsl::Value>, FieldError> read_fields(const dsl::Message& bloc
                 "the member " + dsl::quoted(member.key) + " is not a field of this message", block.place});
     }
     return values;
+}
+
+std::string_view raw_value(const MessageParser::Member& member) {
+    return value_of(member.raw);
 }
 
 std::string_view text_member(const MessageParser::Message& message, std::string_view key) {

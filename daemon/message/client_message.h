@@ -25,19 +25,21 @@ class MessageParser {
         simdjson::dom::element value;
     };
     struct Message {
-        std::string_view type;
-        std::string_view id;  // of `$id`: JSON text of a string or an integer; empty if there is none
+        std::string_view type;    // empty: it is for a stream
+        std::string_view stream;  // of `{"stream": …}` without a type: its name
+        std::string_view id;      // of `$id`: JSON text of a string or an integer; empty if there is none
         simdjson::dom::object object;
         std::vector<Member> members;
 
         [[nodiscard]] const Member* find(std::string_view key) const;
     };
 
-    // The reason, a static sentence, if it is not a JSON object with one `type` and no member twice. A type
+    // The reason, a static sentence, if it is not a JSON object with one `type` and no member twice. Where
+    // there are streams, it may have the name of one instead. A type
     // that does not begin with `$` has no member that does, but `$id`, `$key` and `$dedup`: those are the
     // daemon's words. On failure `id()` may still be known. Values that we cannot hold (json_text.h) are null
     // here, and as they were sent in `raw`.
-    [[nodiscard]] Result<const Message*, std::string_view> parse(std::string_view text);
+    [[nodiscard]] Result<const Message*, std::string_view> parse(std::string_view text, bool streams = false);
     [[nodiscard]] std::string_view id() const { return message_.id; }
 
   private:
@@ -45,6 +47,9 @@ class MessageParser {
     std::vector<char> buffer_;
     Message message_;
 };
+
+// The value of a member as it was sent.
+[[nodiscard]] std::string_view raw_value(const MessageParser::Member& member);
 
 // A member that is a text; empty if it is not.
 [[nodiscard]] std::string_view text_member(const MessageParser::Message& message, std::string_view key);

@@ -36,11 +36,6 @@ void unmask(std::span<char> data, const std::array<char, 8>& key) {
     for (; i < data.size(); ++i) data[i] = static_cast<char>(data[i] ^ key[i & 7]);
 }
 
-// RFC 6455 7.4: 1004 to 1006 and 1015 are never on the wire, 1016 to 2999 are not assigned.
-bool is_close_code(unsigned code) {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
-}
-
 bool is_known(Opcode opcode) {
     switch (opcode) {
         case Opcode::continuation:
@@ -109,9 +104,9 @@ bool WebSocketDecoder::take_header(std::span<char>& input, const WebSocketLimits
             if (!check_first_byte(limits, error)) return false;
             continue;
         }
-        if (header_size_ == 2 && !check_second_byte(error)) return false;
+        if (header_size_ == 2 && !check_second_byte(limits, error)) return false;
         if (header_size_ == length_end() && !check_length(limits, error)) return false;
-        if (header_size_ == length_end() + 4) {
+        if (header_size_ == length_end() + (limits.from_server ? 0U : 4U)) {
             in_payload_ = true;
             mask_phase_ = 0;
             return true;
@@ -148,8 +143,10 @@ bool WebSocketDecoder::check_first_byte(const WebSocketLimits& limits, WsError& 
     return true;
 }
 
-bool WebSocketDecoder::check_second_byte(WsError& error) const {
-    if ((header_[1] & kMask) == 0) return protocol_error(error, "frame from a client without a mask");
+bool WebSocketDecoder::check_second_byte(const WebSocketLimits& limits, WsError& error) const {
+    const bool masked = (header_[1] & kMask) != 0;
+    if (!masked && !limits.from_server) return protocol_error(error, "frame from a client without a mask");
+    if (masked && limits.from_server) return protocol_error(error, "frame from a server with a mask");
     if (is_control() && (header_[1] & kLength) > kMaxControl)
         return protocol_error(error, "control frame of more than 125 bytes");
     return true;
@@ -187,6 +184,10 @@ std::string_view WebSocketDecoder::take_payload(std::span<char>& input) {
     const size_t size = static_cast<size_t>(std::min<uint64_t>(remaining_, input.size()));
     const std::span<char> bytes = input.first(size);
     input = input.subspan(size);
+    if ((header_[1] & kMask) == 0) {
+        remaining_ -= size;
+        return {bytes.data(), bytes.size()};
+    }
     std::array<char, 8> key{};
     const size_t mask_at = header_size_ - 4U;
     for (size_t i = 0; i < key.size(); ++i)
@@ -285,12 +286,34 @@ std::string encode_frame(Opcode opcode, std::string_view payload, bool compresse
 }
 
 std::string close_frame(uint16_t code, std::string_view reason) {
-    if (code == kNoCode) return encode_frame(Opcode::close, {});
+    return encode_frame(Opcode::close, close_payload(code, reason));
+}
+
+std::string close_payload(uint16_t code, std::string_view reason) {
+    if (code == kNoCode) return {};
     size_t size = std::min(reason.size(), kMaxReason);
     if (size < reason.size())  // 10xxxxxx is the middle of a character
         while (size > 0 && (static_cast<unsigned char>(reason[size]) & 0xc0) == 0x80) --size;
     std::string payload{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)};
-    return encode_frame(Opcode::close, payload.append(reason.substr(0, size)));
+    return payload.append(reason.substr(0, size));
+}
+
+// 1004 to 1006 and 1015 are never on the wire, 1016 to 2999 are not assigned.
+bool is_close_code(unsigned code) {
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+void append_client_frame(std::string& out, Opcode opcode, std::string_view payload, uint32_t mask) {
+    char header[10];
+    const size_t size = frame_header(header, opcode, payload.size());
+    header[1] = static_cast<char>(header[1] | kMask);
+    std::array<char, 8> key{};
+    std::memcpy(key.data(), &mask, 4);
+    std::memcpy(key.data() + 4, &mask, 4);
+    out.append(header, size).append(key.data(), 4);
+    const size_t start = out.size();
+    out.append(payload);
+    unmask({out.data() + start, payload.size()}, key);  // which is its own inverse
 }
 
 }  // namespace wayleave

@@ -1,4 +1,4 @@
-// The frames of a WebSocket (RFC 6455 5), as a server reads and writes them, and the messages of
+// The frames of a WebSocket (RFC 6455 5), as either side reads and writes them, and the messages of
 // permessage-deflate (RFC 7692 6) where it was agreed on.
 #pragma once
 
@@ -23,6 +23,7 @@ struct WebSocketLimits {
     size_t max_message = 65536;     // payload bytes of all frames of one message
     uint32_t max_fragments = 1024;  // frames of one message, empty ones too
     Inflater* inflater = nullptr;   // null: compression was not agreed on
+    bool from_server = false;       // who sends is a server, and masks nothing; else a client, and masks all
 };
 
 // Events. Payloads are views that live until the next call of next(), until the input buffer is touched or
@@ -69,7 +70,7 @@ class WebSocketDecoder {
   private:
     [[nodiscard]] bool take_header(std::span<char>& input, const WebSocketLimits& limits, WsError& error);
     [[nodiscard]] bool check_first_byte(const WebSocketLimits& limits, WsError& error);
-    [[nodiscard]] bool check_second_byte(WsError& error) const;
+    [[nodiscard]] bool check_second_byte(const WebSocketLimits& limits, WsError& error) const;
     [[nodiscard]] bool check_length(const WebSocketLimits& limits, WsError& error);
     [[nodiscard]] std::string_view take_payload(std::span<char>& input);
     [[nodiscard]] WsEvent finish_frame(std::string_view frame, const WebSocketLimits& limits);
@@ -92,7 +93,7 @@ class WebSocketDecoder {
     size_t message_size_ = 0;  // bytes at the front of buffer_ that belong to the message
     uint64_t remaining_ = 0;   // payload bytes of this frame still to come
     uint32_t fragments_ = 0;
-    std::array<uint8_t, 14> header_{};  // of this frame, as far as it arrived; ends in the mask
+    std::array<uint8_t, 14> header_{};  // of this frame, as far as it arrived; a client's ends in the mask
     uint8_t header_size_ = 0;
     uint8_t mask_phase_ = 0;                        // index into the mask of the next payload byte
     Opcode message_opcode_ = Opcode::continuation;  // continuation: no message has begun
@@ -109,5 +110,12 @@ class WebSocketDecoder {
 [[nodiscard]] size_t frame_header(char (&out)[10], Opcode opcode, size_t payload_size);
 // `reason` is cut to 123 bytes between two characters. 1005 means no code and gives an empty close frame.
 [[nodiscard]] std::string close_frame(uint16_t code, std::string_view reason);
+// What such a frame says.
+[[nodiscard]] std::string close_payload(uint16_t code, std::string_view reason);
+// Whether a close frame may say it (RFC 6455 7.4).
+[[nodiscard]] bool is_close_code(unsigned code);
+
+// Client to server: masked with `mask`, of which nobody may know beforehand (RFC 6455 5.3). Appended.
+void append_client_frame(std::string& out, Opcode opcode, std::string_view payload, uint32_t mask);
 
 }  // namespace wayleave

@@ -33,6 +33,18 @@ struct BackendCall {
     BackendRequest request = {};
 };
 
+// A connection to a backend that is to be made. What becomes of it is told by Gateway::upstream_…().
+struct UpstreamDial {
+    uint64_t number = 0;
+    std::shared_ptr<const Backend> backend;
+};
+
+// A connection to a backend that is over for us: these bytes are the last that it hears.
+struct UpstreamGoodbye {
+    uint64_t number = 0;
+    std::string last;
+};
+
 struct Identified;
 
 // A message that came by POST for the session of a stream, which may be another worker's.
@@ -100,7 +112,13 @@ struct Actions {
     std::vector<RelayedMessage> relayed;        // for handle_relayed() of the worker that worker_of() names
     std::vector<RelayReply> replies;            // for relay_reply() of their worker
     std::vector<ApiOrder> orders;  // for carry_out() of worker `next`; done, or without one, for order_done()
-    std::vector<Event> events;     // for the log; bounded, the counters have all
+    std::vector<UpstreamDial> dials;
+    std::vector<ConnectionId> to_read;         // clients that may be read from again: see may_read()
+    std::vector<uint64_t> upstreams_to_flush;  // have bytes to send: see upstream_output()
+    std::vector<uint64_t> upstreams_to_read;   // may be read from again
+    std::vector<uint64_t> upstreams_to_abort;  // nobody wants them any more
+    std::vector<UpstreamGoodbye> upstreams_to_end;
+    std::vector<Event> events;  // for the log; bounded, the counters have all
 };
 
 // What may still be delivered in a turn, so that the sockets are soon looked at again. What is delivered uses

@@ -3,13 +3,14 @@
 namespace wayleave {
 
 ClientMessages::ClientMessages(const SessionTable& sessions, const Bindings& bindings, Reload& reload,
-                               NativeDialect& native, LimitTable& limits, const WebSocketFraming& web_socket,
-                               PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox,
-                               Replies& replies, Counters& counters)
+                               NativeDialect& native, FoldedStreams& streams, LimitTable& limits,
+                               const WebSocketFraming& web_socket, PostRelay& relay, Closing& closing,
+                               ConnectionLog& log, Outbox& outbox, Replies& replies, Counters& counters)
     : sessions_(sessions),
       bindings_(bindings),
       reload_(reload),
       native_(native),
+      streams_(streams),
       limits_(limits),
       web_socket_(web_socket),
       relay_(relay),
@@ -33,7 +34,8 @@ void ClientMessages::decide(Session& session, std::string_view payload, bool bin
     if (!reload_.rebind(session, now)) return reload_.close_pending(session, now);
     if (session.state != Session::State::open) return;  // what the new policy had to say was too much for it
     const dsl::Route& route = *session.binding->route;
-    if (route.dialect == dsl::Dialect::native && !binary) return native_.handle(session, payload, relay, now);
+    if (route.dialect == dsl::Dialect::native && !binary && !session.unwrapped)
+        return native_.handle(session, payload, relay, now);
     raw(session, payload, binary, now);
 }
 
@@ -44,6 +46,7 @@ void ClientMessages::raw(Session& session, std::string_view payload, bool binary
     const auto& list = session.binding->route->limits;
     if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
         return replies_.reject(session, {}, std::move(*limited), now);
+    if (session.unwrapped) return streams_.pass_on(session, payload, binary, request, now);
     if (session.binding->route->dialect == dsl::Dialect::native)
         return replies_.reject(session, {}, bad_message("this dialect speaks JSON text, not binary"), now);
     outbox_.send(session, web_socket_.message(session, binary ? Opcode::binary : Opcode::text, payload), now);

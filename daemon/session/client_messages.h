@@ -11,9 +11,9 @@ namespace wayleave {
 class ClientMessages {
   public:
     ClientMessages(const SessionTable& sessions, const Bindings& bindings, Reload& reload,
-                   NativeDialect& native, LimitTable& limits, const WebSocketFraming& web_socket,
-                   PostRelay& relay, Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies,
-                   Counters& counters);
+                   NativeDialect& native, FoldedStreams& streams, LimitTable& limits,
+                   const WebSocketFraming& web_socket, PostRelay& relay, Closing& closing, ConnectionLog& log,
+                   Outbox& outbox, Replies& replies, Counters& counters);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, bool binary, uint64_t relay, Now now);
@@ -28,6 +28,7 @@ class ClientMessages {
     const Bindings& bindings_;
     Reload& reload_;
     NativeDialect& native_;
+    FoldedStreams& streams_;
     LimitTable& limits_;
     const WebSocketFraming& web_socket_;
     PostRelay& relay_;

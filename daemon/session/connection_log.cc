@@ -94,6 +94,7 @@ void ConnectionLog::tell_opened(const Session& session, const Admitted& admitted
     Event event = about(session, "connection-opened", session.stream ? "stream opened" : "connection opened");
     const size_t rule = admitted.verdict & ~dsl::verdict_bit;
     event.with("action", "connect");
+    if (admitted.alias) event.with("alias", admitted.alias->address);
     if (rule >= 2) {
         const std::string& place = admitted.route->rules[rule - 2].place;
         event.with("decision", decision_id(bindings_.policy(), place)).with("rule", place);

@@ -21,7 +21,7 @@ int64_t Deadlines::next_wake(const Session& session, Now now) const {
     int64_t when = session.pending_close ? session.pending_close->at_ms : Session::never_ms;
     if (route.idle_timeout_ms > 0 && !session.stream)
         when = std::min(when, session.last_heard_ms + route.idle_timeout_ms);
-    if (route.ping_every_ms > 0)
+    if (route.ping_every_ms > 0 && !session.tunnelled)
         when = std::min(when, std::max(session.last_heard_ms, session.last_ping_ms) + route.ping_every_ms);
     if (session.message_since_ms > 0) when = std::min(when, complete_by(session));
     if (awaits_pong(session)) when = std::min(when, session.last_ping_ms + route.pong_timeout_ms);
@@ -42,7 +42,7 @@ int64_t Deadlines::complete_by(const Session& session) const {
 
 // What is stalled is not read from, either.
 bool Deadlines::awaits_pong(const Session& session) {
-    return session.binding->route->pong_timeout_ms > 0 && !session.stream &&
+    return session.binding->route->pong_timeout_ms > 0 && !session.stream && !session.tunnelled &&
            session.last_ping_ms > session.last_heard_ms && !session.stalled;
 }
 

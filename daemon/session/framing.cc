@@ -46,7 +46,7 @@ Frames WebSocketFraming::publication(Session& session, const Publication& public
 Frame WebSocketFraming::farewell(const Session& session, uint16_t code, std::string_view reason,
                                  std::string_view because, int64_t reconnect_ms) const {
     std::string last;
-    if (session.binding->route->dialect == dsl::Dialect::native)
+    if (session.binding->route->dialect == dsl::Dialect::native && !session.unwrapped)
         last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
     return framed(last + close_frame(code, because.empty() ? reason : because));
 }

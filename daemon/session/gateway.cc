@@ -76,7 +76,11 @@ void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
         parts_->http.read(*session, {bytes.data(), bytes.size()}, now);
     } else {
         session->bytes_in += bytes.size();
-        parts_->frames.read(*session, bytes, now);
+        if (session->tunnelled) {
+            parts_->tunnels.from_client(*session, {bytes.data(), bytes.size()}, now);
+        } else {
+            parts_->frames.read(*session, bytes, now);
+        }
     }
     finish_event(now);
 }
@@ -85,6 +89,8 @@ void Gateway::closed(ConnectionId id, Now now) {
     Session* session = parts_->sessions.find(id);
     if (!session) return;
     Counters& counters = parts_->counters;
+    parts_->streams.ended(*session, now);
+    parts_->tunnels.ended(*session);
     if (session->binding) parts_->notifications.disconnected(*session, now);
     parts_->subscriptions.leave_all(*session, now);
     parts_->outbox.forget(*session);
@@ -128,6 +134,11 @@ size_t Gateway::delivered(std::span<const Publication> publications, Allowance& 
 
 size_t Gateway::stalled() const {
     return parts_->outbox.stalled();
+}
+
+bool Gateway::may_read(ConnectionId id) const {
+    const Session* session = parts_->sessions.find(id);
+    return !session || !session->input_full;
 }
 
 bool Gateway::hold(ConnectionId id) {
@@ -189,6 +200,46 @@ void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
         case BrokerRequest::Kind::progress:       // no client asks so
         case BrokerRequest::Kind::order: return;  // see above
     }
+}
+
+void Gateway::upstream_connected(uint64_t number, Now now) {
+    if (Tunnels::is_tunnel(number)) {
+        parts_->tunnels.connected(number);
+    } else {
+        parts_->streams.connected(number, now);
+    }
+    finish_event(now);
+}
+
+void Gateway::upstream_received(uint64_t number, std::span<char> bytes, Now now) {
+    if (Tunnels::is_tunnel(number)) {
+        parts_->tunnels.received(number, bytes, now);
+    } else {
+        parts_->streams.received(number, bytes, now);
+    }
+    finish_event(now);
+}
+
+void Gateway::upstream_gone(uint64_t number, const std::string& why, Now now) {
+    if (Tunnels::is_tunnel(number)) {
+        parts_->tunnels.gone(number, why, now);
+    } else {
+        parts_->streams.gone(number, why, now);
+    }
+    finish_event(now);
+}
+
+bool Gateway::upstream_may_read(uint64_t number) const {
+    return Tunnels::is_tunnel(number) ? parts_->tunnels.may_read(number) : parts_->streams.may_read(number);
+}
+
+std::string_view Gateway::upstream_output(uint64_t number) const {
+    return Tunnels::is_tunnel(number) ? parts_->tunnels.output(number) : parts_->streams.output(number);
+}
+
+void Gateway::upstream_sent(uint64_t number, size_t bytes, Now now) {
+    if (Tunnels::is_tunnel(number)) return parts_->tunnels.written(number, bytes);
+    parts_->streams.written(number, bytes, now);
 }
 
 void Gateway::handle_relayed(const RelayedMessage& relayed, Now now) {
@@ -297,6 +348,8 @@ void Gateway::tick(Now now) {
         broker_answered(overdue->first, std::move(overdue->second), now);
     }
     parts_->replayer.tick(now);
+    parts_->streams.tick(now);
+    parts_->tunnels.tick(now);
     parts_->log.tick(now);
     if (parts_->worker == 0) {
         parts_->limits.forget_idle(now.steady_ms);
@@ -327,6 +380,8 @@ SendQueue* Gateway::output(ConnectionId id) {
 void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
     Session* session = parts_->sessions.find(id);
     if (session && parts_->outbox.sent(*session, bytes, now)) {
+        parts_->streams.drained(*session, now);
+        if (session->tunnelled) parts_->tunnels.drained(*session);
         if (session->owed) parts_->notes.note_delivered(*session, now);
         if (!session->replays.empty()) parts_->replayer.replay_some(*session, now);
     } else if (session && session->state == Session::State::head && session->queue.empty()) {

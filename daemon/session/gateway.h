@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/base/now.h"
@@ -40,6 +41,7 @@ struct GatewayShared {
     LimitTable& limits;
     BanTable& bans;
     Notices* notices = nullptr;  // null: nobody is told
+    size_t workers = 1;          // that share what a backend is asked at one time
 };
 
 class Gateway {
@@ -61,6 +63,9 @@ class Gateway {
     // publications that was. The sockets are to be offered what is queued before it is called again: who
     // reads is never judged by what it was not offered. 0: the allowance is used up.
     [[nodiscard]] size_t delivered(std::span<const Publication> publications, Allowance& allowance, Now now);
+    // False: a backend takes what it says too slowly. It is not to be read from until actions().to_read has
+    // it.
+    [[nodiscard]] bool may_read(ConnectionId id) const;
     // Publications find no room. True if the connection publishes: then it is not to be read from until
     // go_on(), and time does not pass for it.
     [[nodiscard]] bool hold(ConnectionId id);
@@ -75,6 +80,14 @@ class Gateway {
     // What a backend answered to a notice of the session.
     void notice_answered(ConnectionId id, uint64_t session, std::string_view backend,
                          const BackendAnswer& answer, Now now);
+    // What becomes of the connections to backends that actions().dials asks for; a number that is not known
+    // any more is ignored. After upstream_gone() it is dead.
+    void upstream_connected(uint64_t number, Now now);
+    void upstream_received(uint64_t number, std::span<char> bytes, Now now);
+    void upstream_gone(uint64_t number, const std::string& why, Now now);
+    [[nodiscard]] bool upstream_may_read(uint64_t number) const;
+    [[nodiscard]] std::string_view upstream_output(uint64_t number) const;
+    void upstream_sent(uint64_t number, size_t bytes, Now now);
     void handle_relayed(const RelayedMessage& relayed, Now now);
     void relay_reply(const RelayReply& answer, Now now);
     void carry_out(ApiOrder order, Now now);          // of an api, at this worker

@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace wayleave {
@@ -20,6 +21,7 @@ uint64_t random_seed() {
 GatewayParts::GatewayParts(uint32_t worker_in, const GatewayShared& shared, Counters& counters_in,
                            std::shared_ptr<const Runtime> runtime)
     : worker(worker_in),
+      workers(std::max<size_t>(shared.workers, 1)),
       broker(shared.broker),
       presence(shared.presence),
       slots(shared.slots),

@@ -8,12 +8,14 @@
 #include "daemon/session/channel_queries.h"
 #include "daemon/session/client_messages.h"
 #include "daemon/session/delivery.h"
+#include "daemon/session/folded_streams.h"
 #include "daemon/session/forwarder.h"
 #include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/notifications.h"
 #include "daemon/session/session_clock.h"
 #include "daemon/session/subscription_orders.h"
+#include "daemon/session/tunnels.h"
 
 namespace wayleave {
 
@@ -22,6 +24,7 @@ struct GatewayParts {
                  std::shared_ptr<const Runtime> runtime);
 
     uint32_t worker;
+    size_t workers;
     Broker& broker;
     Presence& presence;
     ConnectionSlots& slots;
@@ -45,6 +48,10 @@ struct GatewayParts {
     Outbox outbox{actions, counters, bindings, log, ban_counter, web_socket, event_stream};
     PostRelay relay{actions.replies};
     Replies replies{outbox, relay, log, ban_counter};
+    FoldedStreams streams{epoch_text(random()), workers, actions, sessions, bindings, limits,
+                          web_socket,           outbox,  replies, log,      counters, random};
+    Tunnels tunnels{
+        epoch_text(random()), actions, sessions, bindings, deadlines, outbox, log, counters, random};
     BrokerRequests requests{worker, bindings};
     Notifications notifications{epoch_text(random()), worker, notices, bindings, log};
     Subscriptions subscriptions{hub, presence, limits, bindings, notifications};
@@ -52,8 +59,8 @@ struct GatewayParts {
     Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
     Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, counters};
     Closing closing{sessions, bindings, subscriptions, outbox, log, deadlines, random};
-    Reload reload{sessions, bindings, hub,       subscriptions, replayer, outbox,
-                  closing,  log,      deadlines, notifications, counters, random};
+    Reload reload{sessions, bindings,  hub,           subscriptions, replayer, outbox, closing,
+                  log,      deadlines, notifications, streams,       counters, random};
     CredentialQuestions questions{actions.questions, bindings};
     Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
     Rulings rulings{epoch_text(random()), actions.calls, bindings, log, counters, random};
@@ -72,16 +79,18 @@ struct GatewayParts {
                          queries,       authentication,
                          grants,        vouchers,
                          publisher,     forwarder,
-                         shadow,        relay,
-                         closing,       log,
-                         outbox,        replies};
-    ClientMessages messages{sessions, bindings, reload, native, limits,  web_socket,
+                         streams,       shadow,
+                         relay,         closing,
+                         log,           outbox,
+                         replies};
+    ClientMessages messages{sessions, bindings, reload, native, streams, limits,  web_socket,
                             relay,    closing,  log,    outbox, replies, counters};
     FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
     HttpAdmission admission{bindings, limits, bans, questions, ban_counter, shadow, log, outbox, counters};
     PostFront posts{worker, bindings, admission, deadlines, actions.relayed, outbox, counters};
-    Opening opening{worker, bindings,    slots,     hub, subscriptions, replayer,      native,   relay,
-                    shadow, compressors, deadlines, log, outbox,        notifications, counters, random};
+    Opening opening{worker, bindings,      slots,   hub,         subscriptions, replayer,
+                    native, relay,         shadow,  compressors, deadlines,     log,
+                    outbox, notifications, streams, tunnels,     counters,      random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
     ApiOrders api_orders{worker,  bindings, sessions,       hub,      subscription_orders,

@@ -197,7 +197,7 @@ bool HttpFront::answer(Session& session, const HttpHead& head, Now now) {
     auto admitted =
         admission_.admit_connection(session, session.peer, head, upgrade, AdmissionKind::route, "", now);
     if (!admitted) return false;
-    opening_.open(session, std::move(*admitted), upgrade, now);
+    opening_.open(session, std::move(*admitted), head, upgrade, now);
     return true;
 }
 
@@ -258,7 +258,7 @@ bool HttpFront::answer_preflight(Session& session, const HttpHead& head, Now now
 bool HttpFront::wants_stream(const HttpHead& head) const {
     if ((head.method != "GET" && head.method != "HEAD") || !accepts_events(head)) return false;
     const dsl::Route* route = route_of(bindings_.policy(), head);
-    return route && route->dialect == dsl::Dialect::native;
+    return route && route->dialect == dsl::Dialect::native && route->proxies.empty();
 }
 
 // True when the connection is a stream from now on.

@@ -24,6 +24,7 @@ bool has_room_for_name(const Session& session, std::string_view channel) {
 
 // `$subscribe` to a channel, or a message of the application by its type.
 Handled handled_in(const MessageParser::Message& message) {
+    if (!message.stream.empty()) return {"stream", message.stream};
     if (!message.type.starts_with('$')) return {"message", message.type};
     static constexpr std::array<std::string_view, 7> actions = {"subscribe", "unsubscribe", "publish", "ack",
                                                                 "history",   "presence",    "auth"};
@@ -38,8 +39,8 @@ NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscr
                              const EventStreamFraming& event_stream, SubscriptionOrders& orders,
                              ChannelQueries& queries, Authentication& authentication, Grants& grants,
                              Vouchers& vouchers, Publisher& publisher, Forwarder& forwarder,
-                             ShadowComparison& shadow, PostRelay& relay, Closing& closing, ConnectionLog& log,
-                             Outbox& outbox, Replies& replies)
+                             FoldedStreams& streams, ShadowComparison& shadow, PostRelay& relay,
+                             Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies)
     : limits_(limits),
       hub_(hub),
       subscriptions_(subscriptions),
@@ -52,6 +53,7 @@ NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscr
       vouchers_(vouchers),
       publisher_(publisher),
       forwarder_(forwarder),
+      streams_(streams),
       shadow_(shadow),
       relay_(relay),
       closing_(closing),
@@ -60,7 +62,7 @@ NativeDialect::NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscr
       replies_(replies) {}
 
 void NativeDialect::handle(Session& session, std::string_view payload, uint64_t relay, Now now) {
-    const auto parsed = parser_.parse(payload);
+    const auto parsed = parser_.parse(payload, !session.binding->route->streams.empty());
     const bool known = parsed.ok();
     const ReplyTo re{std::string(parser_.id()), relay};
     relay_.note_id(relay, re.id);
@@ -84,6 +86,7 @@ void NativeDialect::handle(Session& session, std::string_view payload, uint64_t 
     if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
         return replies_.reject(session, re, std::move(*limited), now);
     if (!known) return replies_.reject(session, re, bad_message(std::string(parsed.error())), now);
+    if (!parsed.value()->stream.empty()) return streams_.handle(session, *parsed.value(), re, request, now);
     if (WaitingSubscribe* before = waiting_before(session, *parsed.value())) {
         if (auto why = hold_behind(session, *before, {std::string(payload), relay}))
             replies_.reject(session, re, std::move(*why), now);

@@ -9,6 +9,7 @@
 #include "daemon/message/client_message.h"
 #include "daemon/session/authentication.h"
 #include "daemon/session/channel_queries.h"
+#include "daemon/session/folded_streams.h"
 #include "daemon/session/forwarder.h"
 #include "daemon/session/grants.h"
 #include "daemon/session/publisher.h"
@@ -23,8 +24,8 @@ class NativeDialect {
     NativeDialect(LimitTable& limits, Hub& hub, Subscriptions& subscriptions, Replayer& replayer,
                   const EventStreamFraming& event_stream, SubscriptionOrders& orders, ChannelQueries& queries,
                   Authentication& authentication, Grants& grants, Vouchers& vouchers, Publisher& publisher,
-                  Forwarder& forwarder, ShadowComparison& shadow, PostRelay& relay, Closing& closing,
-                  ConnectionLog& log, Outbox& outbox, Replies& replies);
+                  Forwarder& forwarder, FoldedStreams& streams, ShadowComparison& shadow, PostRelay& relay,
+                  Closing& closing, ConnectionLog& log, Outbox& outbox, Replies& replies);
 
     // `relay` is that of a message that came by POST; else 0.
     void handle(Session& session, std::string_view payload, uint64_t relay, Now now);
@@ -58,6 +59,7 @@ class NativeDialect {
     Vouchers& vouchers_;
     Publisher& publisher_;
     Forwarder& forwarder_;
+    FoldedStreams& streams_;
     ShadowComparison& shadow_;
     PostRelay& relay_;
     Closing& closing_;

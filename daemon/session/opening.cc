@@ -16,7 +16,8 @@ std::optional<std::string> last_event_id(const HttpHead& head) {
 Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
                  Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
                  ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
-                 Outbox& outbox, Notifications& notifications, Counters& counters, std::mt19937_64& random)
+                 Outbox& outbox, Notifications& notifications, FoldedStreams& streams, Tunnels& tunnels,
+                 Counters& counters, std::mt19937_64& random)
     : worker_(worker),
       bindings_(bindings),
       slots_(slots),
@@ -31,11 +32,14 @@ Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hu
       log_(log),
       outbox_(outbox),
       notifications_(notifications),
+      streams_(streams),
+      tunnels_(tunnels),
       counters_(counters),
       random_(random) {}
 
 // A connection is open, whatever it speaks.
 void Opening::activate(Session& session, Admitted& admitted, Now now) {
+    if (admitted.alias) counters_.alias_handshakes.add();
     if (admitted.expired_alias) counters_.expired_aliases.add();
     counters_.connections.set(counters_.connections.get() + 1);
     session.state = Session::State::open;
@@ -56,17 +60,27 @@ void Opening::activate(Session& session, Admitted& admitted, Now now) {
     log_.tell_opened(session, admitted, now);
 }
 
-void Opening::open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now) {
+void Opening::open(Session& session, Admitted admitted, const HttpHead& head, const Upgrade& upgrade,
+                   Now now) {
     counters_.handshakes.add();
+    const std::string only = admitted.alias ? admitted.alias->stream : "";
+    session.unwrapped = !only.empty();
     activate(session, admitted, now);
+    if (!admitted.route->proxies.empty()) {
+        session.tunnelled = true;
+        notifications_.connected(session, now);
+        tunnels_.open(session, head, now);
+        return deadlines_.reschedule(session, now);
+    }
     const std::string extensions = agree_on_compression(session, *admitted.route, upgrade);
     outbox_.queue(session,
                   framed(switching_protocols(accept_key(upgrade.key), admitted.protocol, extensions)));
-    if (admitted.route->dialect == dsl::Dialect::native) {
+    if (admitted.route->dialect == dsl::Dialect::native && !session.unwrapped) {
         if (session.token != 0) relay_.reach(session.number, session.id);
         join(session, admitted, now);
     }
     notifications_.connected(session, now);
+    streams_.opened(session, head, only, now);
     deadlines_.reschedule(session, now);
 }
 
@@ -120,6 +134,7 @@ void Opening::open_stream(Session& session, Admitted admitted, const HttpHead& h
     outbox_.queue(session, framed(sse_response_head(headers) + sse_retry(retry_ms)));
     join(session, admitted, now);
     notifications_.connected(session, now);
+    streams_.opened(session, head, "", now);
     for (const std::string& channel : channels) native_.subscribe_by_address(session, channel, now);
     resume_posted(session, now);
     session.events->resumed.reset();

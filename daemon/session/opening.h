@@ -10,6 +10,7 @@
 #include "daemon/protocol/handshake.h"
 #include "daemon/session/deadlines.h"
 #include "daemon/session/native_dialect.h"
+#include "daemon/session/tunnels.h"
 
 namespace wayleave {
 
@@ -18,9 +19,10 @@ class Opening {
     Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
             Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
             ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
-            Outbox& outbox, Notifications& notifications, Counters& counters, std::mt19937_64& random);
+            Outbox& outbox, Notifications& notifications, FoldedStreams& streams, Tunnels& tunnels,
+            Counters& counters, std::mt19937_64& random);
 
-    void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
+    void open(Session& session, Admitted admitted, const HttpHead& head, const Upgrade& upgrade, Now now);
     void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
                      Now now);
 
@@ -45,6 +47,8 @@ class Opening {
     ConnectionLog& log_;
     Outbox& outbox_;
     Notifications& notifications_;
+    FoldedStreams& streams_;
+    Tunnels& tunnels_;
     Counters& counters_;
     std::mt19937_64& random_;
     std::string channel_;  // scratch

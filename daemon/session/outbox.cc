@@ -36,6 +36,7 @@ Outbox::Outbox(Actions& actions, Counters& counters, const Bindings& bindings, C
 // --- what is sent ---
 
 void Outbox::send_text(Session& session, std::string_view text, Now now, dsl::Lane lane, Word word) {
+    if (session.unwrapped) return;  // that would be none of its own words
     send(session, framing(session).text(session, text, word), now, lane);
 }
 
@@ -70,6 +71,7 @@ dsl::Lane Outbox::lane_for(Session& session, dsl::Lane lane) {
 }
 
 void Outbox::send(Session& session, Frame frame, Now now, dsl::Lane lane) {
+    if (session.tunnelled) return;  // its bytes are the backend's
     if (!takes_more(session)) return;
     // Nothing was offered to the socket yet in this turn, so a full queue says little: blocked() judges, when
     // the socket takes no more. Only a burst without measure ends here.
@@ -89,6 +91,7 @@ void Outbox::push(Session& session, Frame frame, Now now, dsl::Lane lane, SendQu
 
 void Outbox::send_publication(Session& session, const Publication& publication,
                               const dsl::ChannelRules& rules, Now now) {
+    if (session.unwrapped || session.tunnelled) return;
     const dsl::SlowConsumer slow = rules.slow.value_or(session.binding->route->slow_consumer);
     const bool closes = slow == dsl::SlowConsumer::close;
     const dsl::Lane lane = publication->lane.value_or(rules.lane);
@@ -223,6 +226,7 @@ void Outbox::end_with(Session& session, Farewell farewell) {
 }
 
 void Outbox::send_farewell(Session& session, const Farewell& farewell) {
+    if (session.tunnelled) return abort(session);  // there may be half a frame of the backend's before it
     // What did not fit is dropped, so that the last words do.
     if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
     session.queue.push_last(framing(session).farewell(session, farewell.code, farewell.reason,

@@ -21,7 +21,7 @@ void Replies::reject(Session& session, const ReplyTo& re, Rejection rejection, N
         return outbox_.end(session, std::move(*banned), now);
     if (outcome.kind == dsl::OutcomeKind::drop)
         return re.relay != 0 ? relay_.answer(re.relay, 0, {}) : void();
-    if (route.dialect != dsl::Dialect::native)
+    if (route.dialect != dsl::Dialect::native || session.unwrapped)
         return outbox_.end_with(session, {default_close(rejection.reason),
                                           std::string(to_string(rejection.reason)), rejection.because, -1});
     const std::string text =

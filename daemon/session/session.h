@@ -187,6 +187,9 @@ struct Session {
     bool stream = false;      // hears Server-Sent Events, and speaks no WebSocket
     bool noted = false;       // its end will be told of: see Notices::opened
     bool key_gone = false;    // the key of its token is not trusted any more, and that was counted
+    bool tunnelled = false;   // see Tunnels: its bytes are the backend's
+    bool input_full = false;  // a backend takes what it says too slowly: it is not read from
+    bool unwrapped = false;   // an old client that speaks one stream alone: it hears no word of the daemon
     bool nameless = false;    // the user's name is a secret claim; as it was when the connection was made
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`

@@ -64,7 +64,7 @@ void SessionClock::wake_open(Session& session, Now now) {
     if (const char* silent = deadlines_.why_silent(session, now))
         return outbox_.end(session, Rejection::of(Reason::idle, silent), now);
     const int64_t quiet_since = std::max(session.last_heard_ms, session.last_ping_ms);
-    if (route.ping_every_ms > 0 && quiet_since + route.ping_every_ms <= now.steady_ms) {
+    if (route.ping_every_ms > 0 && !session.tunnelled && quiet_since + route.ping_every_ms <= now.steady_ms) {
         session.last_ping_ms = now.steady_ms;
         outbox_.heartbeat(session, now);
     }

@@ -9,6 +9,7 @@ namespace wayleave::dsl {
 namespace {
 
 const Context at_connect{true, false, false, "at connect"};
+const Context at_stream{true, false, true, "at a message of a stream"};
 // A ban is told by what it is counted for; the client's claims are known for some refusals only.
 const Context at_refusal{true, false, false, "when something is refused"};
 
@@ -22,7 +23,6 @@ void RouteCompiler::compile_streams() {
     for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Stream>(*part.members, [&](const ast::Stream& stream) {
-            context_.not_executed(stream.span, "stream");
             const auto [it, fresh] = seen.emplace(stream.name.text, stream.name.span);
             if (!fresh) {
                 auto& diagnostic = diagnostics_.error(
@@ -30,23 +30,121 @@ void RouteCompiler::compile_streams() {
                 diagnostic.secondary.push_back({it->second, "first here"});
                 return;
             }
-            const RootId condition = optional_condition(stream.condition, names, at_connect);
-            auto to = backend_path(context_, stream.backend, stream.path);
-            if (to) route_->streams.push_back({std::string(stream.name.text), std::move(*to), condition});
+            compile_stream(stream, names, part.lets.get());
         });
     }
+    if (!route_->streams.empty() && route_->dialect == Dialect::echo)
+        diagnostics_.error("E024", name_.span, "an echo route sends everything back: it has no streams");
+}
+
+void RouteCompiler::compile_stream(const ast::Stream& stream, const Names& outer, const Lets* around) {
+    Names names = outer;
+    Lets lets(around);
+    each<ast::Let>(stream.members, [&](const ast::Let& let) {
+        if (lets.add(let))
+            diagnostics_.error("E005", let.name.span, quoted(let.name.text) + " is defined twice");
+    });
+    names.lets = &lets;
+    Stream out;
+    out.name = std::string(stream.name.text);
+    out.place = context_.sources.place(stream.span);
+    out.on_first_use = stream.on_first_use;
+    out.condition = optional_condition(stream.condition, names, at_connect);
+    each<ast::Setting>(stream.members, [&](const ast::Setting& setting) {
+        if (setting.name.text != "max_message") {
+            diagnostics_.error("E008", setting.name.span,
+                               "there is no setting " + quoted(setting.name.text) + " in a stream", {},
+                               "`max_message` is all there is");
+            return;
+        }
+        const auto value =
+            ValueReader(context_, lets).value(setting, *setting_row(Place::body, "max_message"));
+        if (value) out.max_message = static_cast<size_t>(std::get<int64_t>(value->held));
+    });
+    compile_stream_rules(stream, names, out);
+    each<ast::Limit>(stream.members, [&](const ast::Limit& ast) {
+        if (auto made = limit(ast, names, "stream " + out.name)) out.limits.push_back(std::move(*made));
+    });
+    auto to = path_to(stream.backend, stream.path, names, at_connect);
+    if (!to) return;
+    out.to = std::move(*to);
+    check_plain(out.to, stream.backend.span, "a stream over TLS");
+    route_->streams.push_back(std::move(out));
+}
+
+// The line is the permission: what no deny of the block or of the route forbids may pass.
+void RouteCompiler::compile_stream_rules(const ast::Stream& stream, const Names& names, Stream& out) {
+    std::vector<Candidate> denies;
+    std::vector<Candidate> allows;
+    each<ast::Rule>(stream.members, [&](const ast::Rule& rule) {
+        check_then(rule);
+        if (rule.allow) {
+            diagnostics_.error("E004", rule.span, "`allow` has no meaning in a stream",
+                               "the statement is the permission, and its block narrows it");
+            return;
+        }
+        if (!rule.tail.on.empty())
+            diagnostics_.error("E004", rule.tail.on.front().span, "`on` has no meaning for a stream",
+                               "its messages are in no channel");
+        add_candidate(rule, names, at_stream, denies, allows);
+    });
+    denies.insert(denies.end(), message_denies_.begin(), message_denies_.end());
+    RuleInfo permission;
+    permission.allow = true;
+    permission.span = stream.span;
+    permission.place = out.place;
+    const NodeId yes = verdict(route_->rules.size());
+    route_->rules.push_back(std::move(permission));
+    out.decision = link_decision(std::move(denies), {}, yes);
 }
 
 void RouteCompiler::compile_proxies() {
     for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Proxy>(*part.members, [&](const ast::Proxy& proxy) {
-            context_.not_executed(proxy.span, "proxy");
             const RootId condition = optional_condition(proxy.condition, names, at_connect);
-            auto to = backend_path(context_, proxy.backend, proxy.path);
-            if (to) route_->proxies.push_back({std::move(*to), condition});
+            const ast::Text path = proxy.path.value_or(ast::Text{"/", proxy.backend.span});
+            auto to = path_to(proxy.backend, path, names, at_connect);
+            if (!to) return;
+            if (!proxy.path) to->path.clear();
+            check_plain(*to, proxy.backend.span, "a proxy over TLS");
+            route_->proxies.push_back({std::move(*to), condition, context_.sources.place(proxy.span)});
         });
     }
+    if (!route_->proxies.empty()) check_proxied();
+}
+
+// Nobody looks into what such a route's clients say.
+void RouteCompiler::check_proxied() {
+    const bool more = !route_->messages.empty() || !route_->joins.empty() || !route_->streams.empty();
+    if (more || route_->dialect != Dialect::native) {
+        diagnostics_.error(
+            "E024", name_.span,
+            "a route with `proxy` hands everything over: it has no messages, channels or streams");
+    }
+    for (const std::string_view name :
+         {"max_message", "max_fragments", "compression", "ping_every", "pong_timeout", "subprotocols"}) {
+        const auto set = chosen_.find(name);
+        if (set == chosen_.end() || set->second.part->from != BodyPart::From::own) continue;
+        diagnostics_.error("E008", set->second.setting->name.span,
+                           quoted(std::string(name)) + " has no meaning beside `proxy`",
+                           "what client and backend say to each other is not looked at");
+    }
+    each<ast::Limit>(members_, [&](const ast::Limit& limit) {
+        if (limit.meter == Meter::connects || limit.meter == Meter::connections) return;
+        diagnostics_.error("E004", limit.meter_span,
+                           quoted(std::string(to_string(limit.meter))) + " are not counted beside `proxy`",
+                           "what client and backend say to each other is not looked at");
+    });
+}
+
+// Connections to backends have no TLS yet.
+void RouteCompiler::check_plain(const BackendPath& to, Span span, std::string_view what) {
+    const auto& settings = policy_.backends[to.backend].settings;
+    const auto url = settings.find("url");
+    const auto* text = url == settings.end() ? nullptr : std::get_if<std::string>(&url->second.held);
+    if (text && (text->starts_with("https:") || text->starts_with("wss:")))
+        context_.not_executed(span, std::string(what));
 }
 
 void RouteCompiler::compile_notifies() {
@@ -184,7 +282,6 @@ void RouteCompiler::compile_alias(const ast::Alias& alias) {
     }
     if (alias.stream) {
         out.alias.stream = std::string(alias.stream->text);
-        context_.not_executed(alias.stream->span, "alias … stream");
         const bool exists = std::any_of(route_->streams.begin(), route_->streams.end(),
                                         [&](const Stream& s) { return s.name == alias.stream->text; });
         if (!exists) {

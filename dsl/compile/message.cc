@@ -23,7 +23,8 @@ std::string joined(const std::vector<ast::MessageType>& types) {
 void RouteCompiler::gather_message_rules() {
     const bool any = std::any_of(parts_.begin(), parts_.end(), [](const BodyPart& part) {
         return std::any_of(part.members->begin(), part.members->end(), [](const ast::Member& member) {
-            return std::holds_alternative<ast::Message>(member);
+            return std::holds_alternative<ast::Message>(member) ||
+                   std::holds_alternative<ast::Stream>(member);
         });
     });
     if (!any) return;

@@ -72,7 +72,9 @@ class RouteCompiler {
     // --- compile_rules.cc: what it permits ---
     void compile_decisions();
     [[nodiscard]] RootId decision(Action action, const Context& context);
-    [[nodiscard]] RootId link_decision(std::vector<Candidate> denies, std::vector<Candidate> allows);
+    // `otherwise` is what holds where no rule does.
+    [[nodiscard]] RootId link_decision(std::vector<Candidate> denies, std::vector<Candidate> allows,
+                                       NodeId otherwise = never);
     void add_candidate(const ast::Rule& rule, const Names& names, const Context& context,
                        std::vector<Candidate>& denies, std::vector<Candidate>& allows);
     [[nodiscard]] Condition rule_condition(const ast::Rule& rule, const Names& names, const Context& context);
@@ -112,7 +114,11 @@ class RouteCompiler {
 
     // --- compile_members.cc: what it leads to ---
     void compile_streams();
+    void compile_stream(const ast::Stream& stream, const Names& names, const Lets* around);
+    void compile_stream_rules(const ast::Stream& stream, const Names& names, Stream& out);
     void compile_proxies();
+    void check_proxied();
+    void check_plain(const BackendPath& to, Span span, std::string_view what);
     void compile_notifies();
     [[nodiscard]] int64_t grace(const ast::Notify& notify);
     void compile_bans();

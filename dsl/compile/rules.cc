@@ -99,7 +99,8 @@ void RouteCompiler::add_candidate(const ast::Rule& rule, const Names& names, con
 }
 
 // Several denies may hold: the first by stage, then by file and line, gives the reason.
-RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<Candidate> allows) {
+RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<Candidate> allows,
+                                    NodeId otherwise) {
     const auto place = [](const Candidate& c) { return std::pair(c.rule->span.file, c.rule->span.begin); };
     std::stable_sort(denies.begin(), denies.end(), [&](const Candidate& a, const Candidate& b) {
         return std::pair(a.stage, place(a)) < std::pair(b.stage, place(b));
@@ -114,7 +115,7 @@ RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<C
         for (const Candidate& candidate : *list)
             rules.push_back({candidate.condition, rule_verdict(*candidate.rule)});
     }
-    const RootId root = builder_.root(RuleLinker(builder_).link(std::move(rules), never));
+    const RootId root = builder_.root(RuleLinker(builder_).link(std::move(rules), otherwise));
     std::vector<Clause> clauses;
     for (std::vector<Candidate>* list : {&denies, &allows}) {
         for (Candidate& candidate : *list) {

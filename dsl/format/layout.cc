@@ -43,6 +43,7 @@ bool is_clause(NodeKind kind) {
         case NodeKind::burst:
         case NodeKind::up_to:
         case NodeKind::stream_name:
+        case NodeKind::first_use:
         case NodeKind::after:
         case NodeKind::as_type:
         case NodeKind::priority:
@@ -208,7 +209,9 @@ void FormatLayout::statements(const Nodes& nodes, size_t end, size_t indent) {
 void FormatLayout::statement(const SyntaxNode& node, size_t indent) {
     const TokenRange range = tokens_.of(node);
     begin_line(indent);
-    if (has_block(node.kind)) return block(node, {tokens_.find("{", range), range.last}, indent);
+    const bool stream_block = node.kind == NodeKind::stream && tokens_.find("{", range) < range.last;
+    if (has_block(node.kind) || stream_block)
+        return block(node, {tokens_.find("{", range), range.last}, indent);
     if (const std::string_view sign = sign_of(node.kind); !sign.empty())
         aligned_.push_back({node.kind, range, tokens_.find(sign, range)});
     walk(node, indent + step);

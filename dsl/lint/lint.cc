@@ -107,6 +107,7 @@ void lint(const ast::File& file, const Sources& sources, const Policy& policy,
     lint_rules(context);
     lint_grants(context);
     lint_backends(context);
+    lint_streams(context);
     lint_covering(context);
     lint_addresses(context);
     lint_tests(context);

@@ -118,6 +118,7 @@ void lint_limits(LintContext& context);     // lint_limits.cc: rates, sizes, tim
 void lint_door(LintContext& context);       // lint_door.cc: who gets in, and how it is told
 void lint_rules(LintContext& context);      // lint_rules.cc: what is permitted
 void lint_grants(LintContext& context);     // grants.cc: what a token for one channel leaves open
+void lint_streams(LintContext& context);    // streams.cc: whose they are
 void lint_backends(LintContext& context);   // backends.cc: what they are told
 void lint_covering(LintContext& context);   // lint_covering.cc: rules that decide nothing
 void lint_addresses(LintContext& context);  // lint_addresses.cc: addresses and aliases

@@ -83,9 +83,17 @@ void Walker::member(const ast::Member& member) {
     if (const auto* stream = std::get_if<ast::Stream>(&member)) {
         text(stream->path);
         maybe(stream->condition);
+        Scope scope;
+        each_in<ast::Let>(stream->members, [&](const ast::Let& one) { scope.emplace(one.name.text, &one); });
+        scopes_.push_back(std::move(scope));
+        each_in<ast::Let>(stream->members, [&](const ast::Let& one) { let(one); });
+        each_in<ast::Rule>(stream->members, [&](const ast::Rule& rule) { tail(rule.tail); });
+        each_in<ast::Limit>(stream->members, [&](const ast::Limit& one) { limit(one); });
+        each_in<ast::Setting>(stream->members, [&](const ast::Setting& setting) { value(setting.value); });
+        scopes_.pop_back();
     }
     if (const auto* proxy = std::get_if<ast::Proxy>(&member)) {
-        text(proxy->path);
+        if (proxy->path) text(*proxy->path);
         maybe(proxy->condition);
     }
 }

@@ -157,9 +157,22 @@ class RouteLines {
     }
 
     void backends() {
-        for (const Stream& stream : route_.streams)
-            add("stream " + stream.name + to(stream.to) + condition(stream.condition));
-        for (const Proxy& proxy : route_.proxies) add("proxy" + to(proxy.to) + condition(proxy.condition));
+        for (const Stream& stream : route_.streams) {
+            add("stream " + stream.name + to(stream.to) + (stream.on_first_use ? " on first use" : "") +
+                    condition(stream.condition),
+                stream.place);
+            before_ = "stream " + stream.name + ": ";
+            if (stream.max_message > 0) add(before_ + "max_message = " + std::to_string(stream.max_message));
+            decision("", stream.decision);
+            for (const Limit& limit : stream.limits) add(before_ + words_.limit(limit), limit.place);
+            before_.clear();
+        }
+        // Their order means something: the first that holds is taken.
+        for (size_t i = 0; i < route_.proxies.size(); ++i) {
+            const Proxy& proxy = route_.proxies[i];
+            const std::string turn = i == 0 ? "" : " (" + std::to_string(i + 1) + ")";
+            add("proxy" + turn + to(proxy.to) + condition(proxy.condition), proxy.place);
+        }
         for (const Notify& notify : route_.notifies) {
             std::string text = "notify" + to(notify.to) + " on";
             for (const std::string& event : notify.events) text += " " + event;

@@ -240,17 +240,11 @@ struct Join {
     RootId condition = 0;
 };
 
-// One WebSocket of the backend for each client, folded into the client's.
-struct Stream {
-    std::string name;
-    BackendPath to;
-    RootId condition = 0;
-};
-
-// HTTP requests that belong to the backend are handed on.
+// The whole WebSocket is handed to the backend: the first of them whose condition holds.
 struct Proxy {
-    BackendPath to;
+    BackendPath to;  // its path is empty where the request's own is meant
     RootId condition = 0;
+    std::string place = {};
 };
 
 struct Notify {
@@ -350,7 +344,18 @@ struct Message {
     std::vector<Reply> replies;
 };
 
-// What becomes of publications for a reader that is too slow.
+// One WebSocket of the backend for each client, folded into the client's.
+struct Stream {
+    std::string name;
+    BackendPath to;
+    RootId condition = 0;       // whether the client has it
+    bool on_first_use = false;  // it is opened with the first message
+    RootId decision = 0;        // of each message of the client
+    std::vector<Limit> limits;
+    size_t max_message = 0;  // of the client; 0: the route's
+    std::string place = {};
+};
+
 // An address for clients, or for the user's own servers (`api`).
 struct Route {
     bool api = false;

@@ -90,6 +90,8 @@ constexpr std::array rows{
         "How long that while is."},
     SettingRow{"sign", Place::backend, file, "", 0, 0,
         "File with the secrets that requests are signed with; not signed when unset."},
+    SettingRow{"pass_cookies", Place::backend, texts, "{}", 0, 0,
+        "Cookies of the client that its streams bring to the backend."},
     SettingRow{"body", Place::backend, word, "envelope", 0, 0,
         "Whether a message is sent in an object that says who sent it, or as the client sent it.", "envelope message"},
 

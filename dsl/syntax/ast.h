@@ -263,7 +263,9 @@ struct Stream {
     Name name;
     Name backend;
     Text path;
+    bool on_first_use = false;
     std::optional<Expr> condition;
+    std::vector<MessageMember> members;  // rules, limits, settings, lets
     Span span;
 };
 
@@ -290,7 +292,7 @@ struct Notify {
 
 struct Proxy {
     Name backend;
-    Text path;
+    std::optional<Text> path;  // else that of the request
     std::optional<Expr> condition;
     Span span;
 };

@@ -39,6 +39,7 @@ class AstBuilder : PartBuilder {
     ast::Use use(const SyntaxNode& node);
     ast::Join join(const SyntaxNode& node);
     ast::Stream stream(const SyntaxNode& node);
+    ast::Proxy proxy(const SyntaxNode& node);
     ast::Alias alias(const SyntaxNode& node);
     ast::Notify notify(const SyntaxNode& node);
     ast::Input input(const SyntaxNode& node);
@@ -168,7 +169,10 @@ ast::Stream AstBuilder::stream(const SyntaxNode& node) {
     out.name = name(parts.take(NodeKind::name));
     out.backend = name(parts.take(NodeKind::name));
     out.path = string(parts.take(NodeKind::string));
+    out.on_first_use = parts.take(NodeKind::first_use).kind == NodeKind::first_use;
     out.condition = condition(parts);
+    out.members.reserve(parts.count());
+    while (!parts.done()) out.members.push_back(message_member(parts.take()));
     return out;
 }
 
@@ -272,7 +276,16 @@ ast::SubscribeTo AstBuilder::subscribe(const SyntaxNode& node) {
     return out;
 }
 
-// Also a `proxy`.
+ast::Proxy AstBuilder::proxy(const SyntaxNode& node) {
+    Children parts = children(node);
+    ast::Proxy out;
+    out.span = span(node);
+    out.backend = name(parts.take(NodeKind::name));
+    if (parts.peek() == NodeKind::string) out.path = string(parts.take());
+    out.condition = condition(parts);
+    return out;
+}
+
 ast::Forward AstBuilder::forward(const SyntaxNode& node) {
     Children parts = children(node);
     ast::Forward out;
@@ -334,10 +347,7 @@ ast::Member AstBuilder::member(const SyntaxNode& node) {
         case NodeKind::notify: return notify(node);
         case NodeKind::input: return input(node);
         case NodeKind::errors: return errors(node);
-        case NodeKind::proxy: {
-            ast::Forward same = forward(node);
-            return ast::Proxy{same.backend, std::move(same.path), std::move(same.condition), same.span};
-        }
+        case NodeKind::proxy: return proxy(node);
         default: return setting(node);
     }
 }

@@ -220,8 +220,14 @@ struct ban         : node<NodeKind::ban, kw<"ban">, need_path<"who is banned, li
 
 struct use         : node<NodeKind::use, kw<"use">, need_name<"the name of a policy">, star<comma, need_name<"a name after `,`">>> {};
 struct join        : node<NodeKind::join, kw<"join">, need_channels<"a channel after `join`">, opt<condition>> {};
-struct stream      : node<NodeKind::stream, kw<"stream">, need_name<"the stream's name">, need<"`to` and a backend", kw<"to">>, backend_path, opt<condition>> {};
-struct proxy       : node<NodeKind::proxy, kw<"proxy">, need<"`to` and a backend", kw<"to">>, backend_path, opt<condition>> {};
+struct first_use   : node<NodeKind::first_use, kw<"on">, need<"`first use` after `on`", kw<"first">>, need<"`use` after `first`", kw<"use">>> {};
+struct stream_member : sor<setting, message_rule, limit, let, raise<unknown<keywords::stream, Topic::statement>>> {
+    static constexpr const auto& words = keywords::stream;
+};
+struct stream      : node<NodeKind::stream, kw<"stream">, need_name<"the stream's name">, need<"`to` and a backend", kw<"to">>, backend_path,
+                          opt<first_use>, opt<condition>, opt<at<one<'{'>>, block<stream_member>>> {};
+struct proxy       : node<NodeKind::proxy, kw<"proxy">, need<"`to` and a backend", kw<"to">>, need_name<"the name of a backend">,
+                          opt<string>, opt<condition>> {};
 struct event       : any_word<"connect", "disconnect", "subscribe", "unsubscribe"> {};
 struct after       : node<NodeKind::after, kw<"after">, need<"a time after `after`, like `5s`", time>> {};
 struct notify      : node<NodeKind::notify, kw<"notify">, backend_path, need<"`on` and an event", kw<"on">>, need<"an event", event>,

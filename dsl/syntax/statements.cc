@@ -48,16 +48,19 @@ class Collector {
     void body(Span span, std::string_view name, const std::vector<ast::Member>& members) {
         add(span, name, true);
         for (const ast::Member& member : members) {
-            const bool block =
-                std::holds_alternative<ast::Message>(member) || std::holds_alternative<ast::Errors>(member);
+            const auto* stream = std::get_if<ast::Stream>(&member);
+            const bool block = std::holds_alternative<ast::Message>(member) ||
+                               std::holds_alternative<ast::Errors>(member) ||
+                               (stream && !stream->members.empty());
             add(span_of(member), owner_, block);
             if (const auto* errors = std::get_if<ast::Errors>(&member)) each(errors->reasons);
-            const auto* message = std::get_if<ast::Message>(&member);
-            if (!message) continue;
-            for (const ast::MessageMember& inner : message->members) {
-                std::visit([&](const auto& one) { add(one.span, owner_, false); }, inner);
-            }
+            if (const auto* message = std::get_if<ast::Message>(&member)) inner(message->members);
+            if (stream) inner(stream->members);
         }
+    }
+    void inner(const std::vector<ast::MessageMember>& members) {
+        for (const ast::MessageMember& member : members)
+            std::visit([&](const auto& one) { add(one.span, owner_, false); }, member);
     }
 
     std::vector<Statement>& out_;

@@ -22,6 +22,7 @@ inline constexpr std::array body{"allow"sv,  "deny"sv,  "limit"sv,   "ban"sv,   
 inline constexpr std::array message{"field"sv,       "set"sv,     "allow"sv, "deny"sv,
                                     "limit"sv,       "publish"sv, "reply"sv, "subscribe"sv,
                                     "unsubscribe"sv, "forward"sv, "let"sv};
+inline constexpr std::array stream{"allow"sv, "deny"sv, "limit"sv, "let"sv};
 inline constexpr std::array backend{"allow"sv, "deny"sv};
 inline constexpr std::array token{"claim"sv, "from"sv};
 inline constexpr std::array test{"as"sv, "expect"sv, "backend"sv, "at"sv, "let"sv};

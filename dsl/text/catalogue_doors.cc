@@ -165,6 +165,18 @@ R"(backend app { url = "https://app.example.com" }
 route r /r { auth = none message form { allow forward to app "/forms" } })",
 R"(backend app { url = "https://app.example.com" sign = file "keys/app.whsec" }
 route r /r { auth = none message form { allow forward to app "/forms" } })"},
+    Check{"W319", "unknown-client", Severity::warning,
+        "A stream whose backend is not told who the client is.",
+        "The route's clients show a token, and the stream's backend is sent neither a cookie nor a signed identity.",
+        "The backend refuses everybody, or lets everybody in as nobody.",
+        "Name the session's cookie in `pass_cookies`, or give the backend a `sign`.",
+        Frame::file,
+R"(token session { keys = file "keys/app.jwks" audience = "door" from cookie "session" claim sub : string required }
+backend app { url = "http://127.0.0.1:8000" }
+route r /r { auth = session origins = { "https://app.example.com" } allow connect stream tasks to app "/ws/tasks/" })",
+R"(token session { keys = file "keys/app.jwks" audience = "door" from cookie "session" claim sub : string required }
+backend app { url = "http://127.0.0.1:8000" pass_cookies = { "sessionid" } }
+route r /r { auth = session origins = { "https://app.example.com" } allow connect stream tasks to app "/ws/tasks/" })"},
     Check{"W401", "untested", Severity::warning,
         "No test reaches a route or rule.",
         "A policy that has `test` blocks tests all of its routes and rules.",

@@ -225,11 +225,10 @@ async def test_what_is_not_executed_is_refused_by_name():
     async with Daemon(POLICY) as daemon:
         daemon.write("routes.d/more.route",
                      'token cert { keys = file "../keys/demo.key" from message "$auth" claim sub : string required }\n'
-                     'backend app { url = "http://127.0.0.1:1" }\n'
-                     'route r /r { auth = demo origins = { none } allow connect stream s to app "/x" }\n')
+                     'route r /r { auth = demo origins = { none } allow connect dialect = "socket.io" }\n')
         refused = daemon.reload()
         assert refused.returncode == 78, refused
-        for name in ("`from message`", "`stream`"):
+        for name in ("`from message`", "`dialect = \"socket.io\"`"):
             assert f"error[E025]: {name} is not executed by this version yet" in refused.stderr, refused.stderr
         lint = run("lint", daemon.path("routes.d"))
         assert lint.returncode == 2 and "error[E025]" in lint.stdout, lint

@@ -1,4 +1,4 @@
-"""The example `saas` as a user starts it, on free ports and in a copy of its own."""
+"""An example with an application of its own (`saas`, `django`) as a user starts it, on free ports and in a copy of its own."""
 import http.client
 import json
 import os
@@ -51,11 +51,12 @@ class Page(Client):
 
 
 class Saas:
-    def __init__(self):
+    def __init__(self, name="saas"):
+        self.name = name
         self.root = tempfile.mkdtemp(prefix="wayleave-saas-")
         shutil.copytree(EXAMPLES, os.path.join(self.root, "examples"), ignore=shutil.ignore_patterns("run"))
         shutil.copy(os.path.join(EXAMPLES, "run"), os.path.join(self.root, "examples/run"))
-        self.example = os.path.join(self.root, "examples/saas")
+        self.example = os.path.join(self.root, "examples", name)
         self.config = os.path.join(self.example, "run/at/wayleave.toml")
         self.app_port, self.port, self.admin_port = free_ports(3)
         self.environment = {**os.environ, "WAYLEAVE": BINARY, "APP_PORT": str(self.app_port), "WAYLEAVE_PORT": str(self.port),
@@ -76,7 +77,7 @@ class Saas:
 
     def run(self):
         """Both, by the script; a session of its own, so that it can be sent what a terminal sends."""
-        process = self.spawn(os.path.join(self.root, "examples/run"), "saas", start_new_session=True)
+        process = self.spawn(os.path.join(self.root, "examples/run"), self.name, start_new_session=True)
         wait_until(lambda: f"Open {self.origin}" in self.log() or process.poll() is not None, "the example to say its address")
         assert process.poll() is None, self.log()
         return process

@@ -81,6 +81,8 @@ LoadedBackends load_backends(const dsl::Policy& policy, dsl::Diagnostics& diagno
             if (!keys) add_key_error("signing key ", declared.sign_span, keys.error(), diagnostics);
             if (keys) backend.sign = std::move(*keys);
         }
+        for (const dsl::Scalar& name : setting<std::vector<dsl::Scalar>>(declared, "pass_cookies", {}))
+            backend.pass_cookies.push_back(std::get<std::string>(name));
         out.push_back(std::make_shared<const Backend>(std::move(backend)));
     }
     return out;

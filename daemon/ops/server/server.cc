@@ -195,7 +195,8 @@ Started Server::Impl::open_workers() {
     auto opened = open_listeners(settings_, now.tls);
     if (!opened) return failure(StartError(opened.error()));
     listeners_ = std::move(*opened);
-    const WorkerSettings settings{now.settings.handshake_timeout.count(), settings_.accept_per_turn};
+    const WorkerSettings settings{now.settings.handshake_timeout.count(), settings_.accept_per_turn,
+                                  settings_.workers};
     for (auto& sockets : listeners_.of_workers) {
         auto worker = Worker::create(
             {*shared_.broker, shared_.presence, shared_.slots, *shared_.canary, shared_.exchange,

@@ -20,7 +20,7 @@ syn match wayleaveNumber /\v<%(\d+\.\d+\.\d+\.\d+|[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-
 
 syn match wayleaveValue /\v[.]@1<!<%(native|echo|envelope|reevaluate|keep|close|warn|refuse|drop|newest|user|optional|urgent|normal|low)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveConstant /\v[.]@1<!<%(true|false|none|any)>[.:/(]@!%(\s*\=\=@!)@!/
-syn match wayleaveClause /\v[.]@1<!<%(after|answers|because|burst|by|certificate|cookie|credential|else|except|excess|file|for|header|if|limits|on|per|priority|query|refusals|required|secret|self|split|subprotocol|then|times|to|until|up|where|with)>[.:/(]@!%(\s*\=\=@!)@!/
+syn match wayleaveClause /\v[.]@1<!<%(after|answers|because|burst|by|certificate|cookie|credential|else|except|excess|file|first|for|header|if|limits|on|per|priority|query|refusals|required|secret|self|split|subprotocol|then|times|to|until|up|use|where|with)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveOperator /\v[.]@1<!<%(and|or|not|in|like|overlaps)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveType /\v[.]@1<!<%(bool|int|float|string|ip|net|size|time|rate|date|set|list|of)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveOutcome /\v[.]@1<!<%(status|close|error|drop)>[.:/(]@!%(\s*\=\=@!)@!/
@@ -29,7 +29,7 @@ syn match wayleaveStatement /\v[.]@1<!<%(allow|deny|limit|ban|use|join|message|s
 syn match wayleaveItem /\v[.]@1<!<%(let|token|backend|channel|policy|defaults|route|api|test)>[.:/(]@!%(\s+[\":*a-z{])@=%(\s*\=\=@!)@!/
 syn match wayleaveAction /\v[.]@1<!<%(connect|subscribe|publish|presence|history|disconnect|message)>[.:/(]@!%(\s*%(,|}|"|#|$|on>|with>|by>|if>|then>|because>))@=/
 syn match wayleaveReason /\v<%(unauthenticated|forbidden|limited|banned|bad_message|unknown_message|too_big|slow|expired|unavailable|policy_changed)>%(\s*\=\=@!)@=/
-syn match wayleaveSetting /\v<%(auth|origins|subprotocols|dialect|max_message|max_fragments|max_subscriptions|idle_timeout|ping_every|pong_timeout|detail|max_lifetime|on_policy_change|alias_expiry|max_queue|slow_consumer|compression|min_tls|keys|issuer|audience|algorithms|user|users|check|cache|exp|single_use|max_age|url|timeout|retries|concurrency|break_after|break_for|sign|body|history|keep|key|acks|presence|join_leave|presence_grace|priority|conflate|batch|dedup|slow|max_subscribers|ordered|strict)>%(\s*\=\=@!)@=/
+syn match wayleaveSetting /\v<%(auth|origins|subprotocols|dialect|max_message|max_fragments|max_subscriptions|idle_timeout|ping_every|pong_timeout|detail|max_lifetime|on_policy_change|alias_expiry|max_queue|slow_consumer|compression|min_tls|keys|issuer|audience|algorithms|user|users|check|cache|exp|single_use|max_age|url|timeout|retries|concurrency|break_after|break_for|pass_cookies|sign|body|history|keep|key|acks|presence|join_leave|presence_grace|priority|conflate|batch|dedup|slow|max_subscribers|ordered|strict)>%(\s*\=\=@!)@=/
 syn match wayleaveAttribute /\v<%(ip|subnet|host|path|origin|subprotocol|tls|channel)>%(\s*%(\=\=|!\=|\<|\>|in>|like>|overlaps>|for>|$))@=/
 syn match wayleaveAttribute /\v<%(connection\.age|connection\.subscriptions|message\.type|message\.size|message\.binary)>/
 syn match wayleaveAttribute /\v<user\.[a-z][a-z0-9_]*>/

@@ -1,0 +1,93 @@
+// Routes with `proxy`: after the door a client's whole WebSocket is the backend's. The handshake is passed
+// on, rewritten as a proxy must (RFC 9110 7.6); after the 101 bytes go both ways and nobody looks at them.
+// One thread.
+#pragma once
+
+#include <absl/container/btree_set.h>
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "daemon/decision/admission.h"
+#include "daemon/session/bindings.h"
+#include "daemon/session/deadlines.h"
+#include "daemon/session/outbox.h"
+#include "daemon/session/session_table.h"
+
+namespace wayleave {
+
+class Tunnels {
+  public:
+    // `name` is of this worker in this run of the daemon: an id of a handshake is never another's.
+    Tunnels(std::string name, Actions& actions, const SessionTable& sessions, const Bindings& bindings,
+            Deadlines& deadlines, Outbox& outbox, ConnectionLog& log, Counters& counters,
+            std::mt19937_64& random);
+
+    // The connection has come in; `head` is its request.
+    void open(Session& session, const HttpHead& head, Now now);
+    void from_client(Session& session, std::string_view bytes, Now now);
+    void ended(const Session& session);
+    // What waited for the client is written.
+    void drained(const Session& session);
+
+    // Whether the number of a connection to a backend is one of ours.
+    [[nodiscard]] static bool is_tunnel(uint64_t dialled) { return (dialled & mark) != 0; }
+    void connected(uint64_t dialled);
+    void received(uint64_t dialled, std::span<char> bytes, Now now);
+    void gone(uint64_t dialled, const std::string& why, Now now);
+    [[nodiscard]] bool may_read(uint64_t dialled) const;
+    [[nodiscard]] std::string_view output(uint64_t dialled) const;
+    void written(uint64_t dialled, size_t bytes);
+    void tick(Now now);
+
+  private:
+    static constexpr uint64_t mark = uint64_t{1} << 63;
+
+    struct Tunnel {
+        uint64_t dialled = 0;
+        uint64_t session = 0;
+        ConnectionId client;
+        std::shared_ptr<const Backend> backend;
+        std::string path;
+        int64_t answer_by_ms = 0;  // steady time
+        bool open = false;
+        bool paused = false;  // the client reads too slowly
+        std::string head;     // of the answer, as far as it arrived
+        std::string out;      // for the backend
+        size_t written = 0;   // of it
+    };
+
+    [[nodiscard]] static const dsl::Proxy* choose(const Session& session);
+    [[nodiscard]] static bool set_path(const Session& session, const dsl::Proxy& proxy, const HttpHead& head,
+                                       Tunnel& tunnel);
+    [[nodiscard]] Tunnel* find(uint64_t dialled) const;
+    [[nodiscard]] Session* client_of(const Tunnel& tunnel) const;
+    [[nodiscard]] std::string request_of(const Session& session, const Tunnel& tunnel, const HttpHead& head,
+                                         Now now);
+    void read_answer(Tunnel& tunnel, std::string_view bytes, Now now);
+    void to_client(Tunnel& tunnel, Session& session, std::string_view bytes);
+    void refuse(Tunnel& tunnel, int status, std::string why, Now now);
+    void finish(Tunnel& tunnel, bool hang_up);
+    void note(const Tunnel& tunnel, std::string text, Now now);
+
+    std::string name_;
+    Actions& actions_;
+    const SessionTable& sessions_;
+    const Bindings& bindings_;
+    Deadlines& deadlines_;
+    Outbox& outbox_;
+    ConnectionLog& log_;
+    Counters& counters_;
+    std::mt19937_64& random_;
+    absl::flat_hash_map<uint64_t, std::unique_ptr<Tunnel>> tunnels_;
+    absl::flat_hash_map<uint64_t, uint64_t> of_session_;
+    absl::btree_set<std::pair<int64_t, uint64_t>> asking_;  // by when the backend must have answered
+    uint64_t numbers_ = 0;
+};
+
+}  // namespace wayleave
