@@ -41,7 +41,7 @@ TEST_CASE("a stream is compiled with all that narrows it") {
     CHECK(first.on_first_use);
     CHECK(first.max_message == 4096);
     CHECK(first.limits.size() == 1);
-    CHECK(first.to.pieces.size() == 5);
+    CHECK(first.to.pieces.size() == 3);
     CHECK(route.clauses[first.decision].size() == 2);
     CHECK_FALSE(route.streams.back().on_first_use);
     CHECK(route.clauses[route.streams.back().decision].size() == 1);
@@ -70,8 +70,32 @@ TEST_CASE("what a stream may not say") {
         INFO(text);
         CHECK(summary_of(text).find(expected) != std::string::npos);
     }
-    CHECK(Compiled(policy_with("stream a to app \"/x\"", "https://a.example")).summary().find("E025") !=
-          std::string::npos);
+    CHECK(Compiled(policy_with("stream a to app \"/x\"", "https://a.example")).policy->later.size() == 1);
+}
+
+TEST_CASE("a proxied route is nothing else") {
+    Compiled made(policy_with("proxy to app \"/a/{room}\" if user.sub == \"ann\" proxy to app"));
+    CHECK(made.summary().empty());
+    const Route& route = *made.policy->routes.front();
+    REQUIRE(route.proxies.size() == 2);
+    CHECK(route.proxies.front().to.pieces.size() == 1);
+    CHECK(route.proxies.back().to.path.empty());
+    const std::pair<const char*, const char*> cases[] = {
+        {"proxy to app join news", "E024"},
+        {"proxy to app stream a to app \"/x\"", "E024"},
+        {"proxy to app message m { allow }", "E024"},
+        {"proxy to app dialect = \"echo\"", "E024"},
+        {"proxy to app max_message = 4kb", "E008"},
+        {"proxy to app compression = true", "E008"},
+        {"proxy to app limit messages to 3/s per ip", "E004"},
+        {"proxy to nobody", "E012"},
+        {"proxy to app \"x\"", "E003"},
+    };
+    for (const auto& [text, expected] : cases) {
+        INFO(text);
+        CHECK(summary_of(text).find(expected) != std::string::npos);
+    }
+    CHECK(Compiled(policy_with("proxy to app", "wss://a.example")).policy->later.size() == 1);
 }
 
 }  // namespace wayleave::dsl
