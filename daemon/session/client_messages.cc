@@ -29,6 +29,11 @@ void ClientMessages::handle(Session& session, std::string_view payload, bool bin
     log_.set_handled({});
 }
 
+bool ClientMessages::may_go_on(Session& session, Now now) {
+    if (!reload_.rebind(session, now)) reload_.close_pending(session, now);
+    return session.state == Session::State::open;
+}
+
 void ClientMessages::decide(Session& session, std::string_view payload, bool binary, uint64_t relay,
                             Now now) {
     if (!reload_.rebind(session, now)) return reload_.close_pending(session, now);

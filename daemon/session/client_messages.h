@@ -20,6 +20,9 @@ class ClientMessages {
     // By POST, for a session that may be anybody's or nobody's.
     void handle_relayed(const RelayedMessage& relayed, Now now);
 
+    // Under the policy in force, also where nobody looks at what is said. False: it ends.
+    [[nodiscard]] bool may_go_on(Session& session, Now now);
+
   private:
     void decide(Session& session, std::string_view payload, bool binary, uint64_t relay, Now now);
     void raw(Session& session, std::string_view payload, bool binary, Now now);

@@ -8,6 +8,10 @@ void FrameReader::read(Session& session, std::span<char> bytes, Now now) {
         return outbox_.abort(session);
     }
     session.last_heard_ms = now.steady_ms;
+    if (session.tunnelled) {
+        const bool open = session.state == Session::State::open && messages_.may_go_on(session, now);
+        return open ? tunnels_.from_client(session, {bytes.data(), bytes.size()}) : closing_.end_marked(now);
+    }
     Inflater* inflater = session.deflate_bits > 0 ? compressors_.inflater.get() : nullptr;
     for (;;) {
         const dsl::Route& route = *session.binding->route;

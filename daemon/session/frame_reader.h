@@ -4,16 +4,18 @@
 #include <span>
 
 #include "daemon/session/client_messages.h"
+#include "daemon/session/tunnels.h"
 
 namespace wayleave {
 
 class FrameReader {
   public:
-    FrameReader(const Compressors& compressors, ClientMessages& messages, Closing& closing,
+    FrameReader(const Compressors& compressors, ClientMessages& messages, Tunnels& tunnels, Closing& closing,
                 Deadlines& deadlines, BanCounter& ban_counter, ConnectionLog& log, Outbox& outbox,
                 Counters& counters)
         : compressors_(compressors),
           messages_(messages),
+          tunnels_(tunnels),
           closing_(closing),
           deadlines_(deadlines),
           ban_counter_(ban_counter),
@@ -30,6 +32,7 @@ class FrameReader {
 
     const Compressors& compressors_;
     ClientMessages& messages_;
+    Tunnels& tunnels_;
     Closing& closing_;
     Deadlines& deadlines_;
     BanCounter& ban_counter_;

@@ -76,11 +76,7 @@ void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
         parts_->http.read(*session, {bytes.data(), bytes.size()}, now);
     } else {
         session->bytes_in += bytes.size();
-        if (session->tunnelled) {
-            parts_->tunnels.from_client(*session, {bytes.data(), bytes.size()}, now);
-        } else {
-            parts_->frames.read(*session, bytes, now);
-        }
+        parts_->frames.read(*session, bytes, now);
     }
     finish_event(now);
 }

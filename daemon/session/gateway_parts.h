@@ -85,7 +85,8 @@ struct GatewayParts {
                          replies};
     ClientMessages messages{sessions, bindings, reload, native, streams, limits,  web_socket,
                             relay,    closing,  log,    outbox, replies, counters};
-    FrameReader frames{compressors, messages, closing, deadlines, ban_counter, log, outbox, counters};
+    FrameReader frames{compressors, messages, tunnels, closing, deadlines,
+                       ban_counter, log,      outbox,  counters};
     HttpAdmission admission{bindings, limits, bans, questions, ban_counter, shadow, log, outbox, counters};
     PostFront posts{worker, bindings, admission, deadlines, actions.relayed, outbox, counters};
     Opening opening{worker, bindings,      slots,   hub,         subscriptions, replayer,

@@ -135,6 +135,7 @@ void Outbox::set_stalled(Session& session, bool is_stalled) {
 void Outbox::blocked(Session& session, Now now) {
     if (session.state != Session::State::open) return;
     set_stalled(session, true);
+    if (session.tunnelled) return;  // the backend is held back, so that it cannot be too much
     const QueueBounds bounds = bounds_of(session);
     const int64_t most_age_ms = bindings_.settings().max_queue_age_ms;
     SendQueue& queue = session.queue;

@@ -151,8 +151,7 @@ std::string Tunnels::request_of(const Session& session, const Tunnel& tunnel, co
 
 // --- the client ---
 
-void Tunnels::from_client(Session& session, std::string_view bytes, Now now) {
-    session.last_heard_ms = now.steady_ms;
+void Tunnels::from_client(Session& session, std::string_view bytes) {
     const auto it = of_session_.find(session.number);
     Tunnel* tunnel = it == of_session_.end() ? nullptr : find(it->second);
     if (!tunnel) return;

@@ -30,7 +30,7 @@ class Tunnels {
 
     // The connection has come in; `head` is its request.
     void open(Session& session, const HttpHead& head, Now now);
-    void from_client(Session& session, std::string_view bytes, Now now);
+    void from_client(Session& session, std::string_view bytes);
     void ended(const Session& session);
     // What waited for the client is written.
     void drained(const Session& session);

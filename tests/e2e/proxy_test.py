@@ -108,12 +108,12 @@ async def test_either_side_that_is_slow_holds_the_other_back():
             for _ in range(4000):
                 await socket.send(b"x" * 20000)
                 sent[0] += 1
-        await stop.wait()
+        await asyncio.wait_for(stop.wait(), PATIENCE)
         async for message in socket:
             await socket.send(str(len(message)))
 
     async with App(slow, max_queue=1, read_limit=1024, max_size=None) as app, daemon_for(app, POLICY) as daemon:
-        page = await connect(daemon, "/one/deaf")
+        page = await connect(daemon, "/one/deaf", compression=None)
         pushed = 0
 
         async def push():
@@ -122,7 +122,7 @@ async def test_either_side_that_is_slow_holds_the_other_back():
                 await page.send(b"y" * 20000)
                 pushed += 1
         task = asyncio.create_task(push())
-        flooded = await connect(daemon, "/one/flood", max_queue=1, read_limit=1024)
+        flooded = await connect(daemon, "/one/flood", max_queue=1, read_limit=1024, compression=None)
         last = -1
         while (pushed, sent[0]) != last:
             last = (pushed, sent[0])
