@@ -303,6 +303,7 @@ class AdmissionCheck {
             out_.key = who->key;
             out_.user = who->user;
             out_.nameless = who->nameless;
+            out_.shown = who->shown;
             put_claims(*out_.route, *who, out_.facts);
             if (kind_ == AdmissionKind::post) out_.who = std::make_shared<const Identified>(*who);
             who_ = std::move(*who);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -40,6 +41,7 @@ struct Admitted {
     uint64_t key = 0;                    // see Proof
     std::string user;                    // may be empty
     bool nameless = false;               // see Identified
+    std::optional<Credential> shown;     // see Identified
     std::string protocol;                // to be answered; may be empty
     int64_t expires_ms = 0;              // wall time; 0: never
     std::vector<std::string> entered;    // keys of `limit connections`: the session gives them back

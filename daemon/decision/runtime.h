@@ -38,6 +38,10 @@ class TokenVerifier {
     // Asks for what was pending. `done` is called once, perhaps before ask() returns, by any thread, and is
     // never told that it is pending again. A caller that does not care any more ignores it.
     virtual void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const;
+    // Likewise, about a credential that was good before, whatever is believed of it, unless somebody has
+    // asked since then (steady time).
+    virtual void ask_again(const Credential& credential, int64_t since_ms, Now now,
+                           std::function<void(Proof)> done) const;
     // Whether the `token` block of that number still trusts the key of a proof. True where nobody can tell.
     [[nodiscard]] virtual bool trusts(uint32_t, uint64_t) const { return true; }
     // Its keys, for the operator; none where it has none, or they are not known yet.
@@ -81,6 +85,11 @@ struct Runtime {
 
 inline void TokenVerifier::ask(const Credential&, Now, std::function<void(Proof)> done) const {
     done(Proof::unavailable("nobody can be asked about this token"));
+}
+
+inline void TokenVerifier::ask_again(const Credential& credential, int64_t, Now now,
+                                     std::function<void(Proof)> done) const {
+    ask(credential, now, std::move(done));
 }
 
 }  // namespace wayleave

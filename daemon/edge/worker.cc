@@ -299,7 +299,12 @@ void Worker::Impl::ask() {
                                return true;
                            }});
         };
-        question.runtime->verifier->ask(question.credential, now_, answer);
+        const TokenVerifier& verifier = *question.runtime->verifier;
+        if (question.since_ms) {
+            verifier.ask_again(question.credential, *question.since_ms, now_, answer);
+        } else {
+            verifier.ask(question.credential, now_, answer);
+        }
     }
 }
 

@@ -11,6 +11,11 @@ void CredentialQuestions::ask(ConnectionId id, Awaiting& awaiting, Credential qu
     out_.push_back({id, awaiting.question, bindings_.shared(), std::move(question)});
 }
 
+uint64_t CredentialQuestions::ask_again(ConnectionId id, Credential question, int64_t since_ms) {
+    out_.push_back({id, ++asked_, bindings_.shared(), std::move(question), since_ms});
+    return asked_;
+}
+
 bool CredentialQuestions::note_answer(Session& session, uint64_t question, Proof proof) {
     if (!session.awaiting || session.awaiting->question != question) return false;
     if (session.last_bytes || session.abort_listed) return false;

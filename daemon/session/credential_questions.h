@@ -20,6 +20,8 @@ class CredentialQuestions {
         ask(session.id, *session.awaiting, std::move(question));
     }
     void ask(ConnectionId id, Awaiting& awaiting, Credential question);
+    // About what was good before; the number of the question.
+    [[nodiscard]] uint64_t ask_again(ConnectionId id, Credential question, int64_t since_ms);
     // False if nobody waits for it.
     [[nodiscard]] bool note_answer(Session& session, uint64_t question, Proof proof);
     void take(Awaiting& awaiting, Proof proof) const;

@@ -16,7 +16,8 @@ std::optional<std::string> last_event_id(const HttpHead& head) {
 Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
                  Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
                  ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
-                 Outbox& outbox, Notifications& notifications, Counters& counters, std::mt19937_64& random)
+                 Outbox& outbox, Notifications& notifications, KeptCredentials& kept, Counters& counters,
+                 std::mt19937_64& random)
     : worker_(worker),
       bindings_(bindings),
       slots_(slots),
@@ -31,6 +32,7 @@ Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hu
       log_(log),
       outbox_(outbox),
       notifications_(notifications),
+      kept_(kept),
       counters_(counters),
       random_(random) {}
 
@@ -48,6 +50,7 @@ void Opening::activate(Session& session, Admitted& admitted, Now now) {
     session.binding = bindings_.bind(*admitted.route, admitted.answers);
     shadow_.connect(session, *admitted.route, admitted.facts, admitted.verdict, now);
     session.facts = std::move(admitted.facts);
+    kept_.keep(session, std::exchange(admitted.shown, std::nullopt), now);
     session.entered = std::move(admitted.entered);
     for (Seat& seat : admitted.connection_slots) {
         slots_.take(seat.key, seat.most, {worker_, pack(session.id), session.number});

@@ -9,6 +9,7 @@
 #include "daemon/message/connection_slots.h"
 #include "daemon/protocol/handshake.h"
 #include "daemon/session/deadlines.h"
+#include "daemon/session/kept_credentials.h"
 #include "daemon/session/native_dialect.h"
 
 namespace wayleave {
@@ -18,7 +19,8 @@ class Opening {
     Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hub& hub,
             Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
             ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
-            Outbox& outbox, Notifications& notifications, Counters& counters, std::mt19937_64& random);
+            Outbox& outbox, Notifications& notifications, KeptCredentials& kept, Counters& counters,
+            std::mt19937_64& random);
 
     void open(Session& session, Admitted admitted, const Upgrade& upgrade, Now now);
     void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
@@ -45,6 +47,7 @@ class Opening {
     ConnectionLog& log_;
     Outbox& outbox_;
     Notifications& notifications_;
+    KeptCredentials& kept_;
     Counters& counters_;
     std::mt19937_64& random_;
     std::string channel_;  // scratch

@@ -82,7 +82,8 @@ void ReloadImpact::count(const Reevaluation& reevaluation) {
 
 Reload::Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subscriptions& subscriptions,
                Replayer& replayer, Outbox& outbox, Closing& closing, ConnectionLog& log, Deadlines& deadlines,
-               Notifications& notifications, Counters& counters, std::mt19937_64& random)
+               Notifications& notifications, KeptCredentials& kept, Counters& counters,
+               std::mt19937_64& random)
     : sessions_(sessions),
       bindings_(bindings),
       hub_(hub),
@@ -93,6 +94,7 @@ Reload::Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subsc
       log_(log),
       deadlines_(deadlines),
       notifications_(notifications),
+      kept_(kept),
       counters_(counters),
       random_(random) {}
 
@@ -143,6 +145,7 @@ void Reload::apply(Session& session, const dsl::Route& route, Reevaluation reeva
     const dsl::Request request = request_for(session.facts, session.number);
     session.binding = bindings_.bind(route, dsl::early_answers(route.program, request));
     notifications_.rebound(session, now);
+    kept_.plan(session, now);
     apply_channels(session, reevaluation, reason, now);
     deadlines_.reschedule(session, now);  // its deadlines may be nearer now
 }

@@ -8,6 +8,7 @@
 
 #include "daemon/decision/reevaluate.h"
 #include "daemon/session/closing.h"
+#include "daemon/session/kept_credentials.h"
 #include "daemon/session/reload_impact.h"
 #include "daemon/session/replayer.h"
 
@@ -17,7 +18,7 @@ class Reload {
   public:
     Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subscriptions& subscriptions,
            Replayer& replayer, Outbox& outbox, Closing& closing, ConnectionLog& log, Deadlines& deadlines,
-           Notifications& notifications, Counters& counters, std::mt19937_64& random);
+           Notifications& notifications, KeptCredentials& kept, Counters& counters, std::mt19937_64& random);
 
     void replace(std::shared_ptr<const Runtime> runtime);
     void tick(Now now);
@@ -47,6 +48,7 @@ class Reload {
     ConnectionLog& log_;
     Deadlines& deadlines_;
     Notifications& notifications_;
+    KeptCredentials& kept_;
     Counters& counters_;
     std::mt19937_64& random_;
     size_t next_ = SIZE_MAX;             // places from here on may still hold the old policy

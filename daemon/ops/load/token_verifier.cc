@@ -93,6 +93,14 @@ void PolicyVerifier::ask(const Credential& credential, Now now, std::function<vo
     });
 }
 
+void PolicyVerifier::ask_again(const Credential& credential, int64_t since_ms, Now now,
+                               std::function<void(Proof)> done) const {
+    const auto* asked = std::get_if<AskedBackend>(&tokens_.at(credential.token));
+    if (!asked || !asked->backend) return ask(credential, now, std::move(done));
+    asked->backend->ask_again(header_of(source_of(asked->from, credential.source), credential.text), since_ms,
+                              now, std::move(done));
+}
+
 template <class See>
 bool PolicyVerifier::see_keys(uint32_t token, const See& see) const {
     if (const auto* file = std::get_if<FileKeys>(&tokens_.at(token))) return see(file->keys), true;
