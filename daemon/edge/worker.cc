@@ -299,12 +299,7 @@ void Worker::Impl::ask() {
                                return true;
                            }});
         };
-        const TokenVerifier& verifier = *question.runtime->verifier;
-        if (question.since_ms) {
-            verifier.ask_again(question.credential, *question.since_ms, now_, answer);
-        } else {
-            verifier.ask(question.credential, now_, answer);
-        }
+        question.runtime->verifier->ask(question.credential, question.asking, now_, answer);
     }
 }
 

@@ -63,7 +63,12 @@ Proof Introspection::look_up(std::string_view header, Now now) {
     return find(key, now);
 }
 
-void Introspection::ask(const std::string& header, Now now, Done done) {
+void Introspection::ask(const std::string& header, const TokenVerifier::Asking& asking, Now now, Done done) {
+    if (asking.since_ms) return ask_again(header, asking, now, std::move(done));
+    ask_first(header, asking.traceparent, now, std::move(done));
+}
+
+void Introspection::ask_first(const std::string& header, const std::string& traceparent, Now now, Done done) {
     const Key key = key_of(header);
     Proof known;
     bool first = false;
@@ -89,17 +94,18 @@ void Introspection::ask(const std::string& header, Now now, Done done) {
         if (first) questions_[key].asked_ms = now.steady_ms;
     }
     if (!first) return done(std::move(known));
-    send(key, header);
+    send(key, header, traceparent);
 }
 
-void Introspection::ask_again(const std::string& header, int64_t since_ms, Now now, Done done) {
+void Introspection::ask_again(const std::string& header, const TokenVerifier::Asking& asking, Now now,
+                              Done done) {
     const Key key = key_of(header);
     Proof known = Proof::pending();
     {
         const std::lock_guard lock(mutex_);
         const auto entry = entries_.find(key);
         const auto it = questions_.find(key);
-        if (entry != entries_.end() && entry->second.asked_ms >= since_ms) {
+        if (entry != entries_.end() && entry->second.asked_ms >= *asking.since_ms) {
             parts_.counters->shared.fetch_add(1, std::memory_order_relaxed);
             known = entry->second.proof;
         } else if (it != questions_.end()) {
@@ -111,6 +117,7 @@ void Introspection::ask_again(const std::string& header, int64_t since_ms, Now n
         } else {
             Question& question = questions_[key];
             question.header = header;
+            question.traceparent = asking.traceparent;
             question.waiting.push_back(std::move(done));
             turns_.push_back(key);
             ++waiting_;
@@ -120,13 +127,14 @@ void Introspection::ask_again(const std::string& header, int64_t since_ms, Now n
     send_waiting(now);
 }
 
-void Introspection::send(const Key& key, const std::string& header) {
+void Introspection::send(const Key& key, const std::string& header, const std::string& traceparent) {
     parts_.counters->asked.fetch_add(1, std::memory_order_relaxed);
     BackendRequest request;
     request.backend = parts_.backend;
     request.id = new_id();
     request.path = parts_.path;
     request.headers = {"Accept: application/json", header};
+    if (!traceparent.empty()) request.headers.push_back("traceparent: " + traceparent);
     parts_.backends.send(std::move(request),
                          [self = shared_from_this(), key](const BackendAnswer& answer, Now then) {
                              self->arrived(key, answer, then);
@@ -144,12 +152,13 @@ void Introspection::send_waiting(Now now) {
         const auto it = questions_.find(key);
         if (it == questions_.end() || it->second.header.empty()) continue;
         const std::string header = std::exchange(it->second.header, {});
+        const std::string traceparent = std::exchange(it->second.traceparent, {});
         it->second.asked_ms = now.steady_ms;
         it->second.again = true;
         --waiting_;
         ++again_;
         lock.unlock();
-        send(key, header);
+        send(key, header, traceparent);
         lock.lock();
     }
     sending_ = false;

@@ -19,6 +19,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "daemon/decision/proof.h"
+#include "daemon/decision/runtime.h"
 #include "daemon/message/backend.h"
 
 namespace wayleave {
@@ -55,10 +56,9 @@ class Introspection : public std::enable_shared_from_this<Introspection> {
 
     // `header` is the line that is handed on: "Cookie: sid=…". What is known, or pending.
     [[nodiscard]] Proof look_up(std::string_view header, Now now);
-    void ask(const std::string& header, Now now, Done done);
-    // Asks, whatever is believed, unless it was asked since then (steady time): sessions of one credential
-    // share an answer.
-    void ask_again(const std::string& header, int64_t since_ms, Now now, Done done);
+    // Again, whatever is believed, where the asking says since when: sessions of one credential are due at
+    // one time and share an answer.
+    void ask(const std::string& header, const TokenVerifier::Asking& asking, Now now, Done done);
 
     [[nodiscard]] size_t size() const;
 
@@ -72,6 +72,7 @@ class Introspection : public std::enable_shared_from_this<Introspection> {
     };
     struct Question {
         std::string header = {};  // of one that waits for its turn; else empty
+        std::string traceparent = {};
         int64_t asked_ms = 0;
         bool again = false;  // it has a place among those of `recheck`
         std::vector<Done> waiting = {};
@@ -80,7 +81,9 @@ class Introspection : public std::enable_shared_from_this<Introspection> {
 
     [[nodiscard]] static Key key_of(std::string_view header);
     [[nodiscard]] Proof find(const Key& key, Now now) const;
-    void send(const Key& key, const std::string& header);
+    void ask_first(const std::string& header, const std::string& traceparent, Now now, Done done);
+    void ask_again(const std::string& header, const TokenVerifier::Asking& asking, Now now, Done done);
+    void send(const Key& key, const std::string& header, const std::string& traceparent);
     void send_waiting(Now now);
     void keep(const Key& key, Entry entry, Now now);
     void forget(const Key& key);

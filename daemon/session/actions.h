@@ -24,9 +24,7 @@ struct CredentialQuestion {
     uint64_t number = 0;  // to be handed back with the answer
     std::shared_ptr<const Runtime> runtime;
     Credential credential;
-    // Of one that was good before: an answer of an earlier time (steady) is none. See
-    // TokenVerifier::ask_again.
-    std::optional<int64_t> since_ms = {};
+    TokenVerifier::Asking asking = {};
 };
 
 // A request to a backend of the user's, on behalf of a session.

@@ -47,7 +47,7 @@ struct GatewayParts {
     PostRelay relay{actions.replies};
     Replies replies{outbox, relay, log, ban_counter};
     BrokerRequests requests{worker, bindings};
-    Notifications notifications{epoch_text(random()), worker, notices, bindings, log};
+    Notifications notifications{epoch_text(random()), worker, notices, bindings, log, random};
     Subscriptions subscriptions{hub, presence, limits, bindings, notifications};
     DeliveryNotes notes{hub, broker, subscriptions};
     Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
@@ -56,7 +56,7 @@ struct GatewayParts {
     KeptCredentials kept{counters};
     Reload reload{sessions, bindings,  hub,           subscriptions, replayer, outbox, closing,
                   log,      deadlines, notifications, kept,          counters, random};
-    CredentialQuestions questions{actions.questions, bindings};
+    CredentialQuestions questions{actions.questions, bindings, random};
     Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
     Rulings rulings{epoch_text(random()), actions.calls, bindings, log, counters, random};
     Vouchers vouchers{bindings, sessions, hub, subscriptions, replayer, reload, rulings, outbox, counters};

@@ -51,6 +51,7 @@ void Opening::activate(Session& session, Admitted& admitted, Now now) {
     shadow_.connect(session, *admitted.route, admitted.facts, admitted.verdict, now);
     session.facts = std::move(admitted.facts);
     kept_.keep(session, std::exchange(admitted.shown, std::nullopt), now);
+    if (admitted.trace) session.trace = std::make_unique<const Trace>(*admitted.trace);
     session.entered = std::move(admitted.entered);
     for (Seat& seat : admitted.connection_slots) {
         slots_.take(seat.key, seat.most, {worker_, pack(session.id), session.number});

@@ -15,6 +15,7 @@
 #include "daemon/message/reply_to.h"
 #include "daemon/message/sse.h"
 #include "daemon/protocol/http_body.h"
+#include "daemon/protocol/traceparent.h"
 #include "daemon/protocol/websocket.h"
 #include "daemon/session/actions.h"
 #include "daemon/session/send_queue.h"
@@ -207,6 +208,7 @@ struct Session {
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
     std::unique_ptr<Awaiting> awaiting;    // null but while somebody is asked
     std::unique_ptr<KeptCredential> kept;  // null but where `recheck` is said of its token
+    std::unique_ptr<const Trace> trace;    // that its client has begun; null: none
     std::unique_ptr<Post> post;            // null but during such a request
     std::unique_ptr<EventStream> events;   // of a stream; else null
     SendQueue queue;

@@ -80,25 +80,18 @@ Proof PolicyVerifier::verify(const Credential& credential, Now now) const {
     return asked.backend->look_up(header_of(source_of(asked.from, credential.source), credential.text), now);
 }
 
-void PolicyVerifier::ask(const Credential& credential, Now now, std::function<void(Proof)> done) const {
+void PolicyVerifier::ask(const Credential& credential, const Asking& asking, Now now,
+                         std::function<void(Proof)> done) const {
     const TokenTrust& trust = tokens_.at(credential.token);
     if (const auto* asked = std::get_if<AskedBackend>(&trust); asked && asked->backend)
-        return asked->backend->ask(header_of(source_of(asked->from, credential.source), credential.text), now,
-                                   std::move(done));
+        return asked->backend->ask(header_of(source_of(asked->from, credential.source), credential.text),
+                                   asking, now, std::move(done));
     const auto* url = std::get_if<UrlKeys>(&trust);
     if (!url || !url->keys) return done(verify(credential, now));
     // Whoever asks keeps this verifier until it is answered.
     url->keys->renew(now, [this, url, credential, done = std::move(done)] {
         done(verify_url(*url, credential, read_clocks(), false));
     });
-}
-
-void PolicyVerifier::ask_again(const Credential& credential, int64_t since_ms, Now now,
-                               std::function<void(Proof)> done) const {
-    const auto* asked = std::get_if<AskedBackend>(&tokens_.at(credential.token));
-    if (!asked || !asked->backend) return ask(credential, now, std::move(done));
-    asked->backend->ask_again(header_of(source_of(asked->from, credential.source), credential.text), since_ms,
-                              now, std::move(done));
 }
 
 template <class See>

@@ -36,7 +36,7 @@ struct Rechecking : World {
                       const std::string& path = "/chat") {
         const ConnectionId id = connect(path, "Cookie: sid=" + sid + "\r\n");
         for (const CredentialQuestion& one : questions()) {
-            CHECK_FALSE(one.since_ms);
+            CHECK_FALSE(one.asking.since_ms);
             gateway->answered(one.id, one.number, Proof::good(claims), now);
         }
         (void)read(id);
@@ -82,8 +82,8 @@ TEST_CASE("a session is asked about again for as long as it lives, and a no ends
     for (int i = 0; i < 3; ++i) {
         const auto question = world.asked();
         CHECK(question.credential.text == "ask-1");
-        REQUIRE(question.since_ms);
-        CHECK(*question.since_ms <= world.now.steady_ms);
+        REQUIRE(question.asking.since_ms);
+        CHECK(*question.asking.since_ms <= world.now.steady_ms);
         world.answer(question, Proof::good(R"({"sub":"ann"})"));
         CHECK(world.read(ann).empty());
     }

@@ -20,7 +20,7 @@ struct Asked {
     // How often it was called back, and with what.
     std::vector<Proof> ask(const std::string& header) {
         std::vector<Proof>& got = answers.emplace_back();
-        it->ask(header, now, [&got](Proof proof) { got.push_back(std::move(proof)); });
+        it->ask(header, {}, now, [&got](Proof proof) { got.push_back(std::move(proof)); });
         return got;
     }
 
@@ -122,7 +122,8 @@ struct Again : Asked {
     }
     std::vector<Proof>& again(const std::string& header, int64_t since_ms) {
         std::vector<Proof>& got = answers.emplace_back();
-        it->ask_again(header, since_ms, now, [&got](Proof proof) { got.push_back(std::move(proof)); });
+        it->ask(header, {.since_ms = since_ms}, now,
+                [&got](Proof proof) { got.push_back(std::move(proof)); });
         return got;
     }
     void answer(int status) {
@@ -200,7 +201,7 @@ TEST_CASE("questions that wait for their turn are bounded, and a backend that is
     const auto it = Introspection::create({backend, "/", 0, broken, asked.counters});
     int silent = 0;
     for (int i = 0; i < 100; ++i)
-        it->ask_again(std::to_string(i), 0, asked.now,
-                      [&](const Proof& proof) { silent += proof.kind == Kind::unavailable; });
+        it->ask(std::to_string(i), {.since_ms = 0}, asked.now,
+                [&](const Proof& proof) { silent += proof.kind == Kind::unavailable; });
     CHECK(silent == 100);
 }
