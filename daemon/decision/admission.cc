@@ -51,10 +51,12 @@ class AdmissionCheck {
           resumed_(resumed) {}
 
     Admission pass() {
+        if (head_.count("traceparent") == 1) out_.trace = parse_traceparent(head_.field("traceparent"));
         if (!find_route() || !check_origin() || !check_tls() || !check_alias() || !choose_protocol() ||
             !read_facts() || !check_bans() || !decide_early() || !draw_arrival() || !authenticate() ||
             !check_bans() || (kind_ != AdmissionKind::post && !enter_connection())) {
-            if (question_) return Waiting{std::move(*question_)};  // it has drawn and entered nothing yet
+            if (question_)
+                return Waiting{std::move(*question_), out_.trace};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
             return turned_away();
         }
@@ -303,6 +305,7 @@ class AdmissionCheck {
             out_.key = who->key;
             out_.user = who->user;
             out_.nameless = who->nameless;
+            out_.shown = who->shown;
             put_claims(*out_.route, *who, out_.facts);
             if (kind_ == AdmissionKind::post) out_.who = std::make_shared<const Identified>(*who);
             who_ = std::move(*who);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -16,6 +17,7 @@
 #include "daemon/decision/runtime.h"
 #include "daemon/protocol/handshake.h"
 #include "daemon/protocol/http_head.h"
+#include "daemon/protocol/traceparent.h"
 #include "dsl/policy/evaluate.h"
 #include "dsl/policy/facts.h"
 
@@ -40,6 +42,8 @@ struct Admitted {
     uint64_t key = 0;                    // see Proof
     std::string user;                    // may be empty
     bool nameless = false;               // see Identified
+    std::optional<Credential> shown;     // see Identified
+    std::optional<Trace> trace;          // that the client has begun
     std::string protocol;                // to be answered; may be empty
     int64_t expires_ms = 0;              // wall time; 0: never
     std::vector<std::string> entered;    // keys of `limit connections`: the session gives them back
@@ -63,6 +67,7 @@ struct TurnedAway {
 // Somebody else must be asked first. When the answer is there, the handshake goes through admit() again.
 struct Waiting {
     Credential question;
+    std::optional<Trace> trace = {};
 };
 
 using Admission = std::variant<Admitted, TurnedAway, Waiting>;

@@ -29,6 +29,11 @@ struct Counters {
     Counter closed_by_policy;        // connections that a reload ended
     Counter keys_gone;               // connections the key of whose token a reload had taken away
     Counter reauthenticated;         // `$auth` that was accepted
+    Counter rechecks;                // times that a backend was to be asked again about a session
+    Counter recheck_changed;         // of them: other claims
+    Counter recheck_ended;           // of them: it is not known any more
+    Counter recheck_failed;          // of them: without an answer that means anything
+    Gauge recheck_bytes;             // credentials that are kept for it
     Counter alias_handshakes;        // of them: at an alias
     Counter expired_aliases;         // of them: at an alias past its date
     Counter compressed_handshakes;   // of them: with compression

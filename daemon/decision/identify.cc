@@ -99,7 +99,10 @@ Identification identify(const Runtime& runtime, const dsl::Route& route, std::sp
                 break;
             case Proof::Kind::good: {
                 auto read = read_proof(runtime, route, place, credential.token, proof, now);
-                if (auto* who = std::get_if<Identified>(&read)) return std::move(*who);
+                if (auto* who = std::get_if<Identified>(&read)) {
+                    if (runtime.policy->tokens[who->token].recheck_ms > 0) who->shown = credential;
+                    return std::move(*who);
+                }
                 failed(std::move(std::get<Rejection>(read)));
             }
         }

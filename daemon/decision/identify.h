@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -24,6 +25,8 @@ struct Identified {
     bool nameless = false;  // the claim that names the user is secret: others are not told
     uint64_t key = 0;       // see Proof
     Claims claims;
+    // What proved it, where `recheck` asks about it again; secret.
+    std::optional<Credential> shown = {};
 };
 
 // Who it is, or why not, or what must be asked for first.

@@ -12,10 +12,18 @@
 namespace wayleave {
 namespace {
 
+// How long and how often is no part of whom it trusts.
+dsl::SettingValues settings_of_trust(const dsl::TokenDecl& token) {
+    dsl::SettingValues out = token.settings;
+    out.erase("cache");
+    out.erase("recheck");
+    return out;
+}
+
 bool same_trust(const dsl::TokenDecl& a, const dsl::TokenDecl& b) {
-    return a.name == b.name && a.settings == b.settings && a.issuer == b.issuer && a.audience == b.audience &&
-           a.algorithms == b.algorithms && a.user == b.user && a.realm == b.realm &&
-           is_secret_user(a) == is_secret_user(b);
+    return a.name == b.name && settings_of_trust(a) == settings_of_trust(b) && a.issuer == b.issuer &&
+           a.audience == b.audience && a.algorithms == b.algorithms && a.user == b.user &&
+           a.realm == b.realm && is_secret_user(a) == is_secret_user(b);
 }
 
 const dsl::TokenDecl* block_of(const dsl::Policy& policy, std::string_view name) {

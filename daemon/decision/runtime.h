@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,16 @@ class TokenVerifier {
     virtual ~TokenVerifier() = default;
     // At once, from what is known.
     [[nodiscard]] virtual Proof verify(const Credential& credential, Now now) const = 0;
+    struct Asking {
+        // About what was good before: whatever is believed of it, unless somebody has asked since (steady
+        // time).
+        std::optional<int64_t> since_ms = {};
+        std::string traceparent = {};  // for who is asked; empty: none
+    };
     // Asks for what was pending. `done` is called once, perhaps before ask() returns, by any thread, and is
     // never told that it is pending again. A caller that does not care any more ignores it.
-    virtual void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const;
+    virtual void ask(const Credential& credential, const Asking& asking, Now now,
+                     std::function<void(Proof)> done) const;
     // Whether the `token` block of that number still trusts the key of a proof. True where nobody can tell.
     [[nodiscard]] virtual bool trusts(uint32_t, uint64_t) const { return true; }
     // Its keys, for the operator; none where it has none, or they are not known yet.
@@ -79,7 +87,7 @@ struct Runtime {
     uint64_t generation = 0;  // counts loads
 };
 
-inline void TokenVerifier::ask(const Credential&, Now, std::function<void(Proof)> done) const {
+inline void TokenVerifier::ask(const Credential&, const Asking&, Now, std::function<void(Proof)> done) const {
     done(Proof::unavailable("nobody can be asked about this token"));
 }
 

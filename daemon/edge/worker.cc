@@ -306,7 +306,7 @@ void Worker::Impl::ask() {
                                return true;
                            }});
         };
-        question.runtime->verifier->ask(question.credential, now_, answer);
+        question.runtime->verifier->ask(question.credential, question.asking, now_, answer);
     }
 }
 

@@ -23,6 +23,7 @@ struct Notice {
     // Whose answer is carried out where: the session, if it is there still.
     uint32_t worker = 0;
     ConnectionId from = {};
+    std::string traceparent = {};  // of what was not on disk in between; else empty
 };
 
 // Any thread; never blocks.

@@ -356,6 +356,8 @@ void NoticeQueue::Impl::send(const LineKey& key, Line& line, const std::shared_p
     request.method = "POST";
     request.path = entry.notice.path;
     request.headers = {"Content-Type: application/json", "Accept: application/wayleave+json"};
+    if (!entry.notice.traceparent.empty())
+        request.headers.push_back("traceparent: " + entry.notice.traceparent);
     request.body = entry.notice.body;
     if (entry.notice.last) {
         const bool gone = entry.notice.user.empty() || !users_.contains(entry.notice.user);

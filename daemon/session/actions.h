@@ -24,6 +24,7 @@ struct CredentialQuestion {
     uint64_t number = 0;  // to be handed back with the answer
     std::shared_ptr<const Runtime> runtime;
     Credential credential;
+    TokenVerifier::Asking asking = {};
 };
 
 // A request to a backend of the user's, on behalf of a session.

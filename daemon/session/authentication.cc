@@ -85,7 +85,6 @@ void Authentication::go_on(Session& session, Now now) {
     adopt_identity(session, route, std::move(std::get<Identified>(found)), re, now);
 }
 
-// The same user with new claims, judged as after a reload.
 void Authentication::adopt_identity(Session& session, const dsl::Route& route, Identified who,
                                     const ReplyTo& re, Now now) {
     // Without a name nobody can tell whether it is the same.
@@ -94,6 +93,11 @@ void Authentication::adopt_identity(Session& session, const dsl::Route& route, I
                            Rejection::of(Reason::forbidden, "this is not the token of the same user"), now);
     if (auto why = use_up(bindings_.runtime(), who, now))
         return refuse_auth(session, re, std::move(*why), now);
+    if (take_on(session, route, std::move(who), re, now)) counters_.reauthenticated.add();
+}
+
+bool Authentication::take_on(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re,
+                             Now now) {
     OpenConnection before = open_connection(session, now);
     before.token = who.token;
     dsl::Facts facts = session.facts;
@@ -102,15 +106,17 @@ void Authentication::adopt_identity(Session& session, const dsl::Route& route, I
     if (reevaluation.kind != Reevaluation::Kind::stays) {
         Rejection why = Rejection::of(Reason::forbidden, reevaluation.because);
         why.rule = reevaluation.rule;
-        return outbox_.end(session, std::move(why), now);
+        outbox_.end(session, std::move(why), now);
+        return false;
     }
     session.token = who.token + 1;
     session.key = who.key;
     session.key_gone = false;
     session.expires_ms = who.claims.expires_ms;
-    counters_.reauthenticated.add();
+    kept_.keep(session, who.shown, now);
     if (re.wanted()) replies_.reply(session, re, ok_text(re.id, session.expires_ms), now);
     reload_.apply(session, route, std::move(reevaluation), Reason::forbidden, now);
+    return true;
 }
 
 // The session goes on as it was, unless the route says otherwise: the token that it came with is still good.

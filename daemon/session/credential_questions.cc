@@ -4,11 +4,18 @@
 
 namespace wayleave {
 
-void CredentialQuestions::ask(ConnectionId id, Awaiting& awaiting, Credential question) {
+void CredentialQuestions::ask(ConnectionId id, Awaiting& awaiting, Credential question, const Trace* trace) {
     awaiting.question = ++asked_;
     awaiting.runtime = bindings_.shared();
     awaiting.credential = question;
-    out_.push_back({id, awaiting.question, bindings_.shared(), std::move(question)});
+    out_.push_back(
+        {id, awaiting.question, bindings_.shared(), std::move(question), {{}, traceparent(trace, random_)}});
+}
+
+uint64_t CredentialQuestions::ask_again(ConnectionId id, Credential question, int64_t since_ms) {
+    out_.push_back(
+        {id, ++asked_, bindings_.shared(), std::move(question), {since_ms, traceparent(nullptr, random_)}});
+    return asked_;
 }
 
 bool CredentialQuestions::note_answer(Session& session, uint64_t question, Proof proof) {

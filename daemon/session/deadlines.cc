@@ -27,6 +27,7 @@ int64_t Deadlines::next_wake(const Session& session, Now now) const {
     if (awaits_pong(session)) when = std::min(when, session.last_ping_ms + route.pong_timeout_ms);
     if (route.max_lifetime_ms > 0) when = std::min(when, session.opened_ms + route.max_lifetime_ms);
     if (session.expires_ms > 0) when = std::min(when, now.steady_ms + session.expires_ms - now.wall_ms);
+    if (session.kept && session.kept->question == 0) when = std::min(when, session.kept->due_ms);
     if (session.grants) {
         const int64_t expiry_ms = session.grants->next_expiry_ms();
         if (expiry_ms != INT64_MAX) when = std::min(when, now.steady_ms + expiry_ms - now.wall_ms);

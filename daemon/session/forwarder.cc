@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "daemon/decision/envelope.h"
+#include "daemon/protocol/traceparent.h"
 #include "daemon/session/native.h"
-#include "daemon/session/traceparent.h"
 
 namespace wayleave {
 namespace {
@@ -80,7 +80,7 @@ void Forwarder::write(const Session& session, const MessageAuthorization& judged
     request.path = judged.forward_path;
     request.headers = {"Content-Type: application/json",
                        "Accept: application/json, application/wayleave+json, application/problem+json",
-                       "traceparent: " + new_traceparent(random_)};
+                       "traceparent: " + traceparent(session.trace.get(), random_)};
     const std::string number = session_text(session.number);
     const EnvelopeOf of{"message",     request.id, now.wall_ms, *session.binding->route,
                         session.facts, number,     seq,         session.shown_user()};

@@ -90,6 +90,7 @@ void Gateway::closed(ConnectionId id, Now now) {
     if (session->binding) parts_->notifications.disconnected(*session, now);
     parts_->subscriptions.leave_all(*session, now);
     parts_->outbox.forget(*session);
+    parts_->kept.forget(*session);
     if (session->stream) counters.streams.set(counters.streams.get() - 1);
     parts_->relay.forget(session->number);
     parts_->api.forget(*session);
@@ -108,6 +109,7 @@ void Gateway::closed(ConnectionId id, Now now) {
 void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now) {
     Session* session = parts_->sessions.find(id);
     if (!session) return;
+    if (parts_->rechecks.answered(*session, question, proof, now)) return finish_event(now);
     if (auto waiting = parts_->grants.answered(*session, question, proof, now)) {
         parts_->native.resume(*session, std::move(*waiting), nullptr, now);
         return finish_event(now);

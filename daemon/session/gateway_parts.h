@@ -13,6 +13,7 @@
 #include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/notifications.h"
+#include "daemon/session/rechecks.h"
 #include "daemon/session/session_clock.h"
 #include "daemon/session/subscription_orders.h"
 #include "daemon/session/tunnels.h"
@@ -53,19 +54,21 @@ struct GatewayParts {
     Tunnels tunnels{
         epoch_text(random()), actions, sessions, bindings, deadlines, outbox, log, counters, random};
     BrokerRequests requests{worker, bindings};
-    Notifications notifications{epoch_text(random()), worker, notices, bindings, log};
+    Notifications notifications{epoch_text(random()), worker, notices, bindings, log, random};
     Subscriptions subscriptions{hub, presence, limits, bindings, notifications};
     DeliveryNotes notes{hub, broker, subscriptions};
     Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
     Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, counters};
     Closing closing{sessions, bindings, subscriptions, outbox, log, deadlines, random};
-    Reload reload{sessions, bindings,  hub,           subscriptions, replayer, outbox, closing,
-                  log,      deadlines, notifications, streams,       counters, random};
-    CredentialQuestions questions{actions.questions, bindings};
+    KeptCredentials kept{counters};
+    Reload reload{sessions, bindings,  hub,           subscriptions, replayer, outbox,   closing,
+                  log,      deadlines, notifications, streams,       kept,     counters, random};
+    CredentialQuestions questions{actions.questions, bindings, random};
     Grants grants{bindings, questions, hub, subscriptions, replayer, reload, outbox, deadlines, counters};
     Rulings rulings{epoch_text(random()), actions.calls, bindings, log, counters, random};
     Vouchers vouchers{bindings, sessions, hub, subscriptions, replayer, reload, rulings, outbox, counters};
-    Authentication authentication{bindings, questions, relay, reload, outbox, replies, counters};
+    Authentication authentication{bindings, questions, relay, reload, outbox, replies, kept, counters};
+    Rechecks rechecks{bindings, questions, kept, reload, authentication, deadlines, outbox, log, counters};
     SubscriptionOrders subscription_orders{limits, hub,          subscriptions, replayer, reload,
                                            shadow, event_stream, outbox,        counters};
     Publisher publisher{epoch_text(random()), broker, requests, replies, counters};
@@ -89,9 +92,9 @@ struct GatewayParts {
                        ban_counter, log,      outbox,  counters};
     HttpAdmission admission{bindings, limits, bans, questions, ban_counter, shadow, log, outbox, counters};
     PostFront posts{worker, bindings, admission, deadlines, actions.relayed, outbox, counters};
-    Opening opening{worker, bindings,      slots,   hub,         subscriptions, replayer,
-                    native, relay,         shadow,  compressors, deadlines,     log,
-                    outbox, notifications, streams, tunnels,     counters,      random};
+    Opening opening{worker,  bindings, slots,       hub,       subscriptions, replayer, native,
+                    relay,   shadow,   compressors, deadlines, log,           outbox,   notifications,
+                    streams, tunnels,  kept,        counters,  random};
     ApiPublish api_publish{epoch_text(random()), bindings, limits, broker, requests, log, counters};
     ApiQueries api_queries{bindings, broker, presence, requests, log};
     ApiOrders api_orders{worker,  bindings, sessions,       hub,      subscription_orders,
@@ -100,8 +103,8 @@ struct GatewayParts {
                  api_orders, ban_counter, outbox,    counters};
     HttpFront http{bindings, limits,    admission, posts,  api,     opening,
                    frames,   deadlines, log,       outbox, counters};
-    SessionClock clock{sessions, bindings, deadlines, reload, grants,
-                       vouchers, closing,  http,      outbox, random};
+    SessionClock clock{sessions, bindings, deadlines, reload, grants, vouchers,
+                       rechecks, closing,  http,      outbox, random};
 };
 
 }  // namespace wayleave

@@ -46,7 +46,7 @@ Grants::Looked Grants::look(Session& session, const MessageParser::Message& mess
     const std::string channel = waiting.channel;
     if (auto why = hold(session, std::move(waiting))) return std::move(*why);
     questions_.ask(session.id, waiting_for(session, channel)->awaiting,
-                   std::move(std::get<Credential>(found)));
+                   std::move(std::get<Credential>(found)), session.trace.get());
     return Waits{};
 }
 

@@ -46,7 +46,8 @@ std::optional<Admitted> HttpAdmission::admit_connection(Session& session, const 
     if (auto* waiting = std::get_if<Waiting>(&admission)) {
         if (!session.awaiting) session.awaiting = std::make_unique<Awaiting>();
         if (resumed) session.awaiting->answers = std::move(resumed->answers);
-        questions_.ask(session, std::move(waiting->question));
+        questions_.ask(session.id, *session.awaiting, std::move(waiting->question),
+                       waiting->trace ? &*waiting->trace : nullptr);
         return std::nullopt;
     }
     session.awaiting.reset();

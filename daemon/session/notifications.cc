@@ -5,6 +5,7 @@
 
 #include "daemon/base/json_writer.h"
 #include "daemon/decision/envelope.h"
+#include "daemon/protocol/traceparent.h"
 #include "daemon/session/hub.h"
 #include "daemon/session/native.h"
 
@@ -106,6 +107,7 @@ std::optional<Notice> Notifications::notice_of(Session& session, const dsl::Noti
     out.at_ms = now.wall_ms;
     out.worker = worker_;
     out.from = session.id;
+    out.traceparent = traceparent(session.trace.get(), random_);
     return out;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,13 @@ class Notifications {
     // `name` is of this worker in this run of the daemon: an id of a notice is never another's. Without
     // `notices` nobody is told.
     Notifications(std::string name, uint32_t worker, Notices* notices, const Bindings& bindings,
-                  ConnectionLog& log)
-        : name_(std::move(name)), worker_(worker), notices_(notices), bindings_(bindings), log_(log) {}
+                  ConnectionLog& log, std::mt19937_64& random)
+        : name_(std::move(name)),
+          worker_(worker),
+          notices_(notices),
+          bindings_(bindings),
+          log_(log),
+          random_(random) {}
 
     void connected(Session& session, Now now);
     // A reload has brought another route: its end may be told of from now on.
@@ -42,6 +48,7 @@ class Notifications {
     Notices* notices_;
     const Bindings& bindings_;
     ConnectionLog& log_;
+    std::mt19937_64& random_;
     uint64_t told_ = 0;
 };
 

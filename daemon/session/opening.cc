@@ -17,7 +17,7 @@ Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hu
                  Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
                  ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
                  Outbox& outbox, Notifications& notifications, FoldedStreams& streams, Tunnels& tunnels,
-                 Counters& counters, std::mt19937_64& random)
+                 KeptCredentials& kept, Counters& counters, std::mt19937_64& random)
     : worker_(worker),
       bindings_(bindings),
       slots_(slots),
@@ -34,6 +34,7 @@ Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hu
       notifications_(notifications),
       streams_(streams),
       tunnels_(tunnels),
+      kept_(kept),
       counters_(counters),
       random_(random) {}
 
@@ -52,6 +53,8 @@ void Opening::activate(Session& session, Admitted& admitted, Now now) {
     session.binding = bindings_.bind(*admitted.route, admitted.answers);
     shadow_.connect(session, *admitted.route, admitted.facts, admitted.verdict, now);
     session.facts = std::move(admitted.facts);
+    kept_.keep(session, std::exchange(admitted.shown, std::nullopt), now);
+    if (admitted.trace) session.trace = std::make_unique<const Trace>(*admitted.trace);
     session.entered = std::move(admitted.entered);
     for (Seat& seat : admitted.connection_slots) {
         slots_.take(seat.key, seat.most, {worker_, pack(session.id), session.number});

@@ -9,6 +9,7 @@
 #include "daemon/message/connection_slots.h"
 #include "daemon/protocol/handshake.h"
 #include "daemon/session/deadlines.h"
+#include "daemon/session/kept_credentials.h"
 #include "daemon/session/native_dialect.h"
 #include "daemon/session/tunnels.h"
 
@@ -20,7 +21,7 @@ class Opening {
             Subscriptions& subscriptions, Replayer& replayer, NativeDialect& native, PostRelay& relay,
             ShadowComparison& shadow, Compressors& compressors, Deadlines& deadlines, ConnectionLog& log,
             Outbox& outbox, Notifications& notifications, FoldedStreams& streams, Tunnels& tunnels,
-            Counters& counters, std::mt19937_64& random);
+            KeptCredentials& kept, Counters& counters, std::mt19937_64& random);
 
     void open(Session& session, Admitted admitted, const HttpHead& head, const Upgrade& upgrade, Now now);
     void open_stream(Session& session, Admitted admitted, const HttpHead& head, const std::string& headers,
@@ -49,6 +50,7 @@ class Opening {
     Notifications& notifications_;
     FoldedStreams& streams_;
     Tunnels& tunnels_;
+    KeptCredentials& kept_;
     Counters& counters_;
     std::mt19937_64& random_;
     std::string channel_;  // scratch

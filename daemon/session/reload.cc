@@ -82,8 +82,8 @@ void ReloadImpact::count(const Reevaluation& reevaluation) {
 
 Reload::Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subscriptions& subscriptions,
                Replayer& replayer, Outbox& outbox, Closing& closing, ConnectionLog& log, Deadlines& deadlines,
-               Notifications& notifications, FoldedStreams& streams, Counters& counters,
-               std::mt19937_64& random)
+               Notifications& notifications, FoldedStreams& streams, KeptCredentials& kept,
+               Counters& counters, std::mt19937_64& random)
     : sessions_(sessions),
       bindings_(bindings),
       hub_(hub),
@@ -95,6 +95,7 @@ Reload::Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subsc
       deadlines_(deadlines),
       notifications_(notifications),
       streams_(streams),
+      kept_(kept),
       counters_(counters),
       random_(random) {}
 
@@ -149,6 +150,7 @@ void Reload::apply(Session& session, const dsl::Route& route, Reevaluation reeva
         outbox_.end(session,
                     Rejection::of(Reason::policy_changed, "what speaks here is another now", route.place),
                     now);
+    kept_.plan(session, now);
     apply_channels(session, reevaluation, reason, now);
     streams_.rebound(session, now);
     deadlines_.reschedule(session, now);  // its deadlines may be nearer now

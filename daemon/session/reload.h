@@ -9,6 +9,7 @@
 #include "daemon/decision/reevaluate.h"
 #include "daemon/session/closing.h"
 #include "daemon/session/folded_streams.h"
+#include "daemon/session/kept_credentials.h"
 #include "daemon/session/reload_impact.h"
 #include "daemon/session/replayer.h"
 
@@ -18,7 +19,8 @@ class Reload {
   public:
     Reload(const SessionTable& sessions, Bindings& bindings, Hub& hub, Subscriptions& subscriptions,
            Replayer& replayer, Outbox& outbox, Closing& closing, ConnectionLog& log, Deadlines& deadlines,
-           Notifications& notifications, FoldedStreams& streams, Counters& counters, std::mt19937_64& random);
+           Notifications& notifications, FoldedStreams& streams, KeptCredentials& kept, Counters& counters,
+           std::mt19937_64& random);
 
     void replace(std::shared_ptr<const Runtime> runtime);
     void tick(Now now);
@@ -49,6 +51,7 @@ class Reload {
     Deadlines& deadlines_;
     Notifications& notifications_;
     FoldedStreams& streams_;
+    KeptCredentials& kept_;
     Counters& counters_;
     std::mt19937_64& random_;
     size_t next_ = SIZE_MAX;             // places from here on may still hold the old policy

@@ -5,8 +5,8 @@
 
 #include "daemon/base/json_writer.h"
 #include "daemon/decision/envelope.h"
+#include "daemon/protocol/traceparent.h"
 #include "daemon/session/native.h"
-#include "daemon/session/traceparent.h"
 
 namespace wayleave {
 namespace {
@@ -53,7 +53,7 @@ void Rulings::write(const Session& session, const RulingQuestion& question, Back
     request.method = "POST";
     request.path = question.path;
     request.headers = {"Content-Type: application/json", "Accept: application/json, application/problem+json",
-                       "traceparent: " + new_traceparent(random_)};
+                       "traceparent: " + traceparent(session.trace.get(), random_)};
     const std::string number = session_text(session.number);
     const EnvelopeOf of{"subscribe",   request.id, now.wall_ms, *session.binding->route,
                         session.facts, number,     {},          session.shown_user()};

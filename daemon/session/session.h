@@ -15,6 +15,7 @@
 #include "daemon/message/reply_to.h"
 #include "daemon/message/sse.h"
 #include "daemon/protocol/http_body.h"
+#include "daemon/protocol/traceparent.h"
 #include "daemon/protocol/websocket.h"
 #include "daemon/session/actions.h"
 #include "daemon/session/send_queue.h"
@@ -95,6 +96,20 @@ struct Awaiting {
     std::vector<AnsweredProof> answers;
     ReplyTo re;         // of an `$auth`
     std::string token;  // likewise
+};
+
+// What the identity was proved with, where it is to be asked about again.
+struct KeptCredential {
+    KeptCredential() = default;
+    KeptCredential(const KeptCredential&) = delete;
+    KeptCredential& operator=(const KeptCredential&) = delete;
+    ~KeptCredential();  // wipes it
+
+    dsl::TokenSource from;
+    std::string text;                      // secret
+    int64_t due_ms = 0;                    // steady time
+    uint64_t question = 0;                 // that is out; 0: none
+    std::shared_ptr<const Runtime> asked;  // by which; else null
 };
 
 struct HeldMessage {
@@ -194,9 +209,11 @@ struct Session {
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
-    std::unique_ptr<Awaiting> awaiting;   // null but while somebody is asked
-    std::unique_ptr<Post> post;           // null but during such a request
-    std::unique_ptr<EventStream> events;  // of a stream; else null
+    std::unique_ptr<Awaiting> awaiting;    // null but while somebody is asked
+    std::unique_ptr<KeptCredential> kept;  // null but where `recheck` is said of its token
+    std::unique_ptr<const Trace> trace;    // that its client has begun; null: none
+    std::unique_ptr<Post> post;            // null but during such a request
+    std::unique_ptr<EventStream> events;   // of a stream; else null
     SendQueue queue;
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete

@@ -55,6 +55,7 @@ void SessionClock::wake_open(Session& session, Now now) {
         return outbox_.end(session, Rejection::of(Reason::expired, "the token has expired"), now);
     }
     grants_.expire(session, now);
+    rechecks_.wake(session, now);
     if (session.state != Session::State::open) return;
     if (route.max_lifetime_ms > 0 && session.opened_ms + route.max_lifetime_ms <= now.steady_ms) {
         const auto spread = static_cast<int64_t>(500 + random_() % 1500);

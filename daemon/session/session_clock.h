@@ -7,6 +7,7 @@
 #include "daemon/session/closing.h"
 #include "daemon/session/grants.h"
 #include "daemon/session/http_front.h"
+#include "daemon/session/rechecks.h"
 #include "daemon/session/reload.h"
 #include "daemon/session/vouchers.h"
 
@@ -15,14 +16,15 @@ namespace wayleave {
 class SessionClock {
   public:
     SessionClock(const SessionTable& sessions, const Bindings& bindings, Deadlines& deadlines, Reload& reload,
-                 Grants& grants, Vouchers& vouchers, Closing& closing, HttpFront& http, Outbox& outbox,
-                 std::mt19937_64& random)
+                 Grants& grants, Vouchers& vouchers, Rechecks& rechecks, Closing& closing, HttpFront& http,
+                 Outbox& outbox, std::mt19937_64& random)
         : sessions_(sessions),
           bindings_(bindings),
           deadlines_(deadlines),
           reload_(reload),
           grants_(grants),
           vouchers_(vouchers),
+          rechecks_(rechecks),
           closing_(closing),
           http_(http),
           outbox_(outbox),
@@ -44,6 +46,7 @@ class SessionClock {
     Reload& reload_;
     Grants& grants_;
     Vouchers& vouchers_;
+    Rechecks& rechecks_;
     Closing& closing_;
     HttpFront& http_;
     Outbox& outbox_;

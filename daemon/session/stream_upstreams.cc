@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "daemon/decision/envelope.h"
+#include "daemon/protocol/traceparent.h"
 #include "daemon/session/folded_streams.h"
 #include "daemon/session/native.h"
-#include "daemon/session/traceparent.h"
 
 namespace wayleave {
 namespace {
@@ -78,7 +78,7 @@ void FoldedStreams::run_queue(Now now) {
 
 std::string FoldedStreams::headers_of(const Session& session, const Fold& fold, const FoldedStream& stream,
                                       Now now) {
-    std::string out = fold.headers + "traceparent: " + new_traceparent(random_) + "\r\n";
+    std::string out = fold.headers + "traceparent: " + traceparent(session.trace.get(), random_) + "\r\n";
     std::string cookies;
     for (const auto& [name, value] : fold.cookies) {
         const auto& passed = stream.backend->pass_cookies;

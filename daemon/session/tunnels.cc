@@ -7,8 +7,8 @@
 #include "daemon/decision/envelope.h"
 #include "daemon/protocol/handshake.h"
 #include "daemon/protocol/response_head.h"
+#include "daemon/protocol/traceparent.h"
 #include "daemon/session/native.h"
-#include "daemon/session/traceparent.h"
 
 namespace wayleave {
 namespace {
@@ -20,7 +20,7 @@ constexpr size_t most_head = 16'384;
 // Of this hop alone (RFC 9110 7.6.1), or ours to say. What a client claims about itself in our words must not
 // reach a backend that believes us.
 bool stays_here(const HttpHead& head, std::string_view name) {
-    constexpr std::array<std::string_view, 15> ours{"connection",
+    constexpr std::array<std::string_view, 16> ours{"connection",
                                                     "keep-alive",
                                                     "proxy-connection",
                                                     "proxy-authorization",
@@ -34,7 +34,8 @@ bool stays_here(const HttpHead& head, std::string_view name) {
                                                     "x-forwarded-for",
                                                     "x-forwarded-proto",
                                                     "x-forwarded-host",
-                                                    "wayleave-identity"};
+                                                    "wayleave-identity",
+                                                    "traceparent"};
     const bool listed = std::any_of(ours.begin(), ours.end(),
                                     [&](std::string_view one) { return same_ignoring_case(one, name); });
     return listed || list_has(head, "connection", name);
@@ -129,7 +130,7 @@ std::string Tunnels::request_of(const Session& session, const Tunnel& tunnel, co
     out += "X-Forwarded-For: " + session.peer.ip.text() +
            "\r\nX-Forwarded-Proto: " + (session.peer.tls ? "https" : "http") +
            "\r\nX-Forwarded-Host: " + head.authority.text() + "\r\n";
-    if (head.count("traceparent") == 0) out += "traceparent: " + new_traceparent(random_) + "\r\n";
+    out += "traceparent: " + traceparent(session.trace.get(), random_) + "\r\n";
     const Runtime& runtime = *session.binding->runtime;
     if (!tunnel.backend->sign.empty() && runtime.backend_service) {
         BackendRequest request;

@@ -71,6 +71,7 @@ class TokenSettings {
             check_algorithms(token_.algorithms, token_.algorithms_span, diagnostics);
         }
         if (row->name == "cache") token_.cache_ms = number(setting, *row);
+        if (row->name == "recheck") token_.recheck_ms = number(setting, *row);
         if (row->name == "max_age") token_.max_age_ms = number(setting, *row);
         if (row->name == "exp" && remember(setting, *row))
             token_.needs_exp = std::get<std::string>(token_.settings.find("exp")->second.held) == "required";
@@ -271,6 +272,10 @@ TokenDecl compile_token(CompileContext& context, const ast::Token& token) {
     }
     if (settings.has("cache") && !settings.has("check")) {
         context.diagnostics.error("E022", token.name.span, "`cache` needs `check` beside it");
+    }
+    if (settings.has("recheck") && !settings.has("check")) {
+        context.diagnostics.error("E022", token.name.span, "`recheck` needs `check` beside it",
+                                  "keys are not asked again; a signed token ends at its exp");
     }
     check_partners(token, out, settings.has("algorithms"), context.diagnostics);
     if (out.single_use && !out.needs_exp) {

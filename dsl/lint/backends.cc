@@ -17,16 +17,26 @@ bool is_of_this_machine(std::string_view url) {
            host.starts_with("localhost:");
 }
 
-// What is said there decides something; a question about a token brings its own proof.
+// What is said there decides something: it says who the user is.
 bool is_told_by_a_route(const Policy& policy, uint32_t backend) {
     return std::any_of(policy.routes.begin(), policy.routes.end(), [&](const auto& route) {
         const bool notified = std::any_of(route->notifies.begin(), route->notifies.end(),
                                           [&](const Notify& notify) { return notify.to.backend == backend; });
-        return notified ||
+        const bool asked = std::any_of(route->rules.begin(), route->rules.end(), [&](const RuleInfo& rule) {
+            return rule.by && rule.by->to.backend == backend;
+        });
+        return notified || asked ||
                std::any_of(route->messages.begin(), route->messages.end(), [&](const Message& message) {
                    return std::any_of(message.forwards.begin(), message.forwards.end(),
                                       [&](const Forward& one) { return one.to.backend == backend; });
                });
+    });
+}
+
+// A question about a credential names nobody, but its answer does.
+bool knows_tokens(const Policy& policy, uint32_t backend) {
+    return std::any_of(policy.tokens.begin(), policy.tokens.end(), [&](const TokenDecl& token) {
+        return token.check && token.check->backend == backend;
     });
 }
 
@@ -35,9 +45,10 @@ void look_for_signatures(LintContext& context) {
         const BackendDecl& backend = context.policy.backends[i];
         const auto url = backend.settings.find("url");
         if (!backend.sign_path.empty() || url == backend.settings.end() ||
-            is_of_this_machine(std::get<std::string>(url->second.held)) ||
-            !is_told_by_a_route(context.policy, i))
+            is_of_this_machine(std::get<std::string>(url->second.held)))
             continue;
+        const bool told = is_told_by_a_route(context.policy, i);
+        if (!told && !knows_tokens(context.policy, i)) continue;
         const auto item =
             std::find_if(context.file.items.begin(), context.file.items.end(), [&](const ast::Item& one) {
                 const auto* written = std::get_if<ast::Backend>(&one);
@@ -46,7 +57,8 @@ void look_for_signatures(LintContext& context) {
         if (item == context.file.items.end()) continue;
         context.diagnostics.warning("W318", std::get<ast::Backend>(*item).name.span,
                                     "what is told to the backend " + quoted(backend.name) + " is not signed",
-                                    "who reaches it can say the same in anybody's name",
+                                    told ? "who reaches it can say the same in anybody's name"
+                                         : "who reaches it can try credentials there, past every limit here",
                                     "sign it: sign = file \"keys/app.whsec\"");
     }
 }

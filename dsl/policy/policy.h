@@ -132,6 +132,7 @@ struct TokenDecl {
     Span keys_span;
     std::optional<BackendPath> check;  // asked instead of keys
     int64_t cache_ms = 0;              // how long a yes of `check` is believed
+    int64_t recheck_ms = 0;            // how often `check` asks again about who is connected; 0: never
     bool needs_exp = true;             // what a backend or TLS vouches for need not say when it ends
     bool single_use = false;
     int64_t max_age_ms = 0;               // 0: not checked

@@ -68,6 +68,8 @@ constexpr std::array rows{
         "A backend that turns an opaque cookie or header into claims, instead of keys."},
     SettingRow{"cache", Place::token, time, "0s", 0, day,
         "How long the answer of check is believed."},
+    SettingRow{"recheck", Place::token, time, "", 1000, 7 * day,
+        "How often check asks again about each connection that is open; unset, never."},
     SettingRow{"exp", Place::token, word, "required", 0, 0,
         "Whether a token must say when it ends. One that need not is good for as long as its key.",
         "required optional"},

@@ -157,8 +157,8 @@ route r /r {
 })"},
     Check{"W318", "unsigned-backend", Severity::warning,
         "A backend on another machine believes whoever reaches it.",
-        "What is forwarded or told to it says who the user is, and is not signed.",
-        "Who reaches the backend past wayleave speaks in anybody's name.",
+        "What is forwarded or told to it, or asked by `by`, says who the user is, and is not signed; nor is a question of `check`.",
+        "Who reaches the backend past wayleave speaks in anybody's name, or tries credentials as often as he likes.",
         "Give the backend a `sign`, and let it check the signatures.",
         Frame::file,
 R"(backend app { url = "https://app.example.com" }

@@ -35,9 +35,11 @@ R"(deny publish if message.size > 30kb because "too large")"},
     Check{"E004", "not-yet-known", Severity::error,
         "A rule reads something that is not known when it decides.",
         "The channel is known at subscribe and publish, the message when it has arrived, claims after the token, and "
-        "what a grant says in a rule that names it by `with`.",
+        "what a grant says in a rule that names it by `with`. A backend is asked by `by` about subscribing alone: a "
+        "publication or a message cannot wait for its answer.",
         "The rule could not decide.",
-        "Move the condition to a rule about the action where the value is known.",
+        "Move the condition to a rule about the action where the value is known. Where a backend is to decide about a "
+        "message, write a `message` block that forwards it: `forward to app \"/path\"`, whose answer may publish.",
         Frame::route,
 R"(deny connect if channel like "staff/*" because "for staff")",
 R"(deny subscribe on ** if channel like "staff/*" because "for staff")"},

@@ -66,6 +66,8 @@ async def test_a_backend_that_is_slow_and_one_that_does_not_answer():
             await ann.refused("$subscribe", "unavailable", channel="room/broken")
             assert [r.path for r in backend.requests].count("/rooms/broken/may-join") == 2, "it is tried again"
             daemon.wait_log("ruling-failed")
+            line = next(line for line in daemon.log().splitlines() if "ruling-failed" in line)
+            assert "rule=" in line and "test.route:" in line and "decision=" in line and "reason=unavailable" in line, line
             await ann.refused("$subscribe", "unavailable", channel="room/dead")
             assert daemon.metric("wayleave_ruling_failures_total") == 2
 

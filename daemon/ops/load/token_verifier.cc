@@ -80,11 +80,12 @@ Proof PolicyVerifier::verify(const Credential& credential, Now now) const {
     return asked.backend->look_up(header_of(source_of(asked.from, credential.source), credential.text), now);
 }
 
-void PolicyVerifier::ask(const Credential& credential, Now now, std::function<void(Proof)> done) const {
+void PolicyVerifier::ask(const Credential& credential, const Asking& asking, Now now,
+                         std::function<void(Proof)> done) const {
     const TokenTrust& trust = tokens_.at(credential.token);
     if (const auto* asked = std::get_if<AskedBackend>(&trust); asked && asked->backend)
-        return asked->backend->ask(header_of(source_of(asked->from, credential.source), credential.text), now,
-                                   std::move(done));
+        return asked->backend->ask(header_of(source_of(asked->from, credential.source), credential.text),
+                                   asking, now, std::move(done));
     const auto* url = std::get_if<UrlKeys>(&trust);
     if (!url || !url->keys) return done(verify(credential, now));
     // Whoever asks keeps this verifier until it is answered.

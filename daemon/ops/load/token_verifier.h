@@ -49,7 +49,8 @@ class PolicyVerifier final : public TokenVerifier {
                             std::shared_ptr<TokenCacheCounters> counters = {});
 
     [[nodiscard]] Proof verify(const Credential& credential, Now now) const override;
-    void ask(const Credential& credential, Now now, std::function<void(Proof)> done) const override;
+    void ask(const Credential& credential, const Asking& asking, Now now,
+             std::function<void(Proof)> done) const override;
 
     [[nodiscard]] bool trusts(uint32_t token, uint64_t key) const override;
     [[nodiscard]] std::vector<NamedKey> keys_of(uint32_t token) const override;

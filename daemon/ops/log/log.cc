@@ -190,6 +190,11 @@ void log_event(Level level, std::string_view event, std::string_view message,
     log_line(level, event, message, {fields.begin(), fields.size()}, own_lines);
 }
 
+void log_own_event(Level level, std::string_view event, std::string_view message,
+                   std::span<const LogField> fields) {
+    log_line(level, event, message, fields, own_lines);
+}
+
 void log_report(Level level, std::string_view event, std::string_view message) {
     log_line(level, event, message, {}, report_lines);
 }

@@ -43,6 +43,9 @@ void set_log_rate(unsigned lines);  // likewise
 // line that passes says how many were suppressed. Before init_log() the line goes to stderr at once.
 void log_event(Level level, std::string_view event, std::string_view message,
                std::initializer_list<LogField> fields = {});
+// Likewise, with fields that only their event knows.
+void log_own_event(Level level, std::string_view event, std::string_view message,
+                   std::span<const LogField> fields);
 // A line of a report that the operator has asked for, and that has a bound of its own.
 void log_report(Level level, std::string_view event, std::string_view message);
 // About one client.

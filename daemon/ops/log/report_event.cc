@@ -53,12 +53,12 @@ Level level_of(Severity severity) {
 
 EdgeReport make_event_report() {
     return [key = random_key()](const Event& event) {
-        if (!event.of_client) return log_event(level_of(event.severity), event.name, event.message);
         std::vector<LogField> fields;
         fields.reserve(event.fields.size());
         for (const EventField& field : event.fields)
             fields.push_back({field.key, field.secret ? hashed(*key, field.value) : field.value});
-        log_client_event(level_of(event.severity), event.name, without_equals(event.message), fields);
+        const auto log = event.of_client ? log_client_event : log_own_event;
+        log(level_of(event.severity), event.name, without_equals(event.message), fields);
     };
 }
 

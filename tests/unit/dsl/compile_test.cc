@@ -554,7 +554,7 @@ TEST_CASE("what a token block says") {
     Compiled made(R"(backend app { url = "http://app" sign = file "app.hmac" }
 token a { keys = url "http://127.0.0.1:8080/jwks" algorithms = { "ES256" } from header "Authorization" max_age = 5m
     single_use = true claim sub : string required }
-token b { check = app "/whoami" cache = 30s from cookie "sid" claim sub : string required }
+token b { check = app "/whoami" cache = 30s recheck = 5m from cookie "sid" claim sub : string required }
 token c { keys = url "http://[::1]/k" algorithms = "EdDSA" from cookie "c" claim sub : string required }
 token d { keys = url "http://localhost:1/k?x=1" algorithms = "EdDSA" from cookie "d" claim sub : string required }
 route r /r { auth = { a, b, c, d } origins = { none } allow connect })");
@@ -649,6 +649,11 @@ TEST_CASE("mistakes in what is compiled but not executed") {
                   "E022 1:62 `check` hands on a cookie or a header, and nothing else\n"},
              Case{"token t { cache = 3s keys = file \"k\" from cookie \"c\" }",
                   "E022 1:7 `cache` needs `check` beside it\n"},
+             Case{"token t { recheck = 5m keys = file \"k\" from cookie \"c\" }",
+                  "E022 1:7 `recheck` needs `check` beside it\n"},
+             Case{"backend b { url = \"http://b\" } token t { check = b \"/w\" recheck = 999ms from cookie "
+                  "\"c\" }",
+                  "1:67 `recheck`"},
          }) {
         INFO(c.text);
         const std::string got = Compiled(c.text).summary();

@@ -360,3 +360,26 @@ TEST_CASE("a file that is not in the one style", "[lint]") {
               .summary()
               .find("N50") == std::string::npos);
 }
+
+TEST_CASE("what decides at a backend on another machine is signed, whoever asks it") {
+    const auto policy = [](const std::string& sign, const std::string& url, const std::string& more) {
+        return "backend app { url = \"" + url + "\" " + sign + "}\n" + more;
+    };
+    const std::string asks =
+        "route r /r { auth = none allow connect limit connections to 5 per ip limit messages to 5/s per ip\n"
+        "origins = { none } allow subscribe on room/:room by app \"/rooms/{room}\" }\n";
+    const std::string checks =
+        "token t { check = app \"/whoami\" from cookie \"c\" claim sub : string required }\n"
+        "route r /r { auth = t allow connect limit connections to 5 per user.sub\n"
+        "origins = { \"https://example.com\" } }\n";
+    for (const std::string& more : {asks, checks}) {
+        INFO(more);
+        const auto warned = [&](const std::string& text) {
+            return Looked(text).summary().find("W318 1:9") != std::string::npos;
+        };
+        CHECK(warned(policy("", "https://app.example.com", more)));
+        CHECK_FALSE(warned(policy("", "http://127.0.0.1:8000", more)));
+        CHECK_FALSE(warned(policy("", "unix:/run/app.sock", more)));
+        CHECK_FALSE(warned(policy("sign = file \"k\" ", "https://app.example.com", more)));
+    }
+}

@@ -20,7 +20,7 @@ struct Asked {
     // How often it was called back, and with what.
     std::vector<Proof> ask(const std::string& header) {
         std::vector<Proof>& got = answers.emplace_back();
-        it->ask(header, now, [&got](Proof proof) { got.push_back(std::move(proof)); });
+        it->ask(header, {}, now, [&got](Proof proof) { got.push_back(std::move(proof)); });
         return got;
     }
 
@@ -109,4 +109,99 @@ TEST_CASE("answers and questions are bounded") {
     asked.ask("e");
     asked.backends.answer(200, ann, asked.now);
     CHECK(asked.it->size() == 1);  // what is old made room
+}
+
+namespace {
+
+struct Again : Asked {
+    explicit Again(int64_t cache_ms, uint32_t concurrency = 64, IntrospectionBounds bounds = {})
+        : Asked(cache_ms) {
+        auto backend = std::make_shared<Backend>();
+        backend->concurrency = concurrency;
+        it = Introspection::create({std::move(backend), "/whoami", cache_ms, backends, counters}, bounds);
+    }
+    std::vector<Proof>& again(const std::string& header, int64_t since_ms) {
+        std::vector<Proof>& got = answers.emplace_back();
+        it->ask(header, {.since_ms = since_ms}, now,
+                [&got](Proof proof) { got.push_back(std::move(proof)); });
+        return got;
+    }
+    void answer(int status) {
+        auto all = std::exchange(backends.sent, {});
+        BackendAnswer answer;
+        answer.kind = BackendAnswer::Kind::answered;
+        answer.status = status;
+        answer.body = ann;
+        for (const auto& [request, done] : all) done(answer, now);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a question that is asked again believes no older answer, and shares a newer one") {
+    for (const int64_t cache_ms : {0, 3'600'000}) {
+        Again asked(cache_ms);
+        asked.ask("Cookie: sid=1");
+        asked.answer(200);
+        asked.now.steady_ms += 10'000;
+        const int64_t due = asked.now.steady_ms - 50;
+        auto& one = asked.again("Cookie: sid=1", due);
+        auto& two = asked.again("Cookie: sid=1", due);
+        CHECK(asked.backends.sent.size() == 1);
+        asked.answer(200);
+        CHECK(one.size() == 1);
+        CHECK(two.size() == 1);
+        asked.now.steady_ms += 100;
+        CHECK(asked.again("Cookie: sid=1", due).at(0).kind ==
+              Kind::good);  // another worker's, a little later
+        CHECK(asked.backends.sent.empty());
+        CHECK((asked.it->look_up("Cookie: sid=1", asked.now).kind == Kind::pending) == (cache_ms == 0));
+        asked.now.steady_ms += 60'000;
+        auto& later = asked.again("Cookie: sid=1", asked.now.steady_ms - 50);
+        CHECK(asked.backends.sent.size() == 1);
+        asked.answer(401);
+        CHECK(later.at(0).kind == Kind::refused);
+        // Whatever was believed before.
+        CHECK(asked.it->look_up("Cookie: sid=1", asked.now).kind == Kind::refused);
+        asked.now.steady_ms += 1000;
+        CHECK(asked.it->look_up("Cookie: sid=1", asked.now).kind == Kind::pending);
+    }
+}
+
+TEST_CASE("who is connected waits for half of what the backend does; who comes in goes before") {
+    Again asked(0, 4);
+    for (int i = 0; i < 10; ++i) (void)asked.again("Cookie: sid=" + std::to_string(i), 0);
+    CHECK(asked.backends.sent.size() == 2);
+    asked.ask("Cookie: sid=new");
+    CHECK(asked.backends.sent.size() == 3);
+    asked.ask("Cookie: sid=7");  // it waits for its turn; now it does not
+    CHECK(asked.backends.sent.size() == 4);
+    size_t rounds = 0;
+    size_t sent = 0;
+    for (; !asked.backends.sent.empty(); ++rounds) {
+        sent += asked.backends.sent.size();
+        asked.answer(200);
+        CHECK(asked.backends.sent.size() <= 2);
+    }
+    CHECK(sent == 11);
+    for (const auto& got : asked.answers) CHECK(got.size() == 1);
+}
+
+TEST_CASE("questions that wait for their turn are bounded, and a backend that is away does not keep them") {
+    Again asked(0, 2, {.waiting = 3});
+    for (int i = 0; i < 4; ++i) CHECK(asked.again(std::to_string(i), 0).empty());
+    CHECK(asked.again("more", 0).at(0).kind == Kind::unavailable);
+    // It answers before send() returns, as one that is left alone does.
+    class Broken final : public Backends {
+      public:
+        void send(BackendRequest, Done done) override { done({}, {}); }
+    } broken;
+    auto backend = std::make_shared<Backend>();
+    backend->concurrency = 1;
+    const auto it = Introspection::create({backend, "/", 0, broken, asked.counters});
+    int silent = 0;
+    for (int i = 0; i < 100; ++i)
+        it->ask(std::to_string(i), {.since_ms = 0}, asked.now,
+                [&](const Proof& proof) { silent += proof.kind == Kind::unavailable; });
+    CHECK(silent == 100);
 }

@@ -61,3 +61,20 @@ TEST_CASE("what a client wrote is no field of a line") {
     CHECK(lines[0].find(" event=message-refused user=ann target=\"/ws user\\x3Dadmin\"") !=
           std::string::npos);
 }
+
+TEST_CASE("what is about no client has its fields, too, and is not crowded out by clients") {
+    const CapturedStderr captured;
+    init_log(Level::info, LogFormat::text);
+    set_log_rate(1);
+    Event event{"ruling-failed", "the backend app did not say who may subscribe"};
+    event.severity = Severity::warning;
+    event.with("decision", "0123456789ab/chat.route:12").with("rule", "chat.route:12:5");
+    make_event_report()(event);
+    make_event_report()(event);
+    flush_log();
+    set_log_rate(200);
+    const auto lines = captured.lines();
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].find(" event=ruling-failed decision=0123456789ab/chat.route:12 rule=chat.route:12:5") !=
+          std::string::npos);
+}
