@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t most_waiting = 1024;                    // for each backend, beside those under way
 constexpr size_t most_backends = 1024;                   // that are remembered
+constexpr size_t most_messages_waiting = 768;            // of those: the rest is for questions
 constexpr size_t most_in_inbox = 16384;                  // between two turns of the thread
 constexpr size_t most_bytes = size_t{16} << 20U;         // of one backend's requests
 constexpr size_t most_bytes_of_all = size_t{64} << 20U;  // so that many backends are no way around it
@@ -43,9 +44,20 @@ struct Job {
 struct Lane {
     BackendStatus status;
     Breaker breaker;
-    std::deque<std::unique_ptr<Job>> waiting;
+    using Queue = std::deque<std::unique_ptr<Job>>;
+    Queue questions;  // go first
+    Queue messages;
+    size_t messages_running = 0;
 
-    [[nodiscard]] bool idle() const { return status.running == 0 && waiting.empty() && !breaker.open(); }
+    [[nodiscard]] size_t waiting() const { return questions.size() + messages.size(); }
+    [[nodiscard]] bool idle() const { return status.running == 0 && waiting() == 0 && !breaker.open(); }
+    [[nodiscard]] Queue& queue_of(const Job& job) { return job.request.question ? questions : messages; }
+    // A quarter of the places is for questions alone: messages that the backend is slow with keep nobody out.
+    [[nodiscard]] bool has_place(const Job& job) const {
+        const size_t most = job.request.backend->concurrency;
+        if (status.running >= most) return false;
+        return job.request.question || messages_running < most - most / 4;
+    }
 };
 
 struct FreeMulti {
@@ -100,7 +112,7 @@ class HttpBackends::Impl {
     void refuse_late(Lane& lane, Now now);
     [[nodiscard]] int64_t sleep_ms(Now now) const;
     Lane* lane_of(const Backend& backend);
-    void authorize(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now);
+    void authorize(Lane& lane, const Backend& backend, const BackendAnswer& answer, bool again, Now now);
     void refuse(std::unique_ptr<Job> job, BackendAnswer::Kind kind, const std::string& why, Now now);
     void publish_status();
     [[nodiscard]] bool admit(Job& job);
@@ -175,8 +187,10 @@ void HttpBackends::Impl::drop_all() {
         left.push_back(std::move(job));
     }
     for (auto& [name, lane] : lanes_) {
-        for (auto& job : lane->waiting) left.push_back(std::move(job));
-        lane->waiting.clear();
+        for (Lane::Queue* queue : {&lane->questions, &lane->messages}) {
+            for (auto& job : *queue) left.push_back(std::move(job));
+            queue->clear();
+        }
     }
     running_.clear();
     pausing_.clear();
@@ -236,11 +250,13 @@ void HttpBackends::Impl::enter(std::unique_ptr<Job> job, Now now) {
         return refuse(std::move(job), BackendAnswer::Kind::failed, std::string(fault), now);
     if (!lane->breaker.admits(now.steady_ms))
         return refuse(std::move(job), BackendAnswer::Kind::broken, "it failed too often a moment ago", now);
-    if (lane->status.running < backend.concurrency) return start(std::move(job), now);
-    if (lane->waiting.size() >= most_waiting)
-        return refuse(std::move(job), BackendAnswer::Kind::full, "too many requests wait for it", now);
+    if (lane->has_place(*job)) return start(std::move(job), now);
+    const bool full = lane->waiting() >= most_waiting ||
+                      (!job->request.question && lane->messages.size() >= most_messages_waiting);
+    if (full) return refuse(std::move(job), BackendAnswer::Kind::full, "too many requests wait for it", now);
     job->give_up_ms = now.steady_ms + backend.timeout_ms;
-    lane->waiting.push_back(std::move(job));
+    Lane::Queue& queue = lane->queue_of(*job);
+    queue.push_back(std::move(job));
 }
 
 void HttpBackends::Impl::start(std::unique_ptr<Job> job, Now now) {
@@ -248,6 +264,7 @@ void HttpBackends::Impl::start(std::unique_ptr<Job> job, Now now) {
     const Backend& backend = *job->request.backend;
     lane.breaker.started(now.steady_ms);
     ++lane.status.running;
+    if (!job->request.question) ++lane.messages_running;
     ++job->attempt;
     job->transfer = std::make_unique<Transfer>(job->request, backend.timeout_ms, now.wall_ms, job.get());
     curl_multi_add_handle(multi_.get(), job->transfer->easy());
@@ -270,7 +287,8 @@ void HttpBackends::Impl::collect(Now now) {
     }
 }
 
-void HttpBackends::Impl::authorize(Lane& lane, const Backend& backend, const BackendAnswer& answer, Now now) {
+void HttpBackends::Impl::authorize(Lane& lane, const Backend& backend, const BackendAnswer& answer,
+                                   bool again, Now now) {
     if (is_good(answer)) {
         ++lane.status.answered;
         if (lane.breaker.succeeded() && report_)
@@ -278,7 +296,7 @@ void HttpBackends::Impl::authorize(Lane& lane, const Backend& backend, const Bac
         return;
     }
     ++lane.status.failed;
-    if (!lane.breaker.failed(backend, now.steady_ms) || !report_) return;
+    if (again || !lane.breaker.failed(backend, now.steady_ms) || !report_) return;
     const std::string why = answer.kind == BackendAnswer::Kind::answered
                                 ? "it answered " + std::to_string(answer.status)
                                 : answer.why;
@@ -291,8 +309,11 @@ void HttpBackends::Impl::authorize(Lane& lane, const Backend& backend, const Bac
 void HttpBackends::Impl::finish(std::unique_ptr<Job> job, BackendAnswer answer, Now now) {
     Lane& lane = *job->lane;
     --lane.status.running;
-    authorize(lane, *job->request.backend, answer, now);
-    if (try_again(*job, answer, now)) {
+    if (!job->request.question) --lane.messages_running;
+    // What is tried again has not failed yet; but after a break the first answer decides.
+    const bool again = try_again(*job, answer, now);
+    authorize(lane, *job->request.backend, answer, again, now);
+    if (again) {
         pausing_.push_back(std::move(job));
     } else {
         this->answer(*job, std::move(answer), now);
@@ -313,25 +334,28 @@ bool HttpBackends::Impl::try_again(Job& job, const BackendAnswer& answer, Now no
 }
 
 void HttpBackends::Impl::fill(Lane& lane, Now now) {
-    while (!lane.waiting.empty()) {
-        if (!lane.breaker.admits(now.steady_ms)) {
-            std::unique_ptr<Job> job = std::move(lane.waiting.front());
-            lane.waiting.pop_front();
-            refuse(std::move(job), BackendAnswer::Kind::broken, "it failed too often a moment ago", now);
-            continue;
+    for (Lane::Queue* queue : {&lane.questions, &lane.messages}) {
+        while (!queue->empty()) {
+            const bool admitted = lane.breaker.admits(now.steady_ms);
+            if (admitted && !lane.has_place(*queue->front())) break;
+            std::unique_ptr<Job> job = std::move(queue->front());
+            queue->pop_front();
+            if (admitted) {
+                start(std::move(job), now);
+            } else {
+                refuse(std::move(job), BackendAnswer::Kind::broken, "it failed too often a moment ago", now);
+            }
         }
-        if (lane.status.running >= lane.waiting.front()->request.backend->concurrency) return;
-        std::unique_ptr<Job> job = std::move(lane.waiting.front());
-        lane.waiting.pop_front();
-        start(std::move(job), now);
     }
 }
 
 void HttpBackends::Impl::refuse_late(Lane& lane, Now now) {
-    while (!lane.waiting.empty() && lane.waiting.front()->give_up_ms <= now.steady_ms) {
-        std::unique_ptr<Job> job = std::move(lane.waiting.front());
-        lane.waiting.pop_front();
-        refuse(std::move(job), BackendAnswer::Kind::full, "it waited too long for its turn", now);
+    for (Lane::Queue* queue : {&lane.questions, &lane.messages}) {
+        while (!queue->empty() && queue->front()->give_up_ms <= now.steady_ms) {
+            std::unique_ptr<Job> job = std::move(queue->front());
+            queue->pop_front();
+            refuse(std::move(job), BackendAnswer::Kind::full, "it waited too long for its turn", now);
+        }
     }
 }
 
@@ -349,7 +373,9 @@ int64_t HttpBackends::Impl::sleep_ms(Now now) const {
     int64_t until = now.steady_ms + longest_sleep_ms;
     for (const auto& job : pausing_) until = std::min(until, job->give_up_ms);
     for (const auto& [name, lane] : lanes_) {
-        if (!lane->waiting.empty()) until = std::min(until, lane->waiting.front()->give_up_ms);
+        for (const Lane::Queue* queue : {&lane->questions, &lane->messages}) {
+            if (!queue->empty()) until = std::min(until, queue->front()->give_up_ms);
+        }
     }
     return std::max<int64_t>(0, until - now.steady_ms);
 }
@@ -358,7 +384,7 @@ void HttpBackends::Impl::publish_status() {
     std::vector<BackendStatus> all;
     for (const auto& [name, lane] : lanes_) {
         all.push_back(lane->status);
-        all.back().waiting = lane->waiting.size();
+        all.back().waiting = lane->waiting();
         all.back().broken = lane->breaker.open();
     }
     const std::lock_guard lock(mutex_);

@@ -130,6 +130,7 @@ void Introspection::ask_again(const std::string& header, const TokenVerifier::As
 void Introspection::send(const Key& key, const std::string& header, const std::string& traceparent) {
     parts_.counters->asked.fetch_add(1, std::memory_order_relaxed);
     BackendRequest request;
+    request.question = true;
     request.backend = parts_.backend;
     request.id = new_id();
     request.path = parts_.path;

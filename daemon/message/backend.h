@@ -50,6 +50,9 @@ struct BackendRequest {
     // Members of a JSON object: what the signed header Wayleave-Identity says; empty: it is not sent.
     std::string identity = {};
     size_t max_answer = size_t{64} * 1024;
+    // Somebody waits at the door for the answer: it goes before what those say who are in, who leave a part
+    // of the backend's `concurrency` free for it.
+    bool question = false;
 };
 
 struct BackendAnswer {

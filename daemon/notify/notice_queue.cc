@@ -25,6 +25,7 @@ namespace {
 constexpr size_t bytes_of_none = 512;  // what a notice costs beside its texts
 constexpr int64_t first_pause_ms = 1000;
 constexpr int64_t longest_sleep_ms = 1000;
+constexpr int64_t no_room_pause_ms = 10'000;
 constexpr int64_t store_pause_ms = 1000;  // after a failure of the disk
 
 size_t bytes_of(const Notice& notice) {
@@ -93,6 +94,7 @@ class NoticeQueue::Impl {
     void take(Notice notice, int64_t row, Now now);
     void put(Entry entry);
     void tell_lost(Now now);
+    void report_no_room(Now now);
     void refill(const std::string& backend, Lane& lane, Now now);
     void send_due(const std::string& backend, Lane& lane, Now now);
     void send(const LineKey& key, Line& line, const std::shared_ptr<const Backend>& backend);
@@ -115,6 +117,8 @@ class NoticeQueue::Impl {
     std::vector<int64_t> arrived_;                                           // rows to be removed
     std::minstd_rand dice_{std::random_device{}()};
     bool store_failed_ = false;
+    uint64_t no_room_told_ = 0;
+    int64_t tell_no_room_ms_ = 0;  // steady: not before
     NoticeTotals counted_;
 
     mutable std::mutex mutex_;
@@ -131,11 +135,17 @@ class NoticeQueue::Impl {
 
 void NoticeQueue::Impl::add(Item item) {
     size_t bytes = 0;
-    if (const auto* notice = std::get_if<Notice>(&item)) bytes = bytes_of(*notice);
+    size_t most = bounds_.bytes;
+    if (const auto* notice = std::get_if<Notice>(&item)) {
+        bytes = bytes_of(*notice);
+        // The last quarter is for ends, which are never missed: comings and goings in channels do not fill
+        // it.
+        if (!notice->last) most -= most / 4;
+    }
     if (const auto* opened = std::get_if<Opened>(&item)) bytes = bytes_of(opened->lost);
     {
         const std::lock_guard lock(mutex_);
-        if (bytes > 0 && held_ + bytes > bounds_.bytes) {
+        if (bytes > 0 && held_ + bytes > most) {
             ++no_room_;
             return;
         }
@@ -201,6 +211,7 @@ void NoticeQueue::Impl::run() {
         for (size_t i = 0; i < items.size(); ++i) apply(items[i], rows[i], now);
         if (over) break;
         tell_lost(now);
+        report_no_room(now);
         for (auto& [backend, lane] : lanes_) {
             refill(backend, lane, now);
             send_due(backend, lane, now);
@@ -270,7 +281,7 @@ void NoticeQueue::Impl::take(Notice notice, int64_t row, Now now) {
     // Behind those on disk it has its place there.
     if (row != 0 && (lane.on_disk > 0 || lane.in_memory >= bounds_.in_memory)) {
         free();
-        if (lane.on_disk < bounds_.on_disk) return void(++lane.on_disk);
+        if (lane.on_disk < bounds_.on_disk || notice.last) return void(++lane.on_disk);
         arrived_.push_back(row);
         return lose(notice, "too much waits for the backend " + notice.backend);
     }
@@ -304,6 +315,20 @@ void NoticeQueue::Impl::tell_lost(Now now) {
     std::vector<int64_t> rows;
     write(items, rows);
     for (size_t i = 0; i < items.size(); ++i) apply(items[i], rows[i], now);
+}
+
+// Those that were not even taken.
+void NoticeQueue::Impl::report_no_room(Now now) {
+    uint64_t lost = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        lost = no_room_;
+    }
+    if (lost == no_room_told_ || now.steady_ms < tell_no_room_ms_) return;
+    parts_.report(true, "too much waits for backends: " + std::to_string(lost - no_room_told_) +
+                            " events could not be taken and will not be told");
+    no_room_told_ = lost;
+    tell_no_room_ms_ = now.steady_ms + no_room_pause_ms;
 }
 
 void NoticeQueue::Impl::refill(const std::string& backend, Lane& lane, Now now) {
@@ -355,7 +380,8 @@ void NoticeQueue::Impl::send(const LineKey& key, Line& line, const std::shared_p
     request.id = entry.notice.id;
     request.method = "POST";
     request.path = entry.notice.path;
-    request.headers = {"Content-Type: application/json", "Accept: application/wayleave+json"};
+    request.headers = {"Content-Type: application/json",
+                       "Accept: application/wayleave+json, application/json;q=0.9, */*;q=0.1"};
     if (!entry.notice.traceparent.empty())
         request.headers.push_back("traceparent: " + entry.notice.traceparent);
     request.body = entry.notice.body;

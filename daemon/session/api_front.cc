@@ -159,9 +159,10 @@ void ApiFront::answer(Session& session, const HttpHead& head, Now now) {
     }
     if (const auto wrong = check_body_head(head, known->method == "POST"))
         return refuse(session, head, wrong->status, wrong->because, "", now);
-    if (head.count("idempotency-key") > 1 ||
-        head.field("idempotency-key").size() > IdempotencyTable::longest_key)
-        return refuse(session, head, 400, "Idempotency-Key is one text of at most 255 bytes", "", now);
+    const size_t keys = head.count("idempotency-key");
+    const size_t key_size = head.field("idempotency-key").size();
+    if (keys > 1 || key_size > IdempotencyTable::longest_key || (keys == 1 && key_size == 0))
+        return refuse(session, head, 400, "Idempotency-Key is one text of 1 to 255 bytes", "", now);
     begin(session, head, known->operation, now);
 }
 
