@@ -636,6 +636,7 @@ def test_a_key_outlives_the_connection_and_a_late_answer():
             wait_until(lambda: repeated.publish(body, Idempotency_Key=key)[0] == 200, "the answer to the first")
             assert repeated.headers["Idempotency-Replayed"] == "true", key
         assert count_of(daemon) == 2, "nothing is published twice"
+        assert Api(daemon).publish(body, Idempotency_Key="")[0] == 400, "a key that is empty protects nobody"
 
 
 def test_a_stopping_server_answers_what_it_does():

@@ -277,6 +277,52 @@ async def test_a_unix_socket():
     listener.close()
 
 
+DOOR = """
+backend app { url = "%s" timeout = 5s concurrency = 8 }
+token session { check = app "/whoami" from header "Authorization" claim sub : string required }
+route chat /ws {
+    auth = session
+    origins = { none }
+    allow connect
+    message slow { allow forward to app "/slow" }
+    message bad { allow forward to app "/bad" }
+}
+"""
+
+
+async def test_what_those_say_who_are_in_keeps_nobody_out():
+    done = threading.Event()
+
+    def answer(request):
+        if request.path == "/whoami":
+            return 200, {"sub": request.headers["Authorization"]}, PLAIN
+        if request.path == "/slow":
+            done.wait(60)
+        return (500, b"") if request.path == "/bad" else (204, b"")
+
+    async def enter(daemon, name):
+        return await Client.open(daemon, extra_headers={"Authorization": "Bearer " + name})
+
+    with Backend(answer) as backend:
+        async with Daemon(DOOR % backend.url) as daemon:
+            inside = [await enter(daemon, f"u{i}") for i in range(20)]
+            for one in inside:
+                for _ in range(60):
+                    await one.send("slow")
+            wait_until(lambda: sum(r.path == "/slow" for r in list(backend.requests)) >= 6, "all places of messages are taken")
+            for i in range(20):
+                await (await enter(daemon, f"new{i}")).close()
+            assert sum(r.path == "/slow" for r in list(backend.requests)) <= 6, "a quarter is for the door"
+            done.set()
+        # Two messages that fail, each tried three times, are two failures and not six.
+        async with Daemon(DOOR % backend.url) as daemon:
+            ann = await enter(daemon, "ann")
+            for n in range(2):
+                await ann.raw(json.dumps({"type": "bad", "$id": n}))
+                await ann.expect("$error", error="unavailable")
+            await enter(daemon, "ben")
+
+
 async def test_keys_that_are_none():
     with Backend(lambda r: (204, b"")) as backend:
         daemon = daemon_for(backend)

@@ -168,6 +168,23 @@ TEST_CASE("memory is bounded, and what has no room is counted") {
     CHECK(made->totals().lost >= 80);
 }
 
+TEST_CASE("what fills the queue leaves room for ends") {
+    Listener listener;
+    listener.answer_with(0);
+    NoticeQueue::Bounds bounds;
+    bounds.bytes = 100'000;
+    const auto made = queue(listener, bounds);
+    for (int i = 0; i < 1000; ++i) made->tell(notice(1, "n" + std::to_string(i)));
+    for (uint64_t i = 2; i < 22; ++i) made->tell(notice(i, "end" + std::to_string(i), true));
+    listener.answer_with(200);
+    wait_until([&] { return made->totals().waiting == 0; });
+    size_t ends = 0;
+    for (const BackendRequest& request : listener.wait_for(1))
+        ends += request.body.find("end") != std::string::npos ? 1 : 0;
+    CHECK(ends == 20);
+    CHECK(made->totals().lost > 0);
+}
+
 TEST_CASE("a backend that the policy does not have any more hears nothing") {
     Listener listener;
     const auto made = queue(listener);
