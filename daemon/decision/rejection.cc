@@ -59,6 +59,7 @@ bool is_final(uint16_t code) {
 }
 
 bool allows(const dsl::Route& route, dsl::NodeId verdict) {
+    if (verdict == dsl::always) return true;  // a statement is the permission, and no rule speaks against it
     const size_t rule = verdict & ~dsl::verdict_bit;
     return rule >= 2 && route.rules[rule - 2].allow && !route.rules[rule - 2].by;
 }

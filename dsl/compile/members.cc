@@ -89,13 +89,7 @@ void RouteCompiler::compile_stream_rules(const ast::Stream& stream, const Names&
         add_candidate(rule, names, at_stream, denies, allows);
     });
     denies.insert(denies.end(), message_denies_.begin(), message_denies_.end());
-    RuleInfo permission;
-    permission.allow = true;
-    permission.span = stream.span;
-    permission.place = out.place;
-    const NodeId yes = verdict(route_->rules.size());
-    route_->rules.push_back(std::move(permission));
-    out.decision = link_decision(std::move(denies), {}, yes);
+    out.decision = link_decision(std::move(denies), {}, always);
 }
 
 void RouteCompiler::compile_proxies() {

@@ -71,7 +71,7 @@ server { listen 127.0.0.1:28092; location / { proxy_pass http://127.0.0.1:${back
 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; proxy_set_header Host $host; } } }`)];
 servers.HAProxy.options = ["-db", "-f", write("haproxy.cfg", `global
   nbthread 1
-  maxconn 20000
+  maxconn 9000
 defaults
   mode http
   timeout connect 5s

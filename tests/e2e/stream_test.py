@@ -409,7 +409,8 @@ async def misbehaving(apps):
             assert message["type"] == "$stream", message
             if message["state"] == "closed":
                 told[int(message["stream"][1:])] = message
-        await ann.quiet()
+        await ann.send("$ping", more={"$id": 1})
+        await ann.wait_for("$pong", re=1)
         await ann.close()
         return told, daemon.metric("wayleave_streams_lost_total"), daemon.metric("wayleave_stream_refusals_total")
 
