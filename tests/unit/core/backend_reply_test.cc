@@ -65,9 +65,8 @@ TEST_CASE("a no has words that are fit for a client, or none") {
     CHECK(problem(R"({"error":"too_late","detail":"it is over"})").error == "too_late");
     CHECK(problem(R"({"error":"too_late","detail":"it is over"})").because == "it is over");
     CHECK(problem(R"({"because":"no"})").because == "no");
-    for (const char* body :
-         {R"({"error":"A B","detail":"a\nb"})", R"({"error":"","detail":7})", R"({"error":["a"]})", "[]", "x",
-          R"({"detail":"\u001b[31m"})"}) {
+    for (const char* body : {R"({"error":"A B","detail":"a\nb"})", R"({"error":"","detail":7})",
+                             R"({"error":["a"]})", "[]", "x", R"({"detail":"\u001b[31m"})"}) {
         INFO(body);
         CHECK(problem(body).error.empty());
         CHECK(problem(body).because.empty());
@@ -77,11 +76,13 @@ TEST_CASE("a no has words that are fit for a client, or none") {
 }
 
 TEST_CASE("orders are read whole or not at all") {
-    const BackendReply good = ordered(R"( {"reply": [1, 2], "publish": [{"channel": "a", "data": {"x": 1}}, {"b": 2}],
+    const BackendReply good =
+        ordered(R"( {"reply": [1, 2], "publish": [{"channel": "a", "data": {"x": 1}}, {"b": 2}],
         "send": [{"type": "t"}], "subscribe": ["a/b"], "unsubscribe": [], "close": {"code": 4001, "because": "x", "reconnect": true}} )");
     REQUIRE(good.kind == BackendReply::Kind::orders);
     CHECK(good.orders.reply == "[1,2]");
-    CHECK(good.orders.publish == std::vector<std::string>{R"({"channel": "a", "data": {"x": 1}})", R"({"b": 2})"});
+    CHECK(good.orders.publish ==
+          std::vector<std::string>{R"({"channel": "a", "data": {"x": 1}})", R"({"b": 2})"});
     CHECK(good.orders.send == std::vector<std::string>{R"({"type": "t"})"});
     CHECK(good.orders.subscribe == std::vector<std::string>{"a/b"});
     REQUIRE(good.orders.close);

@@ -164,13 +164,14 @@ void check(const Groups& groups) {
             CHECK((table.contains(word) || elsewhere.contains(word)));
             if (table.contains(word)) known.insert(word);
         }
-        // A word may be of two tables, and then stands in one group: `let`, `backend`, `none`. The words of the grammar
-        // and of settings are spread over the groups; whether they are in one is asked below.
+        // A word may be of two tables, and then stands in one group: `let`, `backend`, `none`. The words of
+        // the grammar and of settings are spread over the groups; whether they are in one is asked below.
         const bool spread =
             group == "operator" || group == "outcome" || group == "clause" || group == "value";
         for (const std::string& word : spread ? WordSet{} : table) {
             INFO(word);
-            CHECK((it->second.contains(word) || (group == "statement" && (word == "let" || word == "backend"))));
+            CHECK((it->second.contains(word) ||
+                   (group == "statement" && (word == "let" || word == "backend"))));
         }
     }
     for (const WordSet& table : {grammar_words(), setting_words()}) {

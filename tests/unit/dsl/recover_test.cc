@@ -199,7 +199,8 @@ TEST_CASE("mistakes in conditions") {
             {"a then 403",
              "2:24 expected `status N`, `close N`, `error \"name\"` or `drop` after `then`, found `403`"},
             {"a because \"x\" if b",
-             "2:31 `if` continues nothing here | a rule is written in the order `on … with … by … if … then … "
+             "2:31 `if` continues nothing here | a rule is written in the order `on … with … by … if … then "
+             "… "
              "because "
              "…`, each at most "
              "once"},

@@ -70,7 +70,8 @@ struct Crew {
     explicit Crew(size_t count) {
         for (size_t i = 0; i < count; ++i) {
             auto worker = Worker::create(
-                {broker, presence, slots, canary, exchange, limits, bans, notices, quota, report}, {}, {}, run);
+                {broker, presence, slots, canary, exchange, limits, bans, notices, quota, report}, {}, {},
+                run);
             REQUIRE(worker);
             workers.push_back(std::move(*worker));
         }
