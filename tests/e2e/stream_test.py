@@ -272,7 +272,7 @@ async def test_an_old_page_speaks_its_stream_alone():
         await old.socket.recv()
         await app.stop(1012)
         _, code = await old.closed()
-        assert code == 1012, code
+        assert code in (1001, 1012), f"{code}: the library's own word may come first"
 
 
 async def test_a_reader_that_is_slow_holds_its_backend_back():
