@@ -29,15 +29,20 @@ class HandshakePacer {
     // A handshake is over, however it ended.
     void done(const std::string& backend) { --lines_[backend].running; }
 
+    struct Turn {
+        std::string backend;
+        uint64_t stream = 0;
+    };
+
     // The next one that may go, of any backend; its place is taken. It may be gone: then give the place back.
-    [[nodiscard]] std::optional<uint64_t> next() {
+    [[nodiscard]] std::optional<Turn> next() {
         for (auto it = lines_.begin(); it != lines_.end();) {
             Line& line = it->second;
             if (!line.waiting.empty() && line.running < line.most) {
                 const uint64_t stream = line.waiting.front();
                 line.waiting.pop_front();
                 ++line.running;
-                return stream;
+                return Turn{it->first, stream};
             }
             if (line.waiting.empty() && line.running == 0) {
                 lines_.erase(it++);

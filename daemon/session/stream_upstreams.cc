@@ -67,11 +67,11 @@ void FoldedStreams::dial(FoldedStream& stream, Now now) {
 
 void FoldedStreams::run_queue(Now now) {
     while (const auto next = pacer_.next()) {
-        FoldedStream* stream = find(*next);
+        FoldedStream* stream = find(next->stream);
         if (stream && stream->state == FoldedStream::State::queued) {
             dial(*stream, now);
-        } else if (stream) {
-            pacer_.done(stream->backend->name);
+        } else {
+            pacer_.done(next->backend);
         }
     }
 }
