@@ -118,14 +118,15 @@ Result<ClientSpec> sketch_from(const ExplainOptions& options, const dsl::Policy&
 // What it brings with a subscription. One that is none is an answer, too.
 Result<Nothing> add_grant(const ExplainOptions& options, const dsl::Policy& policy, const dsl::Route& route,
                           Now now, Question& question) {
-    const auto& [token, claims] = options.with;
+    // No structured binding: a lambda of clang 14 cannot capture one.
+    const std::string& token = options.with.first;
     if (token.empty()) return Nothing{};
     if (question.action != dsl::Action::subscribe)
         return failure("--with: a client brings a grant with `subscribe` alone");
     if (std::none_of(policy.tokens.begin(), policy.tokens.end(),
                      [&](const dsl::TokenDecl& known) { return known.name == token; }))
         return failure("--with: the policy has no token " + dsl::quoted(token));
-    auto grant = stated_grant(policy, route, token, claims, now);
+    auto grant = stated_grant(policy, route, token, options.with.second, now);
     if (grant) {
         question.grant = std::move(*grant);
     } else {
