@@ -33,6 +33,11 @@ bool is_of_foreign_page(const HttpHead& head) {
     return said > 1 || (said == 1 && site != "same-origin" && site != "none");
 }
 
+// RFC 9110 9.2.1, of what is passed on.
+bool is_safe(std::string_view method) {
+    return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
 // One handshake on its way through the door, step by step; each may turn it away.
 class AdmissionCheck {
   public:
@@ -113,6 +118,8 @@ class AdmissionCheck {
     bool check_origin() {
         const dsl::Origins& origins = out_.route->origins;
         const bool shown = upgrade_.has_origin;
+        // A link or an address that is typed says no origin, wherever it stands.
+        if (kind_ == AdmissionKind::request && is_safe(head_.method) && !shown) return true;
         const bool admitted = origins.allow(upgrade_.origin, shown, head_.authority.text()) &&
                               (shown || origins.any || !is_of_foreign_page(head_));
         if (admitted) return true;
@@ -392,7 +399,7 @@ class AdmissionCheck {
         for (const dsl::Limit& limit : out_.route->limits) {
             if (limit.meter != Meter::connections) continue;
             if (limit.replace_oldest) {
-                note_seat(limit);
+                if (kind_ != AdmissionKind::request) note_seat(limit);
                 continue;
             }
             if (auto rejection = enter(out_.route->program, limit, request(), limits_, out_.entered)) {

@@ -79,8 +79,9 @@ struct Resumed {
 
 // For whom a door is: clients, or the servers that use an `api`, for which no rule about connecting exists,
 // or a message for a connection that is open, which only has to come from the same client: it draws from no
-// limit of connecting, unless a backend must be asked for it, and uses up no token.
-enum class AdmissionKind : uint8_t { route, api, post };
+// limit of connecting, unless a backend must be asked for it, and uses up no token; or a plain request for a
+// backend, which counts as a connection while it lasts, and takes nobody's place.
+enum class AdmissionKind : uint8_t { route, api, post, request };
 
 // `bans` may be null: then nobody is.
 [[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans,

@@ -54,6 +54,7 @@ struct Counters {
     Counter stream_messages_lost;  // of clients, that waited for a stream in vain
     Counter tunnels_opened;        // WebSockets that were handed to backends
     Counter tunnels_refused;       // that no backend took
+    Counter proxied_requests;      // plain requests that were passed on
     Counter tunnel_bytes_in;       // of clients
     Counter tunnel_bytes_out;      // of backends
     Counter forwarded;             // messages that were taken for a backend

@@ -57,7 +57,8 @@ std::string envelope(const EnvelopeOf& of, std::string_view more) {
 std::string identity_members(const EnvelopeOf& of) {
     JsonObject out;
     if (!of.user.empty()) out.add("sub", of.user);
-    std::string text = out.add("sid", of.session).add("route", of.route.name).text();
+    if (!of.session.empty()) out.add("sid", of.session);
+    const std::string text = out.add("route", of.route.name).text();
     return text.substr(1, text.size() - 2);
 }
 

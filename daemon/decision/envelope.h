@@ -18,7 +18,7 @@ struct EnvelopeOf {
     int64_t wall_ms = 0;
     const dsl::Route& route;
     const dsl::Facts& facts;
-    std::string_view session;
+    std::string_view session;     // empty: it is of none
     std::optional<uint64_t> seq;  // counts what is told of the session; nothing: nobody has counted
     std::string_view user;        // empty: none, or its claim is secret
 };

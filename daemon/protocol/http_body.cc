@@ -7,8 +7,10 @@ namespace {
 
 constexpr uint32_t most_digits = 8;       // 4 GiB: far beyond any bound of ours
 constexpr uint32_t most_extension = 256;  // bytes for each chunk; nobody means anything by them
+constexpr uint32_t most_trailer = 8192;
 constexpr std::string_view too_big = "the body is larger than a message may be here";
 constexpr std::string_view bad_size = "the size of a chunk is no hexadecimal number";
+constexpr std::string_view bad_trailer = "the fields behind the last chunk are too long or malformed";
 constexpr std::string_view bad_end = "a chunk does not end where its size says";
 
 int hex_digit(char c) {
@@ -20,8 +22,12 @@ int hex_digit(char c) {
 
 }  // namespace
 
-BodyReader::BodyReader(std::optional<uint64_t> length, size_t most)
-    : step_(length ? Step::data : Step::size), chunked_(!length), most_(most), left_(length.value_or(0)) {
+BodyReader::BodyReader(std::optional<uint64_t> length, uint64_t most, Trailers trailers)
+    : step_(length ? Step::data : Step::size),
+      chunked_(!length),
+      trailers_(trailers),
+      most_(most),
+      left_(length.value_or(0)) {
     if (left_ > most_) {
         (void)refuse(413, too_big);
     } else if (length && left_ == 0) {
@@ -54,6 +60,7 @@ void BodyReader::take_data(std::string_view& bytes) {
     body_.append(part);
     bytes.remove_prefix(part.size());
     left_ -= part.size();
+    read_ += part.size();
     if (left_ == 0) step_ = chunked_ ? Step::data_cr : Step::done;
 }
 
@@ -77,8 +84,12 @@ bool BodyReader::take_mark(char c) {
         case Step::size_end: return c == '\n' ? begin_chunk() : expect('\n', Step::size, bad_size);
         case Step::data_cr: return expect('\r', Step::data_lf, bad_end);
         case Step::data_lf: return expect('\n', Step::size, bad_end);
-        case Step::last_cr: return expect('\r', Step::last_lf, "fields behind the last chunk are not taken");
+        case Step::last_cr:
+            if (c != '\r' && trailers_ == Trailers::dropped) return take_trailer(c);
+            return expect('\r', Step::last_lf, "fields behind the last chunk are not taken");
         case Step::last_lf: return expect('\n', Step::done, bad_end);
+        case Step::trailer: return take_trailer(c);
+        case Step::trailer_lf: return expect('\n', Step::last_cr, bad_trailer);
         default: return false;
     }
 }
@@ -94,8 +105,16 @@ bool BodyReader::take_size(char c) {
     return true;
 }
 
+bool BodyReader::take_trailer(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool control = (byte < 0x20 && c != '\t' && c != '\r') || byte == 0x7f;
+    if (control || ++trailer_ > most_trailer) return refuse(400, bad_trailer) != State::refused;
+    step_ = c == '\r' ? Step::trailer_lf : Step::trailer;
+    return true;
+}
+
 bool BodyReader::begin_chunk() {
-    if (left_ > most_ - body_.size()) return refuse(413, too_big) != State::refused;
+    if (left_ > most_ - read_) return refuse(413, too_big) != State::refused;
     step_ = left_ == 0 ? Step::last_cr : Step::data;
     digits_ = 0;
     extension_ = 0;

@@ -9,6 +9,11 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
+bool is_value_char(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return c == '\t' || (byte >= 0x20 && byte != 0x7f);
+}
+
 // HTTP/1.1 101 Switching Protocols
 bool read_status_line(std::string_view line, ResponseHead& out) {
     if (line.size() < 12 || !line.starts_with("HTTP/1.") || (line[7] != '0' && line[7] != '1')) return false;
@@ -16,12 +21,9 @@ bool read_status_line(std::string_view line, ResponseHead& out) {
     if (line.size() > 12 && line[12] != ' ') return false;
     out.http10 = line[7] == '0';
     out.status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
-    return out.status >= 100 && out.status <= 599;
-}
-
-bool is_value_char(char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return c == '\t' || (byte >= 0x20 && byte != 0x7f);
+    out.phrase = line.substr(std::min<size_t>(line.size(), 13));
+    const bool clean = std::all_of(out.phrase.begin(), out.phrase.end(), is_value_char);
+    return clean && out.status >= 100 && out.status <= 599;
 }
 
 bool read_field(std::string_view line, ResponseHead& out) {

@@ -13,7 +13,8 @@ namespace wayleave {
 
 // Views into the buffer that was parsed.
 struct ResponseHead {
-    int status = 0;  // 100 to 599
+    int status = 0;           // 100 to 599
+    std::string_view phrase;  // may be empty
     bool http10 = false;
     std::vector<HttpField> fields;
     size_t size = 0;  // bytes of the head, with the empty line

@@ -15,8 +15,7 @@ void Deadlines::reschedule(Session& session, Now now) {
 int64_t Deadlines::next_wake(const Session& session, Now now) const {
     if (session.close_by_ms != Session::never_ms) return session.close_by_ms;
     if (session.state == Session::State::ending) return Session::never_ms;
-    if (session.state == Session::State::head)
-        return session.opened_ms + bindings_.settings().handshake_timeout_ms;
+    if (session.state == Session::State::head) return request_by(session);
     const dsl::Route& route = *session.binding->route;
     int64_t when = session.pending_close ? session.pending_close->at_ms : Session::never_ms;
     if (route.idle_timeout_ms > 0 && !session.stream)
@@ -33,6 +32,13 @@ int64_t Deadlines::next_wake(const Session& session, Now now) const {
         if (expiry_ms != INT64_MAX) when = std::min(when, now.steady_ms + expiry_ms - now.wall_ms);
     }
     return when;
+}
+
+int64_t Deadlines::request_by(const Session& session) const {
+    const int64_t silence_ms = session.handshaking->passing_silence_ms;
+    if (silence_ms == Session::never_ms) return Session::never_ms;
+    return silence_ms > 0 ? session.last_heard_ms + silence_ms
+                          : session.opened_ms + bindings_.settings().handshake_timeout_ms;
 }
 
 int64_t Deadlines::complete_by(const Session& session) const {

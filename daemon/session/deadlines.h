@@ -27,6 +27,8 @@ class Deadlines {
         });
     }
 
+    // When the request that a connection brings must be complete and answered: steady time.
+    [[nodiscard]] int64_t request_by(const Session& session) const;
     // Why an open session has been silent for too long; null: it has not.
     [[nodiscard]] const char* why_silent(const Session& session, Now now) const;
     // Time does not pass for a session that is not read from: it may have said something long ago.

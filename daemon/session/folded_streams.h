@@ -22,10 +22,11 @@
 #include "daemon/session/outbox.h"
 #include "daemon/session/replies.h"
 #include "daemon/session/session_table.h"
+#include "daemon/session/upstream_user.h"
 
 namespace wayleave {
 
-class FoldedStreams {
+class FoldedStreams final : public UpstreamUser {
   public:
     // `name` is of this worker in this run of the daemon: an id of a handshake is never another's.
     FoldedStreams(std::string name, size_t workers, Actions& actions, const SessionTable& sessions,
@@ -50,12 +51,12 @@ class FoldedStreams {
 
     // What becomes of the connections that actions().dials asks for, by their numbers. A number that is not
     // known any more is ignored.
-    void connected(uint64_t dialled, Now now);
-    void received(uint64_t dialled, std::span<char> bytes, Now now);
-    void gone(uint64_t dialled, const std::string& why, Now now);
-    [[nodiscard]] bool may_read(uint64_t dialled) const;
-    [[nodiscard]] std::string_view output(uint64_t dialled) const;
-    void written(uint64_t dialled, size_t bytes, Now now);
+    void connected(uint64_t dialled, Now now) override;
+    void received(uint64_t dialled, std::span<char> bytes, Now now) override;
+    void gone(uint64_t dialled, const std::string& why, Now now) override;
+    [[nodiscard]] bool may_read(uint64_t dialled) const override;
+    [[nodiscard]] std::string_view output(uint64_t dialled) const override;
+    void written(uint64_t dialled, size_t bytes, Now now) override;
 
     void tick(Now now);
 

@@ -35,6 +35,8 @@ Gateway::~Gateway() = default;
 // What is over with an event is done here, where nobody is in the middle of a list.
 void Gateway::finish_event(Now now) {
     parts_->replayer.catch_up(now);
+    for (const ConnectionId id : parts_->proxied.take_answered())
+        if (Session* session = parts_->sessions.find(id)) parts_->http.go_on(*session, now);
     parts_->closing.end_marked(now);
 }
 
@@ -87,6 +89,7 @@ void Gateway::closed(ConnectionId id, Now now) {
     Counters& counters = parts_->counters;
     parts_->streams.ended(*session, now);
     parts_->tunnels.ended(*session);
+    parts_->proxied.ended(*session);
     if (session->binding) parts_->notifications.disconnected(*session, now);
     parts_->subscriptions.leave_all(*session, now);
     parts_->outbox.forget(*session);
@@ -201,43 +204,30 @@ void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
 }
 
 void Gateway::upstream_connected(uint64_t number, Now now) {
-    if (Tunnels::is_tunnel(number)) {
-        parts_->tunnels.connected(number);
-    } else {
-        parts_->streams.connected(number, now);
-    }
+    parts_->upstream_user(number).connected(number, now);
     finish_event(now);
 }
 
 void Gateway::upstream_received(uint64_t number, std::span<char> bytes, Now now) {
-    if (Tunnels::is_tunnel(number)) {
-        parts_->tunnels.received(number, bytes, now);
-    } else {
-        parts_->streams.received(number, bytes, now);
-    }
+    parts_->upstream_user(number).received(number, bytes, now);
     finish_event(now);
 }
 
 void Gateway::upstream_gone(uint64_t number, const std::string& why, Now now) {
-    if (Tunnels::is_tunnel(number)) {
-        parts_->tunnels.gone(number, why, now);
-    } else {
-        parts_->streams.gone(number, why, now);
-    }
+    parts_->upstream_user(number).gone(number, why, now);
     finish_event(now);
 }
 
 bool Gateway::upstream_may_read(uint64_t number) const {
-    return Tunnels::is_tunnel(number) ? parts_->tunnels.may_read(number) : parts_->streams.may_read(number);
+    return parts_->upstream_user(number).may_read(number);
 }
 
 std::string_view Gateway::upstream_output(uint64_t number) const {
-    return Tunnels::is_tunnel(number) ? parts_->tunnels.output(number) : parts_->streams.output(number);
+    return parts_->upstream_user(number).output(number);
 }
 
 void Gateway::upstream_sent(uint64_t number, size_t bytes, Now now) {
-    if (Tunnels::is_tunnel(number)) return parts_->tunnels.written(number, bytes);
-    parts_->streams.written(number, bytes, now);
+    parts_->upstream_user(number).written(number, bytes, now);
 }
 
 void Gateway::handle_relayed(const RelayedMessage& relayed, Now now) {
@@ -348,6 +338,7 @@ void Gateway::tick(Now now) {
     parts_->replayer.tick(now);
     parts_->streams.tick(now);
     parts_->tunnels.tick(now);
+    parts_->proxied.tick(now);
     parts_->log.tick(now);
     if (parts_->worker == 0) {
         parts_->limits.forget_idle(now.steady_ms);
@@ -382,8 +373,9 @@ void Gateway::sent(ConnectionId id, size_t bytes, Now now) {
         if (session->tunnelled) parts_->tunnels.drained(*session);
         if (session->owed) parts_->notes.note_delivered(*session, now);
         if (!session->replays.empty()) parts_->replayer.replay_some(*session, now);
-    } else if (session && session->state == Session::State::head && session->queue.empty()) {
-        parts_->http.go_on(*session, now);
+    } else if (session && session->state == Session::State::head) {
+        parts_->proxied.sent(*session, now);
+        if (session->queue.empty()) parts_->http.go_on(*session, now);
     }
     finish_event(now);
 }

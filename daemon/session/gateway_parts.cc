@@ -33,4 +33,12 @@ GatewayParts::GatewayParts(uint32_t worker_in, const GatewayShared& shared, Coun
       bindings(std::move(runtime)),
       hub(worker_in, shared.broker) {}
 
+UpstreamUser& GatewayParts::upstream_user(uint64_t number) {
+    switch (kind_of(number)) {
+        case UpstreamKind::request: return proxied;
+        case UpstreamKind::tunnel: return tunnels;
+        default: return streams;
+    }
+}
+
 }  // namespace wayleave

@@ -13,6 +13,7 @@
 #include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/notifications.h"
+#include "daemon/session/proxied_requests.h"
 #include "daemon/session/rechecks.h"
 #include "daemon/session/session_clock.h"
 #include "daemon/session/subscription_orders.h"
@@ -23,6 +24,8 @@ namespace wayleave {
 struct GatewayParts {
     GatewayParts(uint32_t worker_in, const GatewayShared& shared, Counters& counters_in,
                  std::shared_ptr<const Runtime> runtime);
+
+    [[nodiscard]] UpstreamUser& upstream_user(uint64_t number);
 
     uint32_t worker;
     size_t workers;
@@ -101,8 +104,19 @@ struct GatewayParts {
                          closing, log,      actions.orders, counters, random};
     ApiFront api{bindings,   limits,      admission, api_publish, api_queries,
                  api_orders, ban_counter, outbox,    counters};
-    HttpFront http{bindings, limits,    admission, posts,  api,     opening,
-                   frames,   deadlines, log,       outbox, counters};
+    ProxiedRequests proxied{epoch_text(random()),
+                            actions,
+                            sessions,
+                            bindings,
+                            limits,
+                            admission,
+                            deadlines,
+                            outbox,
+                            log,
+                            counters,
+                            random};
+    HttpFront http{bindings, limits, admission, posts, api,    proxied,
+                   opening,  frames, deadlines, log,   outbox, counters};
     SessionClock clock{sessions, bindings, deadlines, reload, grants, vouchers,
                        rechecks, closing,  http,      outbox, random};
 };

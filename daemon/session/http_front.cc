@@ -47,7 +47,7 @@ std::string why_no_upgrade(const HttpHead& head, const dsl::Route& route) {
     std::string out = "this address speaks WebSocket";
     if (head.count("upgrade") > 0 && head.http10)
         return out + ", which needs HTTP/1.1; in nginx: proxy_http_version 1.1";
-    if (route.dialect == dsl::Dialect::native)
+    if (route.dialect == dsl::Dialect::native && route.proxies.empty())
         out += ", and Server-Sent Events to a GET with Accept: text/event-stream";
     return out;
 }
@@ -85,13 +85,14 @@ std::string origin_of(const HttpHead& head, const dsl::Route& route, bool tls) {
 }  // namespace
 
 HttpFront::HttpFront(const Bindings& bindings, LimitTable& limits, HttpAdmission& admission, PostFront& posts,
-                     ApiFront& api, Opening& opening, FrameReader& frames, Deadlines& deadlines,
-                     ConnectionLog& log, Outbox& outbox, Counters& counters)
+                     ApiFront& api, ProxiedRequests& proxied, Opening& opening, FrameReader& frames,
+                     Deadlines& deadlines, ConnectionLog& log, Outbox& outbox, Counters& counters)
     : bindings_(bindings),
       limits_(limits),
       admission_(admission),
       posts_(posts),
       api_(api),
+      proxied_(proxied),
       opening_(opening),
       frames_(frames),
       deadlines_(deadlines),
@@ -117,6 +118,7 @@ void HttpFront::read(Session& session, std::string_view bytes, Now now) {
     while (session.state == Session::State::head && !session.last_bytes && !session.abort_listed) {
         if (session.post && !posts_.read_body(session, now)) return;
         if (session.handshaking->api && !api_.read_body(session, now)) return;
+        if (session.handshaking->passing_silence_ms > 0) return proxied_.read_body(session, now);
         if (buffer.empty()) return;
         // A client that asks and does not read holds no more of our memory than this.
         if (session.queue.bytes() > most_answers) {
@@ -174,6 +176,11 @@ bool HttpFront::answer(Session& session, const HttpHead& head, Now now) {
             return false;
         }
         if (refusal->not_upgrade && wants_stream(head)) return answer_stream(session, head, now);
+        if (refusal->not_upgrade && !is_file(head) && proxied_.wants(head)) {
+            counters_.http_requests.add();
+            proxied_.begin(session, head, now);
+            return false;
+        }
         if (!refusal->not_upgrade || !posts_.wants(head)) {
             answer_request(session, head, *refusal, now);
         } else {
@@ -201,6 +208,10 @@ bool HttpFront::answer(Session& session, const HttpHead& head, Now now) {
     return true;
 }
 
+bool HttpFront::is_file(const HttpHead& head) const {
+    return is_get(head) && bindings_.runtime().files.contains(head.path);
+}
+
 // A Range is not looked at, as any server may do (RFC 9110 14.2), and no answer offers ranges.
 void HttpFront::send_file(Session& session, const HttpHead& head, const StaticFile& file) {
     const bool keep = head.keep_alive && !head.chunked && head.content_length.value_or(0) == 0;
@@ -218,9 +229,8 @@ void HttpFront::send_file(Session& session, const HttpHead& head, const StaticFi
 void HttpFront::answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal,
                                Now now) {
     counters_.http_requests.add();
-    const auto& files = bindings_.runtime().files;
-    const auto file = refusal.not_upgrade && is_get(head) ? files.find(head.path) : files.end();
-    if (file != files.end()) return send_file(session, head, file->second);
+    if (refusal.not_upgrade && is_file(head))
+        return send_file(session, head, bindings_.runtime().files.at(head.path));
     if (refusal.not_upgrade && head.method == "OPTIONS" && answer_preflight(session, head, now)) return;
     int status = refusal.status;
     std::string because(refusal.reason);
@@ -303,6 +313,7 @@ void HttpFront::go_on(Session& session, Now now) {
 }
 
 void HttpFront::expire(Session& session, Now now) {
+    if (session.handshaking->passing_silence_ms > 0) return proxied_.late(session, now);
     const bool nothing_came =
         session.handshaking->bytes.empty() && !session.post && !session.handshaking->api;
     if (nothing_came || session.last_bytes || !session.queue.empty()) return outbox_.abort(session);

@@ -7,14 +7,15 @@
 #include "daemon/session/frame_reader.h"
 #include "daemon/session/opening.h"
 #include "daemon/session/post_front.h"
+#include "daemon/session/proxied_requests.h"
 
 namespace wayleave {
 
 class HttpFront {
   public:
     HttpFront(const Bindings& bindings, LimitTable& limits, HttpAdmission& admission, PostFront& posts,
-              ApiFront& api, Opening& opening, FrameReader& frames, Deadlines& deadlines, ConnectionLog& log,
-              Outbox& outbox, Counters& counters);
+              ApiFront& api, ProxiedRequests& proxied, Opening& opening, FrameReader& frames,
+              Deadlines& deadlines, ConnectionLog& log, Outbox& outbox, Counters& counters);
 
     // Also with no bytes, when something has come that a request waited for.
     void read(Session& session, std::string_view bytes, Now now);
@@ -23,6 +24,7 @@ class HttpFront {
         stopping_ = true;
         api_.stop();
         posts_.stop();
+        proxied_.stop();
     }
     // The client has taken the answers; it may have asked more meanwhile.
     void go_on(Session& session, Now now);
@@ -33,6 +35,7 @@ class HttpFront {
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     void answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal, Now now);
     void send_file(Session& session, const HttpHead& head, const StaticFile& file);
+    [[nodiscard]] bool is_file(const HttpHead& head) const;
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool wants_stream(const HttpHead& head) const;
     [[nodiscard]] bool answer_stream(Session& session, const HttpHead& head, Now now);
@@ -42,6 +45,7 @@ class HttpFront {
     HttpAdmission& admission_;
     PostFront& posts_;
     ApiFront& api_;
+    ProxiedRequests& proxied_;
     Opening& opening_;
     FrameReader& frames_;
     Deadlines& deadlines_;

@@ -51,7 +51,7 @@ PostFront::PostFront(uint32_t worker, const Bindings& bindings, HttpAdmission& a
 bool PostFront::wants(const HttpHead& head) const {
     if (head.method != "POST" || head.count("wayleave-session") == 0) return false;
     const dsl::Route* route = route_of(bindings_.policy(), head);
-    return route && route->dialect == dsl::Dialect::native;
+    return route && route->dialect == dsl::Dialect::native && route->proxies.empty();
 }
 
 void PostFront::refuse(Session& session, int status, std::string because, const std::string& headers,

@@ -164,6 +164,8 @@ struct Handshaking {
     bool head_only = false;           // the request is a HEAD, whose answer has no body
     bool kept_open = false;           // a request was answered; the next one has a deadline of its own
     std::shared_ptr<ApiRequest> api;  // null but during such a request
+    // 0 but while a request is passed on to a backend: how long both may say nothing.
+    int64_t passing_silence_ms = 0;
 };
 
 // A request whose body is a message for the session of a stream.

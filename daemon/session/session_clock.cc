@@ -11,7 +11,7 @@ constexpr int64_t tick_ms = 100;
 
 bool is_working(const Session& session) {
     if (session.state != Session::State::head) return false;
-    return (session.post && session.post->sent) ||
+    return (session.post && session.post->sent) || session.handshaking->passing_silence_ms > 0 ||
            (session.handshaking->api && session.handshaking->api->sent);
 }
 
@@ -40,8 +40,7 @@ void SessionClock::wake(Session& session, Now now) {
     if (session.close_by_ms <= now.steady_ms) return outbox_.abort(session);
     if (session.state == Session::State::open) {
         wake_open(session, now);
-    } else if (session.state == Session::State::head &&
-               session.opened_ms + bindings_.settings().handshake_timeout_ms <= now.steady_ms) {
+    } else if (session.state == Session::State::head && deadlines_.request_by(session) <= now.steady_ms) {
         http_.expire(session, now);
     }
     if (!session.abort_listed) deadlines_.reschedule(session, now);

@@ -1,13 +1,10 @@
 #include "daemon/session/tunnels.h"
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
-#include "daemon/decision/envelope.h"
 #include "daemon/protocol/handshake.h"
+#include "daemon/protocol/proxied_head.h"
 #include "daemon/protocol/response_head.h"
-#include "daemon/protocol/traceparent.h"
 #include "daemon/session/native.h"
 
 namespace wayleave {
@@ -16,48 +13,6 @@ namespace {
 // Of either side, before the other is not read from. What one read brings comes on top.
 constexpr size_t most_waiting = 64 * 1024;
 constexpr size_t most_head = 16'384;
-
-// Of this hop alone (RFC 9110 7.6.1), or ours to say. What a client claims about itself in our words must not
-// reach a backend that believes us.
-bool stays_here(const HttpHead& head, std::string_view name) {
-    constexpr std::array<std::string_view, 16> ours{"connection",
-                                                    "keep-alive",
-                                                    "proxy-connection",
-                                                    "proxy-authorization",
-                                                    "te",
-                                                    "trailer",
-                                                    "transfer-encoding",
-                                                    "upgrade",
-                                                    "host",
-                                                    "content-length",
-                                                    "forwarded",
-                                                    "x-forwarded-for",
-                                                    "x-forwarded-proto",
-                                                    "x-forwarded-host",
-                                                    "wayleave-identity",
-                                                    "traceparent"};
-    const bool listed = std::any_of(ours.begin(), ours.end(),
-                                    [&](std::string_view one) { return same_ignoring_case(one, name); });
-    return listed || list_has(head, "connection", name);
-}
-
-// The path as it was judged: what a client has written in another way is not said again.
-std::string path_text(const std::string& path) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    constexpr std::string_view plain = "-._~/!$&'()*+,;=:@";
-    std::string out;
-    for (const char c : path) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (letter || plain.find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            out.append("%") += digits[byte >> 4U];
-            out += digits[byte & 15U];
-        }
-    }
-    return out;
-}
 
 }  // namespace
 
@@ -74,80 +29,40 @@ Tunnels::Tunnels(std::string name, Actions& actions, const SessionTable& session
       counters_(counters),
       random_(random) {}
 
-const dsl::Proxy* Tunnels::choose(const Session& session) {
-    const dsl::Route& route = *session.binding->route;
-    const dsl::Request request = request_for(session.facts, session.number);
-    for (const dsl::Proxy& proxy : route.proxies) {
-        if (dsl::decide(route.program, route.program.nodes, route.program.roots[proxy.condition], request) !=
-            dsl::never)
-            return &proxy;
-    }
-    return nullptr;
-}
-
-bool Tunnels::set_path(const Session& session, const dsl::Proxy& proxy, const HttpHead& head,
-                       Tunnel& tunnel) {
-    const dsl::Request request = request_for(session.facts, session.number);
-    if (proxy.to.path.empty()) {
-        tunnel.path = path_text(head.path);
-    } else if (!dsl::build_path(session.binding->route->program, proxy.to, request, tunnel.path)) {
-        return false;
-    }
-    const std::string& url = tunnel.backend->url;
-    const size_t scheme = url.find("://");
-    const size_t slash = scheme == std::string::npos ? scheme : url.find('/', scheme + 3);
-    if (slash != std::string::npos) tunnel.path.insert(0, url.substr(slash));
-    if (!head.query.empty()) tunnel.path.append("?").append(head.query);
-    return true;
-}
-
 void Tunnels::open(Session& session, const HttpHead& head, Now now) {
     auto made = std::make_unique<Tunnel>();
     Tunnel& tunnel = *made;
-    tunnel.dialled = ++numbers_ | mark;
+    tunnel.dialled = marked(UpstreamKind::tunnel, ++numbers_);
     tunnel.session = session.number;
     tunnel.client = session.id;
     tunnels_.emplace(tunnel.dialled, std::move(made));
     of_session_.emplace(session.number, tunnel.dialled);
-    const dsl::Proxy* proxy = choose(session);
-    if (!proxy) return refuse(tunnel, 403, "no backend of the route is for this connection", now);
-    tunnel.backend = session.binding->runtime->backends.at(proxy->to.backend);
-    if (!set_path(session, *proxy, head, tunnel))
-        return refuse(tunnel, 404, "a value cannot stand in the backend's path", now);
-    tunnel.out = request_of(session, tunnel, head, now);
-    tunnel.answer_by_ms = now.steady_ms + tunnel.backend->timeout_ms;
+    const std::string number = session_text(session.number);
+    const ProxiedClient client{*session.binding->runtime,
+                               *session.binding->route,
+                               session.facts,
+                               session.peer,
+                               session.number,
+                               number,
+                               session.shown_user(),
+                               session.trace.get()};
+    auto target = proxy_target(client, head, false);
+    if (const auto* miss = std::get_if<ProxyMiss>(&target))
+        return refuse(tunnel, miss->status, miss->why, now);
+    tunnel.target = std::move(std::get<ProxyTarget>(target));
+    tunnel.out = request_of(client, tunnel, head, now);
+    tunnel.answer_by_ms = now.steady_ms + tunnel.target.backend->timeout_ms;
     asking_.emplace(tunnel.answer_by_ms, tunnel.dialled);
-    actions_.dials.push_back({tunnel.dialled, tunnel.backend});
+    actions_.dials.push_back({tunnel.dialled, tunnel.target.backend});
 }
 
-std::string Tunnels::request_of(const Session& session, const Tunnel& tunnel, const HttpHead& head, Now now) {
-    std::string out = "GET " + tunnel.path + " HTTP/1.1\r\nHost: " + head.authority.text() +
-                      "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
-    for (const HttpField& field : head.fields) {
-        if (stays_here(head, field.name)) continue;
-        out.append(field.name).append(": ").append(field.value).append("\r\n");
-    }
-    out += "X-Forwarded-For: " + session.peer.ip.text() +
-           "\r\nX-Forwarded-Proto: " + (session.peer.tls ? "https" : "http") +
-           "\r\nX-Forwarded-Host: " + head.authority.text() + "\r\n";
-    out += "traceparent: " + traceparent(session.trace.get(), random_) + "\r\n";
-    const Runtime& runtime = *session.binding->runtime;
-    if (!tunnel.backend->sign.empty() && runtime.backend_service) {
-        BackendRequest request;
-        request.backend = tunnel.backend;
-        request.id = "prx_" + name_ + "-" + std::to_string(numbers_);
-        const std::string number = session_text(session.number);
-        request.identity = identity_members({"proxy",
-                                             request.id,
-                                             now.wall_ms,
-                                             *session.binding->route,
-                                             session.facts,
-                                             number,
-                                             {},
-                                             session.shown_user()});
-        out += "Wayleave-Identity: " + runtime.backend_service->identity_of(request, now) + "\r\n";
-    }
-    return out + "\r\n";
+std::string Tunnels::request_of(const ProxiedClient& client, const Tunnel& tunnel, const HttpHead& head,
+                                Now now) {
+    return "GET " + tunnel.target.path + " HTTP/1.1\r\nHost: " + head.authority.text() +
+           "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + fields_for_backend(head) +
+           proxy_lines(client, tunnel.target, head, "prx_" + name_ + "-" + std::to_string(numbers_), random_,
+                       now) +
+           "\r\n";
 }
 
 // --- the client ---
@@ -176,7 +91,7 @@ void Tunnels::drained(const Session& session) {
 
 // --- the backend ---
 
-void Tunnels::connected(uint64_t dialled) {
+void Tunnels::connected(uint64_t dialled, Now) {
     if (find(dialled)) actions_.upstreams_to_flush.push_back(dialled);
 }
 
@@ -260,7 +175,7 @@ std::string_view Tunnels::output(uint64_t dialled) const {
     return tunnel ? std::string_view(tunnel->out).substr(tunnel->written) : std::string_view();
 }
 
-void Tunnels::written(uint64_t dialled, size_t bytes) {
+void Tunnels::written(uint64_t dialled, size_t bytes, Now) {
     Tunnel* tunnel = find(dialled);
     if (!tunnel) return;
     tunnel->written += bytes;
@@ -302,9 +217,9 @@ void Tunnels::finish(Tunnel& tunnel, bool hang_up) {
 
 void Tunnels::note(const Tunnel& tunnel, std::string text, Now now) {
     Event event{"proxy-failed", std::move(text), Severity::warning};
-    if (tunnel.backend) event.with("backend", tunnel.backend->name);
-    event.with("path", tunnel.path.substr(0, tunnel.path.find('?')));
-    log_.tell(std::move(event), tunnel.backend ? tunnel.backend->name : "", "proxy", now);
+    if (tunnel.target.backend) event.with("backend", tunnel.target.backend->name);
+    event.with("path", tunnel.target.path.substr(0, tunnel.target.path.find('?')));
+    log_.tell(std::move(event), tunnel.target.backend ? tunnel.target.backend->name : "", "proxy", now);
 }
 
 }  // namespace wayleave

@@ -17,11 +17,13 @@
 #include "daemon/session/bindings.h"
 #include "daemon/session/deadlines.h"
 #include "daemon/session/outbox.h"
+#include "daemon/session/proxy_target.h"
 #include "daemon/session/session_table.h"
+#include "daemon/session/upstream_user.h"
 
 namespace wayleave {
 
-class Tunnels {
+class Tunnels final : public UpstreamUser {
   public:
     // `name` is of this worker in this run of the daemon: an id of a handshake is never another's.
     Tunnels(std::string name, Actions& actions, const SessionTable& sessions, const Bindings& bindings,
@@ -35,25 +37,20 @@ class Tunnels {
     // What waited for the client is written.
     void drained(const Session& session);
 
-    // Whether the number of a connection to a backend is one of ours.
-    [[nodiscard]] static bool is_tunnel(uint64_t dialled) { return (dialled & mark) != 0; }
-    void connected(uint64_t dialled);
-    void received(uint64_t dialled, std::span<char> bytes, Now now);
-    void gone(uint64_t dialled, const std::string& why, Now now);
-    [[nodiscard]] bool may_read(uint64_t dialled) const;
-    [[nodiscard]] std::string_view output(uint64_t dialled) const;
-    void written(uint64_t dialled, size_t bytes);
+    void connected(uint64_t dialled, Now now) override;
+    void received(uint64_t dialled, std::span<char> bytes, Now now) override;
+    void gone(uint64_t dialled, const std::string& why, Now now) override;
+    [[nodiscard]] bool may_read(uint64_t dialled) const override;
+    [[nodiscard]] std::string_view output(uint64_t dialled) const override;
+    void written(uint64_t dialled, size_t bytes, Now now) override;
     void tick(Now now);
 
   private:
-    static constexpr uint64_t mark = uint64_t{1} << 63;
-
     struct Tunnel {
         uint64_t dialled = 0;
         uint64_t session = 0;
         ConnectionId client;
-        std::shared_ptr<const Backend> backend;
-        std::string path;
+        ProxyTarget target;
         int64_t answer_by_ms = 0;  // steady time
         bool open = false;
         bool paused = false;  // the client reads too slowly
@@ -62,13 +59,10 @@ class Tunnels {
         size_t written = 0;   // of it
     };
 
-    [[nodiscard]] static const dsl::Proxy* choose(const Session& session);
-    [[nodiscard]] static bool set_path(const Session& session, const dsl::Proxy& proxy, const HttpHead& head,
-                                       Tunnel& tunnel);
     [[nodiscard]] Tunnel* find(uint64_t dialled) const;
     [[nodiscard]] Session* client_of(const Tunnel& tunnel) const;
-    [[nodiscard]] std::string request_of(const Session& session, const Tunnel& tunnel, const HttpHead& head,
-                                         Now now);
+    [[nodiscard]] std::string request_of(const ProxiedClient& client, const Tunnel& tunnel,
+                                         const HttpHead& head, Now now);
     void read_answer(Tunnel& tunnel, std::string_view bytes, Now now);
     void to_client(Tunnel& tunnel, Session& session, std::string_view bytes);
     void refuse(Tunnel& tunnel, int status, std::string why, Now now);

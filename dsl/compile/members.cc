@@ -102,7 +102,8 @@ void RouteCompiler::compile_proxies() {
             if (!to) return;
             if (!proxy.path) to->path.clear();
             check_plain(*to, proxy.backend.span, "a proxy over TLS");
-            route_->proxies.push_back({std::move(*to), condition, context_.sources.place(proxy.span)});
+            route_->proxies.push_back(
+                {std::move(*to), proxy.http, condition, context_.sources.place(proxy.span)});
         });
     }
     if (!route_->proxies.empty()) check_proxied();

@@ -44,6 +44,7 @@ bool is_clause(NodeKind kind) {
         case NodeKind::up_to:
         case NodeKind::stream_name:
         case NodeKind::first_use:
+        case NodeKind::plain_http:
         case NodeKind::after:
         case NodeKind::as_type:
         case NodeKind::priority:

@@ -171,7 +171,8 @@ class RouteLines {
         for (size_t i = 0; i < route_.proxies.size(); ++i) {
             const Proxy& proxy = route_.proxies[i];
             const std::string turn = i == 0 ? "" : " (" + std::to_string(i + 1) + ")";
-            add("proxy" + turn + to(proxy.to) + condition(proxy.condition), proxy.place);
+            add("proxy" + turn + to(proxy.to) + (proxy.http ? " http" : "") + condition(proxy.condition),
+                proxy.place);
         }
         for (const Notify& notify : route_.notifies) {
             std::string text = "notify" + to(notify.to) + " on";

@@ -243,7 +243,8 @@ struct Join {
 
 // The whole WebSocket is handed to the backend: the first of them whose condition holds.
 struct Proxy {
-    BackendPath to;  // its path is empty where the request's own is meant
+    BackendPath to;     // its path is empty where the request's own is meant
+    bool http = false;  // plain requests go on, too: to the first of these whose condition holds
     RootId condition = 0;
     std::string place = {};
 };

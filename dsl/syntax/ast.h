@@ -293,6 +293,7 @@ struct Notify {
 struct Proxy {
     Name backend;
     std::optional<Text> path;  // else that of the request
+    bool http = false;         // plain requests, too
     std::optional<Expr> condition;
     Span span;
 };

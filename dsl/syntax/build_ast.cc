@@ -282,6 +282,7 @@ ast::Proxy AstBuilder::proxy(const SyntaxNode& node) {
     out.span = span(node);
     out.backend = name(parts.take(NodeKind::name));
     if (parts.peek() == NodeKind::string) out.path = string(parts.take());
+    out.http = parts.take(NodeKind::plain_http).kind == NodeKind::plain_http;
     out.condition = condition(parts);
     return out;
 }

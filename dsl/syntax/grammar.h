@@ -226,8 +226,9 @@ struct stream_member : sor<setting, message_rule, limit, let, raise<unknown<keyw
 };
 struct stream      : node<NodeKind::stream, kw<"stream">, need_name<"the stream's name">, need<"`to` and a backend", kw<"to">>, backend_path,
                           opt<first_use>, opt<condition>, opt<at<one<'{'>>, block<stream_member>>> {};
+struct plain_http  : node<NodeKind::plain_http, kw<"http">> {};
 struct proxy       : node<NodeKind::proxy, kw<"proxy">, need<"`to` and a backend", kw<"to">>, need_name<"the name of a backend">,
-                          opt<string>, opt<condition>> {};
+                          opt<string>, opt<plain_http>, opt<condition>> {};
 struct event       : any_word<"connect", "disconnect", "subscribe", "unsubscribe"> {};
 struct after       : node<NodeKind::after, kw<"after">, need<"a time after `after`, like `5s`", time>> {};
 struct notify      : node<NodeKind::notify, kw<"notify">, backend_path, need<"`on` and an event", kw<"on">>, need<"an event", event>,

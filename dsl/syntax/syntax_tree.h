@@ -20,7 +20,7 @@ enum class NodeKind : uint8_t {
     capture, insert, channel_pattern, host, url,
     // parts of statements
     type, as_name, split_at, in_set, absent, source, file_value, backend_call, outcome, setting,
-    on, with, by, condition, then, because, on_excess, burst, up_to, binding, stream_name, first_use, after, priority, as_type, at, times, object, test_member,
+    on, with, by, condition, then, because, on_excess, burst, up_to, binding, stream_name, first_use, plain_http, after, priority, as_type, at, times, object, test_member,
     // statements
     rule, limit, ban, let, use, join, message, stream, alias, notify, proxy, input, errors,
     field, stamp, publish, subscribe, unsubscribe, forward, reply, claim, carried, as, expect, answers,

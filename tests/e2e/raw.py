@@ -72,6 +72,12 @@ class Raw:
         data, self.buffer = self.buffer, b""
         return data
 
+    def read_until(self, end):
+        while not self.buffer.endswith(end) and self._fill():
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
+
     def read_head(self):
         """Status and fields of one answer; (0, {}) if the connection ended without one."""
         while b"\r\n\r\n" not in self.buffer:

@@ -128,3 +128,30 @@ TEST_CASE("chunks beyond the bound are refused at their size") {
     CHECK(read(chunked(4), "10000000000000002\r\n").status == 413);  // would be 2 in 64 bits
     CHECK(read(chunked(4), "000000002\r\n").status == 413);
 }
+
+TEST_CASE("who passes a body on drops its trailers, and takes it part by part") {
+    const auto relayed = [] { return BodyReader(std::nullopt, 1000, BodyReader::Trailers::dropped); };
+    const Outcome out = read(relayed(), "2\r\nhi\r\n0\r\nA: b\r\nC: d\r\n\r\nGET");
+    CHECK(out.state == State::complete);
+    CHECK(out.body == "hi");
+    CHECK(out.rest == "GET");
+    for (const std::string& bad :
+         {std::string("0\r\nA: b\n\r\n"), std::string("0\r\nA\rb\r\n\r\n"), std::string("0\r\n\n"),
+          std::string("0\r\nA: \x01\r\n\r\n"), "0\r\n" + std::string(9000, 'x')}) {
+        INFO(bad);
+        CHECK(read(relayed(), bad).state == State::refused);
+    }
+    BodyReader reader(6, 6);
+    std::string_view bytes = "abc";
+    CHECK(reader.read(bytes) == State::reading);
+    CHECK(reader.take_body() == "abc");
+    bytes = "defg";
+    CHECK(reader.read(bytes) == State::complete);
+    CHECK(reader.take_body() == "def");
+    BodyReader bounded(std::nullopt, 4);
+    bytes = "3\r\nabc\r\n";
+    CHECK(bounded.read(bytes) == State::reading);
+    (void)bounded.take_body();
+    bytes = "2\r\n";
+    CHECK(bounded.read(bytes) == State::refused);
+}

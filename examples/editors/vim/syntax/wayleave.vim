@@ -20,7 +20,7 @@ syn match wayleaveNumber /\v<%(\d+\.\d+\.\d+\.\d+|[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-
 
 syn match wayleaveValue /\v[.]@1<!<%(native|echo|envelope|reevaluate|keep|close|warn|refuse|drop|newest|user|optional|urgent|normal|low)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveConstant /\v[.]@1<!<%(true|false|none|any)>[.:/(]@!%(\s*\=\=@!)@!/
-syn match wayleaveClause /\v[.]@1<!<%(after|answers|because|burst|by|certificate|cookie|credential|else|except|excess|file|first|for|header|if|limits|on|per|priority|query|refusals|required|secret|self|split|subprotocol|then|times|to|until|up|use|where|with)>[.:/(]@!%(\s*\=\=@!)@!/
+syn match wayleaveClause /\v[.]@1<!<%(after|answers|because|burst|by|certificate|cookie|credential|else|except|excess|file|first|for|header|http|if|limits|on|per|priority|query|refusals|required|secret|self|split|subprotocol|then|times|to|until|up|use|where|with)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveOperator /\v[.]@1<!<%(and|or|not|in|like|overlaps)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveType /\v[.]@1<!<%(bool|int|float|string|ip|net|size|time|rate|date|set|list|of)>[.:/(]@!%(\s*\=\=@!)@!/
 syn match wayleaveOutcome /\v[.]@1<!<%(status|close|error|drop)>[.:/(]@!%(\s*\=\=@!)@!/

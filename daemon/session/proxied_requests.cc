@@ -1,0 +1,263 @@
+#include "daemon/session/proxied_requests.h"
+
+#include <utility>
+
+namespace wayleave {
+namespace {
+
+// Of either side, before the other is not read from. What one read brings comes on top.
+constexpr size_t most_waiting = 64 * 1024;
+
+}  // namespace
+
+ProxiedRequests::ProxiedRequests(std::string name, Actions& actions, const SessionTable& sessions,
+                                 const Bindings& bindings, LimitTable& limits, HttpAdmission& admission,
+                                 Deadlines& deadlines, Outbox& outbox, ConnectionLog& log, Counters& counters,
+                                 std::mt19937_64& random)
+    : name_(std::move(name)),
+      actions_(actions),
+      sessions_(sessions),
+      bindings_(bindings),
+      limits_(limits),
+      admission_(admission),
+      deadlines_(deadlines),
+      outbox_(outbox),
+      log_(log),
+      counters_(counters),
+      random_(random) {}
+
+bool ProxiedRequests::wants(const HttpHead& head) const {
+    const dsl::Route* route = route_of(bindings_.policy(), head);
+    return route && passes_requests(*route);
+}
+
+void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
+    const auto refuse = [&](int status, const char* because) {
+        admission_.refuse_request(session, head, status, Rejection::of(Reason::bad_request, because), "",
+                                  now);
+    };
+    // It would show a page of a foreign origin what the browser sends with it (Fetch 2.2.1).
+    if (head.method == "TRACE" || head.method == "CONNECT")
+        return refuse(405, "this method is not passed on");
+    if (head.count("origin") > 1) return refuse(400, "more than one Origin field");
+    if (const auto wrong = check_body_head(head, false)) return refuse(wrong->status, wrong->because);
+    const auto [client, upgrade] = admission_.asking_of(session, head, now);
+    auto admitted =
+        admission_.admit_connection(session, client, head, upgrade, AdmissionKind::request, "", now);
+    if (!admitted) return;
+    const ProxiedClient who{bindings_.runtime(),
+                            *admitted->route,
+                            admitted->facts,
+                            client,
+                            session.number,
+                            {},
+                            admitted->nameless ? std::string_view() : admitted->user,
+                            admitted->trace ? &*admitted->trace : nullptr};
+    auto found = proxy_target(who, head, true);
+    if (const auto* miss = std::get_if<ProxyMiss>(&found)) {
+        for (const std::string& key : admitted->entered) limits_.leave(key);
+        return admission_.refuse_request(session, head, miss->status,
+                                         Rejection::of(Reason::forbidden, miss->why), "", now);
+    }
+    const uint64_t number = marked(UpstreamKind::request, ++numbers_);
+    auto& target = std::get<ProxyTarget>(found);
+    const std::string lines =
+        proxy_lines(who, target, head, "req_" + name_ + "-" + std::to_string(numbers_), random_, now);
+    HttpExchange exchange(head, target.path, lines);
+    auto made = std::make_unique<Passing>(Passing{number, session.number, session.id, std::move(target),
+                                                  std::move(exchange), std::move(admitted->entered)});
+    counters_.proxied_requests.add();
+    session.handshaking->passing_silence_ms =
+        admitted->route->idle_timeout_ms > 0 ? admitted->route->idle_timeout_ms : Session::never_ms;
+    session.last_heard_ms = now.steady_ms;
+    made->reach_by_ms = now.steady_ms + made->target.backend->timeout_ms;
+    reaching_.emplace(made->reach_by_ms, number);
+    actions_.dials.push_back({number, made->target.backend});
+    of_session_.emplace(session.number, number);
+    passing_.emplace(number, std::move(made));
+    deadlines_.reschedule(session, now);
+}
+
+// --- the client ---
+
+void ProxiedRequests::read_body(Session& session, Now now) {
+    Passing* passing = of(session);
+    if (!passing) return;
+    std::string& buffer = session.handshaking->bytes;
+    if (!passing->exchange.request_complete() && !buffer.empty()) {
+        session.last_heard_ms = now.steady_ms;
+        const size_t before = buffer.size();
+        std::string_view rest = buffer;
+        const HttpExchange::State state = passing->exchange.read_request(rest);
+        if (state == HttpExchange::State::broken)
+            return fail(*passing, passing->exchange.status(), std::string(passing->exchange.reason()), now);
+        counters_.tunnel_bytes_in.add(before - rest.size());
+        buffer.erase(0, before - rest.size());
+        if (passing->reach_by_ms == 0) actions_.upstreams_to_flush.push_back(passing->number);
+        if (passing->exchange.output().size() > most_waiting) session.input_full = true;
+    }
+    if (buffer.size() > session.handshaking->most_ahead)
+        fail(*passing, 400, "too much was sent before the request was answered", now);
+}
+
+void ProxiedRequests::late(Session& session, Now now) {
+    if (Passing* passing = of(session))
+        fail(*passing, 504, "neither side has said anything for too long", now);
+}
+
+void ProxiedRequests::ended(const Session& session) {
+    if (Passing* passing = of(session)) finish(*passing);
+}
+
+void ProxiedRequests::sent(Session& session, Now now) {
+    Passing* passing = of(session);
+    if (!passing) return;
+    session.last_heard_ms = now.steady_ms;
+    if (passing->paused && session.queue.bytes() <= most_waiting / 2) {
+        passing->paused = false;
+        actions_.upstreams_to_read.push_back(passing->number);
+    }
+}
+
+// --- the backend ---
+
+void ProxiedRequests::connected(uint64_t number, Now) {
+    Passing* passing = find(number);
+    if (!passing) return;
+    reaching_.erase({passing->reach_by_ms, number});
+    passing->reach_by_ms = 0;
+    actions_.upstreams_to_flush.push_back(number);
+}
+
+void ProxiedRequests::received(uint64_t number, std::span<char> bytes, Now now) {
+    Passing* passing = find(number);
+    Session* session = passing ? client_of(*passing) : nullptr;
+    if (!passing) return;
+    if (!session) return finish(*passing);
+    session->last_heard_ms = now.steady_ms;
+    if (stopping_) passing->exchange.close_after();
+    std::string told;
+    const auto state = passing->exchange.read_response({bytes.data(), bytes.size()}, told);
+    go_on(*passing, *session, state, std::move(told), now);
+}
+
+void ProxiedRequests::gone(uint64_t number, const std::string& why, Now now) {
+    Passing* passing = find(number);
+    Session* session = passing ? client_of(*passing) : nullptr;
+    if (!passing) return;
+    if (!session) return finish(*passing);
+    if (passing->reach_by_ms != 0) return fail(*passing, 502, "the backend is not reached: " + why, now);
+    std::string told;
+    const auto state = passing->exchange.end_response(told);
+    go_on(*passing, *session, state, std::move(told), now);
+}
+
+void ProxiedRequests::go_on(Passing& passing, Session& session, HttpExchange::State state, std::string told,
+                            Now now) {
+    if (state == HttpExchange::State::broken)
+        return fail(passing, passing.exchange.status(), std::string(passing.exchange.reason()), now);
+    counters_.tunnel_bytes_out.add(told.size());
+    if (!told.empty()) outbox_.queue(session, framed(std::move(told)));
+    if (state == HttpExchange::State::complete) return conclude(passing, session, now);
+    if (session.queue.bytes() > most_waiting) passing.paused = true;
+}
+
+void ProxiedRequests::conclude(Passing& passing, Session& session, Now now) {
+    const bool keep = passing.exchange.keep_alive() && passing.exchange.request_complete();
+    finish(passing);
+    session.opened_ms = now.steady_ms;  // the next request has a deadline of its own
+    if (keep) {
+        session.handshaking->kept_open = session.handshaking->bytes.empty();
+        answered_.push_back(session.id);
+    } else {
+        outbox_.finish(session);
+    }
+    deadlines_.reschedule(session, now);
+}
+
+// What the client is told is in words of our own; if it has heard a part of a response, that the connection
+// ends tells it that this was not all (RFC 9112 8).
+void ProxiedRequests::fail(Passing& passing, int status, std::string why, Now now) {
+    Session* session = client_of(passing);
+    if (status >= 500) {
+        note(passing, why, now);
+        counters_.tunnels_refused.add();
+    }
+    const bool answered = passing.exchange.answered();
+    finish(passing);
+    if (!session) return;
+    if (answered) return outbox_.abort(*session);
+    const Reason reason = status >= 500 ? Reason::unavailable : Reason::bad_request;
+    admission_.refuse_request(*session, status, Rejection::of(reason, std::move(why)), "", now);
+    session->opened_ms = now.steady_ms;
+    deadlines_.reschedule(*session, now);
+}
+
+bool ProxiedRequests::may_read(uint64_t number) const {
+    const Passing* passing = find(number);
+    return passing && !passing->paused;
+}
+
+std::string_view ProxiedRequests::output(uint64_t number) const {
+    const Passing* passing = find(number);
+    return passing ? passing->exchange.output() : std::string_view();
+}
+
+void ProxiedRequests::written(uint64_t number, size_t bytes, Now now) {
+    Passing* passing = find(number);
+    if (!passing) return;
+    passing->exchange.written(bytes);
+    Session* session = client_of(*passing);
+    if (!session) return;
+    session->last_heard_ms = now.steady_ms;
+    if (!passing->exchange.output().empty()) return;
+    if (std::exchange(session->input_full, false)) actions_.to_read.push_back(session->id);
+}
+
+void ProxiedRequests::tick(Now now) {
+    while (!reaching_.empty() && reaching_.begin()->first <= now.steady_ms) {
+        Passing* passing = find(reaching_.begin()->second);
+        reaching_.erase(reaching_.begin());
+        if (passing) fail(*passing, 504, "the backend is not reached in time", now);
+    }
+}
+
+// --- look-up ---
+
+ProxiedRequests::Passing* ProxiedRequests::find(uint64_t number) const {
+    const auto it = passing_.find(number);
+    return it == passing_.end() ? nullptr : it->second.get();
+}
+
+ProxiedRequests::Passing* ProxiedRequests::of(const Session& session) const {
+    const auto it = of_session_.find(session.number);
+    return it == of_session_.end() ? nullptr : find(it->second);
+}
+
+Session* ProxiedRequests::client_of(const Passing& passing) const {
+    Session* session = sessions_.find(passing.client);
+    const bool same = session && session->number == passing.session;
+    return same && session->handshaking && !session->abort_listed ? session : nullptr;
+}
+
+void ProxiedRequests::finish(Passing& passing) {
+    if (Session* session = sessions_.find(passing.client);
+        session && session->number == passing.session && session->handshaking) {
+        session->handshaking->passing_silence_ms = 0;
+        if (std::exchange(session->input_full, false)) actions_.to_read.push_back(session->id);
+    }
+    for (const std::string& key : passing.entered) limits_.leave(key);
+    if (passing.reach_by_ms != 0) reaching_.erase({passing.reach_by_ms, passing.number});
+    actions_.upstreams_to_abort.push_back(passing.number);
+    of_session_.erase(passing.session);
+    passing_.erase(passing.number);
+}
+
+void ProxiedRequests::note(const Passing& passing, std::string text, Now now) {
+    Event event{"proxy-failed", std::move(text), Severity::warning};
+    event.with("backend", passing.target.backend->name);
+    event.with("path", passing.target.path.substr(0, passing.target.path.find('?')));
+    log_.tell(std::move(event), passing.target.backend->name, "proxy", now);
+}
+
+}  // namespace wayleave
