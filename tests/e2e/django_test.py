@@ -136,5 +136,36 @@ async def test_moving_step_by_step_while_the_page_stays():
         assert await next_of(ann) == {"stream": "friends", "payload": {"sent": "x"}}
 
 
+async def test_wayleave_stands_alone_before_its_pages():
+    with Saas("django") as example:
+        example.run()
+        front = f"http://127.0.0.1:{example.port}"
+        opener = urllib.request.build_opener(NoRedirect)
+        try:
+            opener.open(f"{front}/login?user=ann", timeout=PATIENCE)
+            raise AssertionError("no redirect")
+        except urllib.error.HTTPError as answer:
+            assert answer.code == 302 and answer.headers["Location"] == "/", answer.headers
+            cookie = answer.headers["Set-Cookie"].split(";")[0]
+
+        def get(path, status=200):
+            try:
+                answer = urllib.request.urlopen(urllib.request.Request(front + path, headers={"Cookie": cookie}), timeout=PATIENCE)
+            except urllib.error.HTTPError as error:
+                answer = error
+            assert answer.status == status, (path, answer.status)
+            return answer.read()
+        assert b"Two consumers" in await asyncio.to_thread(get, "/")
+        assert json.loads(await asyncio.to_thread(get, "/whoami"))["sub"] == "ann"
+        await asyncio.to_thread(get, "/nothing/here", 404)
+        socket = await connect(example.port, "/ws/app", cookie, front)
+        seen = [await next_of(socket) for _ in range(4)]
+        assert {m["stream"] for m in seen[1:] if m.get("state") == "open"} == {"notifications", "friends"}, seen
+        await asyncio.to_thread(get, "/notify?user=ann&text=hello")
+        assert await next_of(socket) == {"stream": "notifications", "payload": {"notification": "hello"}}
+        await socket.close()
+        assert b"Two consumers" in await asyncio.to_thread(get, "/logout")
+
+
 if __name__ == "__main__":
     main(globals())

@@ -1,6 +1,6 @@
 #include "daemon/protocol/http_exchange.h"
 
-#include <catch2/catch_test_macros.hpp>
+#include <catch2/catch.hpp>
 #include <string>
 #include <variant>
 
