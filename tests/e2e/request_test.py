@@ -7,6 +7,7 @@ import http.server
 import json
 import signal
 import socket
+import subprocess
 import threading
 
 import websockets
@@ -366,6 +367,53 @@ async def test_requests_that_could_be_read_in_two_ways_do_not_go_on():
                 text = await in_thread(raw.read_all)
                 assert text.startswith(b"HTTP/1.1 400"), (chunk, text[:60])
             assert not [one for one in Site.asked if one[1] == "/smuggled"], Site.asked
+
+
+NODE = """
+const http = require("node:http");
+const server = http.createServer((request, response) => {
+  let bytes = 0;
+  request.on("data", (part) => { bytes += part.length; });
+  request.on("end", () => {
+    console.log(JSON.stringify([request.method, request.url, bytes]));
+    response.end("from node");
+  });
+});
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+"""
+
+
+async def test_node_sees_the_requests_that_we_see():
+    """Requests on the edge of what is allowed, before a server of another make: as many as we let in, and no other."""
+    chunked = b"POST /%d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n%s\r\n"
+    requests = [
+        chunked % (0, b"") + b"5\r\nhello\r\n0\r\n\r\n",
+        chunked % (1, b"") + b"5;name=\"0\"\r\nhello\r\n0;x\r\nContent-Length: 5\r\nTransfer-Encoding: x\r\n\r\n",
+        chunked % (2, b"Connection: transfer-encoding, content-length\r\n") + b"5\r\nhello\r\n0\r\n\r\n",
+        chunked % (3, b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n") + b"1\r\nx\r\n0\r\n\r\n",
+        b"POST /4 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        b"GET /5 HTTP/1.1\r\nHost: a\r\nContent-Length: 41\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n",
+        b"POST /6 HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\nConnection: content-length\r\n\r\n0\r\n\r\nGE",
+        b"GET /7?%0d%0aX:%20y HTTP/1.1\r\nHost: a\r\n\r\n",
+    ]
+    node = subprocess.Popen(["node", "-e", NODE], stdout=subprocess.PIPE, text=True)
+    try:
+        there = type("There", (), {"url": f"http://127.0.0.1:{node.stdout.readline().strip()}"})
+        async with daemon_for(there, POLICY) as daemon:
+            seen = []
+            for one in requests:
+                raw = Raw(daemon.port)
+                raw.send(one + b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                text = await in_thread(raw.read_all)
+                refused = text.startswith(b"HTTP/1.1 400")
+                assert refused or text.count(b"HTTP/1.1 200 OK") == 2, (one, text)
+                seen += [] if refused else [json.loads(node.stdout.readline()) for _ in range(2)]
+            assert [one[1] for one in seen if one[1] != "/last"] == [f"/{n}" for n in range(7)], seen
+            assert [one[2] for one in seen if one[1] != "/last"] == [5, 5, 5, 1, 0, 41, 7], seen
+    finally:
+        node.kill()
+        node.wait()
+        node.stdout.close()
 
 
 async def test_either_side_that_is_slow_holds_the_other_back():
