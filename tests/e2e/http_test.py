@@ -276,7 +276,7 @@ def test_browser_client():
         for block, whose in (("route taken /lib/wayleave.d.ts { auth = none  allow connect }", "the route `taken`"),
                              ("route taken a.example/lib/wayleave.js { auth = none  allow connect }", "the route `taken`"),
                              ("route taken /t { auth = none  allow connect  alias /lib/wayleave.js }", "an alias"),
-                             ('token t { keys = file "../keys/demo.key"  issuer = "i"  audience = "a" }\n'
+                             ('token t { keys = file "../keys/demo.key"  issuer = "i"  audience = "a"  from header "Authorization" }\n'
                               "api taken /lib { auth = t  allow publish on a }", "the api `taken`")):
             daemon.write("routes.d/test.route", POLICY + block)
             lint = run("lint", "--config", daemon.config)
