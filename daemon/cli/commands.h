@@ -13,6 +13,7 @@ void add_lint(CLI::App& app, int& exit_code);
 void add_explain(CLI::App& app, int& exit_code);
 void add_test(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
+void add_types(CLI::App& app, int& exit_code);
 void add_fmt(CLI::App& app, int& exit_code);
 void add_reload(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);

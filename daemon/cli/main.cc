@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
     wayleave::add_explain(app, exit_code);
     wayleave::add_test(app, exit_code);
     wayleave::add_diff(app, exit_code);
+    wayleave::add_types(app, exit_code);
     wayleave::add_fmt(app, exit_code);
     wayleave::add_reload(app, exit_code);
     wayleave::add_status(app, exit_code);

@@ -56,8 +56,10 @@ class TokenVerifier {
 struct StaticFile {
     std::string content_type;
     Frame body;
-    std::string etag = {};      // with its quotes
-    std::string modified = {};  // as Last-Modified writes it
+    std::string etag = {};                                // with its quotes
+    std::string modified = {};                            // as Last-Modified writes it; empty: nobody knows
+    std::string headers = {};                             // more of them, as lines
+    std::shared_ptr<const StaticFile> gzipped = nullptr;  // for who takes it; null: there is none
 };
 
 struct GatewaySettings {

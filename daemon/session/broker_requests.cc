@@ -37,7 +37,10 @@ std::optional<std::pair<uint64_t, BrokerAnswer>> BrokerRequests::next_overdue(No
         const uint64_t ticket = asked_until_.front().second;
         asked_until_.pop_front();
         const auto it = asked_.find(ticket);
-        if (it != asked_.end()) return std::pair(ticket, no_answer_to(it->second.kind));
+        if (it == asked_.end()) continue;
+        // In place: gcc 12 takes a temporary of these for uninitialized.
+        return std::optional<std::pair<uint64_t, BrokerAnswer>>(std::in_place, ticket,
+                                                                no_answer_to(it->second.kind));
     }
     return std::nullopt;
 }

@@ -54,7 +54,10 @@ void Closing::close_for(Session& session, const Rejection& rejection, Now now) {
                                       ? std::string_view(outcome.name)
                                       : to_string(rejection.reason);
     const int64_t after_ms = std::max(static_cast<int64_t>(500 + random_() % 1500), rejection.retry_after_ms);
-    close(session, {code, std::string(name), rejection.because, is_final(code) ? -1 : after_ms}, now);
+    close(session,
+          {code, std::string(name), rejection.because, is_final(code) ? -1 : after_ms,
+           rejection.reason == Reason::expired},
+          now);
 }
 
 void Closing::count_control(Session& session, Now now) {

@@ -6,6 +6,7 @@ namespace wayleave {
 
 void DeliveryNotes::owe(Session& session, Channel& channel) {
     if (session.user.empty()) return;
+    ++session.acks_due;
     Subscriber* subscriber = hub_.subscriber(session, channel);
     if (!subscriber || subscriber->owed) return;
     subscriber->owed = true;

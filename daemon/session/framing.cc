@@ -43,12 +43,12 @@ Frames WebSocketFraming::publication(Session& session, const Publication& public
     return {Frame(publication, &shared.bytes())};
 }
 
-Frame WebSocketFraming::farewell(const Session& session, uint16_t code, std::string_view reason,
-                                 std::string_view because, int64_t reconnect_ms) const {
+Frame WebSocketFraming::farewell(const Session& session, const Farewell& farewell) const {
     std::string last;
     if (session.binding->route->dialect == dsl::Dialect::native && !session.unwrapped)
-        last = encode_frame(Opcode::text, bye_text(code, reason, because, reconnect_ms));
-    return framed(last + close_frame(code, because.empty() ? reason : because));
+        last = encode_frame(Opcode::text, bye_text(farewell));
+    const std::string& why = farewell.because.empty() ? farewell.reason : farewell.because;
+    return framed(last + close_frame(farewell.code, why));
 }
 
 const Frame& WebSocketFraming::heartbeat() const {
@@ -107,12 +107,12 @@ std::string EventStreamFraming::stream_id(Session& session, const Message* sent)
 
 // A browser comes again whatever is said, unless it is refused at the door. A token that has run out is
 // refused there, or has been renewed.
-Frame EventStreamFraming::farewell(const Session&, uint16_t code, std::string_view reason,
-                                   std::string_view because, int64_t reconnect_ms) const {
+Frame EventStreamFraming::farewell(const Session&, const Farewell& farewell) const {
+    const bool returns = farewell.reconnect_ms >= 0;
     std::string out;
-    if (reconnect_ms >= 0) out = sse_retry(reconnect_ms);
-    if (reconnect_ms < 0 && code != default_close(Reason::expired)) out = sse_id(sse_farewell_id);
-    return framed(out + sse_event(bye_text(code, reason, because, reconnect_ms)));
+    if (returns) out = sse_retry(farewell.reconnect_ms);
+    if (!returns && farewell.code != default_close(Reason::expired)) out = sse_id(sse_farewell_id);
+    return framed(out + sse_event(bye_text(farewell)));
 }
 
 const Frame& EventStreamFraming::heartbeat() const {

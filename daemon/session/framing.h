@@ -12,6 +12,7 @@
 #include "daemon/message/shared_frame.h"
 #include "daemon/protocol/deflate.h"
 #include "daemon/session/hub.h"
+#include "daemon/session/native.h"
 #include "daemon/session/session.h"
 
 namespace wayleave {
@@ -40,8 +41,7 @@ class Framing {
     [[nodiscard]] virtual Frames publication(Session& session, const Publication& publication,
                                              bool as_one) const = 0;
     // The last words of the server: `$bye` and what closes the connection.
-    [[nodiscard]] virtual Frame farewell(const Session& session, uint16_t code, std::string_view reason,
-                                         std::string_view because, int64_t reconnect_ms) const = 0;
+    [[nodiscard]] virtual Frame farewell(const Session& session, const Farewell& farewell) const = 0;
     [[nodiscard]] virtual const Frame& heartbeat() const = 0;
 };
 
@@ -53,8 +53,7 @@ class WebSocketFraming final : public Framing {
     [[nodiscard]] Frame text(Session& session, std::string_view text, Word word) const override;
     [[nodiscard]] Frames publication(Session& session, const Publication& publication,
                                      bool as_one) const override;
-    [[nodiscard]] Frame farewell(const Session& session, uint16_t code, std::string_view reason,
-                                 std::string_view because, int64_t reconnect_ms) const override;
+    [[nodiscard]] Frame farewell(const Session& session, const Farewell& farewell) const override;
     [[nodiscard]] const Frame& heartbeat() const override;
     [[nodiscard]] Frame message(const Session& session, Opcode opcode, std::string_view payload) const;
 
@@ -70,8 +69,7 @@ class EventStreamFraming final : public Framing {
     [[nodiscard]] Frame text(Session& session, std::string_view text, Word word) const override;
     [[nodiscard]] Frames publication(Session& session, const Publication& publication,
                                      bool as_one) const override;
-    [[nodiscard]] Frame farewell(const Session& session, uint16_t code, std::string_view reason,
-                                 std::string_view because, int64_t reconnect_ms) const override;
+    [[nodiscard]] Frame farewell(const Session& session, const Farewell& farewell) const override;
     [[nodiscard]] const Frame& heartbeat() const override;
     // An id alone: the answer to a POST is no event, so that its channel would not be in an id before the
     // next one. It is taken, and shown to nobody (WHATWG HTML 9.2.6). Null: there is nothing to say.

@@ -15,6 +15,24 @@ bool is_get(const HttpHead& head) {
     return head.method == "GET" || head.method == "HEAD";
 }
 
+// RFC 9110 12.5.3, as far as there is something to choose.
+bool takes_gzip(const HttpHead& head) {
+    for (const HttpField& field : head.fields) {
+        if (!same_ignoring_case(field.name, "accept-encoding")) continue;
+        std::string_view rest = field.value;
+        std::string_view part;
+        for (bool more = true; next_part(rest, ',', more, part);) {
+            const size_t end = std::min(part.find(';'), part.size());
+            if (!same_ignoring_case(trim(part.substr(0, end)), "gzip")) continue;
+            const std::string_view weight = part.substr(end);
+            const size_t q = weight.find("q=");
+            return q == std::string_view::npos ||
+                   weight.find_first_of("123456789", q) != std::string_view::npos;
+        }
+    }
+    return false;
+}
+
 // RFC 9110 13.1.2 and 13.1.3. A date is compared as the text that it was given as: whoever has another one
 // has another file.
 bool is_known(const HttpHead& head, const StaticFile& file) {
@@ -22,7 +40,8 @@ bool is_known(const HttpHead& head, const StaticFile& file) {
     if (head.count("if-none-match") > 0)
         return list_has(head, "if-none-match", file.etag) || list_has(head, "if-none-match", "*") ||
                list_has(head, "if-none-match", "W/" + file.etag);
-    return head.count("if-modified-since") == 1 && head.field("if-modified-since") == file.modified;
+    return !file.modified.empty() && head.count("if-modified-since") == 1 &&
+           head.field("if-modified-since") == file.modified;
 }
 
 // What a page may send with a request (Fetch 4.8): what the protocol knows, and what this policy reads.
@@ -213,11 +232,13 @@ bool HttpFront::is_file(const HttpHead& head) const {
 }
 
 // A Range is not looked at, as any server may do (RFC 9110 14.2), and no answer offers ranges.
-void HttpFront::send_file(Session& session, const HttpHead& head, const StaticFile& file) {
+void HttpFront::send_file(Session& session, const HttpHead& head, const StaticFile& found) {
+    const StaticFile& file = found.gzipped && takes_gzip(head) ? *found.gzipped : found;
     const bool keep = head.keep_alive && !head.chunked && head.content_length.value_or(0) == 0;
     const bool known = is_known(head, file);
-    std::string headers = "X-Content-Type-Options: nosniff\r\n";
-    if (!file.etag.empty()) headers += "ETag: " + file.etag + "\r\nLast-Modified: " + file.modified + "\r\n";
+    std::string headers = "X-Content-Type-Options: nosniff\r\n" + file.headers;
+    if (!file.etag.empty()) headers += "ETag: " + file.etag + "\r\n";
+    if (!file.modified.empty()) headers += "Last-Modified: " + file.modified + "\r\n";
     outbox_.queue(session, framed(http_response_head(known ? 304 : 200, file.content_type, file.body->size(),
                                                      headers, keep, "no-cache")));
     if (head.method == "GET" && !known) outbox_.queue(session, file.body);

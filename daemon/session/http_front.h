@@ -34,7 +34,7 @@ class HttpFront {
   private:
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     void answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal, Now now);
-    void send_file(Session& session, const HttpHead& head, const StaticFile& file);
+    void send_file(Session& session, const HttpHead& head, const StaticFile& found);
     [[nodiscard]] bool is_file(const HttpHead& head) const;
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool wants_stream(const HttpHead& head) const;

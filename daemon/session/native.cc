@@ -23,6 +23,15 @@ void append_re(std::string& out, std::string_view re) {
     if (!re.empty()) out.append(",\"re\":").append(re);
 }
 
+void append_acks(std::string& out, bool acks) {
+    if (acks) out += ",\"acks\":true";
+}
+
+// In seconds, as the `exp` of a token. Rather a moment too early than too late.
+void append_expires(std::string& out, int64_t expires_ms) {
+    if (expires_ms > 0) out += ",\"expires\":" + std::to_string(expires_ms / 1000);
+}
+
 }  // namespace
 
 std::string session_text(uint64_t number) {
@@ -52,11 +61,13 @@ std::string hello_text(const Hello& hello) {
         append_json(out, joined.channel);
         append_position(out, joined.position);
         append_recovered(out, joined.recovered);
+        append_acks(out, joined.acks);
         out += '}';
     }
     out += "],\"reconnect\":{\"min\":" + std::to_string(reconnect_min_ms) +
-           ",\"max\":" + std::to_string(reconnect_max_ms) + "}}";
-    return out;
+           ",\"max\":" + std::to_string(reconnect_max_ms) + "}";
+    append_expires(out, hello.expires_ms);
+    return out += '}';
 }
 
 std::string ok_text(std::string_view re) {
@@ -67,9 +78,9 @@ std::string ok_text(std::string_view re) {
 
 std::string ok_text(std::string_view re, int64_t expires_ms) {
     std::string out = ok_text(re);
-    if (expires_ms == 0) return out;
-    out.back() = ',';
-    return out += "\"expires\":" + std::to_string(expires_ms) + "}";
+    out.pop_back();
+    append_expires(out, expires_ms);
+    return out += '}';
 }
 
 std::string ok_text(std::string_view re, Position position, bool duplicate) {
@@ -122,9 +133,14 @@ std::string pong_text(std::string_view re) {
     return out += '}';
 }
 
-std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection, bool detail) {
+std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection, bool detail,
+                       std::string_view channel) {
     std::string out = "{\"type\":\"$error\"";
     append_re(out, re);
+    if (!channel.empty()) {
+        out += ",\"channel\":";
+        append_json(out, channel);
+    }
     out += ",\"error\":";
     append_json(out, error);
     if (!rejection.because.empty()) {
@@ -143,16 +159,23 @@ std::string error_text(std::string_view re, std::string_view error, const Reject
     return out += '}';
 }
 
-std::string subscription_text(std::string_view word, std::string_view re, std::string_view channel,
-                              Position position, std::optional<bool> recovered, int64_t expires_ms) {
-    std::string out = "{\"type\":";
-    append_json(out, word);
+std::string subscribed_text(std::string_view re, const Subscribed& subscribed) {
+    std::string out = "{\"type\":\"$subscribed\"";
+    append_re(out, re);
+    out += ",\"channel\":";
+    append_json(out, subscribed.channel);
+    append_position(out, subscribed.position);
+    append_recovered(out, subscribed.recovered);
+    append_expires(out, subscribed.expires_ms);
+    append_acks(out, subscribed.acks);
+    return out += '}';
+}
+
+std::string unsubscribed_text(std::string_view re, std::string_view channel) {
+    std::string out = "{\"type\":\"$unsubscribed\"";
     append_re(out, re);
     out += ",\"channel\":";
     append_json(out, channel);
-    append_position(out, position);
-    append_recovered(out, recovered);
-    if (expires_ms > 0) out += ",\"expires\":" + std::to_string(expires_ms);
     return out += '}';
 }
 
@@ -173,15 +196,17 @@ std::string dropped_text(uint64_t messages) {
            ",\"because\":\"this connection reads too slowly\"}";
 }
 
-std::string bye_text(uint16_t code, std::string_view reason, std::string_view because, int64_t reconnect_ms) {
-    std::string out = "{\"type\":\"$bye\",\"code\":" + std::to_string(code) + ",\"reason\":";
-    append_json(out, reason);
-    if (!because.empty()) {
+std::string bye_text(const Farewell& farewell) {
+    std::string out = "{\"type\":\"$bye\",\"code\":" + std::to_string(farewell.code) + ",\"reason\":";
+    append_json(out, farewell.reason);
+    if (!farewell.because.empty()) {
         out += ",\"because\":";
-        append_json(out, because);
+        append_json(out, farewell.because);
     }
     out += ",\"reconnect\":";
-    out += reconnect_ms < 0 ? "false" : "{\"after_ms\":" + std::to_string(reconnect_ms) + "}";
+    out +=
+        farewell.reconnect_ms < 0 ? "false" : "{\"after_ms\":" + std::to_string(farewell.reconnect_ms) + "}";
+    if (farewell.renew) out += ",\"renew\":true";
     return out += '}';
 }
 

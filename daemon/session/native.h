@@ -19,10 +19,21 @@ struct Hello {
     size_t max_message = 0;
     struct Joined {
         std::string_view channel;
-        Position position = {};         // epoch 0: not numbered, or not known yet
-        std::optional<bool> recovered;  // where there is something to recover
+        Position position = {};              // epoch 0: not numbered, or not known yet
+        std::optional<bool> recovered = {};  // where there is something to recover
+        bool acks = false;                   // it is for the client to say `$ack` there
     };
     std::vector<Joined> channels;
+    int64_t expires_ms = 0;  // wall time when the session ends unless a new token comes; 0: never
+};
+
+// What `$subscribed` says.
+struct Subscribed {
+    std::string_view channel;
+    Position position = {};              // where the channel stands; epoch 0: it is not numbered
+    std::optional<bool> recovered = {};  // set where something was to be recovered
+    int64_t expires_ms = 0;              // where a grant ends; 0: never, or there is none
+    bool acks = false;                   // as of Hello::Joined
 };
 
 [[nodiscard]] std::string hello_text(const Hello& hello);
@@ -37,21 +48,27 @@ struct Hello {
 // What a message block's `reply` says: members, at least `type`.
 [[nodiscard]] std::string reply_text(std::string_view re, std::string_view members);
 [[nodiscard]] std::string pong_text(std::string_view re);
+// `channel`: of what was asked about one; empty: it was about none.
 [[nodiscard]] std::string error_text(std::string_view re, std::string_view error, const Rejection& rejection,
-                                     bool detail);
-// `$subscribed` or `$unsubscribed`. The position is where the channel stands (epoch 0: it is not numbered);
-// `recovered` is set where something was to be recovered, `expires_ms` where a grant ends.
-[[nodiscard]] std::string subscription_text(std::string_view word, std::string_view re,
-                                            std::string_view channel, Position position = {},
-                                            std::optional<bool> recovered = {}, int64_t expires_ms = 0);
+                                     bool detail, std::string_view channel = {});
+[[nodiscard]] std::string subscribed_text(std::string_view re, const Subscribed& subscribed);
+// The client's own decision.
+[[nodiscard]] std::string unsubscribed_text(std::string_view re, std::string_view channel);
 // The server's own decision.
 [[nodiscard]] std::string unsubscribed_text(std::string_view channel, std::string_view reason,
                                             std::string_view because);
 // So many messages were left out, because the client reads too slowly.
 [[nodiscard]] std::string dropped_text(uint64_t messages);
-// A negative `reconnect_ms` says not to come back.
-[[nodiscard]] std::string bye_text(uint16_t code, std::string_view reason, std::string_view because,
-                                   int64_t reconnect_ms);
+// The last words to a session: the code and reason of the close frame, and what they mean.
+struct Farewell {
+    uint16_t code = 0;
+    std::string reason;
+    std::string because;
+    int64_t reconnect_ms = -1;  // -1: it is not to come again
+    bool renew = false;         // its time was over: it may come again with a new token
+};
+
+[[nodiscard]] std::string bye_text(const Farewell& farewell);
 
 // The answers to `$history` and `$presence`.
 [[nodiscard]] std::string history_data(const Page& page);

@@ -15,6 +15,13 @@ namespace {
 
 constexpr size_t longest_name_as_id = 120;  // of a channel; `$id` is bounded
 
+// An acknowledgement for each message that was sent to be acknowledged is no message to the limits.
+bool is_free(Session& session, std::string_view type) {
+    if (type != "$ack" || session.acks_due == 0) return false;
+    --session.acks_due;
+    return true;
+}
+
 // What a POST subscribes to comes back with the ids of events.
 bool has_room_for_name(const Session& session, std::string_view channel) {
     size_t bytes = 1 + channel.size();
@@ -83,10 +90,13 @@ void NativeDialect::handle(Session& session, std::string_view payload, uint64_t 
     }
     // Before anything is decided, and also for what cannot be understood: refused messages count.
     const auto& list = session.binding->route->limits;
-    if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
-        return replies_.reject(session, re, std::move(*limited), now);
+    if (!is_free(session, request.message_type)) {
+        if (auto limited = draw_messages(view_of(session, now), list, request, limits_, now))
+            return replies_.reject(session, re, std::move(*limited), now);
+    }
     if (!known) return replies_.reject(session, re, bad_message(std::string(parsed.error())), now);
     if (!parsed.value()->stream.empty()) return streams_.handle(session, *parsed.value(), re, request, now);
+    if (names_channels(*parsed.value())) return take_apart(session, *parsed.value(), re, now);
     if (WaitingSubscribe* before = waiting_before(session, *parsed.value())) {
         if (auto why = hold_behind(session, *before, {std::string(payload), relay}))
             replies_.reject(session, re, std::move(*why), now);
@@ -95,6 +105,29 @@ void NativeDialect::handle(Session& session, std::string_view payload, uint64_t 
     if (request.message_type.starts_with('$'))
         return system_message(session, *parsed.value(), re, request, now);
     application_message(session, *parsed.value(), re, request, now);
+}
+
+// Each channel is answered for itself, as if it had come alone; but the limits count what came.
+void NativeDialect::take_apart(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                               Now now) {
+    auto parts = parts_of(message);
+    if (!parts) return replies_.reject(session, re, bad_message(parts.error()), now);
+    relay_.expect(re.relay, parts->size());
+    for (std::string& part : *parts) {
+        if (session.state != Session::State::open) return;
+        take_turn(session, {std::move(part), re.relay}, now);
+    }
+}
+
+// Unless its channel waits for somebody's word: then behind what came before it.
+void NativeDialect::take_turn(Session& session, HeldMessage message, Now now) {
+    const auto parsed = parser_.parse(message.text);
+    WaitingSubscribe* before = parsed ? waiting_before(session, *parsed.value()) : nullptr;
+    if (!before) return resume_one(session, message, now);
+    const ReplyTo re{std::string(parser_.id()), message.relay,
+                     std::string(text_member(*parsed.value(), "channel"))};
+    if (auto why = hold_behind(session, *before, std::move(message)))
+        replies_.reject(session, re, std::move(*why), now);
 }
 
 void NativeDialect::system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
@@ -140,9 +173,10 @@ void NativeDialect::application_message(Session& session, const MessageParser::M
     forwarder_.forward(session, re, judged, published_members(message.members, stamps), now);
 }
 
-void NativeDialect::subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+void NativeDialect::subscribe(Session& session, const MessageParser::Message& message, ReplyTo re,
                               dsl::Request& request, Now now) {
-    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    re.channel = text_member(message, "channel");
+    const auto channel = dsl::split_channel(re.channel);
     if (!channel) return replies_.reject(session, re, bad_message(no_channel(message)), now);
     const MessageParser::Member* since = message.find("since");
     const auto position = since ? position_of(*since) : std::nullopt;
@@ -201,10 +235,9 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     }
     // Nothing of what it hears begins anew with a fresh grant.
     if (again && by_grant && !since) {
-        replies_.reply(
-            session, re,
-            subscription_text("$subscribed", re.id, known->name, {}, {}, brought->grant.expires_ms), now,
-            subscriptions_.adopt_policy(*known, now).lane, Word::beginning);
+        const dsl::ChannelRules& own = subscriptions_.adopt_policy(*known, now);
+        replies_.reply(session, re, subscribed_text(re.id, subscribed_to(session, *known, own)), now,
+                       own.lane, Word::beginning);
         return;
     }
     replayer_.begin(session, *known, re, position, now);
@@ -266,9 +299,10 @@ void NativeDialect::subscribe_by_address(Session& session, const std::string& ch
     subscribe(session, *parsed.value(), {std::string(parser_.id())}, request, now);
 }
 
-void NativeDialect::unsubscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+void NativeDialect::unsubscribe(Session& session, const MessageParser::Message& message, ReplyTo re,
                                 Now now) {
-    const auto channel = dsl::split_channel(text_member(message, "channel"));
+    re.channel = text_member(message, "channel");
+    const auto channel = dsl::split_channel(re.channel);
     if (!channel) return replies_.reject(session, re, bad_message(no_channel(message)), now);
     const dsl::Lane lane =
         subscriptions_.adopt_policy(channel->text, now).lane;  // behind the channel's own messages
@@ -276,7 +310,7 @@ void NativeDialect::unsubscribe(Session& session, const MessageParser::Message& 
     if (!subscriptions_.leave(session, channel->text, now)) {
         return replies_.reject(session, re, bad_message("there is no subscription to this channel"), now);
     }
-    replies_.reply(session, re, subscription_text("$unsubscribed", re.id, channel->text), now, lane);
+    replies_.reply(session, re, unsubscribed_text(re.id, channel->text), now, lane);
     if (re.relay != 0) send_event_id(session, now);
 }
 

@@ -36,13 +36,15 @@ class NativeDialect {
 
   private:
     void resume_one(Session& session, const HeldMessage& held, Now now);
+    void take_apart(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
+    void take_turn(Session& session, HeldMessage message, Now now);
     void system_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                         dsl::Request& request, Now now);
     void application_message(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                              dsl::Request& request, Now now);
-    void subscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re,
-                   dsl::Request& request, Now now);
-    void unsubscribe(Session& session, const MessageParser::Message& message, const ReplyTo& re, Now now);
+    void subscribe(Session& session, const MessageParser::Message& message, ReplyTo re, dsl::Request& request,
+                   Now now);
+    void unsubscribe(Session& session, const MessageParser::Message& message, ReplyTo re, Now now);
     void publish_by_name(Session& session, const MessageParser::Message& message, const ReplyTo& re,
                          dsl::Request& request, Now now);
     void send_event_id(Session& session, Now now);

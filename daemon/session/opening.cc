@@ -113,8 +113,8 @@ void Opening::join(Session& session, const Admitted& admitted, Now now) {
         if (Channel* entered = subscriptions_.enter(session, channel_, Entered::by_route, now))
             joined.push_back(replayer_.begin_joined(session, *entered, now));
     }
-    Hello hello{session.number, session.shown_user(), route.ping_every_ms, route.max_message,
-                std::move(joined)};
+    Hello hello{session.number,    session.shown_user(), route.ping_every_ms,
+                route.max_message, std::move(joined),    session.expires_ms};
     outbox_.send_text(session, hello_text(hello), now, dsl::Lane::normal, Word::beginning);
     session.queue.commit();  // nothing overtakes it
     replayer_.replay_some(session, now);

@@ -230,8 +230,7 @@ void Outbox::send_farewell(Session& session, const Farewell& farewell) {
     if (session.tunnelled) return abort(session);  // there may be half a frame of the backend's before it
     // What did not fit is dropped, so that the last words do.
     if (session.queue.bytes() > bounds_of(session).bytes / 2) session.queue.drop_unsent();
-    session.queue.push_last(framing(session).farewell(session, farewell.code, farewell.reason,
-                                                      farewell.because, farewell.reconnect_ms));
+    session.queue.push_last(framing(session).farewell(session, farewell));
     if (session.stream) session.last_bytes = true;  // nobody answers it
     list_flush(session);
 }

@@ -17,14 +17,6 @@
 
 namespace wayleave {
 
-// How a session is closed.
-struct Farewell {
-    uint16_t code = 0;
-    std::string reason;
-    std::string because;
-    int64_t reconnect_ms = -1;  // -1: it is not to come again
-};
-
 // A session that ends with the event.
 struct MarkedEnd {
     ConnectionId id;

@@ -39,6 +39,16 @@ void PostRelay::note_id(uint64_t relay, std::string_view id) {
     if (const auto it = running_.find(relay); it != running_.end()) it->second.id = id;
 }
 
+void PostRelay::expect(uint64_t relay, size_t answers) {
+    if (const auto it = running_.find(relay); it != running_.end()) it->second.missing = answers;
+}
+
+// False while others are missing.
+bool PostRelay::add_to_list(Running& running, std::string_view text) {
+    if (!text.empty()) running.said.append(running.said.empty() ? "" : ",").append(text);
+    return --running.missing == 0;
+}
+
 std::shared_ptr<const Identified> PostRelay::who(uint64_t relay) const {
     const auto it = running_.find(relay);
     return it == running_.end() ? nullptr : it->second.who;
@@ -54,10 +64,13 @@ void PostRelay::refuse(const RelayedMessage& relayed, int status, std::string_vi
 void PostRelay::answer(uint64_t relay, int status, std::string_view text) {
     const auto it = running_.find(relay);
     if (it == running_.end()) return;  // it was told of the session's end
-    RelayReply answer = std::move(it->second.answer);
+    Running& running = it->second;
+    const bool several = running.missing > 0;
+    if (several && !add_to_list(running, text)) return;
+    RelayReply answer = std::move(running.answer);
+    answer.status = several ? 200 : status;
+    answer.body = several ? "[" + running.said + "]" : std::string(text);
     running_.erase(it);
-    answer.status = status;
-    answer.body = text;
     replies_.push_back(std::move(answer));
 }
 

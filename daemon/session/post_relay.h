@@ -28,6 +28,8 @@ class PostRelay {
     // Its number, for ReplyTo. `who`: null without a token, or where a reload came between.
     [[nodiscard]] uint64_t begin(const RelayedMessage& relayed, std::shared_ptr<const Identified> who);
     void note_id(uint64_t relay, std::string_view id);  // the client's own `$id`
+    // It is answered when there are so many answers: by a list of them.
+    void expect(uint64_t relay, size_t answers);
     [[nodiscard]] std::shared_ptr<const Identified> who(uint64_t relay) const;
     // The status 0 is that of no answer at all.
     void answer(uint64_t relay, int status, std::string_view text);
@@ -42,7 +44,11 @@ class PostRelay {
         uint64_t session = 0;
         std::string id;
         std::shared_ptr<const Identified> who = nullptr;
+        size_t missing = 0;  // of several answers
+        std::string said = {};
     };
+
+    [[nodiscard]] static bool add_to_list(Running& running, std::string_view text);
 
     std::vector<RelayReply>& replies_;
     absl::flat_hash_map<uint64_t, ConnectionId> by_number_;

@@ -21,6 +21,11 @@ int64_t expiry_in(const Session& session, const Channel& channel) {
     return grant ? grant->expires_ms : 0;
 }
 
+// Whether it is for this client to acknowledge what it hears in a channel.
+bool acknowledges(const Session& session, const dsl::ChannelRules& rules) {
+    return rules.acks && !session.user.empty();
+}
+
 // There is no replay without a subscription: whoever leaves a channel forgets it.
 Subscriber& subscriber_in(const Hub& hub, Session& session, const Channel& channel) {
     Subscriber* subscriber = hub.subscriber(session, channel);
@@ -36,6 +41,14 @@ std::optional<Position> resume_from(const Session& session, const Channel& chann
 }
 
 }  // namespace
+
+Subscribed subscribed_to(const Session& session, const Channel& channel, const dsl::ChannelRules& rules) {
+    Subscribed out;
+    out.channel = channel.name;
+    out.expires_ms = expiry_in(session, channel);
+    out.acks = acknowledges(session, rules);
+    return out;
+}
 
 Replayer::Replayer(const SessionTable& sessions, Hub& hub, Broker& broker, Subscriptions& subscriptions,
                    BrokerRequests& requests, DeliveryNotes& notes, Outbox& outbox, Replies& replies,
@@ -56,18 +69,17 @@ void Replayer::begin(Session& session, Channel& channel, const ReplyTo& re, std:
                      Now now) {
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
     if (rules.history == 0) {
-        const auto recovered = since ? std::optional(false) : std::nullopt;
-        return replies_.reply(
-            session, re,
-            subscription_text("$subscribed", re.id, channel.name, {}, recovered, expiry_in(session, channel)),
-            now, rules.lane, Word::beginning);
+        Subscribed subscribed = subscribed_to(session, channel, rules);
+        if (since) subscribed.recovered = false;
+        return replies_.reply(session, re, subscribed_text(re.id, subscribed), now, rules.lane,
+                              Word::beginning);
     }
     answer_waiting(session, channel, now);
     forget_replay(session, &channel);
     Subscriber& subscriber = subscriber_in(hub_, session, channel);
     subscriber.offset = Subscriber::catching_up;
     note_number(session, channel, subscriber);
-    session.replays.push_back({&channel, re, since, 0, 0, 0, false, rules.acks && !session.user.empty()});
+    session.replays.push_back({&channel, re, since, 0, 0, 0, false, acknowledges(session, rules)});
     replay_some(session, now);
 }
 
@@ -75,10 +87,9 @@ void Replayer::answer_waiting(Session& session, Channel& channel, Now now) {
     Replay* replay = replay_of(session, &channel);
     if (!replay || replay->announced || !replay->re.wanted()) return;
     const ReplyTo re = std::exchange(replay->re, {});
-    const dsl::Lane lane = subscriptions_.adopt_policy(channel, now).lane;
-    replies_.reply(session, re,
-                   subscription_text("$subscribed", re.id, channel.name, {}, {}, expiry_in(session, channel)),
-                   now, lane, Word::beginning);
+    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
+    replies_.reply(session, re, subscribed_text(re.id, subscribed_to(session, channel, rules)), now,
+                   rules.lane, Word::beginning);
 }
 
 void Replayer::note_number(Session& session, Channel& channel, Subscriber& subscriber) {
@@ -89,13 +100,15 @@ void Replayer::note_number(Session& session, Channel& channel, Subscriber& subsc
 
 Hello::Joined Replayer::begin_joined(Session& session, Channel& channel, Now now) {
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
-    if (rules.history == 0) return {channel.name, {}, {}};
+    Hello::Joined joined{channel.name};
+    joined.acks = acknowledges(session, rules);
+    if (rules.history == 0) return joined;
     Subscriber& subscriber = subscriber_in(hub_, session, channel);
     subscriber.offset = Subscriber::catching_up;
     note_number(session, channel, subscriber);
     Replay& replay = session.replays.emplace_back();
     replay.channel = &channel;
-    replay.by_cursor = rules.acks && !session.user.empty();
+    replay.by_cursor = joined.acks;
     replay.since = resume_from(session, channel, replay.by_cursor);
     Query query = query_of(session, replay, rules, now);
     query.limit = 0;
@@ -105,20 +118,21 @@ Hello::Joined Replayer::begin_joined(Session& session, Channel& channel, Now now
         replay.ticket = ticket.number;
         requests_.expect(ticket, {session.id, BrokerRequest::Kind::replay, {}, &channel}, now);
     }
-    if (!page || !page->because.empty()) return {channel.name, {}, {}};
+    if (!page || !page->because.empty()) return joined;
     note_epoch(channel, page->top, now);
     replay.announced = true;
     replay.epoch = page->top.epoch;
     replay.after = page->after;
-    const bool asked = replay.by_cursor || replay.since;
-    return {channel.name, page->top, asked ? std::optional(page->recovered) : std::nullopt};
+    joined.position = page->top;
+    if (replay.by_cursor || replay.since) joined.recovered = page->recovered;
+    return joined;
 }
 
 void Replayer::fall_behind(Session& session, Channel& channel, Now now) {
     Subscriber& subscriber = subscriber_in(hub_, session, channel);
     Replay replay{
         &channel,          {}, {},   channel.seen.epoch,
-        subscriber.offset, 0,  true, subscriptions_.adopt_policy(channel, now).acks && !session.user.empty()};
+        subscriber.offset, 0,  true, acknowledges(session, subscriptions_.adopt_policy(channel, now))};
     subscriber.offset = Subscriber::catching_up;
     session.replays.push_back(std::move(replay));
     behind_.push_back(session.id);
@@ -137,12 +151,19 @@ QueueBounds Replayer::page_of(const Session& session) const {
             std::clamp<size_t>(bounds.frames / 2, 1, replay_messages)};
 }
 
+// A page that is on its way may fill it.
+bool Replayer::has_room(const Session& session) const {
+    return session.queue.bytes() < page_of(session).bytes &&
+           std::none_of(session.replays.begin(), session.replays.end(),
+                        [](const Replay& replay) { return replay.ticket != 0; });
+}
+
 void Replayer::replay_some(Session& session, Now now) {
     for (size_t i = 0; session.state == Session::State::open && i < session.replays.size();) {
         const Channel* channel = session.replays[i].channel;
-        const bool room = session.queue.bytes() < page_of(session).bytes || !session.replays[i].announced;
-        const bool goes_on =
-            room && session.replays[i].ticket == 0 && ask_for_page(session, session.replays[i], now);
+        Replay& replay = session.replays[i];
+        const bool may_ask = replay.ticket == 0 && (!replay.announced || has_room(session));
+        const bool goes_on = may_ask && ask_for_page(session, replay, now);
         // It may be over, or have made place for another.
         const bool same = i < session.replays.size() && session.replays[i].channel == channel;
         if (same && !goes_on) ++i;
@@ -164,7 +185,8 @@ bool Replayer::ask_for_page(Session& session, Replay& replay, Now now) {
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
     Query query = query_of(session, replay, rules, now);
     const QueueBounds bounds = page_of(session);
-    query.limit = static_cast<uint32_t>(bounds.frames);
+    // Who asks for many channels at once is told at once where each stands, and gets what was missed in turn.
+    query.limit = has_room(session) ? static_cast<uint32_t>(bounds.frames) : 0;
     query.bytes = bounds.bytes;
     const Ticket ticket = requests_.next_ticket(session);
     const auto page = broker_.read(std::move(query), ticket);
@@ -201,7 +223,8 @@ bool Replayer::apply_page(Session& session, const Channel* which, uint64_t ticke
     }
     const uint64_t newest = std::max(page.top.offset, channel.seen.offset);
     if (after < newest) {
-        if (page.messages.empty()) waiting_.push_back(session.id);  // not yet where we look
+        // Not yet where we look. Where there was no room for them, what is sent makes it.
+        if (page.messages.empty() && !page.more) waiting_.push_back(session.id);
         return !page.messages.empty();
     }
     subscriber_in(hub_, session, channel).offset = after;
@@ -219,11 +242,10 @@ void Replayer::announce(Session& session, Replay& replay, const Page& page, cons
     replay.after = page.after;
     if (known) return;
     const ReplyTo re = std::exchange(replay.re, {});
-    const auto recovered = asked ? std::optional(page.recovered) : std::nullopt;
-    replies_.reply(session, re,
-                   subscription_text("$subscribed", re.id, replay.channel->name, page.top, recovered,
-                                     expiry_in(session, *replay.channel)),
-                   now, rules.lane, Word::beginning);
+    Subscribed subscribed = subscribed_to(session, *replay.channel, rules);
+    subscribed.position = page.top;
+    if (asked) subscribed.recovered = page.recovered;
+    replies_.reply(session, re, subscribed_text(re.id, subscribed), now, rules.lane, Word::beginning);
 }
 
 void Replayer::give_up(Session& session, const Replay& replay, const std::string& because, Now now) {
@@ -254,14 +276,16 @@ void Replayer::note_epoch(Channel& channel, Position top, Now now) {
     if (channel.seen.epoch == top.epoch) return;
     const bool lost = channel.seen.epoch != 0;
     channel.seen = top;
-    const dsl::Lane lane = subscriptions_.adopt_policy(channel, now).lane;
+    const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
     for (Subscriber& subscriber : channel.subscribers) {
         if (subscriber.offset == Subscriber::catching_up) continue;
         subscriber.offset = top.offset;
-        if (lost)
-            outbox_.send_text(*subscriber.session,
-                              subscription_text("$subscribed", "", channel.name, channel.seen, false), now,
-                              lane, Word::beginning);
+        if (!lost) continue;
+        Subscribed subscribed = subscribed_to(*subscriber.session, channel, rules);
+        subscribed.position = channel.seen;
+        subscribed.recovered = false;
+        outbox_.send_text(*subscriber.session, subscribed_text("", subscribed), now, rules.lane,
+                          Word::beginning);
     }
 }
 

@@ -15,6 +15,10 @@
 
 namespace wayleave {
 
+// What `$subscribed` says of a channel that the session is in, but where it stands.
+[[nodiscard]] Subscribed subscribed_to(const Session& session, const Channel& channel,
+                                       const dsl::ChannelRules& rules);
+
 class Replayer {
   public:
     Replayer(const SessionTable& sessions, Hub& hub, Broker& broker, Subscriptions& subscriptions,
@@ -46,6 +50,7 @@ class Replayer {
 
   private:
     [[nodiscard]] QueueBounds page_of(const Session& session) const;
+    [[nodiscard]] bool has_room(const Session& session) const;
     [[nodiscard]] static Query query_of(const Session& session, const Replay& replay,
                                         const dsl::ChannelRules& rules, Now now);
     [[nodiscard]] bool ask_for_page(Session& session, Replay& replay, Now now);

@@ -26,7 +26,7 @@ void Replies::reject(Session& session, const ReplyTo& re, Rejection rejection, N
                                           std::string(to_string(rejection.reason)), rejection.because, -1});
     const std::string text =
         error_text(re.id, outcome.name.empty() ? to_string(rejection.reason) : std::string_view(outcome.name),
-                   rejection, route.detail);
+                   rejection, route.detail, re.channel);
     if (re.relay != 0) return relay_.answer(re.relay, default_status(rejection.reason), text);
     outbox_.send_text(session, text, now);
 }

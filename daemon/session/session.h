@@ -238,6 +238,7 @@ struct Session {
     uint32_t lanes_of = 0;    // generation of the policy whose lanes the queue knows
     uint32_t unanswered = 0;  // publications that the broker has not accepted yet
     uint32_t left_out = 0;    // messages that were dropped, and it was not told
+    uint32_t acks_due = 0;    // messages that it was sent to acknowledge, and has not been heard about
     uint32_t messages_in = 0;
     uint32_t told = 0;          // of what backends were told about it
     uint32_t messages_out = 0;  // frames queued, or events of a stream

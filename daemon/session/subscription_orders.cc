@@ -56,7 +56,7 @@ void SubscriptionOrders::leave(Session& session, const std::string& name, Now no
     if (!subscriptions_.leave(session, name, now)) return;
     counters_.ordered_out.add();
     if (session.state != Session::State::open) return;
-    outbox_.send_text(session, subscription_text("$unsubscribed", "", name), now, lane);
+    outbox_.send_text(session, unsubscribed_text("", name), now, lane);
     if (!session.events || session.state != Session::State::open) return;
     // The id that its browser comes again with must not bring it back.
     outbox_.send(session, event_stream_.position(session), now);

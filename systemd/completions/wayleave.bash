@@ -34,7 +34,7 @@ _wayleave() {
     esac
     local words
     case $command in
-        "") words="serve lint explain test diff fmt reload status sessions bans publish progress settings token version --help --version" ;;
+        "") words="serve lint explain test diff types fmt reload status sessions bans publish progress settings token version --help --version" ;;
         serve | settings) words="--config --help" ;;
         lint) words="--config --format --strict --explain --help" ;;
         explain)
@@ -42,6 +42,7 @@ _wayleave() {
             words+=" --input --format --help connect subscribe publish message presence history disconnect"
             ;;
         test) words="--config --fail-under --junit --quiet --help" ;;
+        types) words="--config --route --help" ;;
         diff) words="--format --help" ;;
         fmt) words="--check --help" ;;
         reload) words="--config --socket --dry-run --format --help" ;;
@@ -54,7 +55,7 @@ _wayleave() {
         *) words="--help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ $command =~ ^(lint|fmt|test|diff)$ && $cur != -* ]]; then
+    if [[ $command =~ ^(lint|fmt|test|diff|types)$ && $cur != -* ]]; then
         local paths
         mapfile -t paths < <(compgen -f -- "$cur")
         COMPREPLY+=("${paths[@]}")

@@ -117,6 +117,36 @@ async def test_recovery():
                 assert (await eve.ask("$history", channel="room/a"))["error"] == "forbidden"
 
 
+async def test_many_channels_at_once():
+    """Who comes again names all channels in one message, and gets what each of them kept."""
+    with started(SQLITE) as daemon:
+        async with Client(daemon, "ann") as writer, Client(daemon, "bob") as reader:
+            names = [f"room/{n}" for n in range(50)]
+            ends = {}
+            for name in names:
+                for n in range(4):
+                    ends[name] = await writer.publish(name, n)
+            ask = [{"channel": name, "since": {"epoch": ends[name]["epoch"], "offset": 1}} for name in names]
+            await reader.socket.send(json.dumps({"type": "$subscribe", "$id": 9, "channels": [*ask, "secret", "mail/x"]}))
+            answers, heard = [], {name: [] for name in names}
+            while len(answers) < 52 or any(len(of) < 3 for of in heard.values()):
+                message = await reader.next()
+                if message.get("re") == 9:
+                    answers.append(message)
+                elif "$" in message:
+                    heard[message["$"]["channel"]].append(message["n"])
+            assert all(of == [1, 2, 3] for of in heard.values()), heard
+            assert all(a["recovered"] for a in answers if a["type"] == "$subscribed"), answers
+            refused = [(a["channel"], a["error"]) for a in answers if a["type"] == "$error"]
+            assert refused == [("secret", "forbidden"), ("mail/x", "forbidden")], refused
+            await reader.socket.send(json.dumps({"type": "$unsubscribe", "$id": 10, "channels": names}))
+            for name in names:
+                message = await reader.next()
+                while message["type"] in ("$join", "$leave"):
+                    message = await reader.next()
+                assert message == {"type": "$unsubscribed", "re": 10, "channel": name}, message
+
+
 async def test_another_numbering():
     """The memory of a daemon that has ended is lost, and who comes back is told so."""
     with started() as daemon:

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """The HTTP side of a client port: heads that must not be understood, plain requests, and files."""
+import gzip
 import http.client
 import os
 import socket
 import time
 
-from daemon import PATIENCE, Daemon, wait_until
+from daemon import PATIENCE, Daemon, run, wait_until
 from raw import KEY, TEXT, Raw, frame, head
 from runner import main
 
@@ -241,6 +242,52 @@ def test_files_are_reloaded():
         daemon.write("www/app.js", "let a = 2;")
         daemon.hang_up()
         assert request(daemon, "GET", "/app.js")[1] == b"let a = 2;"
+
+
+def test_browser_client():
+    """It comes with the program: as it is and compressed, and nobody else may have its addresses."""
+    client = '[client]\npath = "/lib/wayleave.js"\n'
+    with Daemon(POLICY + "route wide /lib/:file { auth = none  allow connect }", more=client) as daemon:
+        def get(path, method="GET", **headers):
+            connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+
+        for name, kind in (("wayleave.js", "text/javascript"), ("wayleave.d.ts", "text/plain"),
+                           ("wayleave-react.js", "text/javascript"), ("wayleave-react.d.ts", "text/plain")):
+            status, plain, fields = get("/lib/" + name)
+            assert status == 200 and fields["content-type"] == kind + "; charset=utf-8", (name, status, fields.items())
+            assert fields["access-control-allow-origin"] == "*" and fields["vary"] == "Accept-Encoding"
+            assert fields["cache-control"] == "no-cache" and fields["x-content-type-options"] == "nosniff"
+            assert "content-encoding" not in fields and "last-modified" not in fields
+            status, packed, own = get("/lib/" + name, Accept_Encoding="br, gzip;q=0.5")
+            assert own["content-encoding"] == "gzip" and gzip.decompress(packed) == plain and own["etag"] != fields["etag"]
+            assert "content-encoding" not in get("/lib/" + name, Accept_Encoding="gzip;q=0, br")[2]
+            assert get("/lib/" + name, If_None_Match=fields["etag"])[0] == 304
+            assert get("/lib/" + name, If_None_Match=fields["etag"], Accept_Encoding="gzip")[0] == 200
+            status, body, again = get("/lib/" + name, If_None_Match=own["etag"], Accept_Encoding="gzip")
+            assert status == 304 and body == b"" and again["vary"] == "Accept-Encoding"
+            status, body, of_head = get("/lib/" + name, "HEAD")
+            assert status == 200 and body == b"" and of_head["content-length"] == str(len(plain))
+        assert get("/lib/react.js")[0] == 426 and get("/wayleave.js")[0] == 404
+        assert Raw(daemon.port).upgrade("/lib/other.js"), "the rest is the wide route's"
+        # What has an address of it is told, and the old policy goes on.
+        for block, whose in (("route taken /lib/wayleave.d.ts { auth = none  allow connect }", "the route `taken`"),
+                             ("route taken a.example/lib/wayleave.js { auth = none  allow connect }", "the route `taken`"),
+                             ("route taken /t { auth = none  allow connect  alias /lib/wayleave.js }", "an alias"),
+                             ('token t { keys = file "../keys/demo.key"  issuer = "i"  audience = "a"  from header "Authorization" }\n'
+                              "api taken /lib { auth = t  allow publish on a }", "the api `taken`")):
+            daemon.write("routes.d/test.route", POLICY + block)
+            lint = run("lint", "--config", daemon.config)
+            assert lint.returncode == 2 and f"client.path: {whose} (" in lint.stdout + lint.stderr, (block, lint)
+            assert run("reload", "--config", daemon.config).returncode != 0
+        assert get("/lib/wayleave.js")[0] == 200
+        for wrong in ("wayleave.js", "/a//wayleave.js", "/../wayleave.js", "/a b/wayleave.js", "/client.js", ""):
+            daemon.edit("wayleave.toml", '"/lib/wayleave.js"', f'"{wrong}"')
+            lint = run("lint", "--config", daemon.config)
+            assert lint.returncode == 2 and "client.path" in lint.stdout + lint.stderr, (wrong, lint)
+            daemon.edit("wayleave.toml", f'path = "{wrong}"', 'path = "/lib/wayleave.js"')
 
 
 def test_admin_address():

@@ -280,6 +280,26 @@ def test_posts():
             assert say({"type": "$ping", "$id": number}, connection=connection) == (200, {"type": "$pong", "re": number})
 
 
+def test_a_post_of_several_channels():
+    with Daemon(POLICY) as daemon:
+        alice = daemon.token("alice")
+        stream = Stream(daemon, token=alice)
+        status, answer = post(daemon, stream.session, {"type": "$subscribe", "$id": 1, "channels": [
+            "room/a", {"channel": "room/secret"}, "plain"]}, token=alice)
+        assert status == 200 and [(a["type"], a["channel"], a["re"]) for a in answer] == [
+            ("$subscribed", "room/a", 1), ("$error", "room/secret", 1), ("$subscribed", "plain", 1)], (status, answer)
+        post(daemon, stream.session, {"type": "$publish", "channel": "room/a", "data": {"n": 1}}, token=alice)
+        stream.until(n=1)
+        # The browser comes again, with the last id alone.
+        again = Stream(daemon, token=alice, last_id=stream.last_id)
+        again.until(type="$subscribed", channel="room/a")
+        status, answer = post(daemon, again.session, {"type": "$unsubscribe", "channels": ["room/a", "room/x"]}, token=alice)
+        assert status == 200 and [a["type"] for a in answer] == ["$unsubscribed", "$error"], (status, answer)
+        for bad in ([], [7], "room/a"):
+            status, answer = post(daemon, again.session, {"type": "$subscribe", "channels": bad}, token=alice)
+            assert status == 400 and answer["error"] == "bad_message", (status, answer)
+
+
 def test_a_cookie_that_no_page_can_read_renews_the_session():
     with Daemon(POLICY, workers=4) as daemon:
         short, long = daemon.token("alice", expires="3s"), daemon.token("alice", expires="1h")

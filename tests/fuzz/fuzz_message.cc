@@ -9,6 +9,7 @@
 
 #include "daemon/base/json_text.h"
 #include "daemon/message/client_message.h"
+#include "daemon/session/message_members.h"
 #include "daemon/session/native.h"
 #include "tests/support/rfc8259.h"
 
@@ -67,6 +68,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::string_view renamed;
     check(object["type"].get(renamed) == simdjson::SUCCESS && renamed == "a \"type\"");
     check(message.id.empty() == (object["re"].error() == simdjson::NO_SUCH_FIELD));
+    if (names_channels(message)) {
+        const auto parts = parts_of(message);
+        for (size_t i = 0; parts.ok() && i < parts->size(); ++i) {
+            MessageParser own;
+            const auto part = own.parse((*parts)[i]);
+            check(part.ok() && (*part)->type == message.type && own.id() == message.id);
+            check(!names_channels(**part));
+        }
+    }
     check(parse_json(again, error_text(message.id, "bad_message", {}, true), root) == simdjson::SUCCESS);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "daemon/identity/credential_file.h"
 #include "daemon/identity/key_set.h"
 #include "daemon/identity/webhook_key.h"
+#include "daemon/ops/load/client_address.h"
 #include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/read_file.h"
 #include "daemon/ops/load/static_files.h"
@@ -488,6 +489,8 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint,
     check_storage(settings, loaded.problems);
     if (!runtime) return loaded;
     require_route(settings.policy_directory, *runtime->policy, loaded.problems);
+    if (!settings.client_path.empty())
+        serve_client(settings.client_path, *runtime->policy, files, loaded.problems);
     if (settings.require_tests) require_tests(*runtime, loaded.problems);
     if (!settings.shadow_directory.empty()) load_shadow(settings, *runtime, loaded.problems);
     if (!lint) warn_of_public_echo(settings, *runtime->policy, loaded.warnings);

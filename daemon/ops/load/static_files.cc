@@ -30,15 +30,6 @@ struct CloseDirectory {
     void operator()(DIR* directory) const noexcept { closedir(directory); }
 };
 
-// RFC 9110 8.8.3. Of what the file holds, so that it is the same on every server.
-std::string etag_of(std::string_view text) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int size = 0;
-    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
-        throw std::runtime_error("OpenSSL offers no SHA-256");
-    return '"' + dsl::hex_text({reinterpret_cast<const char*>(digest.data()), 16}) + '"';
-}
-
 // RFC 9110 5.6.7.
 std::string http_date(std::time_t time) {
     std::tm parts{};
@@ -161,6 +152,14 @@ class Reader {
 };
 
 }  // namespace
+
+std::string etag_of(std::string_view text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("OpenSSL offers no SHA-256");
+    return '"' + dsl::hex_text({reinterpret_cast<const char*>(digest.data()), 16}) + '"';
+}
 
 std::string_view content_type_of(std::string_view name) {
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> types = {{

@@ -22,6 +22,9 @@ using StaticFiles = std::map<std::string, StaticFile, std::less<>>;
 // is what it leads to, be that hidden, as in the volumes of Kubernetes. Error: "PATH: what is wrong; remedy".
 [[nodiscard]] Result<StaticFiles> load_static_files(const std::string& directory);
 
+// RFC 9110 8.8.3. Of what the file holds, so that it is the same on every server.
+[[nodiscard]] std::string etag_of(std::string_view text);
+
 // By the name's ending.
 [[nodiscard]] std::string_view content_type_of(std::string_view name);
 

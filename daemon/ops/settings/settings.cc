@@ -47,6 +47,9 @@ std::string_view type_name(const toml::node& node) {
     }
 }
 
+constexpr std::string_view url_path_characters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._~-";
+
 std::string lower_case(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -83,6 +86,7 @@ class Reader {
         check_proxies(document);
         check_broker(document);
         check_admin(document);
+        check_client(document);
         fill_defaults();
     }
 
@@ -261,6 +265,15 @@ class Reader {
               fmt::format("`{}` is a listener's, too; choose another port", settings_.admin_address));
     }
 
+    // Its files name each other, and it finds itself by its name.
+    void check_client(const toml::table& document) {
+        const auto path = document["client"]["path"];
+        if (settings_.client_path.empty() || settings_.client_path.ends_with("/wayleave.js")) return;
+        error(path.node()->source().begin,
+              "`client.path` ends with /wayleave.js, since its files name each other; write path = "
+              "\"/wayleave.js\", or put a directory before it");
+    }
+
     void check_listener(ListenerSettings& listener, toml::source_position at) {
         if (listener.address.empty()) {
             error(at, "this listener has no address; write address = \"127.0.0.1:8080\"");
@@ -416,6 +429,7 @@ class Reader {
             case SettingType::address: return store_address(row, text, listener, line);
             case SettingType::mode: return store_mode(row, text, listener, line);
             case SettingType::group: return put(row, text, toml_string(text), listener, line);
+            case SettingType::url_path: return store_url_path(row, text, line);
             default: return store_path(row, text, listener, line);
         }
     }
@@ -504,6 +518,20 @@ class Reader {
         if (!octal || (text.size() == 4 && text[0] != '0'))
             return fmt::format("`{}` is no mode of a file; write it like \"0660\"", row.name);
         return put(row, text, toml_string(text), listener, line);
+    }
+
+    // As a client's request has it, which needs no escapes.
+    std::string store_url_path(const SettingRow& row, const std::string& text, size_t line) {
+        const bool fits = text.starts_with('/') &&
+                          text.find_first_not_of(url_path_characters) == std::string::npos &&
+                          text.find("//") == std::string::npos && text.find("/.") == std::string::npos;
+        if (!fits)
+            return fmt::format(
+                "`{}` is no path of an address; write it like \"/wayleave.js\": letters, digits and /._~-",
+                row.name);
+        if (text.size() > row.max)
+            return fmt::format("`{}` is longer than {} bytes; choose a shorter one", row.name, row.max);
+        return put(row, text, toml_string(text), nullptr, line);
     }
 
     std::string store_path(const SettingRow& row, const std::string& text, ListenerSettings* listener,

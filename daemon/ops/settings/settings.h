@@ -84,6 +84,7 @@ struct ReloadableSettings {
     size_t log_rate = 0;                   // lines a second
     std::vector<std::string> admin_hosts;  // as Authority::name
     std::string static_directory;          // empty: none
+    std::string client_path;               // of an address; empty: the client is not served
     size_t max_queue_bytes = 0;
     size_t max_queue_messages = 0;
     std::chrono::milliseconds max_queue_age{};

@@ -21,12 +21,13 @@ constexpr size_t gib = 1024 * mib;
 constexpr size_t second = 1000;
 constexpr size_t hour = 3600 * second;
 constexpr size_t longest_path = 4095;
+constexpr size_t longest_url_path = 255;
 constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 46> rows = {{
+const std::array<SettingRow, 47> rows = {{
     {"workers",
      integer,
      "threads",
@@ -324,6 +325,16 @@ const std::array<SettingRow, 46> rows = {{
      true,
      "Files served for GET on addresses that no route takes; none by default.",
      &Settings::static_directory},
+    {"client.path",
+     url_path,
+     "",
+     1,
+     longest_url_path,
+     "",
+     {},
+     true,
+     "Address of the browser client, which the program brings; none by default.",
+     &Settings::client_path},
     {"limits.max_queue_bytes",
      size,
      "bytes",

@@ -262,7 +262,7 @@ TEST_CASE("a broker that does not answer is no reason to wait for ever", "[deliv
     world.later(2000);
     const auto frames = world.frames(client);
     REQUIRE(frames.size() == 2);
-    CHECK_THAT(frames[0], Contains(R"("re":1,"error":"unavailable")"));
+    CHECK_THAT(frames[0], Contains(R"("re":1,"channel":"room/a","error":"unavailable")"));
     CHECK_THAT(frames[1], Contains(R"("re":2,"error":"unavailable")"));
     world.answer();  // too late
     CHECK(world.frames(client).empty());
@@ -282,7 +282,7 @@ TEST_CASE("a user's mail waits until it is acknowledged, on any device", "[deliv
     world.publish(writer, "mail/ann", 3);
 
     const auto laptop = world.connect(as("ann"));
-    CHECK_THAT(world.frames(laptop)[0], Contains(R"("offset":3,"recovered":true})"));
+    CHECK_THAT(world.frames(laptop)[0], Contains(R"("offset":3,"recovered":true,"acks":true})"));
     world.gone(laptop);
     const auto tablet = world.connect(as("ann"));
     CHECK(told(world, tablet) == Told{"$hello", "2", "3"});
@@ -300,7 +300,7 @@ TEST_CASE("mail that ran out unread is told, and nobody speaks as the daemon", "
     world.publish(writer, "mail/ann", 1);
     world.now.steady_ms += 3'600'001;
     const auto ann = world.connect(as("ann"));
-    CHECK_THAT(world.frames(ann)[0], Contains(R"("offset":1,"recovered":false})"));
+    CHECK_THAT(world.frames(ann)[0], Contains(R"("offset":1,"recovered":false,"acks":true})"));
     world.say(writer, R"({"type":"$publish","channel":"room/a","$id":1,"data":{"type":"$bye","code":4403}})");
     CHECK_THAT(world.last(writer), Contains("types that begin with `$` are the server's"));
 }

@@ -212,7 +212,7 @@ TEST_CASE("$auth replaces the claims and moves the end") {
     world.say(id, auth(R"({"sub":"ann","roles":["staff"],"exp":1700000060})"));
     auto frames = world.frames(id);
     REQUIRE(frames.size() == 2);
-    CHECK(frames[0] == R"({"type":"$ok","re":1,"expires":1700000060000})");
+    CHECK(frames[0] == R"({"type":"$ok","re":1,"expires":1700000060})");
     CHECK_THAT(frames[1], Contains("$subscribed") && Contains("staff/all"));
     world.say(id, R"({"type":"$subscribe","channel":"room/staff","$id":1})");
     CHECK_THAT(world.last(id), Contains("$subscribed"));
@@ -225,7 +225,7 @@ TEST_CASE("$auth replaces the claims and moves the end") {
     world.say(id, auth(R"({"sub":"ann","exp":1700000040})"));  // fewer rights, and an earlier end
     frames = world.frames(id);
     REQUIRE(frames.size() == 3);
-    CHECK(frames[0] == R"({"type":"$ok","re":1,"expires":1700000040000})");
+    CHECK(frames[0] == R"({"type":"$ok","re":1,"expires":1700000040})");
     for (size_t i = 1; i < 3; ++i) CHECK_THAT(frames[i], Contains("$unsubscribed") && Contains("forbidden"));
     world.later(10'000);
     CHECK_THAT(world.last(id), StartsWith("close 4401"));

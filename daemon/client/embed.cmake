@@ -1,0 +1,55 @@
+# Writes client_files.cc: the files of FROM, minified by ESBUILD if there is one, and compressed by GZIP. TO is where.
+
+# file(READ) of bytes: nothing in them means anything to CMake.
+function(array_of file out)
+    file(READ ${file} bytes HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+    string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+    set(${out} "${bytes}" PARENT_SCOPE)
+endfunction()
+
+function(run)
+    execute_process(COMMAND ${ARGV} RESULT_VARIABLE result)
+    if(NOT result EQUAL 0)
+        message(FATAL_ERROR "${ARGV} failed")
+    endif()
+endfunction()
+
+set(text "#include \"daemon/client/client_files.h\"\n\n#include <array>\n\nnamespace wayleave {\nnamespace {\n")
+set(rows "")
+# As it is here, and as it is served: beside wayleave.js.
+foreach(pair wayleave.js:wayleave.js wayleave.d.ts:wayleave.d.ts react.js:wayleave-react.js react.d.ts:wayleave-react.d.ts)
+    string(REPLACE ":" ";" pair ${pair})
+    list(GET pair 0 file)
+    list(GET pair 1 name)
+    set(served ${TO}/${name})
+    if(ESBUILD AND file MATCHES "\\.js$")
+        run(${ESBUILD} --log-level=warning --minify --charset=utf8 ${FROM}/${file} --outfile=${served})
+    else()
+        run(${CMAKE_COMMAND} -E copy ${FROM}/${file} ${served})
+    endif()
+    run(${GZIP} -9 -n -k -f ${served})
+    string(MAKE_C_IDENTIFIER ${name} identifier)
+    array_of(${served} plain)
+    array_of(${served}.gz gzipped)
+    string(APPEND text "\nconstexpr unsigned char ${identifier}[] = {\n${plain}};\n"
+        "constexpr unsigned char ${identifier}_gz[] = {\n${gzipped}};\n")
+    string(APPEND rows "    ClientFile{\"${name}\", view(${identifier}), view(${identifier}_gz)},\n")
+endforeach()
+string(APPEND text "
+template <size_t size>
+std::string_view view(const unsigned char (&bytes)[size]) {
+    return {reinterpret_cast<const char*>(bytes), size};
+}
+
+}  // namespace
+
+std::span<const ClientFile> client_files() {
+    static const std::array files = {
+${rows}    };
+    return files;
+}
+
+}  // namespace wayleave
+")
+file(WRITE ${TO}/client_files.cc "${text}")

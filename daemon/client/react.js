@@ -1,0 +1,2 @@
+// A placeholder for the hooks: see react.d.ts.
+export {};
