@@ -11,8 +11,10 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/edge/client_tls.h"
 #include "daemon/edge/name_resolver.h"
 #include "daemon/edge/plain_carrier.h"
+#include "daemon/edge/tls_client_carrier.h"
 
 namespace wayleave {
 namespace {
@@ -23,14 +25,18 @@ constexpr size_t max_write = 65536;
 struct HostPort {
     std::string host;
     uint16_t port = 80;
+    bool tls = false;
 };
 
 // Of a `url` that the policy's compiler has judged.
 HostPort host_of(const std::string& url) {
     std::string_view rest = url;
+    const bool tls = url.starts_with("https:") || url.starts_with("wss:");
     rest.remove_prefix(std::min(rest.size(), rest.find("://") + 3));
     rest = rest.substr(0, rest.find('/'));
     HostPort out;
+    out.tls = tls;
+    if (tls) out.port = 443;
     const bool v6 = rest.starts_with('[');
     const size_t end = v6 ? rest.find(']') : rest.rfind(':');
     out.host = std::string(v6 ? rest.substr(1, end - 1) : rest.substr(0, end));
@@ -72,7 +78,8 @@ Result<FileDescriptor> connect_to(const SocketAddress& address) {
 
 class Upstreams::Impl {
   public:
-    explicit Impl(const Parts& parts) : parts_(parts), read_buffer_(read_buffer), resolver_(parts.loop) {}
+    explicit Impl(const Parts& parts)
+        : parts_(parts), read_buffer_(read_buffer), resolver_(parts.loop), tls_(parts.loop) {}
     ~Impl() {
         closing_ = true;
         connections_.clear();
@@ -104,7 +111,9 @@ class Upstreams::Impl {
 
         Impl& impl;
         uint64_t number;
-        std::unique_ptr<PlainCarrier> carrier;
+        HostPort to;
+        std::unique_ptr<Carrier> carrier;
+        const TlsClientCarrier* tls = nullptr;  // the carrier, if it is one
         bool connected = false;
         std::string why = "the connection is closed";
     };
@@ -112,6 +121,9 @@ class Upstreams::Impl {
 
     void dial(const UpstreamDial& dial);
     void open(uint64_t number, const NameResolver::Answer& addresses);
+    void secure(uint64_t number, const SocketAddress& address);
+    void carry(Connection& connection, const SocketAddress& address, const ClientTls::Context& tls);
+    void fail(uint64_t number, const std::string& why);
     [[nodiscard]] bool writeable(Connection& connection);
     [[nodiscard]] bool flush(Connection& connection);
     void gone(Connection& connection);
@@ -124,7 +136,8 @@ class Upstreams::Impl {
     std::vector<std::unique_ptr<Connection>> gone_;  // whose carriers may be in the middle of a call
     size_t turn_ = 0;                                // which address of a name is taken
     bool closing_ = false;
-    NameResolver resolver_;  // the first to go: nobody is told any more
+    NameResolver resolver_;  // with the next the first to go: nobody is told any more
+    ClientTls tls_;
 };
 
 bool Upstreams::Impl::work_off() {
@@ -156,24 +169,46 @@ void Upstreams::Impl::dial(const UpstreamDial& dial) {
     if (!dial.backend->socket.empty())
         return open(dial.number, std::vector{unix_address(dial.backend->socket)});
     const HostPort to = host_of(dial.backend->url);
+    connections_[dial.number]->to = to;
     resolver_.resolve(to.host, to.port, parts_.now.steady_ms,
                       [this, number = dial.number](const auto& answer) { open(number, answer); });
+}
+
+void Upstreams::Impl::fail(uint64_t number, const std::string& why) {
+    drop(number);
+    parts_.gateway.upstream_gone(number, why, parts_.now);
 }
 
 void Upstreams::Impl::open(uint64_t number, const NameResolver::Answer& addresses) {
     const auto it = connections_.find(number);
     if (it == connections_.end()) return;
-    Connection& connection = *it->second;
-    const auto fail = [&](std::string why) {
-        drop(number);
-        parts_.gateway.upstream_gone(number, why, parts_.now);
-    };
-    if (!addresses) return fail(addresses.error());
+    if (!addresses) return fail(number, addresses.error());
     // The next attempt takes the next one.
-    auto socket = connect_to((*addresses)[turn_++ % addresses->size()]);
-    if (!socket) return fail(socket.error());
-    connection.carrier =
-        std::make_unique<PlainCarrier>(parts_.loop, std::move(*socket), read_buffer_, connection);
+    const SocketAddress& address = (*addresses)[turn_++ % addresses->size()];
+    it->second->to.tls ? secure(number, address) : carry(*it->second, address, nullptr);
+}
+
+void Upstreams::Impl::secure(uint64_t number, const SocketAddress& address) {
+    tls_.prepare(parts_.now.steady_ms, [this, number, address](const Result<ClientTls::Context>& context) {
+        const auto it = connections_.find(number);
+        if (it == connections_.end()) return;
+        context ? carry(*it->second, address, *context) : fail(number, context.error());
+    });
+}
+
+void Upstreams::Impl::carry(Connection& connection, const SocketAddress& address,
+                            const ClientTls::Context& tls) {
+    auto socket = connect_to(address);
+    if (!socket) return fail(connection.number, socket.error());
+    if (tls) {
+        auto made = std::make_unique<TlsClientCarrier>(parts_.loop, std::move(*socket), read_buffer_,
+                                                       connection, tls, connection.to.host);
+        connection.tls = made.get();
+        connection.carrier = std::move(made);
+    } else {
+        connection.carrier =
+            std::make_unique<PlainCarrier>(parts_.loop, std::move(*socket), read_buffer_, connection);
+    }
     connection.carrier->read(false);
     connection.carrier->ask_writeable();
 }
@@ -208,6 +243,7 @@ bool Upstreams::Impl::flush(Connection& connection) {
 void Upstreams::Impl::gone(Connection& connection) {
     const auto it = connections_.find(connection.number);
     if (it == connections_.end()) return;
+    if (connection.tls && !connection.tls->why().empty()) connection.why = connection.tls->why();
     gone_.push_back(std::move(it->second));
     connections_.erase(it);
     if (!closing_) parts_.gateway.upstream_gone(connection.number, connection.why, parts_.now);

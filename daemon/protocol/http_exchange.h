@@ -42,6 +42,7 @@ class HttpExchange {
     [[nodiscard]] bool answered() const { return framing_.has_value(); }
     // Another request may follow on the client's connection.
     [[nodiscard]] bool keep_alive() const { return keep_alive_; }
+    [[nodiscard]] size_t held() const { return out_.capacity() + head_.capacity(); }
     // The server wants no more of them.
     void close_after() { keep_alive_ = false; }
 

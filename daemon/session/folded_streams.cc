@@ -198,6 +198,18 @@ void FoldedStreams::judge(Session& session, const dsl::Stream& declared, dsl::Re
         accept(session, *stream, std::move(message), now);
 }
 
+size_t FoldedStreams::held(const Session& session) const {
+    const auto fold = folds_.find(session.number);
+    if (fold == folds_.end()) return 0;
+    size_t out = 0;
+    for (const uint64_t number : fold->second->streams) {
+        const FoldedStream* stream = find(number);
+        if (stream) out += stream->pending_bytes + stream->unread.capacity();
+        if (stream && stream->upstream) out += stream->upstream->held();
+    }
+    return out;
+}
+
 void FoldedStreams::accept(Session& session, FoldedStream& stream, StreamMessage message, Now now) {
     using State = FoldedStream::State;
     const size_t size = message.payload.size();

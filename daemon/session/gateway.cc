@@ -317,10 +317,12 @@ void Gateway::shed(Now now) {
     parts_->bindings.forget();
     parts_->log.forget();
     parts_->rulings.forget();
-    std::vector<Session*> all;
+    std::vector<Outbox::Holding> all;
     size_t next = 0;
     (void)parts_->sessions.visit(next, SIZE_MAX, [&](Session& session) {
-        all.push_back(&session);
+        const size_t for_backends =
+            parts_->streams.held(session) + parts_->tunnels.held(session) + parts_->proxied.held(session);
+        all.push_back({&session, session.queue.bytes() + for_backends});
         return true;
     });
     parts_->outbox.shed(std::move(all), now);

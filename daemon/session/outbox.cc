@@ -149,19 +149,26 @@ void Outbox::blocked(Session& session, Now now) {
     if (old || queue.bytes() > bounds.bytes || queue.frames() > bounds.frames) too_slow(session, now);
 }
 
-void Outbox::shed(std::vector<Session*> waiting, Now now) {
-    std::erase_if(waiting, [](const Session* session) {
-        return session->state != Session::State::open || session->queue.bytes() < worth_shedding;
+void Outbox::shed(std::vector<Holding> holding, Now now) {
+    std::erase_if(holding, [](const Holding& one) {
+        const bool ends =
+            one.session->state != Session::State::open && one.session->state != Session::State::head;
+        return ends || one.session->abort_listed || one.bytes < worth_shedding;
     });
-    std::sort(waiting.begin(), waiting.end(),
-              [](const Session* a, const Session* b) { return a->queue.bytes() > b->queue.bytes(); });
+    std::sort(holding.begin(), holding.end(),
+              [](const Holding& a, const Holding& b) { return a.bytes > b.bytes; });
     size_t bytes = 0;
-    for (const Session* session : waiting) bytes += session->queue.bytes();
+    for (const Holding& one : holding) bytes += one.bytes;
     size_t freed = 0;
-    for (Session* session : waiting) {
+    for (const auto& [session, held] : holding) {
         if (freed * 2 >= bytes) break;
-        freed += session->queue.bytes();
+        freed += held;
         counters_.shed.add();
+        // Who asks over HTTP is in the middle of an answer: nothing can be said behind it.
+        if (session->state == Session::State::head) {
+            abort(*session);
+            continue;
+        }
         session->queue.drop_unsent();
         end(*session, Rejection::of(Reason::slow, "the server is short of memory"), now);
     }

@@ -63,8 +63,12 @@ class Outbox {
     [[nodiscard]] bool sent(Session& session, size_t bytes, Now now);
     // The client will take no more: it is gone, or was told the last of it.
     void forget(Session& session) { set_stalled(session, false); }
-    // Memory is short: ends the readers for whom most is waiting, until half of all that waits is free.
-    void shed(std::vector<Session*> waiting, Now now);
+    struct Holding {
+        Session* session = nullptr;
+        size_t bytes = 0;  // that wait for it, and for backends in its name
+    };
+    // Memory is short: ends those for whom most is waiting, until half of all that waits is free.
+    void shed(std::vector<Holding> holding, Now now);
 
     [[nodiscard]] QueueBounds bounds_of(const Session& session) const;
     [[nodiscard]] size_t stalled() const { return stalled_; }  // connections whose socket has not taken all

@@ -214,6 +214,11 @@ void ProxiedRequests::written(uint64_t number, size_t bytes, Now now) {
     if (std::exchange(session->input_full, false)) actions_.to_read.push_back(session->id);
 }
 
+size_t ProxiedRequests::held(const Session& session) const {
+    const Passing* passing = of(session);
+    return passing ? passing->exchange.held() : 0;
+}
+
 void ProxiedRequests::tick(Now now) {
     while (!reaching_.empty() && reaching_.begin()->first <= now.steady_ms) {
         Passing* passing = find(reaching_.begin()->second);

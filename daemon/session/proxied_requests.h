@@ -52,6 +52,7 @@ class ProxiedRequests final : public UpstreamUser {
     [[nodiscard]] bool may_read(uint64_t number) const override;
     [[nodiscard]] std::string_view output(uint64_t number) const override;
     void written(uint64_t number, size_t bytes, Now now) override;
+    [[nodiscard]] size_t held(const Session& session) const override;
     void tick(Now now);
 
   private:

@@ -127,7 +127,7 @@ void SendQueue::consume(size_t n) {
 }
 
 void SendQueue::clear() {
-    std::vector<Waiting>().swap(frames_);  // most connections are idle: give the heap back
+    Line().swap(frames_);  // most connections are idle: give the heap back
     lanes_.reset();
     first_ = 0;
     offset_ = 0;
@@ -163,7 +163,7 @@ bool SendQueue::within(size_t bytes, size_t frames, size_t dropped) const {
 
 size_t SendQueue::drop_oldest(size_t bytes, size_t frames) {
     size_t dropped = 0;
-    const auto sweep = [&](std::vector<Waiting>& waiting, size_t from) {
+    const auto sweep = [&](auto& waiting, size_t from) {
         for (size_t i = from; i < waiting.size() && !within(bytes, frames, dropped); ++i) {
             if (waiting[i].give != Give::early) continue;
             drop(waiting[i]);
@@ -179,7 +179,7 @@ size_t SendQueue::drop_oldest(size_t bytes, size_t frames) {
 
 size_t SendQueue::drop_newest(size_t bytes, size_t frames) {
     size_t dropped = 0;
-    const auto sweep = [&](std::vector<Waiting>& waiting, size_t from) {
+    const auto sweep = [&](auto& waiting, size_t from) {
         for (size_t i = waiting.size(); i-- > from && !within(bytes, frames, dropped);) {
             if (waiting[i].give != Give::late) continue;
             drop(waiting[i]);
@@ -195,7 +195,7 @@ size_t SendQueue::drop_newest(size_t bytes, size_t frames) {
 
 size_t SendQueue::drop_older(int64_t age_ms, int64_t now_ms) {
     size_t dropped = 0;
-    const auto sweep = [&](std::vector<Waiting>& waiting, size_t from) {
+    const auto sweep = [&](auto& waiting, size_t from) {
         for (size_t i = from; i < waiting.size(); ++i) {
             if (waiting[i].give == Give::never) continue;
             if (static_cast<int32_t>(static_cast<uint32_t>(now_ms) - waiting[i].since_ms) <= age_ms) continue;
@@ -218,7 +218,7 @@ void SendQueue::drop(Waiting& waiting) {
 // One walk for all that was dropped.
 size_t SendQueue::close_gaps(size_t dropped) {
     if (dropped == 0) return 0;
-    const auto close = [](std::vector<Waiting>& waiting, size_t from) {
+    const auto close = [](auto& waiting, size_t from) {
         const auto start = waiting.begin() + static_cast<std::ptrdiff_t>(from);
         waiting.erase(std::remove_if(start, waiting.end(), [](const Waiting& one) { return !one.frame; }),
                       waiting.end());

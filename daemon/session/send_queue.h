@@ -2,6 +2,8 @@
 // sent in order; urgent ones overtake the others, and none waits for ever. Owned by its session; one thread.
 #pragma once
 
+#include <absl/container/inlined_vector.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -79,7 +81,9 @@ class SendQueue {
     void drop(Waiting& waiting);
     size_t close_gaps(size_t dropped);
 
-    std::vector<Waiting> frames_;   // the line; a vector, not a deque: an idle queue costs no heap
+    using Line = absl::InlinedVector<Waiting, 1>;  // mostly one waits, and an idle queue costs no heap
+
+    Line frames_;                   // the line
     size_t first_ = 0;              // frames before it are written
     size_t offset_ = 0;             // bytes written of the first
     size_t bytes_ = 0;              // of the line and the lanes

@@ -186,6 +186,12 @@ void Tunnels::written(uint64_t dialled, size_t bytes, Now) {
     if (session && std::exchange(session->input_full, false)) actions_.to_read.push_back(session->id);
 }
 
+size_t Tunnels::held(const Session& session) const {
+    const auto it = of_session_.find(session.number);
+    const Tunnel* tunnel = it == of_session_.end() ? nullptr : find(it->second);
+    return tunnel ? tunnel->out.capacity() + tunnel->head.capacity() : 0;
+}
+
 void Tunnels::tick(Now now) {
     while (!asking_.empty() && asking_.begin()->first <= now.steady_ms) {
         Tunnel* tunnel = find(asking_.begin()->second);

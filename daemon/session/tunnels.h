@@ -43,6 +43,7 @@ class Tunnels final : public UpstreamUser {
     [[nodiscard]] bool may_read(uint64_t dialled) const override;
     [[nodiscard]] std::string_view output(uint64_t dialled) const override;
     void written(uint64_t dialled, size_t bytes, Now now) override;
+    [[nodiscard]] size_t held(const Session& session) const override;
     void tick(Now now);
 
   private:

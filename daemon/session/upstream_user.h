@@ -12,6 +12,8 @@
 
 namespace wayleave {
 
+struct Session;
+
 class UpstreamUser {
   public:
     virtual void connected(uint64_t number, Now now) = 0;
@@ -20,6 +22,8 @@ class UpstreamUser {
     [[nodiscard]] virtual bool may_read(uint64_t number) const = 0;
     [[nodiscard]] virtual std::string_view output(uint64_t number) const = 0;
     virtual void written(uint64_t number, size_t bytes, Now now) = 0;
+    // Bytes that wait for backends, or came from them and cannot go on, for the sake of this session.
+    [[nodiscard]] virtual size_t held(const Session& session) const = 0;
 
   protected:
     ~UpstreamUser() = default;  // nobody owns one by this

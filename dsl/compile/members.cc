@@ -68,7 +68,6 @@ void RouteCompiler::compile_stream(const ast::Stream& stream, const Names& outer
     auto to = path_to(stream.backend, stream.path, names, at_connect);
     if (!to) return;
     out.to = std::move(*to);
-    check_plain(out.to, stream.backend.span, "a stream over TLS");
     route_->streams.push_back(std::move(out));
 }
 
@@ -101,7 +100,6 @@ void RouteCompiler::compile_proxies() {
             auto to = path_to(proxy.backend, path, names, at_connect);
             if (!to) return;
             if (!proxy.path) to->path.clear();
-            check_plain(*to, proxy.backend.span, "a proxy over TLS");
             route_->proxies.push_back(
                 {std::move(*to), proxy.http, condition, context_.sources.place(proxy.span)});
         });
@@ -131,15 +129,6 @@ void RouteCompiler::check_proxied() {
                            quoted(std::string(to_string(limit.meter))) + " are not counted beside `proxy`",
                            "what client and backend say to each other is not looked at");
     });
-}
-
-// Connections to backends have no TLS yet.
-void RouteCompiler::check_plain(const BackendPath& to, Span span, std::string_view what) {
-    const auto& settings = policy_.backends[to.backend].settings;
-    const auto url = settings.find("url");
-    const auto* text = url == settings.end() ? nullptr : std::get_if<std::string>(&url->second.held);
-    if (text && (text->starts_with("https:") || text->starts_with("wss:")))
-        context_.not_executed(span, std::string(what));
 }
 
 void RouteCompiler::compile_notifies() {

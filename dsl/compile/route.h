@@ -118,7 +118,6 @@ class RouteCompiler {
     void compile_stream_rules(const ast::Stream& stream, const Names& names, Stream& out);
     void compile_proxies();
     void check_proxied();
-    void check_plain(const BackendPath& to, Span span, std::string_view what);
     void compile_notifies();
     [[nodiscard]] int64_t grace(const ast::Notify& notify);
     void compile_bans();

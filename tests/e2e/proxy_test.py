@@ -2,7 +2,11 @@
 """Routes that hand the whole WebSocket to a backend."""
 import asyncio
 import json
+import os
 import socket
+import ssl
+import subprocess
+import tempfile
 import threading
 
 import websockets
@@ -97,6 +101,62 @@ async def test_the_door_and_backends_that_say_no():
     async with daemon_for(Away, POLICY) as daemon:
         assert await status_of(daemon, "/one/a") == 502
         assert daemon.metric("wayleave_proxy_failures_total") == 1
+
+
+def certificate(directory, name):
+    """Of that name, and trusted by those who are told its file."""
+    path = os.path.join(directory, "app.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=app", "-addext", f"subjectAltName={name}", "-keyout", path, "-out", path + ".crt"],
+                   check=True, capture_output=True, timeout=PATIENCE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path + ".crt", path)
+    return context, path + ".crt"
+
+
+async def test_backends_over_tls_show_a_certificate_of_their_name():
+    with tempfile.TemporaryDirectory() as directory:
+        context, trusted = certificate(directory, "IP:127.0.0.1")
+        async with App(echo, max_size=None, ssl=context) as app:
+            async with daemon_for(app, POLICY, env={"SSL_CERT_FILE": trusted}) as daemon:
+                page = await connect(daemon, "/one/a", compression=None)
+                for message in ("hello", b"z" * 3_000_000, "x" * 300_000):
+                    await page.send(message)
+                    assert await asyncio.wait_for(page.recv(), PATIENCE) == message
+                # Much at once in both directions: what TLS has read already is told of by no event.
+                for n in range(300):
+                    await page.send(str(n) * 2000)
+                for n in range(300):
+                    assert await asyncio.wait_for(page.recv(), PATIENCE) == str(n) * 2000
+                await page.close(4001)
+                await wait_for(lambda: not app.sockets, "the end")
+                assert app.requests[0].close_code == 4001
+            async with daemon_for(app, POLICY) as daemon:  # whom nobody trusts
+                assert await status_of(daemon, "/one/a") == 502
+                daemon.wait_log("its certificate is not accepted")
+        context, trusted = certificate(directory, "DNS:other.example")
+        async with App(echo, ssl=context) as app, daemon_for(app, POLICY, env={"SSL_CERT_FILE": trusted}) as daemon:
+            assert await status_of(daemon, "/one/a") == 502
+            daemon.wait_log("its certificate is not accepted: IP address mismatch")
+
+            class Plain:
+                url = "https://127.0.0.1:1"
+            daemon.edit("routes.d/test.route", app.url, Plain.url)
+            daemon.hang_up()
+            assert await status_of(daemon, "/one/a") == 502
+            daemon.wait_log("Connection refused")
+    # A backend that speaks no TLS, and one that says nothing.
+    async with App(echo) as app:
+        class Wrong:
+            url = app.url.replace("http:", "https:")
+        async with daemon_for(Wrong, POLICY) as daemon:
+            assert await status_of(daemon, "/one/a") == 502
+            daemon.wait_log("TLS is not agreed")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        class There:
+            url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        async with daemon_for(There, POLICY) as daemon:
+            assert await status_of(daemon, "/one/a") == 504
 
 
 async def test_either_side_that_is_slow_holds_the_other_back():

@@ -52,7 +52,7 @@ class App:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if 'ssl' in self.options else 'http'}://127.0.0.1:{self.port}"
 
     async def _serve(self, socket, path):
         self.sockets.append(socket)
