@@ -115,7 +115,7 @@ export class World {
     this.origin = `http://127.0.0.1:${this.line.port}`;
     this.daemon = new Daemon({ files: { "wayleave.toml": settings.replace("PORT", "0"),
       "routes.d/app.route": edit(policy).replace("ORIGIN", this.origin), "www/index.html": page } });
-    for (const file of ["wayleave.js", "react.js"]) cpSync(join(source, file), this.daemon.path(`www/${file}`), { force: true });
+    for (const file of ["wayleave.js", "wayleave-holder.js", "react.js"]) cpSync(join(source, file), this.daemon.path(`www/${file}`), { force: true });
     this.daemon.run("token", "--new-key", "ES256", "--out", this.daemon.path("key.jwks"));
     await this.daemon.start();
     // It comes again at the same place.
