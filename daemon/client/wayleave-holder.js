@@ -91,6 +91,7 @@ export function createHolder(options, env, post) {
   let refusals = 0; // WebSockets that never opened, in a row
   let denials = 0; // 4401, in a row
   let turns = 0;
+  let best = transports[0]; // what worked last
   let worked = false; // a WebSocket has opened here
   let probeAfter = 300_000;
   let firm = false; // the server said when
@@ -102,7 +103,7 @@ export function createHolder(options, env, post) {
   let losses = [];
   let trips = [];
 
-  function connect(kind = transports[0]) {
+  function connect(kind = best) {
     cancelDue();
     due = false;
     trying?.drop();
@@ -126,8 +127,8 @@ export function createHolder(options, env, post) {
       mine.drop();
       ended(mine, info);
     };
-    // An upgrade that hangs is blocked, as far as anybody can tell.
-    const cancelHang = env.after(6000, () => { if (!mine.opened) end({ because: "no answer in 6 s" }); });
+    // An upgrade that hangs is blocked, as far as anybody can tell. Later ones may: Firefox delays them up to 60 s.
+    const cancelHang = env.after(refusals || link ? 65_000 : 6000, () => { if (!mine.opened) end({ because: "no answer" }); });
     trying = mine;
     mine.end = end;
     mine.raw = env.open(kind, () => token, {
@@ -167,6 +168,7 @@ export function createHolder(options, env, post) {
     mine.opened = true;
     worked ||= mine.kind === "websocket";
     link = mine;
+    best = mine.kind;
     hello = { ...hello, ...m };
     expires = milliseconds(m.expires);
     cancelSteady = env.after(10_000, () => { attempts = refusals = denials = 0; });
@@ -196,6 +198,7 @@ export function createHolder(options, env, post) {
       requeue();
     } else if (mine !== trying) return;
     if (mine === trying) trying = null;
+    if (!mine.opened) best = transports[0];
     if (link) return probe((probeAfter = Math.min(probeAfter * 2, 3_600_000)));
     if (trying) return;
     cancelProbe();
@@ -634,7 +637,7 @@ const openers = {
     return {
       send: (text) => socket.send(text),
       full: () => socket.bufferedAmount > heldUp,
-      close: () => socket.close(),
+      close: () => socket.close(1000),
     };
   },
 

@@ -109,13 +109,14 @@ export class Line {
 }
 
 export class World {
-  // `edit`: of the policy.
-  async start({ edit = (text) => text } = {}) {
+  // `edit`: of the policy; `files`: more to serve, since the daemon reads them when it starts.
+  async start({ edit = (text) => text, files = {} } = {}) {
     this.line = await new Line().start(() => this.daemon.port);
     this.origin = `http://127.0.0.1:${this.line.port}`;
     this.daemon = new Daemon({ files: { "wayleave.toml": settings.replace("PORT", "0"),
       "routes.d/app.route": edit(policy).replace("ORIGIN", this.origin), "www/index.html": page } });
     for (const file of ["wayleave.js", "wayleave-holder.js", "react.js"]) cpSync(join(source, file), this.daemon.path(`www/${file}`), { force: true });
+    for (const [name, text] of Object.entries(files)) this.daemon.write(`www/${name}`, text);
     this.daemon.run("token", "--new-key", "ES256", "--out", this.daemon.path("key.jwks"));
     await this.daemon.start();
     // It comes again at the same place.
@@ -143,7 +144,7 @@ export class World {
   // A tab with a client.
   async tab(context, user, options = {}, expires = "1h") {
     const tab = await context.newPage();
-    tab.on("pageerror", (error) => console.log("page error:", String(error)));
+    tab.on("pageerror", (error) => { if (!/establish a connection|was interrupted|told to|worker-src/.test(error)) console.log("page error:", String(error)); });
     if (process.env.VERBOSE) tab.on("console", (m) => console.log("console:", m.text()));
     await tab.goto(this.origin);
     await tab.waitForFunction(() => window.ready);
@@ -166,6 +167,8 @@ const noSandbox = process.getuid() === 0 ? ["--no-sandbox"] : [];
 export async function launch(name, options = {}) {
   const browser = name === "chromium"
     ? await chromium.launch({ executablePath: "/usr/bin/chromium", args: noSandbox, timeout: patience, ...options })
-    : await firefox.launch({ channel: "moz-firefox", executablePath: "/usr/bin/firefox-esr", timeout: patience, ...options });
+    : await firefox.launch({ channel: "moz-firefox", executablePath: "/usr/bin/firefox-esr", timeout: patience,
+      // Firefox waits longer and longer after handshakes that failed; the tests let many fail on purpose.
+      firefoxUserPrefs: { "network.websocket.delay-failed-reconnects": false }, ...options });
   return browser;
 }
