@@ -442,11 +442,14 @@ export function createHolder(options, env, post) {
     c.missed = false;
   }
 
+  // In the next turn, since a component that is drawn anew leaves and enters at once.
   function leaveChannel(tab, name) {
     const c = channels.get(name);
-    if (!c?.tabs.delete(tab) || c.tabs.size || c.joined) return;
-    channels.delete(name);
-    if (link) link.raw.send(JSON.stringify({ type: "$unsubscribe", channel: name }));
+    if (c?.tabs.delete(tab)) env.after(0, () => {
+      if (channels.get(name) !== c || c.tabs.size || c.joined) return;
+      channels.delete(name);
+      if (link && (c.live || c.asked)) link.raw.send(JSON.stringify({ type: "$unsubscribe", channel: name }));
+    });
   }
 
   const acks = new Map(); // channel -> the newest that all before have been handled
