@@ -1,18 +1,11 @@
-"use strict";
-// A plain WebSocket and JSON: no library. tokens.js is not part of a real application; examples/run makes it so that
-// the page has somebody to be. There, a login hands out the token.
+// The chat by wayleave's client: one connection for each user, also in two tabs. tokens.js is not part of a real
+// application; examples/run makes it so that the page has somebody to be. There, a login hands out the token.
+import { connect } from "./client/wayleave.js";
 
 const $ = (id) => document.getElementById(id);
-const room = "lobby";
-const mostUnsent = 100;
-let socket = null;
-let name = ""; // empty: nobody wants to be here
-let lastId = 0;
-let attempts = 0; // since the last $hello
-let retry = 0; // the timer of the next
-let goodbye = null; // the last $bye: says whether to come again
-const waiting = new Map(); // $id -> what was tried
-const unsent = []; // what was said while there was no connection
+const room = "room/lobby";
+let client = null; // null: nobody wants to be here
+let name = "";
 const present = new Map(); // user -> connections
 
 function note(text, kind) {
@@ -21,27 +14,7 @@ function note(text, kind) {
   line.textContent = text; // never innerHTML: what others write is text
   $("log").append(line);
   $("log").scrollTop = $("log").scrollHeight;
-}
-
-function state(text, kind) {
-  $("state").textContent = text;
-  $("state").className = kind;
-}
-
-const isOpen = () => socket && socket.readyState === WebSocket.OPEN;
-
-function send(message, what, then) {
-  message.$id = ++lastId;
-  waiting.set(lastId, { what, then });
-  socket.send(JSON.stringify(message));
-}
-
-// What is typed while there is no connection is kept, and sent with the next.
-function say(text) {
-  if (isOpen()) return send({ type: "chat.say", room, text }, "your message");
-  if (unsent.length === mostUnsent) return note("too much is waiting; this is not kept", "refused");
-  unsent.push(text);
-  note(`${name} (not sent yet): ${text}`, "note");
+  return line;
 }
 
 function showPresent() {
@@ -52,112 +25,98 @@ function showPresent() {
   }));
 }
 
-const handlers = {
-  "$hello": (m) => {
-    attempts = 0;
-    state(`connected as ${name}`, "open");
-    note(`session ${m.session}; joined ${m.channels.map((c) => c.channel).join(", ")}`, "note");
-    send({ type: "$subscribe", channel: `room/${room}` }, "entering the room");
-    send({ type: "$presence", channel: `room/${room}` }, "asking who is here", (data) => {
-      present.clear();
-      for (const one of data.users) present.set(one.user, one.connections);
-      showPresent();
-    });
-    for (const text of unsent.splice(0)) say(text);
-  },
-  "$subscribed": (m) => waiting.delete(m.re),
-  "$ok": (m) => {
-    const asked = waiting.get(m.re);
-    waiting.delete(m.re);
-    if (asked && asked.then) asked.then(m.data);
-  },
-  "$error": (m) => {
-    const asked = waiting.get(m.re) || { what: "that" };
-    waiting.delete(m.re);
-    const wait = m.retry_after ? ` (again in ${m.retry_after} ms)` : "";
-    note(`refused: ${asked.what}: ${m.error}: ${m.because || "no reason given"}${wait}`, "refused");
-  },
-  "$bye": (m) => {
-    goodbye = m;
-    note(`goodbye ${m.code}: ${m.reason}${m.because ? ": " + m.because : ""}`, "refused");
-  },
-  "$join": (m) => {
-    present.set(m.user, 1);
-    showPresent();
-  },
-  "$leave": (m) => {
-    present.delete(m.user);
-    showPresent();
-  },
-  "chat.say": (m) => note(`${m.from}: ${m.text}`, "said"),
+const why = (status) => [status.reason, status.because].filter(Boolean).join(": ");
+const words = {
+  connecting: () => "connecting",
+  online: (status) => `connected as ${name}${status.transport === "sse" ? ", by events" : ""}`,
+  waiting: () => "coming back",
+  offline: () => "offline",
+  stopped: (status) => `stopped: ${why(status)}`,
 };
-
-// The server says when to come again, or not to; without its word, later and later, and never all at once.
-function comeAgain(opened) {
-  if (!name || (goodbye && goodbye.reconnect === false)) return;
-  if (!opened && attempts === 0) return; // refused at the door
-  attempts += 1;
-  const after = goodbye ? goodbye.reconnect.after_ms : Math.min(500 * 2 ** attempts, 30000) * (0.5 + Math.random() / 2);
-  note(`the connection is gone; trying again in ${Math.round(after / 100) / 10} s`, "note");
-  retry = setTimeout(connect, after);
+let last = "";
+function showStatus(status) {
+  $("state").textContent = words[status.state](status);
+  $("state").className = { online: "open", stopped: "shut" }[status.state] ?? "";
+  $("how").textContent = status.state === "online" ? `by ${status.via}${status.rtt === undefined ? "" : `, ${status.rtt} ms`}` : "";
+  $("leave").disabled = !client;
+  if (status.state === last) return;
+  if (status.state === "waiting") note(`the connection is gone (${why(status)}); trying again in ${Math.round((status.retryAt - Date.now()) / 100) / 10} s`, "note");
+  if (status.state === "stopped") note(`stopped: ${why(status)}`, "refused");
+  if (status.state === "online") ask();
+  last = status.state;
 }
 
-function connect() {
-  clearTimeout(retry);
-  const who = $("who").value;
-  const token = (window.wayleaveDemoTokens || {})[who];
-  if (!token) return state("no token: start the example with examples/run", "shut");
-  name = who === "expired" ? "carol" : who;
-  goodbye = null;
-  state("connecting", "");
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const own = new WebSocket(`${scheme}://${location.host}/ws/chat`, ["wayleave.v1", token]);
-  socket = own;
-  let opened = false;
-  own.onopen = () => { opened = true; $("leave").disabled = false; };
-  own.onmessage = (event) => {
-    const message = JSON.parse(event.data);
-    (handlers[message.type] || (() => note(event.data, "note")))(message);
-  };
-  own.onclose = (event) => {
-    if (socket !== own) return; // another has taken its place
-    $("leave").disabled = true;
-    waiting.clear();
+// Who is here, anew with each connection; $join and $leave keep it so.
+async function ask() {
+  try {
+    const { users } = await client.channel(room).presence();
     present.clear();
+    for (const one of users) present.set(one.user, one.connections);
     showPresent();
-    state(opened ? `closed: ${event.code} ${event.reason}` : "the server refused the connection", "shut");
-    if (!opened && attempts === 0)
-      note("Browsers hide why; the daemon's log and /metrics say it, and so does curl.", "note");
-    comeAgain(opened);
-  };
+  } catch (error) { note(`who is here is not known: ${error.message}`, "note"); }
+}
+
+function refused(what, error) {
+  const wait = error.retryAfter ? ` (again in ${error.retryAfter} ms)` : "";
+  note(`refused: ${what}: ${error.error ?? error.message}: ${error.because ?? "no reason given"}${wait}`, "refused");
+}
+
+// What is typed while there is no connection is kept, and sent with the next.
+async function say(text, more = {}) {
+  const kept = client.status.state === "online" ? null : note(`${name} (not sent yet): ${text}`, "note");
+  try {
+    await client.send("chat.say", { room: "lobby", text, ...more });
+  } catch (error) { refused("your message", error); }
+  kept?.remove();
+}
+
+function comeIn() {
+  const who = $("who").value;
+  const token = window.wayleaveDemoTokens?.[who];
+  client?.close();
+  client = window.client = null;
+  $("log").replaceChildren();
+  $("room").hidden = false;
+  if (!token) return void ($("state").textContent = "no token: start the example with examples/run");
+  name = who === "expired" ? "carol" : who;
+  last = "";
+  client = window.client = connect("/ws/chat", { user: name, token: async () => token });
+  const own = client;
+  own.on("$status", (status) => own === client && showStatus(status));
+  const lobby = own.channel(room);
+  lobby.on("chat.say", (m) => note(`${m.from}: ${m.text}`, "said"));
+  lobby.on("$join", (m) => { present.set(m.user, 1); showPresent(); });
+  lobby.on("$leave", (m) => { present.delete(m.user); showPresent(); });
+  lobby.on("$error", (m) => refused("entering the room", m));
 }
 
 const tries = {
-  spoof: () => send({ type: "chat.say", room, from: "somebody-else", text: "I am somebody else" }, "your message"),
-  staff: () => send({ type: "$subscribe", channel: "room/staff" }, "entering the staff room"),
+  spoof: () => say("I am somebody else", { from: "somebody-else" }),
+  staff: () => {
+    const off = client.channel("room/staff").on("$error", (m) => { refused("entering the staff room", m); off(); });
+  },
   flood: () => { for (let i = 1; i <= 10; ++i) say(`flood ${i}`); },
   huge: () => say("x".repeat(3000)),
 };
 
 $("door").addEventListener("submit", (event) => {
   event.preventDefault();
-  const old = socket;
-  attempts = 0;
-  unsent.length = 0;
-  $("log").replaceChildren();
-  $("room").hidden = false;
-  connect();
-  if (old) old.close();
+  comeIn();
 });
 $("leave").addEventListener("click", () => {
-  name = "";
-  socket.close(1000);
+  client.close();
+  client = window.client = null;
+  $("state").textContent = "not connected";
+  $("state").className = $("how").textContent = "";
+  $("leave").disabled = true;
+  present.clear();
+  showPresent();
 });
 $("say").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (name) say($("text").value);
+  if (client) say($("text").value);
   $("text").value = "";
 });
 for (const button of document.querySelectorAll("[data-try]")) {
-  button.addEventListener("click", () => isOpen() && tries[button.dataset.try]());
+  button.addEventListener("click", () => client && tries[button.dataset.try]());
 }

@@ -65,7 +65,7 @@ TEST_CASE("a backend that is silent, or is not reached", "[proxy]") {
     world.gateway->tick(world.now);
     CHECK_THAT(world.read(away), Contains("504") && Contains("not reached in time"));
     CHECK(world.read(silent).empty());
-    world.now.steady_ms += 2'000;
+    world.now.steady_ms += 5'200;  // since it was last read from
     world.gateway->tick(world.now);
     CHECK_THAT(world.read(silent), Contains("504"));
     CHECK(world.counters.tunnels_refused.get() == 2);
