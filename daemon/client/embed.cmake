@@ -18,7 +18,8 @@ endfunction()
 set(text "#include \"daemon/client/client_files.h\"\n\n#include <array>\n\nnamespace wayleave {\nnamespace {\n")
 set(rows "")
 # As it is here, and as it is served: beside wayleave.js.
-foreach(pair wayleave.js:wayleave.js wayleave.d.ts:wayleave.d.ts react.js:wayleave-react.js react.d.ts:wayleave-react.d.ts)
+foreach(pair wayleave.js:wayleave.js wayleave-holder.js:wayleave-holder.js
+        wayleave.d.ts:wayleave.d.ts react.js:wayleave-react.js react.d.ts:wayleave-react.d.ts)
     string(REPLACE ":" ";" pair ${pair})
     list(GET pair 0 file)
     list(GET pair 1 name)

@@ -254,7 +254,7 @@ def test_browser_client():
             answer = connection.getresponse()
             return answer.status, answer.read(), answer.headers
 
-        for name, kind in (("wayleave.js", "text/javascript"), ("wayleave.d.ts", "text/plain"),
+        for name, kind in (("wayleave.js", "text/javascript"), ("wayleave-holder.js", "text/javascript"), ("wayleave.d.ts", "text/plain"),
                            ("wayleave-react.js", "text/javascript"), ("wayleave-react.d.ts", "text/plain")):
             status, plain, fields = get("/lib/" + name)
             assert status == 200 and fields["content-type"] == kind + "; charset=utf-8", (name, status, fields.items())
