@@ -24,12 +24,13 @@ HttpExchange::HttpExchange(const HttpHead& head, std::string_view target, std::s
       to_head_(head.method == "HEAD"),
       keep_alive_(head.keep_alive),
       chunked_(head.chunked) {
-    out_.append(head.method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ");
-    out_.append(head.authority.text()).append("\r\nConnection: close\r\n");
-    out_.append(fields_for_backend(head)).append(lines);
-    if (chunked_) out_.append("Transfer-Encoding: chunked\r\n");
-    if (head.content_length) out_.append(fmt::format("Content-Length: {}\r\n", *head.content_length));
-    out_.append("\r\n");
+    std::string& out = out_.text();
+    out.append(head.method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ");
+    out.append(head.authority.text()).append("\r\nConnection: close\r\n");
+    out.append(fields_for_backend(head)).append(lines);
+    if (chunked_) out.append("Transfer-Encoding: chunked\r\n");
+    if (head.content_length) out.append(fmt::format("Content-Length: {}\r\n", *head.content_length));
+    out.append("\r\n");
     if (chunked_ || head.content_length.value_or(0) > 0)
         body_.emplace(head.content_length, UINT64_MAX, BodyReader::Trailers::dropped);
 }
@@ -47,18 +48,11 @@ HttpExchange::State HttpExchange::read_request(std::string_view& bytes) {
     const BodyReader::State state = body_->read(bytes);
     if (state == BodyReader::State::refused) return refuse(body_->status(), body_->reason());
     const std::string part = body_->take_body();
-    chunked_ ? append_chunk(part, out_) : static_cast<void>(out_.append(part));
+    chunked_ ? append_chunk(part, out_.text()) : static_cast<void>(out_.text().append(part));
     if (state == BodyReader::State::reading) return State::reading;
-    if (chunked_) out_.append(last_chunk);
+    if (chunked_) out_.text().append(last_chunk);
     body_.reset();
     return State::complete;
-}
-
-void HttpExchange::written(size_t bytes) {
-    written_ += bytes;
-    if (written_ < out_.size()) return;
-    written_ = 0;
-    std::string().swap(out_);
 }
 
 // --- to the client ---

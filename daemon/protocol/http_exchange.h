@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/base/unwritten.h"
 #include "daemon/protocol/http_body.h"
 #include "daemon/protocol/http_head.h"
 #include "daemon/protocol/proxied_head.h"
@@ -28,8 +29,8 @@ class HttpExchange {
     // cannot be read any further; see status() and reason().
     State read_request(std::string_view& bytes);
     [[nodiscard]] bool request_complete() const { return !body_; }
-    [[nodiscard]] std::string_view output() const { return std::string_view(out_).substr(written_); }
-    void written(size_t bytes);
+    [[nodiscard]] std::string_view output() const { return out_.view(); }
+    void written(size_t bytes) { out_.written(bytes); }
 
     // --- to the client ---
 
@@ -42,7 +43,7 @@ class HttpExchange {
     [[nodiscard]] bool answered() const { return framing_.has_value(); }
     // Another request may follow on the client's connection.
     [[nodiscard]] bool keep_alive() const { return keep_alive_; }
-    [[nodiscard]] size_t held() const { return out_.capacity() + head_.capacity(); }
+    [[nodiscard]] size_t held() const { return out_.held() + head_.capacity(); }
     // The server wants no more of them.
     void close_after() { keep_alive_ = false; }
 
@@ -66,8 +67,7 @@ class HttpExchange {
     bool keep_alive_;
     bool chunked_;                    // its body is
     std::optional<BodyReader> body_;  // nothing: it has come
-    std::string out_;
-    size_t written_ = 0;
+    Unwritten out_;
 
     // Of the response.
     std::string head_;                        // as far as it arrived

@@ -50,7 +50,7 @@ void Tunnels::open(Session& session, const HttpHead& head, Now now) {
     if (const auto* miss = std::get_if<ProxyMiss>(&target))
         return refuse(tunnel, miss->status, miss->why, now);
     tunnel.target = std::move(std::get<ProxyTarget>(target));
-    tunnel.out = request_of(client, tunnel, head, now);
+    tunnel.out.text() = request_of(client, tunnel, head, now);
     tunnel.answer_by_ms = now.steady_ms + tunnel.target.backend->timeout_ms;
     asking_.emplace(tunnel.answer_by_ms, tunnel.dialled);
     actions_.dials.push_back({tunnel.dialled, tunnel.target.backend});
@@ -71,9 +71,9 @@ void Tunnels::from_client(Session& session, std::string_view bytes) {
     const auto it = of_session_.find(session.number);
     Tunnel* tunnel = it == of_session_.end() ? nullptr : find(it->second);
     if (!tunnel) return;
-    tunnel->out.append(bytes);
+    tunnel->out.text().append(bytes);
     counters_.tunnel_bytes_in.add(bytes.size());
-    if (tunnel->out.size() - tunnel->written > most_waiting) session.input_full = true;
+    if (tunnel->out.view().size() > most_waiting) session.input_full = true;
     if (tunnel->open) actions_.upstreams_to_flush.push_back(tunnel->dialled);
 }
 
@@ -172,16 +172,14 @@ bool Tunnels::may_read(uint64_t dialled) const {
 
 std::string_view Tunnels::output(uint64_t dialled) const {
     const Tunnel* tunnel = find(dialled);
-    return tunnel ? std::string_view(tunnel->out).substr(tunnel->written) : std::string_view();
+    return tunnel ? tunnel->out.view() : std::string_view();
 }
 
 void Tunnels::written(uint64_t dialled, size_t bytes, Now) {
     Tunnel* tunnel = find(dialled);
     if (!tunnel) return;
-    tunnel->written += bytes;
-    if (tunnel->written < tunnel->out.size()) return;
-    tunnel->written = 0;
-    std::string().swap(tunnel->out);
+    tunnel->out.written(bytes);
+    if (!tunnel->out.view().empty()) return;
     Session* session = client_of(*tunnel);
     if (session && std::exchange(session->input_full, false)) actions_.to_read.push_back(session->id);
 }
@@ -189,7 +187,7 @@ void Tunnels::written(uint64_t dialled, size_t bytes, Now) {
 size_t Tunnels::held(const Session& session) const {
     const auto it = of_session_.find(session.number);
     const Tunnel* tunnel = it == of_session_.end() ? nullptr : find(it->second);
-    return tunnel ? tunnel->out.capacity() + tunnel->head.capacity() : 0;
+    return tunnel ? tunnel->out.held() + tunnel->head.capacity() : 0;
 }
 
 void Tunnels::tick(Now now) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/base/unwritten.h"
 #include "daemon/decision/admission.h"
 #include "daemon/session/bindings.h"
 #include "daemon/session/deadlines.h"
@@ -56,8 +57,7 @@ class Tunnels final : public UpstreamUser {
         bool open = false;
         bool paused = false;  // the client reads too slowly
         std::string head;     // of the answer, as far as it arrived
-        std::string out;      // for the backend
-        size_t written = 0;   // of it
+        Unwritten out;        // for the backend
     };
 
     [[nodiscard]] Tunnel* find(uint64_t dialled) const;

@@ -18,7 +18,7 @@ void Upstream::begin(std::string_view path, std::string_view host, std::string_v
         std::memcpy(bytes.data() + i, &word, 8);
     }
     key_ = websocket_key(bytes);
-    out_ = upgrade_request(path, host, key_, headers);
+    out_.text() = upgrade_request(path, host, key_, headers);
 }
 
 UpstreamEvent Upstream::read(std::span<char>& input, size_t most) {
@@ -78,20 +78,13 @@ UpstreamEvent Upstream::handle(const WsEvent& event, bool& again) {
 }
 
 void Upstream::send(Opcode opcode, std::string_view payload) {
-    append_client_frame(out_, opcode, payload, static_cast<uint32_t>(random_()));
+    append_client_frame(out_.text(), opcode, payload, static_cast<uint32_t>(random_()));
 }
 
 void Upstream::close(uint16_t code, std::string_view reason) {
     if (state_ != State::open) return;
     send(Opcode::close, close_payload(code, reason));
     state_ = State::closing;
-}
-
-void Upstream::written(size_t bytes) {
-    written_ += bytes;
-    if (written_ < out_.size()) return;
-    written_ = 0;
-    std::string().swap(out_);  // an idle one owns nothing
 }
 
 }  // namespace wayleave

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "daemon/base/unwritten.h"
 #include "daemon/protocol/client_handshake.h"
 #include "daemon/protocol/websocket.h"
 
@@ -46,10 +47,10 @@ class Upstream {
     void close(uint16_t code, std::string_view reason);
 
     [[nodiscard]] bool open() const { return state_ == State::open; }
-    [[nodiscard]] std::string_view output() const { return std::string_view(out_).substr(written_); }
-    void written(size_t bytes);
+    [[nodiscard]] std::string_view output() const { return out_.view(); }
+    void written(size_t bytes) { out_.written(bytes); }
     // What it holds: not written yet, or not complete yet.
-    [[nodiscard]] size_t held() const { return out_.capacity() + head_.capacity() + decoder_.buffered(); }
+    [[nodiscard]] size_t held() const { return out_.held() + head_.capacity() + decoder_.buffered(); }
 
   private:
     enum class State : uint8_t { shaking, open, closing, closed };
@@ -62,8 +63,7 @@ class Upstream {
     std::string key_;
     std::string head_;  // of the answer, as far as it arrived
     WebSocketDecoder decoder_;
-    std::string out_;
-    size_t written_ = 0;  // of it
+    Unwritten out_;
 };
 
 }  // namespace wayleave
