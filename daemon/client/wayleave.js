@@ -91,7 +91,7 @@ export function connect(url, options = {}) {
     const { $ } = m;
     const own = channels.get($?.channel ?? m.channel);
     if (!all && !own) return;
-    if (m.stream) return streams.get(m.stream)?.hear(m);
+    if (m.stream) return stream(m.stream).hear(m);
     if ($?.epoch) {
       const pos = positions.get($.channel);
       if (pos?.epoch === $.epoch && $.offset <= pos.offset) return;
@@ -272,8 +272,10 @@ export function connect(url, options = {}) {
       attach("leader", (m) => holder?.receive(id, m), leave);
       bus.postMessage({ do: "greet", from: own });
       return new Promise((free) => { release = free; });
-    }).catch(() => { // left, or robbed: this tab was frozen, and another has taken over
-      if (!left) find(viaTabs);
+    }).catch(() => { // left, or robbed: this tab was frozen, and another has taken over; or the holder did not load
+      if (left) return;
+      leave();
+      later(holder ? 0 : 3000, viaTabs);
     });
     bus.postMessage({ do: "who" });
     return true;
@@ -300,6 +302,11 @@ export function connect(url, options = {}) {
         if (turn !== search || gone || await way(...(way === first ? args : []))) return;
       } catch { /* a worker of another origin is thrown at once */ }
     }
+    if (turn === search && !gone) later(3000);
+  }
+  function later(ms, first) {
+    const turn = search;
+    setTimeout(() => { if (turn === search && !gone) find(first); }, ms);
   }
 
   // A holder that hangs keeps its lock, and so does a frozen leader. Hidden tabs do not look: their clocks are slow.
@@ -308,7 +315,7 @@ export function connect(url, options = {}) {
     if (silence++ < 2) return post({ do: "ping" });
     silence = 0;
     show({ reason: "holder_hung", because: `the ${via === "worker" ? "worker" : "leading tab"} does not answer` });
-    if (via !== "nobody") find(viaTabs, via === "follower");
+    find(viaTabs, via !== "worker");
   }, 5000);
 
   function tell(event) {

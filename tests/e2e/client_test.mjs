@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { WebSocketServer } from "ws";
 import { patience, waitUntil } from "./daemon.mjs";
 import { World, hasState, heard, hears, launch, source } from "./client_world.mjs";
 
 const browserName = process.argv[3] ?? "chromium";
+const many = browserName === "chromium" ? 10 : 5; // Firefox opens pages slowly
 const isChromium = browserName === "chromium";
 const only = process.env.ONLY;
 const modes = ["worker", "tabs", "none"];
@@ -13,7 +15,15 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // A worker that does as it is told, so that it can die, hang and throw; one of another version.
 const client = readFileSync(join(source, "wayleave.js"), "utf8");
-const world = await new World().start({ files: {
+// An old endpoint that wayleave folds: it greets, and says back what it hears.
+const old = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+old.on("connection", (socket) => {
+  socket.send('{"hello":[1,2]}');
+  socket.on("message", (data, binary) => (String(data) === "end" ? socket.close(4000, "over") : socket.send(data, { binary })));
+});
+const folding = (policy) => policy.replace("    message say {", '    stream old to old "/"\n    message say {')
+  .replace("route app", `backend old { url = "http://127.0.0.1:${old.address().port}" }\nroute app`);
+const world = await new World().start({ edit: folding, files: {
   "wayleave-told.js": `${client}
 if (globalThis.SharedWorkerGlobalScope) new BroadcastChannel("told").onmessage = ({ data }) => {
   if (data === "close") close();
@@ -45,8 +55,8 @@ async function tabs(count, share, options = {}, user = `u${++users}`) {
 const steps = {};
 for (const mode of modes) {
   const shared = mode !== "none";
-  steps[`${mode}: ten tabs, one session`] = async () => {
-    const { context, user, all } = await tabs(shared ? 10 : 3, mode);
+  steps[`${mode}: ${many} tabs, one session`] = async () => {
+    const { context, user, all } = await tabs(shared ? many : 3, mode);
     await world.hasSessions(user, shared ? 1 : 3);
     for (const tab of all) await join_(tab);
     await sleep(300);
@@ -59,6 +69,26 @@ for (const mode of modes) {
     }
     await context.close();
     await world.hasSessions(user, 0);
+  };
+
+  steps[`${mode}: a folded endpoint looks like a WebSocket`] = async () => {
+    const { context, all } = await tabs(2, mode);
+    for (const tab of all) {
+      await at(tab, () => {
+        window.said = [];
+        window.folded = client.stream("old");
+        folded.onmessage = ({ data }) => said.push(typeof data === "string" ? data : [...new Uint8Array(data)]);
+        folded.addEventListener("close", (event) => said.push([event.code, event.reason]));
+      });
+    }
+    await at(all[0], async () => { await folded.send('{"big": 1.50}'); await folded.send(new Uint8Array([0, 255])); });
+    await all[0].waitForFunction(() => said.length >= 2 && folded.readyState === 1);
+    assert.deepEqual((await at(all[0], () => said)).slice(-2), [JSON.stringify({ big: 1.5 }), [0, 255]]);
+    if (shared) await all[1].waitForFunction(() => said.length >= 2);
+    await at(all[0], () => folded.send("end"));
+    await all[0].waitForFunction(() => folded.readyState === 3);
+    assert.deepEqual((await at(all[0], () => said)).at(-1), [4000, "over"]);
+    await context.close();
   };
 
   steps[`${mode}: a cut line, nothing missed and nothing twice`] = async () => {
@@ -168,6 +198,36 @@ for (const mode of modes) {
 async function tabsOf(user, share) {
   return world.tab(await browser.newContext(), user, { share });
 }
+
+steps["channels with acknowledgements: what was handled is not said again, what was not is"] = async () => {
+  const context = await browser.newContext();
+  const user = `u${++users}`;
+  const progress = () => JSON.parse(world.daemon.run("progress", "--config", world.daemon.path("wayleave.toml"), `inbox/${user}`, user)).acknowledged ?? 0;
+  for (let i = 1; i <= 3; ++i) publish(`inbox/${user}`, `n${i}`);
+  const inbox = (tab) => at(tab, (name) => new Promise((resolve) => {
+    client.channel(name).on("$subscribed", (m) => resolve(m.acks));
+    client.channel(name).on("note", (m, meta) => { if (m.text === "n3") window.acknowledge = meta.ack; });
+  }), `inbox/${user}`);
+  const tab = await world.tab(context, user, { share: "tabs", ack: "manual" });
+  await hasState(tab, "online");
+  if (!(await inbox(tab))) return context.close(); // an older daemon, which does not say so
+  await hears(tab, 3);
+  assert.deepEqual(await heard(tab), texts(1, 3));
+  assert.equal(progress(), 0);
+  await at(tab, () => client.reconnect()); // all are said again, and heard once
+  await sleep(500);
+  await at(tab, () => acknowledge());
+  await waitUntil(() => progress() === 3, "the acknowledgement");
+  assert.deepEqual(await heard(tab), texts(1, 3));
+  await tab.close();
+  publish(`inbox/${user}`, "n4");
+  const next = await world.tab(context, user, { share: "worker" });
+  await hasState(next, "online");
+  await inbox(next);
+  await waitUntil(() => progress() === 4, "what a handler has taken");
+  assert.deepEqual(await heard(next), ["n4"]);
+  await context.close();
+};
 
 steps["tabs: the leader is closed"] = async () => {
   const { context, user, all } = await tabs(3, "tabs");
@@ -406,6 +466,7 @@ for (const [name, step] of Object.entries(slow)) rests.push(await run(name, step
 for (const [name, step] of Object.entries(steps)) await run(name, step);
 for (const rest of rests) await rest?.();
 await browser.close();
+old.close();
 if (failed) console.error("--- the daemon's log:\n" + world.daemon.log.split("\n").slice(-30).join("\n"));
 await world.stop();
 if (failed) process.exitCode = 1;

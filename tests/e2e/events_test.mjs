@@ -1,6 +1,7 @@
-// The example of Server-Sent Events in Debian's Chromium: its own EventSource, cut off, restarted and replaced.
-// BINARY
+// The example of Server-Sent Events in Debian's Chromium, cut off and restarted, and the browser's own EventSource,
+// replaced. BINARY DIRECTORY-FOR-SCREENSHOTS
 import assert from "node:assert/strict";
+import { cpSync, mkdirSync } from "node:fs";
 import { request } from "node:http";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
@@ -8,9 +9,12 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { Daemon, patience, story } from "./daemon.mjs";
 
+const pictures = process.argv[3] ?? ".";
 const here = dirname(fileURLToPath(import.meta.url));
 const daemon = new Daemon({ copy: join(here, "../../examples/events") });
 daemon.edit("wayleave.toml", ["127.0.0.1:8081", "127.0.0.1:0"], ["127.0.0.1:9181", "127.0.0.1:0"]);
+mkdirSync(daemon.path("www/client"), { recursive: true });
+for (const file of ["wayleave.js", "wayleave-holder.js"]) cpSync(join(here, "../../daemon/client", file), daemon.path(`www/client/${file}`));
 
 // The line between the browser and the daemon, which can be cut.
 const lines = new Set();
@@ -86,7 +90,7 @@ await story(daemon, {
     await hasLine(page, "hello <b>äöü</b> ☃");
     assert.equal(await page.locator("#log b").count(), 0, "what others write is text");
   },
-  "a cut line is mended by the browser, and nothing is missed": async () => {
+  "a cut line is mended, and nothing is missed": async () => {
     assert.equal(await say("before"), 200);
     await hasLine(page, "before");
     cut();
@@ -112,13 +116,21 @@ await story(daemon, {
   "a browser that is not wanted again stops": async () => {
     daemon.edit("routes.d/events.route", ["limit connections to 20 per ip", "limit connections to 1 per ip on excess replace_oldest"]);
     daemon.reload();
-    await page.evaluate(() => { events.close(); window.oldest = new EventSource("/events"); });
+    await page.evaluate(() => { client.close(); window.oldest = new EventSource("/events"); });
     await page.waitForFunction(() => window.oldest.readyState === EventSource.OPEN);
-    const other = await context.newPage();
+    const other = await (await browser.newContext()).newPage(); // it shares nothing with the first
     await other.goto(origin + "/");
     await hasState(other, "connected");
     await page.waitForFunction(() => window.oldest.readyState === EventSource.CLOSED);
     await hasState(other, "connected");
+    await other.setViewportSize({ width: 375, height: 500 });
+    assert.ok(await other.evaluate(() => document.documentElement.scrollWidth) <= 375);
+    await other.fill("#text", "hello");
+    await other.press("#text", "Enter");
+    await hasLine(other, "hello");
+    await page.screenshot({ path: join(pictures, "events.png") });
+    await other.emulateMedia({ colorScheme: "dark" });
+    await other.screenshot({ path: join(pictures, "events-dark.png") });
   },
   "no script failed": () => assert.deepEqual(errors, []),
 }).finally(async () => { await browser.close(); line.close(); });

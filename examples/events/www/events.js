@@ -1,45 +1,36 @@
-"use strict";
+// A page that listens, and speaks now and then, without a WebSocket: Server-Sent Events by wayleave's client, which comes
+// back by itself and misses nothing. EventSource would do as well; wayleave.route(5) shows how.
+import { connect } from "./client/wayleave.js";
 
-// What a page of its own needs to hear and say, without a library and without a WebSocket.
-const address = "/events";
 const byId = (id) => document.getElementById(id);
-let session = null;
+const board = "board"; // joined by the policy
+const client = (window.client = connect("/events", { transports: ["sse"] }));
 
-function show(text) {
+function show(text, kind = "") {
   const line = document.createElement("li");
   line.textContent = text;
+  line.className = kind;
   byId("log").append(line);
 }
 
-// The browser comes back by itself after a cut, with the last id that it has seen: nothing is missed.
-const events = new EventSource(address);
-events.onerror = () => {
-  session = null;
-  byId("state").textContent = events.readyState === EventSource.CLOSED ? "refused" : "coming back";
+const words = {
+  connecting: () => "connecting",
+  online: () => "connected",
+  waiting: () => "coming back",
+  offline: () => "coming back when there is a network",
+  stopped: (status) => `closed: ${status.because ?? status.reason}`,
 };
-events.onmessage = (event) => {
-  const message = JSON.parse(event.data);
-  if (message.type === "$hello") {
-    session = message.session;
-    byId("state").textContent = "connected";
-    if (message.channels.some((channel) => channel.recovered === false)) show("(something was missed)");
-  } else if (message.type === "$bye" && !message.reconnect) {
-    events.close();
-    byId("state").textContent = `closed: ${message.because ?? message.reason}`;
-  } else if (message.type === "note") {
-    show(message.text);
-  }
-};
-
-async function say(message) {
-  const answer = await fetch(address, { method: "POST", body: JSON.stringify(message),
-    headers: { "Content-Type": "application/json", "Wayleave-Session": session ?? "" } });
-  const said = await answer.json();
-  if (!answer.ok) show(`refused: ${said.because ?? said.error}`);
-}
+client.on("$status", (status) => {
+  byId("state").textContent = words[status.state](status);
+  byId("state").className = status.state;
+  if (!status.gap.includes(board)) return;
+  show("(something was missed)", "missed");
+  client.channel(board).loaded(); // there is nothing to load anew
+});
+client.on("note", (m) => show(m.text));
 
 byId("say").addEventListener("submit", (submitted) => {
   submitted.preventDefault();
-  say({ type: "note", text: byId("text").value });
+  client.send("note", { text: byId("text").value }).catch((error) => show(`refused: ${error.because ?? error.message}`, "missed"));
   byId("text").value = "";
 });
