@@ -99,6 +99,22 @@ TEST_CASE("a proxied route is nothing else") {
     CHECK(Compiled(policy_with("proxy to app", "wss://a.example")).policy->later.size() == 1);
 }
 
+TEST_CASE("a set in a stream's condition is not its block") {
+    const auto laid_out = [](const std::string& text) {
+        Sources sources;
+        Diagnostics diagnostics;
+        load_text("p.route", text, sources, diagnostics);
+        return format(sources, 0, diagnostics).value();
+    };
+    for (const std::string text :
+         {"route r /r {\n    stream a to app \"/a\" if user.plan in { \"x\", \"y\" }\n"
+          "    alias /old stream a until 2999-01-01\n}\n",
+          "route r /r {\n    stream a to app \"/a\" if user.plan in { \"x\" } {\n"
+          "        max_message = 1kb\n        deny if message.type in { \"b\" }\n    }\n}\n"}) {
+        CHECK(laid_out(text) == text);
+    }
+}
+
 TEST_CASE("a difference says what becomes of who is connected") {
     const auto told = [](const std::string& before, const std::string& after) {
         const Compiled was(before);
