@@ -34,6 +34,9 @@ std::string json_of(const std::vector<dsl::SectionChange>& changes) {
         JsonObject one;
         one.add("change", kinds[static_cast<size_t>(change.kind)]).add("block", change.name);
         one.raw("removed", lines_json(change.removed)).raw("added", lines_json(change.added));
+        JsonArray consequences;
+        for (const std::string& sentence : change.consequences) consequences.raw(json_string(sentence));
+        one.add("consequences", consequences);
         out.raw(one.text());
     }
     return JsonObject().add("changes", out).text() + "\n";

@@ -175,9 +175,9 @@ int explain(const ExplainOptions& options) {
     if (!options.live.empty()) return explain_live(options);
     const auto action = action_from(options.action);
     if (!action) {
-        complain(
-            "`" + options.action +
-            "` is no action; connect, subscribe, publish, message, presence, history and disconnect are");
+        complain("`" + options.action +
+                 "` is no action; connect, subscribe, publish, message, stream, presence, history and "
+                 "disconnect are");
         return EX_USAGE;
     }
     const auto loaded =
@@ -270,11 +270,14 @@ void add_explain(CLI::App& app, int& exit_code) {
         ->capture_default_str();
     command
         ->add_option("ACTION", options->action,
-                     "connect, subscribe, publish, message, presence, history, disconnect")
+                     "connect, subscribe, publish, message, stream, presence, history, disconnect")
         ->required();
-    command->add_option("TARGET", options->target, "An address, a channel, or the type of a message")
+    command
+        ->add_option("TARGET", options->target, "An address, a channel, the type of a message, or a stream")
         ->required();
-    command->add_option("JSON", options->json, "The members of the message, or the data of the publication");
+    command->add_option(
+        "JSON", options->json,
+        "The members of the message, the data of the publication, or what is said to the stream");
     command->footer(std::string("Without --policy and --config: ") + default_config +
                     "\nExit status: 0 allowed, 1 denied or limited, 2 the policy or the question is broken, "
                     "64 wrong usage.");

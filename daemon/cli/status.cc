@@ -28,7 +28,19 @@ std::string print_list(const simdjson::dom::array& list) {
     return out;
 }
 
-// One line a value; what is nested is named with a dot.
+// "address=/old route=chat"
+std::string print_row(const simdjson::dom::object& members) {
+    std::string out;
+    for (const auto& [key, value] : members)
+        out += (out.empty() ? "" : " ") + std::string(key) + "=" + print_scalar(value);
+    return out;
+}
+
+bool is_table(const simdjson::dom::array& list) {
+    return list.size() > 0 && list.at(0).is_object();
+}
+
+// One line a value, and each row of a table; what is nested is named with a dot.
 void print_object(const simdjson::dom::object& object, const std::string& prefix, std::string& out) {
     for (const auto& [key, value] : object) {
         const std::string name = prefix + std::string(key);
@@ -36,6 +48,9 @@ void print_object(const simdjson::dom::object& object, const std::string& prefix
         simdjson::dom::array list;
         if (value.get(inner) == simdjson::SUCCESS) {
             print_object(inner, name + ".", out);
+        } else if (value.get(list) == simdjson::SUCCESS && is_table(list)) {
+            for (const simdjson::dom::element each : list)
+                out += fmt::format("{:<28} {}\n", name, print_row(each.get_object()));
         } else if (value.get(list) == simdjson::SUCCESS) {
             out += fmt::format("{:<28} {}\n", name, print_list(list));
         } else {

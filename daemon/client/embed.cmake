@@ -1,4 +1,4 @@
-# Writes client_files.cc: the files of FROM, minified by ESBUILD if there is one, and compressed by GZIP. TO is where.
+# Writes client_files.cc: FILES, minified by ESBUILD if there is one, and compressed by GZIP. TO is where.
 
 # file(READ) of bytes: nothing in them means anything to CMake.
 function(array_of file out)
@@ -17,17 +17,14 @@ endfunction()
 
 set(text "#include \"daemon/client/client_files.h\"\n\n#include <array>\n\nnamespace wayleave {\nnamespace {\n")
 set(rows "")
-# As it is here, and as it is served: beside wayleave.js.
-foreach(pair wayleave.js:wayleave.js wayleave-holder.js:wayleave-holder.js
-        wayleave.d.ts:wayleave.d.ts react.js:wayleave-react.js react.d.ts:wayleave-react.d.ts)
-    string(REPLACE ":" ";" pair ${pair})
-    list(GET pair 0 file)
-    list(GET pair 1 name)
+foreach(file ${FILES})
+    get_filename_component(name ${file} NAME)
+    string(REGEX REPLACE "^react" "wayleave-react" name ${name})  # beside files that are not ours
     set(served ${TO}/${name})
     if(ESBUILD AND file MATCHES "\\.js$")
-        run(${ESBUILD} --log-level=warning --minify --charset=utf8 ${FROM}/${file} --outfile=${served})
+        run(${ESBUILD} --log-level=warning --minify --charset=utf8 ${file} --outfile=${served})
     else()
-        run(${CMAKE_COMMAND} -E copy ${FROM}/${file} ${served})
+        run(${CMAKE_COMMAND} -E copy ${file} ${served})
     endif()
     run(${GZIP} -9 -n -k -f ${served})
     string(MAKE_C_IDENTIFIER ${name} identifier)

@@ -193,6 +193,24 @@ MessageAuthorization authorize_message(const ConnectionView& view, const Message
     return out;
 }
 
+bool has_stream(const ConnectionView& view, const dsl::Stream& stream, const dsl::Request& request) {
+    return dsl::decide(view.route.program, view.residual.nodes, view.residual.roots[stream.condition],
+                       request) != dsl::never;
+}
+
+Authorization authorize_stream(const ConnectionView& view, const dsl::Stream& stream,
+                               const dsl::Request& request, LimitTable& limits, Now now) {
+    Authorization out;
+    if (stream.max_message > 0 && request.message_size > static_cast<int64_t>(stream.max_message)) {
+        out.rejection = Rejection::of(Reason::too_big, "this is too large for the stream", stream.place);
+    } else if (auto limited = draw_messages(view, stream.limits, request, limits, now)) {
+        out.rejection = std::move(*limited);
+    } else {
+        out = authorize(view, stream.decision, request);
+    }
+    return out;
+}
+
 std::vector<std::string> joined_channels(const dsl::Route& route, const dsl::Request& request) {
     const dsl::Program& program = route.program;
     std::vector<std::string> out;

@@ -88,6 +88,13 @@ struct MessageAuthorization : Authorization {
                                                      dsl::Request& request, RulesOf rules_of, KeysOf keys_of,
                                                      LimitTable& limits, Now now);
 
+// Whether the client has the stream: its `if` holds.
+[[nodiscard]] bool has_stream(const ConnectionView& view, const dsl::Stream& stream,
+                              const dsl::Request& request);
+// What it says to a stream that it has. `request` has the size of the payload.
+[[nodiscard]] Authorization authorize_stream(const ConnectionView& view, const dsl::Stream& stream,
+                                             const dsl::Request& request, LimitTable& limits, Now now);
+
 // The channels that the route joins such a connection to, each once.
 [[nodiscard]] std::vector<std::string> joined_channels(const dsl::Route& route, const dsl::Request& request);
 

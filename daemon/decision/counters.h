@@ -7,6 +7,7 @@
 
 #include "daemon/base/counter.h"
 #include "daemon/base/reason.h"
+#include "daemon/decision/alias_book.h"
 #include "daemon/decision/decision_book.h"
 
 namespace wayleave {
@@ -104,6 +105,7 @@ struct Counters {
     Counter shadow_skipped;  // it asks for facts that the connection never gave
     std::array<Counter, static_cast<size_t>(Reason::count_)> refused;
     DecisionBook decisions;
+    AliasBook aliases;
 
     void refuse(Reason reason) { refused[static_cast<size_t>(reason)].add(); }
 };

@@ -8,6 +8,7 @@
 #include "daemon/decision/authorize.h"
 #include "daemon/decision/counting_key.h"
 #include "daemon/message/client_message.h"
+#include "daemon/session/folded_stream.h"
 #include "dsl/policy/trace.h"
 
 namespace wayleave {
@@ -148,10 +149,21 @@ class ExplanationWriter {
         out_.client = told(&route_, rejection, phase);
     }
 
-    void allowed(dsl::NodeId verdict) {
+    // `otherwise`: the line that allows where no rule has spoken; empty: the route's.
+    void allowed(dsl::NodeId verdict, const std::string& otherwise = {}) {
         out_.verdict = Verdict::allow;
         const size_t rule = verdict & ~dsl::verdict_bit;
-        out_.place = rule >= 2 ? route_.rules[rule - 2].place : route_.place;
+        out_.place = otherwise.empty() ? route_.place : otherwise;
+        if (rule >= 2) out_.place = route_.rules[rule - 2].place;
+    }
+
+    // The line that gives a client the stream, and why not this one.
+    void stream_line(const dsl::Stream& stream) {
+        const auto& clauses = route_.clauses[stream.condition];
+        std::vector<std::string> why;
+        if (!clauses.empty()) why = dsl::find_out(words_, clauses.front().condition, request_).why;
+        out_.rules.push_back({"stream " + stream.name + words_.condition_of(stream.condition), stream.place,
+                              true, false, true, std::move(why)});
     }
 
     void asked(const RulingQuestion& question) {
@@ -232,7 +244,7 @@ class Evaluator {
         const std::string text = wire_text();
         request_.message_size = static_cast<int64_t>(text.size());
         if (text.size() > view_.route.max_message) return Rejection::of(Reason::too_big, "message too big");
-        const auto parsed = parser_.parse(text);
+        const auto parsed = parser_.parse(text, question_.action == Action::stream);
         if (parsed) {
             message_ = parsed.value();
             request_.message_type = message_->type;
@@ -242,6 +254,7 @@ class Evaluator {
                 return limited;
         }
         if (!parsed) return bad_message(std::string(parsed.error()));
+        if (question_.action == Action::stream) return ask_stream();
         return question_.action == Action::message ? ask_message() : ask_by_name();
     }
 
@@ -254,6 +267,23 @@ class Evaluator {
         out_.entered = answer_.places.size();
         if (answer_.block) root_ = answer_.block->decision;
         judged_ = answer_;
+        return std::move(judged_.rejection);
+    }
+
+    std::optional<Rejection> ask_stream() {
+        const auto& streams = view_.route.streams;
+        const auto it = std::find_if(streams.begin(), streams.end(),
+                                     [&](const dsl::Stream& one) { return one.name == question_.target; });
+        if (it == streams.end())
+            return Rejection::of(Reason::unknown_message, "the route has no stream of this name");
+        stream_ = &*it;
+        if (!has_stream(view_, *stream_, request_))
+            return Rejection::of(Reason::unknown_message, "you have no stream of this name", stream_->place);
+        const auto said = read_stream_message(*message_);
+        if (!said) return bad_message(said.error());
+        request_.message_size = static_cast<int64_t>(said->payload.size());
+        root_ = stream_->decision;
+        judged_ = authorize_stream(view_, *stream_, request_, limits_, now_);
         return std::move(judged_.rejection);
     }
 
@@ -322,6 +352,8 @@ class Evaluator {
     // What a client would send.
     std::string wire_text() const {
         JsonObject out;
+        if (question_.action == Action::stream)
+            return out.add("stream", question_.target).raw("payload", data()).text();
         if (question_.action != Action::message) {
             out.add("type", "$" + std::string(dsl::to_string(question_.action)));
             out.add("channel", question_.target);
@@ -359,15 +391,17 @@ class Evaluator {
         } else if (judged_.rejection) {
             note.refused(*judged_.rejection, dsl::Phase::session);
         } else {
-            note.allowed(judged_.verdict);
-            effects();
+            note.allowed(judged_.verdict, stream_ ? stream_->place : "");
+            stream_ ? stream_effect() : effects();
         }
         note.finish();
         if (!detail_) return;
         const Rejection* rejection = judged_.rejection ? &*judged_.rejection : nullptr;
-        const bool message = question_.action == Action::message;
+        // In its block the action is left out.
+        const bool block = question_.action == Action::message || question_.action == Action::stream;
         if (root_ && judged_.judged)
-            note.rules(message ? "" : dsl::to_string(question_.action), *root_, judged_.verdict);
+            note.rules(block ? "" : dsl::to_string(question_.action), *root_, judged_.verdict);
+        if (stream_ && !root_) note.stream_line(*stream_);
         const bool subscribes = !answer_.order.enter.empty();
         if (subscribes && (channel_ = dsl::split_channel(answer_.order.enter.front())))
             request_.channel = &*channel_;
@@ -379,8 +413,18 @@ class Evaluator {
         if (answer_.block && judged_.judged) {
             for (const dsl::Limit& limit : answer_.block->limits) note.limit(limit, rejection);
         }
+        if (stream_ && root_) {
+            for (const dsl::Limit& limit : stream_->limits) note.limit(limit, rejection);
+        }
         if (message_ && rejection && rejection->reason == Reason::bad_message) note.field_line(*message_);
         note.facts();
+    }
+
+    void stream_effect() {
+        std::string path;
+        if (!dsl::build_path(view_.route.program, stream_->to, request_, path)) return;
+        out_.explanation.effects.push_back("goes to " + view_.policy.backends[stream_->to.backend].name +
+                                           " " + path);
     }
 
     void effects() {
@@ -437,6 +481,7 @@ class Evaluator {
     std::optional<dsl::ChannelName> channel_;
     std::vector<dsl::Value> grant_;
     MessageAuthorization answer_;  // of an application's message
+    const dsl::Stream* stream_ = nullptr;
     std::optional<dsl::RootId> root_;
     std::optional<RulingQuestion> asked_;  // a backend that nobody has asked
     Authorization judged_;
@@ -447,7 +492,7 @@ class Evaluator {
 
 std::optional<Action> action_from(std::string_view name) {
     for (const Action action : {Action::connect, Action::subscribe, Action::publish, Action::presence,
-                                Action::history, Action::disconnect, Action::message}) {
+                                Action::history, Action::disconnect, Action::message, Action::stream}) {
         if (dsl::to_string(action) == name) return action;
     }
     return std::nullopt;

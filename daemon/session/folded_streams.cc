@@ -78,15 +78,12 @@ void FoldedStreams::rebound(Session& session, Now now) {
     const auto it = folds_.find(session.number);
     if (it == folds_.end()) return;
     Fold& fold = *it->second;
-    const dsl::Route& route = *session.binding->route;
+    const ConnectionView view = view_of(session, now);
     const dsl::Request request = request_for(session.facts, session.number);
     std::vector<std::string_view> wanted;
-    for (const dsl::Stream& declared : route.streams) {
+    for (const dsl::Stream& declared : view.route.streams) {
         if (!fold.only.empty() && declared.name != fold.only) continue;
-        const auto& residual = session.binding->residual;
-        if (dsl::decide(route.program, residual.nodes, residual.roots[declared.condition], request) ==
-            dsl::never)
-            continue;
+        if (!has_stream(view, declared, request)) continue;
         wanted.push_back(declared.name);
         add(session, fold, declared, now);
     }
@@ -185,14 +182,7 @@ void FoldedStreams::judge(Session& session, const dsl::Stream& declared, dsl::Re
     const ReplyTo re = message.re;
     request.message_size = static_cast<int64_t>(message.payload.size());
     request.message_binary = message.binary;
-    if (declared.max_message > 0 && message.payload.size() > declared.max_message)
-        return replies_.reject(
-            session, re, Rejection::of(Reason::too_big, "this is too large for the stream", declared.place),
-            now);
-    const ConnectionView view = view_of(session, now);
-    if (auto limited = draw_messages(view, declared.limits, request, limits_, now))
-        return replies_.reject(session, re, std::move(*limited), now);
-    Authorization judged = authorize(view, declared.decision, request);
+    Authorization judged = authorize_stream(view_of(session, now), declared, request, limits_, now);
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     if (FoldedStream* stream = of_session(session, declared.name))
         accept(session, *stream, std::move(message), now);

@@ -102,6 +102,7 @@ void Gateway::closed(ConnectionId id, Now now) {
         parts_->slots.leave(key, {parts_->worker, pack(id), session->number});
     if (session->binding) {
         counters.connections.set(counters.connections.get() - 1);
+        if (session->alias) counters.aliases.closed(*session->alias);
         parts_->log.tell_closed(*session, now);
     }
     parts_->sessions.close(id);

@@ -40,7 +40,11 @@ Opening::Opening(uint32_t worker, Bindings& bindings, ConnectionSlots& slots, Hu
 
 // A connection is open, whatever it speaks.
 void Opening::activate(Session& session, Admitted& admitted, Now now) {
-    if (admitted.alias) counters_.alias_handshakes.add();
+    if (admitted.alias) {
+        counters_.alias_handshakes.add();
+        counters_.aliases.opened(admitted.alias->address);
+        session.alias = std::make_unique<const std::string>(admitted.alias->address);
+    }
     if (admitted.expired_alias) counters_.expired_aliases.add();
     counters_.connections.set(counters_.connections.get() + 1);
     session.state = Session::State::open;

@@ -103,6 +103,11 @@ void Reload::replace(std::shared_ptr<const Runtime> runtime) {
     bindings_.replace(std::move(runtime));
     next_ = 0;
     counters_.decisions.keep_only(dsl::hash_text(bindings_.policy().hash).substr(0, 12));
+    const auto& aliases = bindings_.policy().aliases;
+    counters_.aliases.keep_only([&](std::string_view address) {
+        return std::any_of(aliases.begin(), aliases.end(),
+                           [&](const auto& item) { return item.second.address == address; });
+    });
     counters_.generation.set(bindings_.runtime().generation);
 }
 
@@ -223,7 +228,12 @@ void Reload::spread_pending_closes(Now now) {
 bool Reload::survey(const Runtime& candidate, ReloadImpact& impact, Now now) const {
     return sessions_.visit(impact.next, surveyed_at_once, [&](const Session& session) {
         if (session.state != Session::State::open || session.pending_close) return false;
-        impact.count(reevaluate(open_connection(session, now), candidate));
+        Reevaluation reevaluation = reevaluate(open_connection(session, now), candidate);
+        // As apply() does: what is handed to a backend does not become a conversation with us, nor back.
+        if (reevaluation.kind == Reevaluation::Kind::stays &&
+            session.tunnelled == reevaluation.route->proxies.empty())
+            reevaluation.kind = Reevaluation::Kind::ends;
+        impact.count(reevaluation);
         return true;
     });
 }

@@ -211,11 +211,12 @@ struct Session {
     Peer peer;
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
-    std::unique_ptr<Awaiting> awaiting;    // null but while somebody is asked
-    std::unique_ptr<KeptCredential> kept;  // null but where `recheck` is said of its token
-    std::unique_ptr<const Trace> trace;    // that its client has begun; null: none
-    std::unique_ptr<Post> post;            // null but during such a request
-    std::unique_ptr<EventStream> events;   // of a stream; else null
+    std::unique_ptr<Awaiting> awaiting;        // null but while somebody is asked
+    std::unique_ptr<KeptCredential> kept;      // null but where `recheck` is said of its token
+    std::unique_ptr<const Trace> trace;        // that its client has begun; null: none
+    std::unique_ptr<Post> post;                // null but during such a request
+    std::unique_ptr<EventStream> events;       // of a stream; else null
+    std::unique_ptr<const std::string> alias;  // the old address that it came by; null: by none
     SendQueue queue;
     WebSocketDecoder decoder;
     std::shared_ptr<const Binding> binding;  // null until the handshake is complete

@@ -219,15 +219,26 @@ class TestCompiler {
         answers.push_back({name, *status, object(said.members)});
     }
 
+    // Which route it is about is known when the test runs.
+    void check_stream(const ast::Text& name) {
+        std::vector<std::string_view> known;
+        for (const auto& route : policy_.routes)
+            for (const Stream& stream : route->streams) known.push_back(stream.name);
+        if (std::find(known.begin(), known.end(), name.text) != known.end()) return;
+        diagnostics().misspelt("E002", name.span, "there is no stream " + quoted(name.text),
+                               near_name(name.text, known));
+    }
+
     TestStep step(const ast::Expect& expect, const TestClient& client) {
         TestStep out;
         out.verdict = expect.verdict.text == "allow"  ? TestStep::Verdict::allow
                       : expect.verdict.text == "deny" ? TestStep::Verdict::deny
                                                       : TestStep::Verdict::limit;
         for (const Action action : {Action::connect, Action::subscribe, Action::publish, Action::presence,
-                                    Action::history, Action::disconnect, Action::message}) {
+                                    Action::history, Action::disconnect, Action::message, Action::stream}) {
             if (to_string(action) == expect.action.text) out.action = action;
         }
+        if (out.action == Action::stream) check_stream(expect.target);
         out.target = expect.target.text;
         out.members = object(expect.members);
         out.grant = grant(expect);

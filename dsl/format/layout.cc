@@ -210,12 +210,23 @@ void FormatLayout::statements(const Nodes& nodes, size_t end, size_t indent) {
 void FormatLayout::statement(const SyntaxNode& node, size_t indent) {
     const TokenRange range = tokens_.of(node);
     begin_line(indent);
-    const bool stream_block = node.kind == NodeKind::stream && tokens_.find("{", range) < range.last;
-    if (has_block(node.kind) || stream_block)
-        return block(node, {tokens_.find("{", range), range.last}, indent);
+    const size_t braces = block_of(node);
+    if (has_block(node.kind) || (node.kind == NodeKind::stream && braces < range.last))
+        return block(node, {braces, range.last}, indent);
     if (const std::string_view sign = sign_of(node.kind); !sign.empty())
         aligned_.push_back({node.kind, range, tokens_.find(sign, range)});
     walk(node, indent + step);
+}
+
+// Where its block begins; its end if it has none. A stream's condition before it may have braces of its own.
+size_t FormatLayout::block_of(const SyntaxNode& node) const {
+    TokenRange range = tokens_.of(node);
+    for (const SyntaxNode* part : node.kind == NodeKind::stream ? children(node) : Nodes()) {
+        const bool before = part->kind == NodeKind::string || part->kind == NodeKind::first_use ||
+                            part->kind == NodeKind::condition;
+        if (before) range.first = tokens_.of(*part).last;
+    }
+    return tokens_.find("{", range);
 }
 
 void FormatLayout::block(const SyntaxNode& node, TokenRange braces, size_t indent) {

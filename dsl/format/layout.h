@@ -43,6 +43,7 @@ class FormatLayout {
 
     void statements(const Nodes& nodes, size_t end, size_t indent);
     void statement(const SyntaxNode& node, size_t indent);
+    [[nodiscard]] size_t block_of(const SyntaxNode& node) const;
     void block(const SyntaxNode& node, TokenRange braces, size_t indent);
     void walk(const SyntaxNode& node, size_t indent);
     void child(const SyntaxNode& node, size_t indent, bool& broken);

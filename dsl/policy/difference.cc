@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 
+#include "dsl/policy/consequences.h"
 #include "dsl/policy/list_change.h"
 
 namespace wayleave::dsl {
@@ -46,6 +47,21 @@ void lines(std::string& out, const SectionChange& change) {
         if (!told[i]) line(out, "+", shortened(change.added[i].text), change.added[i].place);
 }
 
+// A stream moves with its backend, too, whose block is another.
+void add_consequences(const Policy& before, const Policy& after, std::vector<SectionChange>& out) {
+    for (const auto& is : after.routes) {
+        const Route* was = before.route(is->name);
+        if (!was) continue;
+        std::vector<std::string> sentences = consequences(before, *was, after, *is);
+        if (sentences.empty()) continue;
+        const std::string name = "route " + is->name;
+        auto it = std::find_if(out.begin(), out.end(),
+                               [&](const SectionChange& change) { return change.name == name; });
+        if (it == out.end()) it = out.insert(it, {SectionChange::Kind::changed, name, {}, {}});
+        it->consequences = std::move(sentences);
+    }
+}
+
 }  // namespace
 
 std::vector<SectionChange> difference(const Policy& before, const Policy& after) {
@@ -66,6 +82,7 @@ std::vector<SectionChange> difference(const Policy& before, const Policy& after)
             out.push_back({changed, name, missing(was->lines, is->lines), missing(is->lines, was->lines)});
         }
     }
+    if (before.hash != after.hash) add_consequences(before, after, out);
     return out;
 }
 
@@ -77,6 +94,7 @@ std::string text_of(const std::vector<SectionChange>& changes) {
                                                                                     : "~ ";
         out += std::string(sign) + change.name + "\n";
         lines(out, change);
+        for (const std::string& sentence : change.consequences) out += "    = " + sentence + "\n";
     }
     return out;
 }

@@ -17,6 +17,7 @@ struct SectionChange {
     std::string name;              // "route chat"
     std::vector<Meaning> removed;  // lines of the old policy that the new one has not
     std::vector<Meaning> added;
+    std::vector<std::string> consequences = {};  // for who is connected, where the lines do not say it
 };
 
 [[nodiscard]] std::vector<SectionChange> difference(const Policy& before, const Policy& after);

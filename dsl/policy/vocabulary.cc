@@ -11,6 +11,7 @@ std::string_view to_string(Action action) {
         case Action::history: return "history";
         case Action::disconnect: return "disconnect";
         case Action::message: return "message";
+        case Action::stream: return "stream";
     }
     return "connect";
 }

@@ -6,7 +6,8 @@
 
 namespace wayleave::dsl {
 
-enum class Action : uint8_t { connect, subscribe, publish, presence, history, disconnect, message };
+// `stream` is what a client does, and tests and explain ask about; no rule names it.
+enum class Action : uint8_t { connect, subscribe, publish, presence, history, disconnect, message, stream };
 [[nodiscard]] std::string_view to_string(Action action);
 
 // What a `limit` counts.

@@ -306,11 +306,11 @@ struct as          : node<NodeKind::as, kw<"as">, header<need_name<"the name of 
 struct at_url      : node<NodeKind::at, kw<"at">, need<"an address in quotes after `at`", string>> {};
 struct times       : node<NodeKind::times, kw<"times">, need<"a number after `times`", integer>> {};
 struct brought     : node<NodeKind::with, kw<"with">, need_name<"the name of a token after `with`">, need<"`{` and the claims", object>> {};
-struct target      : need<"the channel, address or message type in quotes", string> {};
+struct target      : need<"the channel, address, message type or stream in quotes", string> {};
 struct expect      : node<NodeKind::expect, kw<"expect">, need<"allow, deny or limit after `expect`", any_word<"allow", "deny", "limit">>,
-                          sor<seq<sor<word<"message">, word<"publish">>, target, opt<object>>,
+                          sor<seq<sor<word<"message">, word<"publish">, word<"stream">>, target, opt<object>>,
                               seq<need<"an action", action>, target,
-                                  refuse<"only a message and a publication bring data", "`message` and `publish` take members in `{ }`", one<'{'>>>>,
+                                  refuse<"only a message, a publication and what is said to a stream bring data", "`message`, `publish` and `stream` take members in `{ }`", one<'{'>>>>,
                           opt<brought>,
                           opt<at_url>, opt<times>, opt<because>> {};
 struct answers     : node<NodeKind::answers, kw<"backend">, need_name<"the name of a backend">, need<"`answers` and a status", kw<"answers">>,

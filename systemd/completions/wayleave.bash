@@ -39,7 +39,7 @@ _wayleave() {
         lint) words="--config --format --strict --explain --help" ;;
         explain)
             words="--config --policy --as --with --jwt --live --socket --at --ip --origin --no-origin --tls --subprotocol --header"
-            words+=" --input --format --help connect subscribe publish message presence history disconnect"
+            words+=" --input --format --help connect subscribe publish message stream presence history disconnect"
             ;;
         test) words="--config --fail-under --junit --quiet --help" ;;
         types) words="--config --route --help" ;;

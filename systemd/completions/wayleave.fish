@@ -44,7 +44,7 @@ complete -c wayleave -n "__fish_seen_subcommand_from reload" -s n -l dry-run -d 
 complete -c wayleave -n "__fish_seen_subcommand_from test" -l fail-under -x -d "Percent of the rules"
 complete -c wayleave -n "__fish_seen_subcommand_from test" -l junit -r -F -d "Write JUnit XML, too"
 complete -c wayleave -n "__fish_seen_subcommand_from test" -s q -l quiet -d "Only what fails"
-complete -c wayleave -n "__fish_seen_subcommand_from explain" -a "connect subscribe publish message presence history disconnect"
+complete -c wayleave -n "__fish_seen_subcommand_from explain" -a "connect subscribe publish message stream presence history disconnect"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l policy -r -F -d "Policy"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l as -x -d "Token and claims"
 complete -c wayleave -n "__fish_seen_subcommand_from explain" -l with -x -d "Token and claims"

@@ -208,6 +208,12 @@ async def test_aliases():
             client = await Client.open(daemon, path, user="alice")
             assert [c["channel"] for c in client.hello["channels"]] == [f"team/{team}"], client.hello
         assert daemon.metric("wayleave_expired_alias_handshakes_total") == 1
+        status = run("status", "--config", daemon.config, "--format", "json")
+        assert json.loads(status.stdout)["aliases"] == [
+            {"address": "/old", "route": "chat", "handshakes": 1, "sessions": 1},
+            {"address": "/red", "route": "chat", "until": "2020-01-31", "handshakes": 1, "sessions": 1}], status
+        assert "aliases                      address=/red route=chat until=2020-01-31 handshakes=1 sessions=1\n" in run(
+            "status", "--config", daemon.config).stdout
         assert await status_of(daemon, "/old", user="alice") == 400
         daemon.edit(POLICY_FILE, "allow connect\n", "allow connect\n    alias_expiry = refuse\n")
         assert daemon.reload().returncode == 0

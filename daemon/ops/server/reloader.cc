@@ -13,6 +13,7 @@
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/server/notify.h"
 #include "dsl/policy/canonical.h"
+#include "dsl/policy/describe.h"
 #include "dsl/policy/difference.h"
 #include "dsl/policy/policy.h"
 
@@ -263,6 +264,14 @@ void Reloader::tell(Snapshot& snapshot) const {
     snapshot.shadow = now_->runtime->shadow != nullptr;
     snapshot.policy_files = now_->runtime->policy->files;
     for (const auto& route : now_->runtime->policy->routes) snapshot.routes.push_back(route->name);
+    for (const auto& [number, alias] : now_->runtime->policy->aliases) {
+        const std::string until =
+            alias.until ? dsl::print(dsl::Value(*alias.until), {dsl::Kind::date, dsl::Shape::one}) : "";
+        snapshot.aliases.push_back(
+            {alias.address, now_->runtime->policy->routes[alias.route]->name, alias.stream, until});
+    }
+    std::sort(snapshot.aliases.begin(), snapshot.aliases.end(),
+              [](const auto& a, const auto& b) { return a.address < b.address; });
     snapshot.tokens = now_->runtime->policy->tokens.size();
     snapshot.static_files = now_->runtime->files.size();
     snapshot.reloads_done = totals_.done;

@@ -297,6 +297,21 @@ std::string refusals_json(const Totals& totals) {
     return out.text();
 }
 
+std::string aliases_json(const Snapshot& snapshot) {
+    JsonArray out;
+    for (const Snapshot::Alias& alias : snapshot.aliases) {
+        const auto known = snapshot.totals.aliases.find(alias.address);
+        const AliasBook::Count count =
+            known == snapshot.totals.aliases.end() ? AliasBook::Count{} : known->second;
+        JsonObject one;
+        one.add("address", alias.address).add("route", alias.route);
+        if (!alias.stream.empty()) one.add("stream", alias.stream);
+        if (!alias.until.empty()) one.add("until", alias.until);
+        out.raw(one.add("handshakes", count.handshakes).add("sessions", count.sessions).text());
+    }
+    return out.text();
+}
+
 }  // namespace
 
 void Totals::add(const Counters& counters) {
@@ -306,6 +321,10 @@ void Totals::add(const Counters& counters) {
     }
     events_lost += counters.events_lost.get();
     for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
+    for (const auto& [address, count] : counters.aliases.read()) {
+        aliases[address].handshakes += count.handshakes;
+        aliases[address].sessions += count.sessions;
+    }
     for (size_t i = 0; i < refused.size(); ++i) refused[i] += counters.refused[i].get();
 }
 
@@ -358,7 +377,9 @@ std::string status_json(const Snapshot& snapshot) {
         totals.of<&Counters::accepted>(), totals.of<&Counters::accept_failures>(),
         totals.of<&Counters::accept_refused>(), snapshot.limit_evictions, snapshot.bans_in_force,
         snapshot.bans_begun, snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.totals.events_lost);
-    return out + fmt::format(R"("refusals":{}}})", refusals_json(totals)) + "\n";
+    return out +
+           fmt::format(R"("refusals":{},"aliases":{}}})", refusals_json(totals), aliases_json(snapshot)) +
+           "\n";
 }
 
 std::string status_line(const Snapshot& snapshot) {

@@ -27,6 +27,7 @@ struct Totals {
     std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};
     uint64_t events_lost = 0;
     std::map<DecisionBook::Key, uint64_t> decisions;
+    AliasBook::Counts aliases;
 
     void add(const Counters& counters);
     template <auto member>
@@ -86,6 +87,13 @@ struct Snapshot {
     bool shadow = false;
     size_t policy_files = 0;
     std::vector<std::string> routes;
+    struct Alias {
+        std::string address;
+        std::string route;
+        std::string stream;  // empty: none
+        std::string until;   // likewise
+    };
+    std::vector<Alias> aliases;  // of the policy, by address
     size_t tokens = 0;
     size_t static_files = 0;
     uint64_t reloads_done = 0;

@@ -63,6 +63,18 @@ struct Reloading : World {
 
 }  // namespace
 
+TEST_CASE("reload: the survey knows whom a proxy closes") {
+    Reloading world;
+    const std::string proxied =
+        "backend app { url = \"http://127.0.0.1:9\" }\n" + base.substr(0, base.find("    join")) +
+        "    proxy to app \"/ws\"\n}\n";
+    const ReloadImpact impact = world.survey(proxied);
+    CHECK(impact.ending == 2);
+    CHECK(impact.staying + impact.losing == 0);
+    world.reload(proxied);
+    CHECK_THAT(world.last(world.alice), StartsWith("close 4403"));
+}
+
 TEST_CASE("reload: what does not change is not touched") {
     Reloading world;
     for (const std::string& same : {base, "# words\n" + base, with("allow connect\n", "\nallow connect ")}) {

@@ -347,7 +347,7 @@ E001 23:20 expected `:` and a type, found `string`
 E001 24:33 `&&` is no operator
 E002 25:26 there is no `rom`
 E008 27:14 there is no reason `forbiden`
-E001 31:25 expected the channel, address or message type in quotes
+E001 31:25 expected the channel, address, message type or stream in quotes
 E002 33:8 there is no token `sesion`
 )");
 }

@@ -359,7 +359,7 @@ TEST_CASE("mistakes in tests and tokens") {
              "2:8 expected allow, deny or limit after `expect`, found `alow` | did you mean `allow`?"},
             {"expect allow conect \"x\"",
              "2:14 expected an action, found `conect` | did you mean `connect`?"},
-            {"expect allow connect", "2:21 expected the channel, address or message type in quotes"},
+            {"expect allow connect", "2:21 expected the channel, address, message type or stream in quotes"},
             {"expect allow message \"x\" { a = 1, b = 2 }",
              "2:33 `,` has no place here | statements and members stand side by side, without commas"},
             {"expect allow message \"x\" { a = 1 c }", "2:36 expected `=`, found `}`"},

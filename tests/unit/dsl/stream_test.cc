@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "dsl/format/format.h"
+#include "dsl/policy/difference.h"
 #include "tests/unit/dsl/compiled.h"
 
 namespace wayleave::dsl {
@@ -96,6 +97,60 @@ TEST_CASE("a proxied route is nothing else") {
         CHECK(summary_of(text).find(expected) != std::string::npos);
     }
     CHECK(Compiled(policy_with("proxy to app", "wss://a.example")).policy->later.empty());
+}
+
+TEST_CASE("a set in a stream's condition is not its block") {
+    const auto laid_out = [](const std::string& text) {
+        Sources sources;
+        Diagnostics diagnostics;
+        load_text("p.route", text, sources, diagnostics);
+        return format(sources, 0, diagnostics).value();
+    };
+    for (const std::string text :
+         {"route r /r {\n    stream a to app \"/a\" if user.plan in { \"x\", \"y\" }\n"
+          "    alias /old stream a until 2999-01-01\n}\n",
+          "route r /r {\n    stream a to app \"/a\" if user.plan in { \"x\" } {\n"
+          "        max_message = 1kb\n        deny if message.type in { \"b\" }\n    }\n}\n"}) {
+        CHECK(laid_out(text) == text);
+    }
+}
+
+TEST_CASE("a difference says what becomes of who is connected") {
+    const auto told = [](const std::string& before, const std::string& after) {
+        const Compiled was(before);
+        const Compiled is(after);
+        REQUIRE(was.policy);
+        REQUIRE(is.policy);
+        std::vector<std::string> out;
+        for (const SectionChange& change : difference(*was.policy, *is.policy))
+            out.insert(out.end(), change.consequences.begin(), change.consequences.end());
+        return out;
+    };
+    using Lines = std::vector<std::string>;
+    const std::string a = "stream a to app \"/a\" alias /old/:room stream a ";
+    const std::string none = policy_with("");
+    CHECK(told(policy_with(a), policy_with(a)).empty());
+    CHECK(told(none, policy_with(a)) ==
+          Lines{"stream a: opened for who connects from now on; who is connected now comes again for it",
+                "alias /old/:room: open from now on, to clients that speak the stream a alone"});
+    CHECK(told(policy_with(a), policy_with(a + "stream b to app \"/b\"")) ==
+          Lines{"stream b: opened at once for who is connected"});
+    CHECK(told(policy_with(a), none) ==
+          Lines{"stream a: closed at once for who has it (1000, policy_changed)",
+                "alias /old/:room: who came by it is closed, unless another address of the policy has it"});
+    CHECK(told(policy_with("stream a to app \"/a\""),
+               policy_with("stream a to app \"/b\" if user.sub != \"x\"")) ==
+          Lines{"stream a: opened anew for who has it, where it leads now",
+                "stream a: opened or closed at once for who is connected, as its condition says now"});
+    CHECK(told(policy_with("stream a to app \"/a\""),
+               policy_with("stream a to app \"/a\"", "http://127.0.0.1:2")) ==
+          Lines{"stream a: opened anew for who has it, where it leads now"});
+    CHECK(told(none, policy_with("proxy to app \"/p\"")) ==
+          Lines{"proxy: who is connected is closed, since another speaks here now (policy_changed)"});
+    CHECK(told(policy_with("proxy to app \"/p\""), policy_with("proxy to app \"/q\"")) ==
+          Lines{"proxy: who is connected stays with the backend that he has; it is for who comes"});
+    CHECK(told(none, policy_with("on_policy_change = close " + a)).empty());
+    CHECK(told(policy_with("alias /o/:room"), policy_with("on_policy_change = keep")).empty());
 }
 
 }  // namespace wayleave::dsl

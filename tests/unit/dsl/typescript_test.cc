@@ -2,6 +2,8 @@
 // tests/e2e/types_test.py.
 #include "dsl/policy/typescript.h"
 
+#include <catch2/catch.hpp>
+
 #include "tests/unit/dsl/compiled.h"
 
 using namespace wayleave::dsl;
@@ -84,8 +86,7 @@ TEST_CASE("channels that no pattern names are any text") {
     CHECK_THAT(with("allow subscribe on a, b/* if connection.age > 5s or tls"),
                Contains("  channel: \"a\" | `b/${string}`;\n"));
     CHECK_THAT(with("allow publish on a"), Contains("  channel: never;\n"));
-    CHECK_THAT(with("allow subscribe on a  message b { allow  subscribe to c }"),
-               Contains("\"a\" | \"c\";"));
+    CHECK_THAT(with("allow subscribe on a  message b { allow  subscribe to c }"), Contains("\"a\" | \"c\";"));
 }
 
 TEST_CASE("types that begin alike fit their index") {

@@ -491,7 +491,7 @@ TEST_CASE("mistakes in tests are told when the policy is compiled") {
     CHECK(complaint("test \"t\" { colour = \"red\" expect allow connect \"/\" }") ==
           "E008 a client has no `colour`");
     CHECK(complaint("test \"t\" { expect allow subscribe \"a\" { x = 1 } }") ==
-          "E001 only a message and a publication bring data");
+          "E001 only a message, a publication and what is said to a stream bring data");
     CHECK(complaint("test \"t\" { let blocked = 3 expect allow connect \"/\" }") ==
           "E002 the policy has no `let blocked`");
     CHECK(complaint("let a = \"x\"\ntest \"t\" { let a = 1 let a = 2 expect allow connect \"/\" }") ==

@@ -38,6 +38,9 @@ Snapshot example() {
     shot.canary.within = {0, 2, 2, 2, 2, 3, 3, 3};
     shot.generation = 2;
     shot.routes = {"chat", "say \"hi\""};
+    shot.aliases = {{"/new", "chat", "", ""}, {"/old", "chat", "tasks", "2027-12-31"}};
+    shot.totals.aliases["/old"] = {7, 2};
+    shot.totals.aliases["/gone"] = {1, 1};
     shot.reloads_done = 1;
     shot.broker.disk.emplace();
     return shot;
@@ -162,6 +165,10 @@ TEST_CASE("status is JSON", "[ops]") {
     CHECK(uint64_t(document["connections"]) == 6);
     CHECK(std::string_view(document["policy"]["routes"].at(1)) == "say \"hi\"");
     CHECK(uint64_t(document["refusals"]["limited"]) == 2);
+    CHECK(
+        simdjson::to_string(document["aliases"].value()) ==
+        R"([{"address":"/new","route":"chat","handshakes":0,"sessions":0},)"
+        R"({"address":"/old","route":"chat","stream":"tasks","until":"2027-12-31","handshakes":7,"sessions":2}])");
 }
 
 TEST_CASE("a reload that was done", "[ops]") {
