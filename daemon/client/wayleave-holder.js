@@ -128,7 +128,7 @@ export function createHolder(options, env, post) {
       ended(mine, info);
     };
     // An upgrade that hangs is blocked, as far as anybody can tell. Later ones may: Firefox delays them up to 60 s.
-    const cancelHang = env.after(refusals || link ? 65_000 : 6000, () => { if (!mine.opened) end({ because: "no answer" }); });
+    const cancelHang = env.after(refusals || link ? 65_000 : 6000, () => mine.opened || end({ because: "no answer" }));
     trying = mine;
     mine.end = end;
     mine.raw = env.open(kind, () => token, {
@@ -152,7 +152,10 @@ export function createHolder(options, env, post) {
     if (mine.over) return;
     mine.heard = env.now();
     if (m.type === "$hello") welcome(mine, m);
-    else if (m.type === "$bye") mine.bye = m;
+    else if (m.type === "$bye") {
+      mine.bye = m;
+      env.after(5000, () => mine.end({})); // if it does not close
+    }
     else if (m.type === "$subscribed") subscribed(m);
     else deliver(m);
   }
@@ -210,8 +213,9 @@ export function createHolder(options, env, post) {
     const { bye } = mine;
     const { problem = {}, status: http } = info;
     const code = bye?.code ?? info.code;
+    const kind = info.garbage ? "garbage" : http ? `http_${http}` : code ? `close_${code}` : "unreachable";
     const why = {
-      reason: bye?.reason || problem.error || (info.garbage ? "garbage" : http ? `http_${http}` : code ? `close_${code}` : "unreachable"),
+      reason: bye?.reason || problem.error || kind,
       because: bye?.because ?? problem.detail ?? (info.because || info.reason || undefined),
     };
     const after = bye?.reconnect?.after_ms ?? info.retryAfter;
@@ -231,7 +235,10 @@ export function createHolder(options, env, post) {
   }
 
   // Full jitter: who was cut off together does not come back together.
-  const backoff = () => env.random() * Math.min(hello.reconnect.max, hello.reconnect.min * 2 ** Math.min(attempts++, 20));
+  function backoff() {
+    const { min, max } = hello.reconnect;
+    return env.random() * Math.min(max, min * 2 ** Math.min(attempts++, 20));
+  }
 
   function wait(ms, why, isFirm = false) {
     firm = isFirm;
@@ -239,7 +246,7 @@ export function createHolder(options, env, post) {
     expire();
     say({ ...why, state: env.online() ? "waiting" : "offline", transport: undefined, retryAt: env.now() + ms });
     cancelDue();
-    cancelDue = env.after(ms, () => connect());
+    cancelDue = env.after(Math.max(ms, 1), () => connect());
   }
 
   function stop(why) {
@@ -421,8 +428,15 @@ export function createHolder(options, env, post) {
       c.missed ||= c.acks && !tabs.size;
     }
     if (m.type === "$stream") streams.set(m.stream, m);
-    if (m.type === "$unsubscribed" && channels.has(m.channel)) channelOf(m.channel).joined = false;
+    if (m.type === "$unsubscribed") forget(m.channel);
     post(null, { do: "in", m, all: !c || c.joined, acks: c?.acks });
+  }
+
+  // The server has ended it.
+  function forget(name) {
+    const c = channels.get(name);
+    if (c?.tabs.size) c.joined = c.live = false;
+    else channels.delete(name);
   }
 
   function want(tab, name, since) {
@@ -442,14 +456,11 @@ export function createHolder(options, env, post) {
     c.missed = false;
   }
 
-  // In the next turn, since a component that is drawn anew leaves and enters at once.
   function leaveChannel(tab, name) {
     const c = channels.get(name);
-    if (c?.tabs.delete(tab)) env.after(0, () => {
-      if (channels.get(name) !== c || c.tabs.size || c.joined) return;
-      channels.delete(name);
-      if (link && (c.live || c.asked)) link.raw.send(JSON.stringify({ type: "$unsubscribe", channel: name }));
-    });
+    if (!c?.tabs.delete(tab) || c.tabs.size || c.joined) return;
+    channels.delete(name);
+    if (c.live || c.asked) link?.raw.send(JSON.stringify({ type: "$unsubscribe", channel: name }));
   }
 
   const acks = new Map(); // channel -> the newest that all before have been handled
@@ -675,7 +686,8 @@ const openers = {
         const events = (rest + value).split("\n\n");
         rest = events.pop();
         for (const event of events) {
-          const data = event.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).join("\n");
+          const lines = event.split("\n").filter((line) => line.startsWith("data:"));
+          const data = lines.map((line) => line.slice(5)).join("\n");
           session ||= /"session":"(\w+)"/.exec(data)?.[1];
           if (data) on.text(data);
         }
@@ -683,7 +695,8 @@ const openers = {
     }
 
     async function say(body) {
-      const answer = await ask({ method: "POST", body, headers: { "Content-Type": "application/json", "Wayleave-Session": session } });
+      const headers = { "Content-Type": "application/json", "Wayleave-Session": session };
+      const answer = await ask({ method: "POST", body, headers });
       const text = await answer.text();
       if (text.includes('"unknown_session"')) return on.closed({});
       if (text) on.text(text);
@@ -709,6 +722,7 @@ export const world = ({ url, user, queue }) => ({
   random: Math.random,
   online: () => navigator.onLine !== false,
   after(ms, f) {
+    if (!ms) return queueMicrotask(f); // hidden pages are given a timer once a second
     const timer = setTimeout(f, Math.min(ms, 2 ** 31 - 1));
     return () => clearTimeout(timer);
   },

@@ -271,7 +271,11 @@ steps["tabs: a thousand messages while the lead changes: each once, in order, in
   }
   await at(all[2], () => clearInterval(window.robbing));
   for (const tab of all) {
-    await hears(tab, 1000);
+    await hears(tab, 1000).catch(async () => {
+      const list = await heard(tab);
+      const missing = texts(1, 1000).filter((text) => !list.includes(text));
+      assert.fail(`${missing.length} are missing: ${missing.slice(0, 20)}; ${JSON.stringify(await at(tab, () => client.status))}`);
+    });
     assert.deepEqual(await heard(tab), texts(1, 1000));
   }
   await world.hasSessions(user, 1);
