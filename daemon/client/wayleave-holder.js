@@ -93,6 +93,7 @@ export function createHolder(options, env, post) {
   let turns = 0;
   let best = transports[0]; // what worked last
   let worked = false; // a WebSocket has opened here
+  let events = false; // a stream has
   let probeAfter = 300_000;
   let firm = false; // the server said when
   let cancelDue = () => {};
@@ -169,7 +170,8 @@ export function createHolder(options, env, post) {
     link?.drop();
     trying = null;
     mine.opened = true;
-    worked ||= mine.kind === "websocket";
+    if (mine.kind === "sse") events = true;
+    else worked = true;
     link = mine;
     best = mine.kind;
     hello = { ...hello, ...m };
@@ -201,7 +203,8 @@ export function createHolder(options, env, post) {
       requeue();
     } else if (mine !== trying) return;
     if (mine === trying) trying = null;
-    if (!mine.opened) best = transports[0];
+    // Where only events have come through, every second attempt is theirs.
+    if (!mine.opened) best = events && !worked && mine.kind !== "sse" ? "sse" : transports[0];
     if (link) return probe((probeAfter = Math.min(probeAfter * 2, 3_600_000)));
     if (trying) return;
     cancelProbe();

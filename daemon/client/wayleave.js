@@ -10,6 +10,8 @@ const talk = 1; // the version of what tabs and holders say to each other: an ol
 const lanesByName = { urgent: 0, normal: 1, low: 2 };
 const hex = (byte) => byte.toString(16).padStart(2, "0");
 const uid = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
+const failed = Promise.reject(); // of a handler that has thrown, and was reported
+failed.catch(() => {});
 // With the socket comes what only its holder needs.
 const makeHolder = async (options, post) => {
   const { createHolder, world } = await import("./wayleave-holder.js");
@@ -50,6 +52,7 @@ export function connect(url, options = {}) {
   let post = () => {}; // to the holder
   let detach = () => {};
   let silence = 0; // pings without an answer
+  let whoLeads = () => {};
   let closed = false;
 
   function show(changes) {
@@ -62,7 +65,12 @@ export function connect(url, options = {}) {
 
   function call(set, ...args) {
     return [...(set ?? [])].map((f) => {
-      try { return f(...args); } catch (error) { reportError(error); return Promise.reject(error); }
+      try {
+        return f(...args);
+      } catch (error) {
+        reportError(error);
+        return failed;
+      }
     });
   }
 
@@ -109,7 +117,7 @@ export function connect(url, options = {}) {
     const acknowledge = () => acks && post({ do: "ack", name: $.channel, offset: $.offset });
     const meta = { ...$, ack: acknowledge };
     const done = [...dispatch(own, m, meta), ...dispatch(handlers, m, meta)];
-    if (ack === "auto" && acks && done.length) Promise.all(done).then(acknowledge, () => {});
+    if (ack === "auto" && acks && done.length) Promise.all(done).then(acknowledge, (error) => error && reportError(error));
   }
 
   function lose(which) {
@@ -267,7 +275,7 @@ export function connect(url, options = {}) {
     };
     bus.onmessage = ({ data }) => {
       if (data.do === "who" && holder) bus.postMessage({ do: "greet", from: own });
-      else if (data.do === "gone") data.from === leader && bus.postMessage({ do: "who" });
+      else if (data.do === "gone") data.from === leader && whoLeads();
       else if (data.do === "greet" && !holder) data.from !== leader && follow(data.from);
       else if (data.to === own && holder) {
         if (data.do === "hello") watch(data.tab, data.lock, holder.leave);
@@ -290,7 +298,8 @@ export function connect(url, options = {}) {
       leave();
       later(holder ? 0 : 3000, viaTabs);
     });
-    bus.postMessage({ do: "who" });
+    whoLeads = () => left || bus.postMessage({ do: "who" });
+    whoLeads();
     return true;
   }
 
@@ -327,6 +336,7 @@ export function connect(url, options = {}) {
   // A holder that hangs keeps its lock, and so does a frozen leader. Hidden tabs do not look: their clocks are slow.
   setInterval(() => {
     if (gone || via === "alone" || via === "leader" || !visible()) return;
+    if (silence === 1) whoLeads(); // perhaps another has led for long
     if (silence++ < 2) return post({ do: "ping" });
     silence = 0;
     show({ reason: "holder_hung", because: `the ${via === "worker" ? "worker" : "leading tab"} does not answer` });
