@@ -40,7 +40,8 @@ export function createHolder(options, env, post) {
   function askToken() {
     const number = ++question;
     asking ??= new Promise((resolve, reject) => {
-      const order = [...tabs].filter(([, tab]) => tab.token).sort((a, b) => b[1].visible - a[1].visible);
+      // The newest that is seen: it knows best who is signed in, and no clock of its own is slow.
+      const order = [...tabs].reverse().filter(([, tab]) => tab.token).sort((a, b) => b[1].visible - a[1].visible);
       let cancel = () => {};
       const next = () => {
         const [id] = order.shift() ?? [];
@@ -600,7 +601,9 @@ export function createHolder(options, env, post) {
         if (!m.channels.includes(name) && (joined || !link)) enterAt(tab, name, m.positions[name], joined);
       }
       for (const name of m.channels) want(tab, name, m.positions[name]);
-      if (status.state === "connecting" && !link && !trying && !asking && !due) connect();
+      // A page that was just loaded may be one after a log-in.
+      if (status.state === "stopped") orders.reconnect();
+      else if (!link && !trying && !asking && !due) connect();
     },
     channel: (tab, m) => want(tab, m.name, m.since),
     leave: (tab, m) => (m.name ? leaveChannel(tab, m.name) : leave(tab)),

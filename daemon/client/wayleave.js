@@ -117,7 +117,8 @@ export function connect(url, options = {}) {
     const acknowledge = () => acks && post({ do: "ack", name: $.channel, offset: $.offset });
     const meta = { ...$, ack: acknowledge };
     const done = [...dispatch(own, m, meta), ...dispatch(handlers, m, meta)];
-    if (ack === "auto" && acks && done.length) Promise.all(done).then(acknowledge, (error) => error && reportError(error));
+    if (ack !== "auto" || !acks || !done.length) return;
+    Promise.all(done).then(acknowledge, (error) => error && reportError(error));
   }
 
   function lose(which) {
