@@ -1,5 +1,5 @@
-// Hooks for wayleave.js. The client is made outside of components, once: the socket belongs to the page, and StrictMode,
-// which mounts everything twice, opens no second one.
+// Hooks for wayleave.js. The client is made outside of components, once: the socket belongs to the page, and
+// StrictMode, which mounts everything twice, opens no second one.
 
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 

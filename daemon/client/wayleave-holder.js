@@ -40,7 +40,8 @@ export function createHolder(options, env, post) {
   function askToken() {
     const number = ++question;
     asking ??= new Promise((resolve, reject) => {
-      const order = [...tabs].filter(([, tab]) => tab.token).sort((a, b) => b[1].visible - a[1].visible);
+      // The newest that is seen: it knows best who is signed in, and no clock of its own is slow.
+      const order = [...tabs].reverse().filter(([, tab]) => tab.token).sort((a, b) => b[1].visible - a[1].visible);
       let cancel = () => {};
       const next = () => {
         const [id] = order.shift() ?? [];
@@ -93,6 +94,7 @@ export function createHolder(options, env, post) {
   let turns = 0;
   let best = transports[0]; // what worked last
   let worked = false; // a WebSocket has opened here
+  let events = false; // a stream has
   let probeAfter = 300_000;
   let firm = false; // the server said when
   let cancelDue = () => {};
@@ -128,7 +130,7 @@ export function createHolder(options, env, post) {
       ended(mine, info);
     };
     // An upgrade that hangs is blocked, as far as anybody can tell. Later ones may: Firefox delays them up to 60 s.
-    const cancelHang = env.after(refusals || link ? 65_000 : 6000, () => { if (!mine.opened) end({ because: "no answer" }); });
+    const cancelHang = env.after(refusals || link ? 65_000 : 6000, () => mine.opened || end({ because: "no answer" }));
     trying = mine;
     mine.end = end;
     mine.raw = env.open(kind, () => token, {
@@ -152,7 +154,10 @@ export function createHolder(options, env, post) {
     if (mine.over) return;
     mine.heard = env.now();
     if (m.type === "$hello") welcome(mine, m);
-    else if (m.type === "$bye") mine.bye = m;
+    else if (m.type === "$bye") {
+      mine.bye = m;
+      env.after(5000, () => mine.end({})); // if it does not close
+    }
     else if (m.type === "$subscribed") subscribed(m);
     else deliver(m);
   }
@@ -166,7 +171,8 @@ export function createHolder(options, env, post) {
     link?.drop();
     trying = null;
     mine.opened = true;
-    worked ||= mine.kind === "websocket";
+    if (mine.kind === "sse") events = true;
+    else worked = true;
     link = mine;
     best = mine.kind;
     hello = { ...hello, ...m };
@@ -198,7 +204,8 @@ export function createHolder(options, env, post) {
       requeue();
     } else if (mine !== trying) return;
     if (mine === trying) trying = null;
-    if (!mine.opened) best = transports[0];
+    // Where only events have come through, every second attempt is theirs.
+    if (!mine.opened) best = events && !worked && mine.kind !== "sse" ? "sse" : transports[0];
     if (link) return probe((probeAfter = Math.min(probeAfter * 2, 3_600_000)));
     if (trying) return;
     cancelProbe();
@@ -210,8 +217,9 @@ export function createHolder(options, env, post) {
     const { bye } = mine;
     const { problem = {}, status: http } = info;
     const code = bye?.code ?? info.code;
+    const kind = info.garbage ? "garbage" : http ? `http_${http}` : code ? `close_${code}` : "unreachable";
     const why = {
-      reason: bye?.reason || problem.error || (info.garbage ? "garbage" : http ? `http_${http}` : code ? `close_${code}` : "unreachable"),
+      reason: bye?.reason || problem.error || kind,
       because: bye?.because ?? problem.detail ?? (info.because || info.reason || undefined),
     };
     const after = bye?.reconnect?.after_ms ?? info.retryAfter;
@@ -231,7 +239,10 @@ export function createHolder(options, env, post) {
   }
 
   // Full jitter: who was cut off together does not come back together.
-  const backoff = () => env.random() * Math.min(hello.reconnect.max, hello.reconnect.min * 2 ** Math.min(attempts++, 20));
+  function backoff() {
+    const { min, max } = hello.reconnect;
+    return env.random() * Math.min(max, min * 2 ** Math.min(attempts++, 20));
+  }
 
   function wait(ms, why, isFirm = false) {
     firm = isFirm;
@@ -239,7 +250,7 @@ export function createHolder(options, env, post) {
     expire();
     say({ ...why, state: env.online() ? "waiting" : "offline", transport: undefined, retryAt: env.now() + ms });
     cancelDue();
-    cancelDue = env.after(ms, () => connect());
+    cancelDue = env.after(Math.max(ms, 1), () => connect());
   }
 
   function stop(why) {
@@ -421,8 +432,15 @@ export function createHolder(options, env, post) {
       c.missed ||= c.acks && !tabs.size;
     }
     if (m.type === "$stream") streams.set(m.stream, m);
-    if (m.type === "$unsubscribed" && channels.has(m.channel)) channelOf(m.channel).joined = false;
+    if (m.type === "$unsubscribed") forget(m.channel);
     post(null, { do: "in", m, all: !c || c.joined, acks: c?.acks });
+  }
+
+  // The server has ended it.
+  function forget(name) {
+    const c = channels.get(name);
+    if (c?.tabs.size) c.joined = c.live = false;
+    else channels.delete(name);
   }
 
   function want(tab, name, since) {
@@ -442,14 +460,11 @@ export function createHolder(options, env, post) {
     c.missed = false;
   }
 
-  // In the next turn, since a component that is drawn anew leaves and enters at once.
   function leaveChannel(tab, name) {
     const c = channels.get(name);
-    if (c?.tabs.delete(tab)) env.after(0, () => {
-      if (channels.get(name) !== c || c.tabs.size || c.joined) return;
-      channels.delete(name);
-      if (link && (c.live || c.asked)) link.raw.send(JSON.stringify({ type: "$unsubscribe", channel: name }));
-    });
+    if (!c?.tabs.delete(tab) || c.tabs.size || c.joined) return;
+    channels.delete(name);
+    if (c.live || c.asked) link?.raw.send(JSON.stringify({ type: "$unsubscribe", channel: name }));
   }
 
   const acks = new Map(); // channel -> the newest that all before have been handled
@@ -586,7 +601,9 @@ export function createHolder(options, env, post) {
         if (!m.channels.includes(name) && (joined || !link)) enterAt(tab, name, m.positions[name], joined);
       }
       for (const name of m.channels) want(tab, name, m.positions[name]);
-      if (status.state === "connecting" && !link && !trying && !asking && !due) connect();
+      // A page that was just loaded may be one after a log-in.
+      if (status.state === "stopped") orders.reconnect();
+      else if (!link && !trying && !asking && !due) connect();
     },
     channel: (tab, m) => want(tab, m.name, m.since),
     leave: (tab, m) => (m.name ? leaveChannel(tab, m.name) : leave(tab)),
@@ -675,7 +692,8 @@ const openers = {
         const events = (rest + value).split("\n\n");
         rest = events.pop();
         for (const event of events) {
-          const data = event.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).join("\n");
+          const lines = event.split("\n").filter((line) => line.startsWith("data:"));
+          const data = lines.map((line) => line.slice(5)).join("\n");
           session ||= /"session":"(\w+)"/.exec(data)?.[1];
           if (data) on.text(data);
         }
@@ -683,7 +701,8 @@ const openers = {
     }
 
     async function say(body) {
-      const answer = await ask({ method: "POST", body, headers: { "Content-Type": "application/json", "Wayleave-Session": session } });
+      const headers = { "Content-Type": "application/json", "Wayleave-Session": session };
+      const answer = await ask({ method: "POST", body, headers });
       const text = await answer.text();
       if (text.includes('"unknown_session"')) return on.closed({});
       if (text) on.text(text);
@@ -709,6 +728,7 @@ export const world = ({ url, user, queue }) => ({
   random: Math.random,
   online: () => navigator.onLine !== false,
   after(ms, f) {
+    if (!ms) return queueMicrotask(f); // hidden pages are given a timer once a second
     const timer = setTimeout(f, Math.min(ms, 2 ** 31 - 1));
     return () => clearTimeout(timer);
   },

@@ -2,13 +2,16 @@
 //
 //   tab ── messages ──► holder ── frames ──► wayleave
 //
-// The holder (wayleave-holder.js) has the socket. It lives in a SharedWorker (this file again), in the tab that leads, or
-// in each tab alone. A tab has the handlers and the promises, and knows how far it has come; so a new holder learns all
-// that it must know from its tabs. In this order: errors, the tab, folded endpoints, the worker.
+// The holder (wayleave-holder.js) has the socket. It lives in a SharedWorker (this file again), in the tab that leads,
+// or in each tab alone. A tab has the handlers and the promises, and knows how far it has come; so a new holder learns
+// all that it must know from its tabs. In this order: errors, the tab, folded endpoints, the worker.
 
 const talk = 1; // the version of what tabs and holders say to each other: an old worker lives as long as an old tab
 const lanesByName = { urgent: 0, normal: 1, low: 2 };
-const uid = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, "0")).join("");
+const hex = (byte) => byte.toString(16).padStart(2, "0");
+const uid = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
+const failed = Promise.reject(); // of a handler that has thrown, and was reported
+failed.catch(() => {});
 // With the socket comes what only its holder needs.
 const makeHolder = async (options, post) => {
   const { createHolder, world } = await import("./wayleave-holder.js");
@@ -41,13 +44,15 @@ export function connect(url, options = {}) {
   const seen = new Set(); // ids of messages without a number
   const pending = new Map(); // $id -> what was said and is not answered
   const gap = new Set();
-  const holding = { url: address, user, queue: options.queue, timeout: options.timeout, transports: options.transports };
+  const { queue, timeout, transports } = options;
+  const holding = { url: address, user, queue, timeout, transports };
   let told = { state: "connecting", since: Date.now(), queued: 0 };
   let via = "nobody";
   let status;
   let post = () => {}; // to the holder
   let detach = () => {};
   let silence = 0; // pings without an answer
+  let whoLeads = () => {};
   let closed = false;
 
   function show(changes) {
@@ -60,7 +65,12 @@ export function connect(url, options = {}) {
 
   function call(set, ...args) {
     return [...(set ?? [])].map((f) => {
-      try { return f(...args); } catch (error) { reportError(error); return Promise.reject(error); }
+      try {
+        return f(...args);
+      } catch (error) {
+        reportError(error);
+        return failed;
+      }
     });
   }
 
@@ -82,7 +92,8 @@ export function connect(url, options = {}) {
   function dispatch(map, m, meta) {
     const type = m.type ?? "";
     const names = [type];
-    for (let dot = type.lastIndexOf("."); dot > 0; dot = type.lastIndexOf(".", dot - 1)) names.push(`${type.slice(0, dot)}.*`);
+    const parts = type.split(".");
+    while (parts.length > 1 && parts.pop()) names.push(`${parts.join(".")}.*`);
     if (type[0] !== "$") names.push("*");
     return names.flatMap((name) => call(map?.get(name), m, meta));
   }
@@ -92,9 +103,11 @@ export function connect(url, options = {}) {
     const own = channels.get($?.channel ?? m.channel);
     if (!all && !own) return;
     if (m.stream) return stream(m.stream).hear(m);
+    if (m.type === "$unsubscribed") positions.delete(m.channel);
     if ($?.epoch) {
       const pos = positions.get($.channel);
       if (pos?.epoch === $.epoch && $.offset <= pos.offset) return;
+      if (pos && pos.epoch !== $.epoch) lose($.channel); // told by a message before the answer by POST
       positions.set($.channel, { epoch: $.epoch, offset: $.offset });
     } else if ($?.id) {
       if (seen.has($.id)) return;
@@ -104,7 +117,13 @@ export function connect(url, options = {}) {
     const acknowledge = () => acks && post({ do: "ack", name: $.channel, offset: $.offset });
     const meta = { ...$, ack: acknowledge };
     const done = [...dispatch(own, m, meta), ...dispatch(handlers, m, meta)];
-    if (ack === "auto" && acks && done.length) Promise.all(done).then(acknowledge, () => {});
+    if (ack !== "auto" || !acks || !done.length) return;
+    Promise.all(done).then(acknowledge, (error) => error && reportError(error));
+  }
+
+  function lose(which) {
+    gap.add(which);
+    show();
   }
 
   // Where a channel stands, and whether something is missing here.
@@ -112,11 +131,9 @@ export function connect(url, options = {}) {
     const pos = positions.get(m.channel);
     const there = pos && pos.epoch === m.epoch;
     const missed = m.recovered === false && !(there && pos.offset >= m.offset);
-    if (missed || (pos && m.epoch && !there)) {
-      gap.add(m.channel);
-      show();
-    }
-    if (m.epoch && (!there || (missed && !m.acks))) positions.set(m.channel, { epoch: m.epoch, offset: m.acks ? 0 : m.offset });
+    if (missed || (pos && m.epoch && !there)) lose(m.channel);
+    const { epoch, offset, acks } = m;
+    if (epoch && (!there || (missed && !acks))) positions.set(m.channel, { epoch, offset: acks ? 0 : offset });
     if (m.type) dispatch(channels.get(m.channel), m, { ...m });
   }
 
@@ -135,7 +152,9 @@ export function connect(url, options = {}) {
     },
     async token({ number }) {
       const answer = { do: "token", number };
-      try { answer.token = await token(); } catch (error) { answer.error = String(error?.message ?? error) || "failed"; }
+      try {
+        answer.token = await token();
+      } catch (error) { answer.error = String(error?.message ?? error) || "failed"; }
       post(answer);
     },
   };
@@ -150,10 +169,12 @@ export function connect(url, options = {}) {
 
   function request(message, { priority = "normal", once, volatile, signal, timeout } = {}) {
     if (closed) return refused("closed");
+    if (via === "nobody" && pending.size > 999) return refused("queue_full");
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const $id = uid();
-      const text = JSON.stringify({ ...message, $id, ...(once && { [message.type === "$publish" ? "dedup" : "$dedup"]: $id }) });
+      const known = once && { [message.type === "$publish" ? "dedup" : "$dedup"]: $id };
+      const text = JSON.stringify({ ...message, $id, ...known });
       const item = { id: $id, text, lane: lanesByName[priority], once, volatile, timeout };
       pending.set($id, { resolve, reject, item, sent: told.state === "online" });
       signal?.addEventListener("abort", () => {
@@ -190,10 +211,10 @@ export function connect(url, options = {}) {
   // Held while this tab lives: who waits for it learns of the end, also of a crash. Without locks there is no sharing.
   let unlock = () => {};
   let lock;
-  const hold = () => new Promise((held) => {
+  const hold = () => new Promise((held, failed) => {
     unlock();
     lock = `wayleave:tab:${id}`;
-    navigator.locks.request(lock, () => new Promise((free) => { unlock = free; held(); }));
+    navigator.locks.request(lock, () => new Promise((free) => { unlock = free; held(true); })).catch(failed);
   });
   let deaths = 0;
   let search = 0;
@@ -242,7 +263,7 @@ export function connect(url, options = {}) {
     const leave = () => {
       if (left) return;
       left = true;
-      if (leader !== own) bus.postMessage({ to: leader, do: "leave", tab: id });
+      bus.postMessage(leader === own ? { do: "gone", from: own } : { to: leader, do: "leave", tab: id });
       stopper.abort();
       holder?.destroy();
       release();
@@ -255,6 +276,7 @@ export function connect(url, options = {}) {
     };
     bus.onmessage = ({ data }) => {
       if (data.do === "who" && holder) bus.postMessage({ do: "greet", from: own });
+      else if (data.do === "gone") data.from === leader && whoLeads();
       else if (data.do === "greet" && !holder) data.from !== leader && follow(data.from);
       else if (data.to === own && holder) {
         if (data.do === "hello") watch(data.tab, data.lock, holder.leave);
@@ -277,7 +299,8 @@ export function connect(url, options = {}) {
       leave();
       later(holder ? 0 : 3000, viaTabs);
     });
-    bus.postMessage({ do: "who" });
+    whoLeads = () => left || bus.postMessage({ do: "who" });
+    whoLeads();
     return true;
   }
 
@@ -294,9 +317,11 @@ export function connect(url, options = {}) {
     gone = false;
     id = uid();
     const turn = ++search;
-    const ways = { auto: [viaWorker, viaTabs, alone], worker: [viaWorker, alone], tabs: [viaTabs, alone], none: [alone] }[share];
-    if (!navigator.locks) return alone();
-    await hold();
+    const worker = ["auto", "worker"].includes(share) && viaWorker;
+    const tabs = ["auto", "tabs"].includes(share) && viaTabs;
+    let ways = [worker, tabs, alone].filter(Boolean);
+    // Sandboxed frames have locks and may not use them.
+    if (!navigator.locks || !(await hold().catch(() => false))) ways = [alone];
     for (const way of ways.slice(Math.max(0, ways.indexOf(first)))) {
       try {
         if (turn !== search || gone || await way(...(way === first ? args : []))) return;
@@ -312,6 +337,7 @@ export function connect(url, options = {}) {
   // A holder that hangs keeps its lock, and so does a frozen leader. Hidden tabs do not look: their clocks are slow.
   setInterval(() => {
     if (gone || via === "alone" || via === "leader" || !visible()) return;
+    if (silence === 1) whoLeads(); // perhaps another has led for long
     if (silence++ < 2) return post({ do: "ping" });
     silence = 0;
     show({ reason: "holder_hung", because: `the ${via === "worker" ? "worker" : "leading tab"} does not answer` });
@@ -343,7 +369,8 @@ export function connect(url, options = {}) {
         post({ do: "channel", name: which });
       }
       const own = channels.get(which);
-      return listen(own, type, f, o, () => own.size || channels.get(which) !== own || forget());
+      // A component that is drawn anew leaves and enters in one go.
+      return listen(own, type, f, o, () => queueMicrotask(() => own.size || channels.get(which) !== own || forget()));
     };
     const forget = () => {
       if (!channels.delete(which)) return;
@@ -412,13 +439,15 @@ class Folded extends globalThis.EventTarget {
 
   hear(m) {
     if (m.type !== "$stream") {
-      const data = m.text ?? (m.base64 ? Uint8Array.from(atob(m.base64), (c) => c.charCodeAt(0)).buffer : JSON.stringify(m.payload));
+      const bytes = () => Uint8Array.from(atob(m.base64), (c) => c.charCodeAt(0)).buffer;
+      const data = m.text ?? (m.base64 === undefined ? JSON.stringify(m.payload) : bytes());
       return this.tell(new MessageEvent("message", { data }));
     }
     const open = m.state === "open";
     const before = this.readyState;
     this.readyState = open ? 1 : m.retry_after === undefined ? 3 : 0;
-    if (this.readyState !== before && this.readyState) this.tell(Object.assign(new Event(open ? "open" : "close"), { code: m.code, reason: m.reason }));
+    if (this.readyState === before || !this.readyState) return;
+    this.tell(Object.assign(new Event(open ? "open" : "close"), { code: m.code, reason: m.reason }));
   }
 
   tell(event) {

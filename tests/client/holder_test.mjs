@@ -277,6 +277,18 @@ test("a token function that throws, hangs, or has nobody", async () => {
   assert.deepEqual([nobody.tab.status.state, nobody.tab.status.reason], ["stopped", "signed_out"]);
 });
 
+test("a page that comes after the sign-out signs in again", async () => {
+  const world = await beginning({}, withToken(() => ({ token: null })));
+  assert.equal(world.tab.status.reason, "signed_out");
+  const late = new Tab("late");
+  late.token = (m, answer) => answer({ token: "fresh" });
+  world.tabs.set("late", late);
+  late.attach(world.holder);
+  await world.clock.run(1000);
+  assert.equal(late.status.state, "online");
+  assert.equal(world.tab.status.state, "online");
+});
+
 test("a token is refreshed before it ends; yesterday's makes no loop", async () => {
   for (const fresh of [true, false]) {
     let asked = 0;

@@ -137,6 +137,23 @@ for (const mode of modes) {
     await context.close();
   };
 
+  steps[`${mode}: by events, the daemon is killed`] = async () => {
+    world.line.upgrade = "refuse";
+    const { context, all } = await tabs(2, mode);
+    for (const tab of all) await join_(tab, "room/events");
+    await sleep(300);
+    publish("room/events", "n1");
+    for (const tab of all) await hears(tab, 1);
+    world.daemon.process.kill("SIGKILL");
+    await world.daemon.ended;
+    const answer = say(all[1], { room: "events", text: "n2" }, { once: true });
+    await world.daemon.start();
+    assert.equal(await answer, "$ok");
+    for (const tab of all) await tab.waitForFunction(() => client.status.gap.includes("room/events"));
+    world.line.upgrade = "pass";
+    await context.close();
+  };
+
   steps[`${mode}: the page goes elsewhere and comes back`] = async () => {
     const { context, user, all } = await tabs(1, mode);
     await all[0].goto(`${world.origin}/wayleave.d.ts`).catch(() => {});
@@ -271,7 +288,11 @@ steps["tabs: a thousand messages while the lead changes: each once, in order, in
   }
   await at(all[2], () => clearInterval(window.robbing));
   for (const tab of all) {
-    await hears(tab, 1000);
+    await hears(tab, 1000).catch(async () => {
+      const list = await heard(tab);
+      const missing = texts(1, 1000).filter((text) => !list.includes(text));
+      assert.fail(`${missing.length} are missing: ${missing.slice(0, 20)}; ${JSON.stringify(await at(tab, () => client.status))}`);
+    });
     assert.deepEqual(await heard(tab), texts(1, 1000));
   }
   await world.hasSessions(user, 1);
