@@ -40,7 +40,7 @@ const tell = (tab, what) => at(tab, (word) => new BroadcastChannel("told").postM
 const join_ = (tab, name = "room/a") => at(tab, (which) => { client.channel(which).on("*", () => {}); }, name);
 const texts = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `n${from + i}`);
 const publish = (channel, text) => world.publish(channel, { type: "note", text });
-const say = (tab, fields, o) => at(tab, ([what, how]) => client.send("say", what, how).then((m) => m.type, (e) => `${e.constructor.name} ${e.error ?? ""}`.trim()), [fields, o]);
+const say = (tab, fields, o) => at(tab, ([what, how]) => client.send("say", what, how).then((m) => m.type, (e) => (e instanceof Refused ? `Refused ${e.error}` : e instanceof Unknown ? "Unknown" : String(e))), [fields, o]);
 const hasVia = (tab, how) => tab.waitForFunction((wanted) => client.status.via === wanted && client.status.state === "online", how, { timeout: patience });
 
 let users = 0;
