@@ -93,6 +93,8 @@ async function randomRun(seed) {
   const { random, clock, server, tabs } = world;
   server.channel("joined").joined = true;
   server.oldDaemon = random() < 0.5;
+  const blocked = random() < 0.4;
+  const free = (server.refuse = blocked ? (kind) => (kind === "websocket" ? { code: 1006 } : null) : null);
   let holder = world.holderOf();
   for (const id of ["t1", "t2", "t3"]) world.tab(id, holder, (tab) => ["a", "b"].forEach((name) => tab.wanted.add(name)));
   await clock.run(500);
@@ -105,7 +107,7 @@ async function randomRun(seed) {
       tab.send({ id: `m${++number}`, once: random() < 0.5, lane: Math.floor(random() * 3), channel: random() < 0.5 ? "a" : "b" });
     },
     cut: () => server.cut(),
-    down: () => { server.refuse = () => ({ code: 1006 }); clock.after(random() * 5000, () => { server.refuse = null; }); server.cut(); },
+    down: () => { server.refuse = () => ({ code: 1006 }); clock.after(random() * 5000, () => { server.refuse = free; }); server.cut(); },
     // The holder ends, with a word or without, and another takes its place.
     lead: () => {
       const old = holder;
@@ -124,7 +126,7 @@ async function randomRun(seed) {
     await steps[name]();
     await clock.run(random() * 400);
   }
-  server.refuse = null;
+  server.refuse = free;
   await clock.run(120_000);
   for (const [id, tab] of tabs) {
     assert.equal(tab.status.state, "online", id);

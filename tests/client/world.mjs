@@ -78,6 +78,9 @@ export class Server {
       return at;
     };
     link.say = (m) => { near = way(near, () => on.text(JSON.stringify(m))); };
+    // What answers a POST is not behind what the stream says.
+    let posted = 0;
+    link.answer = kind === "sse" ? (m) => { posted = way(posted, () => on.text(JSON.stringify(m))); } : link.say;
     link.end = (info) => {
       if (!link.open) return;
       link.open = false;
@@ -110,7 +113,7 @@ export class Server {
 
   hear(link, m) {
     const re = m.$id;
-    const say = (answer) => link.say({ re, ...answer });
+    const say = (answer) => link.answer({ re, ...answer });
     if (m.type === "$ping") return this.deaf || say({ type: "$pong" });
     if (m.type === "$auth") return this.auth?.(m, say);
     const wait = this.limit(m);

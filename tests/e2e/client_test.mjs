@@ -40,7 +40,7 @@ const tell = (tab, what) => at(tab, (word) => new BroadcastChannel("told").postM
 const join_ = (tab, name = "room/a") => at(tab, (which) => { client.channel(which).on("*", () => {}); }, name);
 const texts = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `n${from + i}`);
 const publish = (channel, text) => world.publish(channel, { type: "note", text });
-const say = (tab, fields, o) => at(tab, ([what, how]) => client.send("say", what, how).then((m) => m.type, (e) => `${e.constructor.name} ${e.error ?? ""}`.trim()), [fields, o]);
+const say = (tab, fields, o) => at(tab, ([what, how]) => client.send("say", what, how).then((m) => m.type, (e) => (e instanceof Refused ? `Refused ${e.error}` : e instanceof Unknown ? "Unknown" : String(e))), [fields, o]);
 const hasVia = (tab, how) => tab.waitForFunction((wanted) => client.status.via === wanted && client.status.state === "online", how, { timeout: patience });
 
 let users = 0;
@@ -53,6 +53,8 @@ async function tabs(count, share, options = {}, user = `u${++users}`) {
 }
 
 const steps = {};
+// Where ways to share differ in nothing that a step is about, Firefox, whose pages open slowly, takes one of them.
+const briefly = (mode) => isChromium || mode === "worker";
 for (const mode of modes) {
   const shared = mode !== "none";
   steps[`${mode}: ${many} tabs, one session`] = async () => {
@@ -71,7 +73,7 @@ for (const mode of modes) {
     await world.hasSessions(user, 0);
   };
 
-  steps[`${mode}: a folded endpoint looks like a WebSocket`] = async () => {
+  if (briefly(mode)) steps[`${mode}: a folded endpoint looks like a WebSocket`] = async () => {
     const { context, all } = await tabs(2, mode);
     for (const tab of all) {
       await at(tab, () => {
@@ -92,7 +94,7 @@ for (const mode of modes) {
   };
 
   steps[`${mode}: a cut line, nothing missed and nothing twice`] = async () => {
-    const { context, user, all } = await tabs(3, mode);
+    const { context, all } = await tabs(isChromium ? 3 : 2, mode);
     for (const tab of all) await join_(tab, "room/cut");
     await sleep(300);
     for (let i = 0; i < 3; ++i) {
@@ -137,7 +139,7 @@ for (const mode of modes) {
     await context.close();
   };
 
-  steps[`${mode}: by events, the daemon is killed`] = async () => {
+  if (briefly(mode)) steps[`${mode}: by events, the daemon is killed`] = async () => {
     world.line.upgrade = "refuse";
     const { context, all } = await tabs(2, mode);
     for (const tab of all) await join_(tab, "room/events");
@@ -154,7 +156,7 @@ for (const mode of modes) {
     await context.close();
   };
 
-  steps[`${mode}: the page goes elsewhere and comes back`] = async () => {
+  if (shared) steps[`${mode}: the page goes elsewhere and comes back`] = async () => {
     const { context, user, all } = await tabs(1, mode);
     await all[0].goto(`${world.origin}/wayleave.d.ts`).catch(() => {});
     await all[0].goto(world.origin);
@@ -417,7 +419,7 @@ if (isChromium) {
     await hasVia(leader, "leader");
     const other = await world.tab(context, user, { share: "tabs" });
     await hasVia(other, "follower");
-    await at(leader, () => { setTimeout(() => { for (const end = Date.now() + 30000; Date.now() < end;); }, 100); });
+    await at(leader, () => { setTimeout(() => { for (const end = Date.now() + 24000; Date.now() < end;); }, 100); });
     return async () => {
       await hasVia(other, "leader");
       await hasVia(leader, "follower");

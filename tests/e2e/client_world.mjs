@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 import { chromium, firefox } from "playwright-core";
 import { Daemon, binary, patience, waitUntil } from "./daemon.mjs";
 
-export const source = join(dirname(fileURLToPath(import.meta.url)), "../../daemon/client");
+// CLIENT=DIRECTORY tests other files, such as those that esbuild has minified.
+export const source = process.env.CLIENT ?? join(dirname(fileURLToPath(import.meta.url)), "../../daemon/client");
 
 const settings = `
 workers = 2
