@@ -422,11 +422,12 @@ export function createHolder(options, env, post) {
     const { $ } = m;
     const c = $ && channels.get($.channel);
     if (c && $.epoch) {
-      if (c.asked && !c.acks && link.kind === "websocket") return; // comes again behind the answer
       const { pos } = c;
+      const soon = pos && dirty.has($.channel); // it is about to be asked for, from an earlier place on
+      if ((c.asked || soon) && !c.acks && link.kind === "websocket") return; // comes again behind the answer
       if (pos?.epoch === $.epoch) {
         if ($.offset <= pos.offset && !c.acks) return;
-        if (pos.offset < c.top && $.offset !== pos.offset + 1) return;
+        if ((soon || pos.offset < c.top) && $.offset !== pos.offset + 1) return;
       }
       c.pos = { epoch: $.epoch, offset: $.offset };
       c.missed ||= c.acks && !tabs.size;

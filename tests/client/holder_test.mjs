@@ -279,6 +279,28 @@ test("a token function that throws, hangs, or has nobody", async () => {
   assert.deepEqual([nobody.tab.status.state, nobody.tab.status.reason], ["stopped", "signed_out"]);
 });
 
+test("what comes before the past was asked for comes again behind it", async () => {
+  for (const kind of ["websocket", "sse"]) {
+    const world = await beginning({ transports: [kind] });
+    world.tab.want("a");
+    await world.clock.run(1000);
+    for (let i = 0; i < 5; ++i) world.server.publish("a", { type: "n" });
+    await world.clock.run(1000);
+    world.server.random = () => 0; // it arrives at once: after the tab, and before its question is on its way
+    world.server.publish("a", { type: "n" });
+    world.tab.wanted.add("a");
+    const late = new Tab("late");
+    late.wanted.add("a");
+    late.positions.set("a", { epoch: "ea", offset: 3 });
+    world.tabs.set("late", late);
+    late.holder = world.holder;
+    late.attach(world.holder);
+    await world.clock.run(1000);
+    assert.deepEqual(late.list("a"), [4, 5, 6], kind);
+    assert.deepEqual(world.tab.list("a"), [1, 2, 3, 4, 5, 6], kind);
+  }
+});
+
 test("a page that comes after the sign-out signs in again", async () => {
   const world = await beginning({}, withToken(() => ({ token: null })));
   assert.equal(world.tab.status.reason, "signed_out");

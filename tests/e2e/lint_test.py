@@ -72,7 +72,7 @@ BROKEN = {
     "database": (SETTINGS + '[broker]\nkind = "sqlite"\npath = "no/where/x.db"\n', ROUTE, {}, False),
     "empty directory": (SETTINGS, None, {}, True),
     "no route": (SETTINGS, "let a = 1\n", {}, True),
-    "not executed": (SETTINGS, "backend b { url = \"https://127.0.0.1:1\" }\nroute r /r { auth = none  allow connect  stream s to b \"/x\" }\n", {}, True),
+    "not executed": (SETTINGS, ROUTE.replace("allow", 'dialect = "socket.io"  allow'), {}, True),
     "no key": (SETTINGS, TOKEN, {}, True),
     "no key in the file": (SETTINGS, TOKEN, {"k": "x"}, True),
     "no list": (SETTINGS, LIST, {}, True),
