@@ -65,9 +65,8 @@ struct Reloading : World {
 
 TEST_CASE("reload: the survey knows whom a proxy closes") {
     Reloading world;
-    const std::string proxied =
-        "backend app { url = \"http://127.0.0.1:9\" }\n" + base.substr(0, base.find("    join")) +
-        "    proxy to app \"/ws\"\n}\n";
+    const std::string proxied = "backend app { url = \"http://127.0.0.1:9\" }\n" +
+                                base.substr(0, base.find("    join")) + "    proxy to app \"/ws\"\n}\n";
     const ReloadImpact impact = world.survey(proxied);
     CHECK(impact.ending == 2);
     CHECK(impact.staying + impact.losing == 0);
