@@ -53,6 +53,8 @@ class Carrier {
     // Closes the socket; gone() is called on the way. Not in a call of the events.
     virtual void close() = 0;
     [[nodiscard]] virtual int descriptor() const = 0;
+    // Whether the peer has said its end, so that what came is all. Else the connection has broken.
+    [[nodiscard]] virtual bool peer_finished() const { return false; }
 };
 
 }  // namespace wayleave

@@ -38,6 +38,7 @@ void PlainCarrier::readable() {
     if (!events_.may_read()) return;
     const ssize_t size = recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    finished_ = size == 0;
     if (size <= 0 || !events_.received({buffer_.data(), static_cast<size_t>(size)})) close();
 }
 

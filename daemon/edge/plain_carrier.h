@@ -26,6 +26,7 @@ class PlainCarrier final : public Carrier {
     void end_output() override;
     void close() override;
     [[nodiscard]] int descriptor() const override { return socket_.get(); }
+    [[nodiscard]] bool peer_finished() const override { return finished_; }
 
   private:
     static void on_io(struct ev_loop* loop, ev_io* watcher, int events) noexcept;
@@ -41,6 +42,7 @@ class PlainCarrier final : public Carrier {
     int watched_ = 0;
     bool reading_ = true;
     bool full_ = false;
+    bool finished_ = false;
     bool asked_ = false;  // to be told when it is writeable
 };
 

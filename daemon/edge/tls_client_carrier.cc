@@ -126,6 +126,7 @@ bool TlsClientCarrier::readable() {
         if (size <= 0) {
             const int error = SSL_get_error(ssl_.get(), size);
             ERR_clear_error();
+            finished_ = error == SSL_ERROR_ZERO_RETURN;
             wants_write_ = error == SSL_ERROR_WANT_WRITE;
             return wants_write_ || error == SSL_ERROR_WANT_READ;
         }

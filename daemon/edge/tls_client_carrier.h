@@ -31,6 +31,7 @@ class TlsClientCarrier final : public Carrier {
     void end_output() override;
     void close() override;
     [[nodiscard]] int descriptor() const override { return socket_.get(); }
+    [[nodiscard]] bool peer_finished() const override { return finished_; }
     // Why TLS was not agreed; empty: it was, or the peer has gone.
     [[nodiscard]] const std::string& why() const { return why_; }
 
@@ -57,6 +58,7 @@ class TlsClientCarrier final : public Carrier {
     bool ready_ = false;
     bool reading_ = true;
     bool full_ = false;
+    bool finished_ = false;     // by close_notify: a FIN can be anybody's
     bool asked_ = false;        // to be told when it is writeable
     bool wants_write_ = false;  // TLS itself has something to say first
     std::string why_;

@@ -246,6 +246,8 @@ void Upstreams::Impl::gone(Connection& connection) {
     if (connection.tls && !connection.tls->why().empty()) connection.why = connection.tls->why();
     gone_.push_back(std::move(it->second));
     connections_.erase(it);
+    if (!closing_ && connection.carrier->peer_finished())
+        parts_.gateway.upstream_finished(connection.number, parts_.now);
     if (!closing_) parts_.gateway.upstream_gone(connection.number, connection.why, parts_.now);
 }
 

@@ -54,10 +54,10 @@ std::optional<uint64_t> length_of(std::string_view text) {
     return out;
 }
 
-}  // namespace
-
-std::string fields_for_backend(const HttpHead& head) {
-    constexpr std::array<std::string_view, 8> ours{"host",
+// Many applications read `X_Forwarded_For` as `X-Forwarded-For`: what is ours is ours in both spellings.
+bool is_ours(std::string_view name) {
+    constexpr std::array<std::string_view, 9> ours{"host",
+                                                   "proxy",  // would be HTTP_PROXY to a CGI program
                                                    "proxy-authorization",
                                                    "forwarded",
                                                    "x-forwarded-for",
@@ -65,9 +65,16 @@ std::string fields_for_backend(const HttpHead& head) {
                                                    "x-forwarded-host",
                                                    "wayleave-identity",
                                                    "traceparent"};
-    return lines_of(head.fields, [&](std::string_view name) {
-        return is_one_of(ours, name) || is_of_hop(head.fields, name);
-    });
+    std::string dashed(name);
+    std::replace(dashed.begin(), dashed.end(), '_', '-');
+    return is_one_of(ours, dashed);
+}
+
+}  // namespace
+
+std::string fields_for_backend(const HttpHead& head) {
+    return lines_of(head.fields,
+                    [&](std::string_view name) { return is_ours(name) || is_of_hop(head.fields, name); });
 }
 
 std::string fields_for_client(const ResponseHead& head) {

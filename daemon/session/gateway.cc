@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <stdexcept>
+#include <utility>
 
 #include "daemon/session/gateway_parts.h"
 
@@ -119,6 +120,8 @@ void Gateway::answered(ConnectionId id, uint64_t question, Proof proof, Now now)
         return finish_event(now);
     }
     if (!parts_->questions.note_answer(*session, question, std::move(proof))) return finish_event(now);
+    if (session->state == Session::State::head && std::exchange(session->input_full, false))
+        parts_->actions.to_read.push_back(id);
     if (session->state == Session::State::open) {
         parts_->authentication.go_on(*session, now);
     } else if (session->state == Session::State::head) {
@@ -216,6 +219,11 @@ void Gateway::upstream_received(uint64_t number, std::span<char> bytes, Now now)
 
 void Gateway::upstream_gone(uint64_t number, const std::string& why, Now now) {
     parts_->upstream_user(number).gone(number, why, now);
+    finish_event(now);
+}
+
+void Gateway::upstream_finished(uint64_t number, Now now) {
+    parts_->upstream_user(number).finished(number, now);
     finish_event(now);
 }
 

@@ -81,9 +81,11 @@ class Gateway {
     void notice_answered(ConnectionId id, uint64_t session, std::string_view backend,
                          const BackendAnswer& answer, Now now);
     // What becomes of the connections to backends that actions().dials asks for; a number that is not known
-    // any more is ignored. After upstream_gone() it is dead.
+    // any more is ignored. After upstream_gone() it is dead; before it comes upstream_finished() where the
+    // backend has said its end, as by a FIN, rather than broken off.
     void upstream_connected(uint64_t number, Now now);
     void upstream_received(uint64_t number, std::span<char> bytes, Now now);
+    void upstream_finished(uint64_t number, Now now);
     void upstream_gone(uint64_t number, const std::string& why, Now now);
     [[nodiscard]] bool upstream_may_read(uint64_t number) const;
     [[nodiscard]] std::string_view upstream_output(uint64_t number) const;

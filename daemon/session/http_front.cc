@@ -120,6 +120,8 @@ HttpFront::HttpFront(const Bindings& bindings, LimitTable& limits, HttpAdmission
       counters_(counters) {}
 
 void HttpFront::read(Session& session, std::string_view bytes, Now now) {
+    // What comes behind the last answer is not asked about again.
+    if (session.last_bytes || session.abort_listed) return;
     std::string& buffer = session.handshaking->bytes;
     if (session.handshaking->kept_open && buffer.empty() && !bytes.empty()) {
         session.handshaking->kept_open = false;
@@ -129,6 +131,10 @@ void HttpFront::read(Session& session, std::string_view bytes, Now now) {
     buffer.append(bytes);
     if (session.awaiting && session.awaiting->question != 0) {
         if (buffer.size() <= session.handshaking->most_ahead) return;
+        if (session.handshaking->may_pause) {
+            session.input_full = true;
+            return;
+        }
         return admission_.refuse_request(
             session, 400,
             Rejection::of(Reason::bad_request, "too much was sent before the handshake was answered"), {},

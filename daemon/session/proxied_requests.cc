@@ -41,6 +41,7 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
         return refuse(405, "this method is not passed on");
     if (head.count("origin") > 1) return refuse(400, "more than one Origin field");
     if (const auto wrong = check_body_head(head, false)) return refuse(wrong->status, wrong->because);
+    session.handshaking->may_pause = true;
     const auto [client, upgrade] = admission_.asking_of(session, head, now);
     auto admitted =
         admission_.admit_connection(session, client, head, upgrade, AdmissionKind::request, "", now);
@@ -141,15 +142,23 @@ void ProxiedRequests::received(uint64_t number, std::span<char> bytes, Now now) 
     go_on(*passing, *session, state, std::move(told), now);
 }
 
-void ProxiedRequests::gone(uint64_t number, const std::string& why, Now now) {
+// It may be the end of a response that says no length.
+void ProxiedRequests::finished(uint64_t number, Now now) {
     Passing* passing = find(number);
     Session* session = passing ? client_of(*passing) : nullptr;
-    if (!passing) return;
-    if (!session) return finish(*passing);
-    if (passing->reach_by_ms != 0) return fail(*passing, 502, "the backend is not reached: " + why, now);
+    if (!session || passing->reach_by_ms != 0) return;
     std::string told;
     const auto state = passing->exchange.end_response(told);
     go_on(*passing, *session, state, std::move(told), now);
+}
+
+void ProxiedRequests::gone(uint64_t number, const std::string& why, Now now) {
+    Passing* passing = find(number);
+    if (!passing) return;
+    if (!client_of(*passing)) return finish(*passing);
+    const bool reached = passing->reach_by_ms == 0;
+    fail(*passing, 502, (reached ? "the backend has broken off: " : "the backend is not reached: ") + why,
+         now);
 }
 
 void ProxiedRequests::go_on(Passing& passing, Session& session, HttpExchange::State state, std::string told,
@@ -157,7 +166,10 @@ void ProxiedRequests::go_on(Passing& passing, Session& session, HttpExchange::St
     if (state == HttpExchange::State::broken)
         return fail(passing, passing.exchange.status(), std::string(passing.exchange.reason()), now);
     counters_.tunnel_bytes_out.add(told.size());
-    if (!told.empty()) outbox_.queue(session, framed(std::move(told)));
+    if (!told.empty()) {
+        passing.answered = passing.exchange.answered();
+        outbox_.queue(session, framed(std::move(told)));
+    }
     if (state == HttpExchange::State::complete) return conclude(passing, session, now);
     if (session.queue.bytes() > most_waiting) passing.paused = true;
 }
@@ -183,7 +195,7 @@ void ProxiedRequests::fail(Passing& passing, int status, std::string why, Now no
         note(passing, why, now);
         counters_.tunnels_refused.add();
     }
-    const bool answered = passing.exchange.answered();
+    const bool answered = passing.answered;
     finish(passing);
     if (!session) return;
     if (answered) return outbox_.abort(*session);

@@ -48,6 +48,7 @@ class ProxiedRequests final : public UpstreamUser {
 
     void connected(uint64_t number, Now now) override;
     void received(uint64_t number, std::span<char> bytes, Now now) override;
+    void finished(uint64_t number, Now now) override;
     void gone(uint64_t number, const std::string& why, Now now) override;
     [[nodiscard]] bool may_read(uint64_t number) const override;
     [[nodiscard]] std::string_view output(uint64_t number) const override;
@@ -64,6 +65,7 @@ class ProxiedRequests final : public UpstreamUser {
         HttpExchange exchange;
         std::vector<std::string> entered;  // keys of `limit connections`
         int64_t reach_by_ms = 0;           // steady time; 0: it is reached
+        bool answered = false;             // the client has been told a part of the final response
         bool paused = false;               // the client reads too slowly
     };
 

@@ -18,6 +18,8 @@ class UpstreamUser {
   public:
     virtual void connected(uint64_t number, Now now) = 0;
     virtual void received(uint64_t number, std::span<char> bytes, Now now) = 0;
+    // The backend has said its end; gone() follows.
+    virtual void finished(uint64_t, Now) {}
     virtual void gone(uint64_t number, const std::string& why, Now now) = 0;
     [[nodiscard]] virtual bool may_read(uint64_t number) const = 0;
     [[nodiscard]] virtual std::string_view output(uint64_t number) const = 0;

@@ -100,6 +100,9 @@ void RouteCompiler::compile_proxies() {
             auto to = path_to(proxy.backend, path, names, at_connect);
             if (!to) return;
             if (!proxy.path) to->path.clear();
+            if (proxy.path && proxy.path->text.find('?') != std::string::npos)
+                diagnostics_.error("E003", proxy.path->span, "the path of a `proxy` has no query",
+                                   "the client's own query goes behind it");
             route_->proxies.push_back(
                 {std::move(*to), proxy.http, condition, context_.sources.place(proxy.span)});
         });

@@ -12,12 +12,24 @@ namespace {
 
 using Union = std::set<std::string>;  // of types as they are written
 
-// Whatever quotes it stands in; in backquotes `${` would begin a type.
+// Whatever quotes it stands in; in backquotes `${` would begin a type. What ends a line in JavaScript
+// (ECMA-262 12.3) would end the literal, and the rest would be the policy's word among our own.
 std::string escaped(std::string_view text) {
     std::string out;
-    for (const char c : text) {
-        if (c == '"' || c == '\\' || c == '`' || c == '$') out += '\\';
-        out += c;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const std::string_view three = text.substr(i, 3);
+        if (three == "\u2028" || three == "\u2029") {
+            out += three == "\u2028" ? "\\u2028" : "\\u2029";
+            i += 2;
+        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+            constexpr std::string_view digits = "0123456789abcdef";
+            out.append("\\u00") += digits[static_cast<unsigned char>(c) >> 4U];
+            out += digits[c & 15];
+        } else {
+            if (c == '"' || c == '\\' || c == '`' || c == '$') out += '\\';
+            out += c;
+        }
     }
     return out;
 }

@@ -7,12 +7,14 @@ import http.server
 import json
 import signal
 import socket
+import struct
 import subprocess
 import threading
+import time
 
 import websockets
 from daemon import PATIENCE, TOKEN_BLOCK, wait_until
-from raw import Raw
+from raw import Raw, head
 from runner import main
 from stream_test import App, daemon_for, echo
 
@@ -93,8 +95,8 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def site():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
+def site(handler=Site):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     Site.asked = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -165,7 +167,8 @@ async def test_requests_go_on_and_come_back():
         async with daemon_for(there, POLICY) as daemon:
             headers = {"Cookie": "a=b", "X-Forwarded-For": "1.2.3.4", "Forwarded": "for=1.2.3.4", "Wayleave-Identity": "me",
                        "Connection": "x-secret, keep-alive", "X-Secret": "of the hop", "X-Own": "kept", "TE": "trailers",
-                       "Keep-Alive": "timeout=5", "Proxy-Authorization": "Basic x"}
+                       "Keep-Alive": "timeout=5", "Proxy-Authorization": "Basic x", "X_Forwarded_For": "6.6.6.6",
+                       "Wayleave_Identity": "me", "Proxy": "http://evil.example"}
             answer = await in_thread(ask, daemon, "GET", "/a%20b/c?x=%31&y", headers=headers)
             assert answer.status == 200 and answer.reason == "As it says"
             assert json.loads(answer.text) == {"method": "GET", "path": "/a%20b/c?x=%31&y", "bytes": 0}
@@ -175,7 +178,8 @@ async def test_requests_go_on_and_come_back():
             assert asked["Cookie"] == "a=b" and asked["X-Own"] == "kept" and asked["Host"] == f"127.0.0.1:{daemon.port}"
             assert asked.get_all("X-Forwarded-For") == ["127.0.0.1"] and asked["X-Forwarded-Proto"] == "http"
             assert asked["Via"] == "1.1 wayleave" and asked["Wayleave-Identity"].count(".") == 2
-            for name in ("X-Secret", "TE", "Keep-Alive", "Forwarded", "Proxy-Authorization"):
+            for name in ("X-Secret", "TE", "Keep-Alive", "Forwarded", "Proxy-Authorization", "X_Forwarded_For",
+                         "Wayleave_Identity", "Proxy"):
                 assert name not in asked, name
 
             answer = await in_thread(ask, daemon, "POST", "/form", b"x" * 300_000)
@@ -314,7 +318,7 @@ async def test_a_body_that_breaks_off_breaks_the_connection():
             async with daemon_for(app, POLICY) as daemon:
                 try:
                     answer = await in_thread(ask, daemon, "GET", "/x")
-                    raise AssertionError(f"a whole answer: {answer.text!r}")
+                    assert answer.status == 502, f"a whole answer: {answer.text!r}"  # where nothing was said yet
                 except (http.client.IncompleteRead, ConnectionError, http.client.HTTPException):
                     pass
 
@@ -367,6 +371,70 @@ async def test_requests_that_could_be_read_in_two_ways_do_not_go_on():
                 text = await in_thread(raw.read_all)
                 assert text.startswith(b"HTTP/1.1 400"), (chunk, text[:60])
             assert not [one for one in Site.asked if one[1] == "/smuggled"], Site.asked
+
+
+ASKED = """
+token session { check = app "/whoami"  from cookie "sid"  claim sub : string required }
+backend app { url = "%s" timeout = 5s }
+route site /** { auth = session  origins = { none }  allow connect  proxy to app http }
+"""
+
+
+async def test_who_is_asked_about_keeps_his_body_and_is_told_no_once():
+    answers = threading.Event()
+
+    class Asked(Site):
+        def answer(self):
+            if self.path != "/whoami":
+                return super().answer()
+            answers.wait(PATIENCE)
+            said = b'{"sub": "ann"}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_POST = answer
+
+    with site(Asked) as there:
+        async with daemon_for(there, ASKED) as daemon:
+            upload = asyncio.create_task(in_thread(ask, daemon, "POST", "/x", b"x" * 2_000_000, {"Cookie": "sid=1"}))
+            await asyncio.sleep(0.5)
+            answers.set()
+            answer = await upload
+            assert answer.status == 201 and json.loads(answer.text)["bytes"] == 2_000_000, answer.text
+            answers.clear()
+            # A handshake does not wait with a body: it is told so once, and not for as long as it stays.
+            raw = Raw(daemon.port)
+            raw.send_anyway(head("/x", "Cookie: sid=2") + b"x" * 200_000)
+            text = await in_thread(raw.read_all)
+            assert text.count(b"HTTP/1.1 400") <= 1 and len(text) < 2000, len(text)
+            assert daemon.metric("wayleave_http_requests_total") < 10
+            answers.set()
+
+
+async def test_a_backend_that_breaks_off_has_said_no_end():
+    """Without a length the end is a FIN, and not a reset."""
+    class Reset(Scripted):
+        def talk(self, connection):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+            time.sleep(0.3)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    with Reset(b"") as app:
+        async with daemon_for(app, POLICY) as daemon:
+            raw = Raw(daemon.port)
+            raw.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+            text = await in_thread(raw.read_all)
+            assert b"4\r\nhalf\r\n" in text and not text.endswith(b"0\r\n\r\n"), text
+            daemon.wait_log("has broken off")
+    with Scripted(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") as app:
+        async with daemon_for(app, POLICY) as daemon:
+            answer = await in_thread(ask, daemon, "GET", "/x")
+            assert answer.status == 502  # nothing was said yet
 
 
 NODE = """

@@ -91,6 +91,7 @@ TEST_CASE("a proxied route is nothing else") {
         {"proxy to app limit messages to 3/s per ip", "E004"},
         {"proxy to nobody", "E012"},
         {"proxy to app \"x\"", "E003"},
+        {"proxy to app \"/x?user={room}\"", "E003"},
     };
     for (const auto& [text, expected] : cases) {
         INFO(text);

@@ -103,3 +103,15 @@ TEST_CASE("types that begin alike fit their index") {
             "{ t: boolean; };\n"));
     CHECK_THAT(text, Contains("    \"say \\\"\\`\\${x}\": Record<string, never>;\n"));
 }
+
+TEST_CASE("no text of a policy leaves its literal") {
+    const std::string out = types(
+        "route chat /chat { auth = none  allow connect\n"
+        "message m { field a : string in { \"x\\u{a}declare global {}\", \"y\\u{2028}z\", \"\\u{7f}\" } "
+        "required  allow  reply ok }\n}\n");
+    INFO(out);
+    CHECK(out.find(R"("x\u000adeclare global {}")") != std::string::npos);
+    CHECK(out.find(R"("y\u2028z")") != std::string::npos);
+    CHECK(out.find(R"("\u007f")") != std::string::npos);
+    CHECK(out.find("\u2028") == std::string::npos);
+}
