@@ -122,8 +122,9 @@ const std::string enter_a = R"({"type":"enter","room":"a","$id":1})";
 TEST_CASE("a message subscribes its sender, without an `allow subscribe`") {
     Rooms world;
     const ConnectionId alice = world.open("alice");
-    CHECK(world.answers(alice, R"({"type":"$subscribe","channel":"room/a","$id":0})").front() ==
-          R"({"type":"$error","re":0,"channel":"room/a","error":"forbidden","because":"no rule allows this"})");
+    CHECK(
+        world.answers(alice, R"({"type":"$subscribe","channel":"room/a","$id":0})").front() ==
+        R"({"type":"$error","re":0,"channel":"room/a","error":"forbidden","because":"no rule allows this"})");
     CHECK(
         world.answers(alice, enter_a) ==
         std::vector<std::string>{R"({"type":"$subscribed","channel":"room/a"})", R"({"type":"$ok","re":1})"});
