@@ -19,7 +19,7 @@ StaticFile served(const ClientFile& file) {
     gzipped.content_type = type;
     gzipped.body = std::make_shared<const std::string>(file.gzipped);
     gzipped.etag = etag_of(file.gzipped);
-    gzipped.headers = std::string(headers) + "Content-Encoding: gzip\r\n";
+    gzipped.headers.append(headers).append("Content-Encoding: gzip\r\n");
     StaticFile out;
     out.content_type = type;
     out.body = std::make_shared<const std::string>(file.bytes);
