@@ -308,7 +308,7 @@ TEST_CASE("files that never stand still are an error that says so, in bounded ti
     });
     Sources sources;
     Diagnostics diagnostics;
-    load_policy(directory.path(), sources, diagnostics, {1 << 20, 1 << 20, 60, 200});
+    load_policy(directory.path(), sources, diagnostics, {1 << 20, 1 << 20, 1000, 3000});
     done = true;
     writer.join();
     CHECK(messages(diagnostics) ==
