@@ -487,10 +487,9 @@ void PolicyGenerator::proxied(const Scope& file) {
     std::string text =
         "route p0 /p0 {\nauth = none\norigins = none\nallow connect" + tail(seen, false, true, false);
     for (size_t i = choices_.below(3); i > 0; --i) text += "\ndeny connect" + tail(seen, true, true, false);
-    const auto http = [&] { return std::string(choices_.chance(40) ? " http" : ""); };
     for (size_t i = choices_.below(3); i > 0; --i)
-        text += "\nproxy to b0 \"/p\"" + http() + " if " + ConditionGenerator(seen, choices_).condition(2);
-    add(text + "\nproxy to b0" + http() + perhaps_if(seen, 30) + "\n}\n");
+        text += "\nproxy to b0 \"/p\" if " + ConditionGenerator(seen, choices_).condition(2);
+    add(text + "\nproxy to b0" + perhaps_if(seen, 30) + "\n}\n");
 }
 
 void PolicyGenerator::route(const Scope& file, size_t number, size_t auth) {
