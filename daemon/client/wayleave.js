@@ -257,6 +257,7 @@ export function connect(url, options = {}) {
     const stopper = new AbortController();
     const own = uid(); // names this tab's holder
     let leader = null; // the name of the holder that is listened to
+    let met = false; // it knows this tab; what it tells all before that leaves out what is missing here
     let holder = null;
     let release = () => {};
     let left = false;
@@ -271,6 +272,7 @@ export function connect(url, options = {}) {
     };
     const follow = (which) => {
       leader = which;
+      met = false;
       detach = () => {}; // the same bus
       attach("follower", (m) => bus.postMessage({ ...m, to: which }), leave);
     };
@@ -281,7 +283,10 @@ export function connect(url, options = {}) {
       else if (data.to === own && holder) {
         if (data.do === "hello") watch(data.tab, data.lock, holder.leave);
         holder.receive(data.tab, data);
-      } else if (data.from === leader && (!data.to || data.to === id)) receive(data);
+      } else if (data.from === leader && (data.to === id || (!data.to && met))) {
+        met = true;
+        receive(data);
+      }
     };
     navigator.locks.request(name, steal ? { steal } : { signal: stopper.signal }, async () => {
       holder = await makeHolder(holding, (to, m) => {

@@ -105,10 +105,12 @@ RootId RouteCompiler::link_decision(std::vector<Candidate> denies, std::vector<C
     std::stable_sort(denies.begin(), denies.end(), [&](const Candidate& a, const Candidate& b) {
         return std::pair(a.stage, place(a)) < std::pair(b.stage, place(b));
     });
-    // A backend is asked only about what nothing else allows.
+    // A backend is asked only about what nothing else allows. Which one is asked must not depend on the names
+    // of files: they stay in the order of defaults, used policies and the route's own lines.
     std::stable_sort(allows.begin(), allows.end(), [&](const Candidate& a, const Candidate& b) {
-        return std::pair(a.rule->tail.by.has_value(), place(a)) <
-               std::pair(b.rule->tail.by.has_value(), place(b));
+        const bool asks = a.rule->tail.by.has_value();
+        if (asks != b.rule->tail.by.has_value()) return !asks;
+        return !asks && place(a) < place(b);
     });
     std::vector<RuleLinker::Rule> rules;
     for (const std::vector<Candidate>* list : {&denies, &allows}) {

@@ -132,3 +132,28 @@ test("acknowledged when all handlers have returned, and not when one has failed"
   await new Promise((resolve) => timer(resolve, 100));
   assert.deepEqual(acks(), [1]);
 });
+
+test("a follower hears nothing of a new leader before that knows how far the follower has come", async () => {
+  const granted = (name, options, f = options) => (name.startsWith("wayleave:tab:") ? f() : new Promise(() => {}));
+  navigator.locks = { request: granted };
+  const bus = new BroadcastChannel("wayleave:1:wss://app.example.com/ws:u");
+  const said = [];
+  bus.onmessage = ({ data }) => said.push(data);
+  const client = connect("/ws", { share: "tabs", user: "u" });
+  const heard = [];
+  client.channel("news").on("x", (m, meta) => heard.push(meta.offset));
+  for (let i = 0; i < 20 && !said.some((m) => m.do === "who"); ++i) await turn();
+  bus.postMessage({ do: "greet", from: "L" });
+  bus.postMessage({ do: "in", from: "L", m: news("x", "a", 5) }); // before it has read the tab's hello
+  for (let i = 0; i < 20 && !said.some((m) => m.do === "hello"); ++i) await turn();
+  const { tab } = said.find((m) => m.do === "hello");
+  bus.postMessage({ do: "status", from: "L", to: tab, status: { state: "online", since: 1, queued: 0 } });
+  for (const offset of [3, 4, 5]) bus.postMessage({ do: "in", from: "L", m: news("x", "a", offset) });
+  await turn();
+  await turn();
+  assert.deepEqual(heard, [3, 4, 5]);
+  assert.equal(client.status.via, "follower");
+  client.close();
+  bus.close();
+  delete navigator.locks;
+});

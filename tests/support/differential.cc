@@ -83,10 +83,21 @@ class Comparison {
         compare("presence", route_.presence, slow_.decide(route_.name, Action::presence, input_));
         compare("history", route_.history, slow_.decide(route_.name, Action::history, input_));
         request_.channel = nullptr;
+        compare_conditions("proxy", slow_.proxies(route_.name, input_), route_.proxies);
+        streams();
         message(choices);
     }
 
   private:
+    void streams() {
+        const auto expected = slow_.streams(route_.name, input_);
+        SlowInterpreter::Conditions has;
+        for (const auto& one : expected) has.push_back(one.has);
+        compare_conditions("stream", has, route_.streams);
+        for (size_t i = 0; i < expected.size() && i < route_.streams.size(); ++i)
+            compare("a message to a stream", route_.streams[i].decision, expected[i].verdict);
+    }
+
     void message(Choices& choices) {
         const Message* block = route_.message(input_.message_type);
         const ast::Message* plain = slow_.message(route_.name, input_.message_type);
@@ -100,6 +111,8 @@ class Comparison {
         request_.fields = fields;
         compare("message", block->decision, slow_.decide(route_.name, *plain, input_));
         compare_channels("publish to", slow_.publications(route_.name, *plain, input_), block->publish);
+        compare_conditions("forward", slow_.forwards(route_.name, *plain, input_), block->forwards);
+        compare_conditions("reply", slow_.replies(route_.name, *plain, input_), block->replies);
     }
 
     [[nodiscard]] NodeId whole(RootId root) const {
@@ -109,7 +122,7 @@ class Comparison {
         return decide(program_, residual_.nodes, residual_.roots[root], request_);
     }
     [[nodiscard]] SlowVerdict verdict_of(NodeId node) const {
-        if (node == never) return {};
+        if (node == never || node == always) return {};  // of a stream: the statement is the permission
         const RuleInfo& rule = route_.rules[(node & ~verdict_bit) - 2];
         return {rule.allow, rule.place};
     }
@@ -135,6 +148,18 @@ class Comparison {
             const bool named = holds && build_channel(program_, made[i].channel, request_, name);
             if (named != expected[i].has_value() || (named && name != *expected[i]))
                 fail(what, "number " + std::to_string(i));
+        }
+    }
+
+    template <class List>
+    void compare_conditions(std::string_view what, const SlowInterpreter::Conditions& expected,
+                            const List& made) {
+        if (made.size() != expected.size()) return fail(what, "another number");
+        for (size_t i = 0; i < made.size(); ++i) {
+            const bool holds = whole(made[i].condition) == always;
+            if (holds != (folded(made[i].condition) == always))
+                return fail(what, "folding decides otherwise");
+            if (holds != expected[i]) fail(what, "number " + std::to_string(i));
         }
     }
 

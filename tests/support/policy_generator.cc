@@ -41,6 +41,7 @@ std::vector<std::string> PolicyGenerator::files() {
     for (size_t i = choices_.below(8); i > 0; --i) add(let(arrival));
     file.lets = arrival.lets;
     tokens();
+    add("backend b0 { url = \"http://127.0.0.1:9\" }\n");
     // 0: nobody is known; then the first token, both, the second.
     const size_t routes = 1 + choices_.below(3);
     std::vector<size_t> auth;
@@ -59,6 +60,7 @@ std::vector<std::string> PolicyGenerator::files() {
     policies(shared);
     defaults(shared);
     for (size_t i = 0; i < routes; ++i) route(file, i, auth[i]);
+    if (!has_defaults_ && choices_.chance(60)) proxied(file);
     return files_;
 }
 
@@ -288,6 +290,8 @@ std::string PolicyGenerator::rule(const Scope& scope) {
         out += on(seen, inner);
         seen = inner;
     }
+    if (!deny && chosen == std::vector<std::string>{"subscribe"} && choices_.chance(30))
+        out += " by b0 \"/may\"";
     return out + tail(seen, deny, has("connect"), chosen.size() > 1 || !has("connect")) + "\n";
 }
 
@@ -359,7 +363,31 @@ std::string PolicyGenerator::message(const Scope& scope, const std::string& type
         out += "publish to " + channel_template(seen) + (choices_.chance(20) ? " except self" : "");
         out += choices_.chance(40) ? " if " + ConditionGenerator(seen, choices_).condition(1) + "\n" : "\n";
     }
-    return out + "}\n";
+    return out + effects(seen) + "}\n";
+}
+
+std::string PolicyGenerator::perhaps_if(const Scope& scope, unsigned percent) {
+    return choices_.chance(percent) ? " if " + ConditionGenerator(scope, choices_).condition(2) : "";
+}
+
+// On a backend. What is inserted is no claim, which may be secret: the backend's log would show it.
+std::string PolicyGenerator::path(const Scope& scope, const std::string& first) {
+    Scope plain = scope;
+    plain.lets.clear();
+    std::erase_if(plain.names, [](const Known& known) { return known.name.starts_with("user."); });
+    const std::string insert = "{" + ConditionGenerator(plain, choices_).segment_name() + "}";
+    return "\"" + first + (choices_.chance(50) ? "/" + insert : "") + "\"";
+}
+
+// What else becomes of a message that is allowed.
+std::string PolicyGenerator::effects(const Scope& seen) {
+    std::string out;
+    if (choices_.chance(30)) {
+        out += "forward to b0 " + path(seen, "/f") + perhaps_if(seen, 50) + "\n";
+    }
+    if (choices_.chance(20)) out += "reply" + perhaps_if(seen, 50) + "\n";
+    if (choices_.chance(20)) out += "reply said." + fresh('w') + perhaps_if(seen, 50) + "\n";
+    return out;
 }
 
 // --- bodies ---
@@ -390,6 +418,7 @@ void PolicyGenerator::policies(const Scope& shared) {
 
 void PolicyGenerator::defaults(const Scope& shared) {
     for (size_t i = choices_.below(3); i > 0; --i) {
+        has_defaults_ = true;
         std::string text = "defaults {\n" + body(shared);
         if (i == 1 && choices_.chance(50)) text += "max_message = 4kb\n";
         if (i == 1 && choices_.chance(50)) text += message(shared, "call.*");
@@ -398,9 +427,40 @@ void PolicyGenerator::defaults(const Scope& shared) {
     }
 }
 
+// Streams, each with an old address of its own by chance, and who is told of what.
+std::string PolicyGenerator::streams(const Scope& scope, const std::vector<std::string>& caught) {
+    const Scope early = until(scope, Stage::identity);
+    Scope seen = early;
+    for (const Known& known : scope.names) {
+        if (known.name == "message.size" || known.name == "message.binary") seen.names.push_back(known);
+    }
+    std::string out;
+    for (size_t i = choices_.below(3); i > 0; --i) {
+        const std::string name = fresh('s');
+        out += "stream " + name + " to b0 " + path(early, "/s");
+        out += std::string(choices_.chance(30) ? " on first use" : "") + perhaps_if(early, 50);
+        if (choices_.chance(60)) {
+            out += " {\n" + std::string(choices_.chance(30) ? "max_message = 1kb\n" : "");
+            for (size_t rules = choices_.below(4); rules > 0; --rules)
+                out += "deny" + tail(seen, true, false, true) + "\n";
+            out += "}";
+        }
+        out += "\n";
+        if (!choices_.chance(40)) continue;
+        out += "alias /old/" + name;
+        for (const std::string& one : caught) out += one;
+        out += " stream " + name + " until 2999-12-31\n";
+    }
+    if (choices_.chance(30)) {
+        out += "notify b0 \"/n\" on connect";
+        out += choices_.chance(50) ? ", disconnect after 5s\n" : "\n";
+    }
+    return out;
+}
+
 // The addresses; what they catch is known.
-std::string PolicyGenerator::route_scope(Scope& scope, size_t number, size_t auth) {
-    std::vector<std::string> caught;
+std::string PolicyGenerator::route_scope(Scope& scope, size_t number, size_t auth,
+                                         std::vector<std::string>& caught) {
     for (size_t i = choices_.below(4); i > 0; --i) {
         const std::string name = fresh('c');
         const std::string type = choices_.pick(captures);
@@ -421,10 +481,24 @@ std::string PolicyGenerator::route_scope(Scope& scope, size_t number, size_t aut
     return out;
 }
 
+// Nobody looks into what its clients say, so that nothing but the door is decided.
+void PolicyGenerator::proxied(const Scope& file) {
+    const Scope seen = until(file, Stage::arrival);
+    std::string text =
+        "route p0 /p0 {\nauth = none\norigins = none\nallow connect" + tail(seen, false, true, false);
+    for (size_t i = choices_.below(3); i > 0; --i) text += "\ndeny connect" + tail(seen, true, true, false);
+    const auto http = [&] { return std::string(choices_.chance(40) ? " http" : ""); };
+    for (size_t i = choices_.below(3); i > 0; --i)
+        text += "\nproxy to b0 \"/p\"" + http() + " if " + ConditionGenerator(seen, choices_).condition(2);
+    add(text + "\nproxy to b0" + http() + perhaps_if(seen, 30) + "\n}\n");
+}
+
 void PolicyGenerator::route(const Scope& file, size_t number, size_t auth) {
     constexpr std::array tokens{"none", "t0", "{ t0, t1 }", "t1"};
     Scope scope = file;
-    std::string text = "route r" + std::to_string(number) + " " + route_scope(scope, number, auth) + " {\n";
+    std::vector<std::string> caught;
+    std::string text =
+        "route r" + std::to_string(number) + " " + route_scope(scope, number, auth, caught) + " {\n";
     text += std::string("auth = ") + tokens[auth] + "\norigins = { \"https://app.example.com\", none }\n";
     for (size_t i = choices_.below(3); i > 0; --i) {
         const Type type = choices_.pick(input_types);
@@ -440,6 +514,7 @@ void PolicyGenerator::route(const Scope& file, size_t number, size_t auth) {
     if (choices_.chance(60)) text += message(scope, choices_.chance(30) ? "say, a.b" : "say");
     if (choices_.chance(40)) text += message(scope, "call.a.*");
     if (choices_.chance(30)) text += message(scope, "*");
+    text += streams(scope, caught);
     if (choices_.chance(20)) text += "errors { forbidden = status 404  limited = close 4429 }\n";
     add(text + "}\n");
 }

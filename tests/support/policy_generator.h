@@ -51,12 +51,17 @@ class PolicyGenerator {
     std::string limit(const Scope& scope, bool in_message);
     std::string body(Scope scope);
     std::string message(const Scope& scope, const std::string& types);
+    std::string effects(const Scope& seen);
     std::string message_rule(const Scope& scope, bool sure);
+    std::string streams(const Scope& scope, const std::vector<std::string>& caught);
+    std::string path(const Scope& scope, const std::string& first);
+    std::string perhaps_if(const Scope& scope, unsigned percent);
     std::string tail(const Scope& scope, bool deny, bool handshake, bool session);
 
     void defaults(const Scope& shared);
     void policies(const Scope& shared);
-    std::string route_scope(Scope& scope, size_t number, size_t auth);
+    std::string route_scope(Scope& scope, size_t number, size_t auth, std::vector<std::string>& caught);
+    void proxied(const Scope& file);
     void route(const Scope& file, size_t number, size_t auth);
     [[nodiscard]] std::vector<Claim> claims_of(size_t auth) const;
 
@@ -64,6 +69,7 @@ class PolicyGenerator {
     std::vector<std::string> files_;
     std::vector<Token> tokens_;
     std::vector<std::string> policies_;
+    bool has_defaults_ = false;
     size_t names_ = 0;
 };
 

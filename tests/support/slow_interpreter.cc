@@ -333,12 +333,15 @@ void SlowInterpreter::consider(const ast::Rule& rule, const Place& place, bool c
         holding.push_back({&rule, need_of_rule(rule, place, channels).stage});
 }
 
-// A deny speaks before every allow; of several the one that needs the least, then the earlier one.
+// A deny speaks before every allow; of several the one that needs the least, then the earlier one. A backend
+// is asked about what nothing else allows: the first by defaults, used policies and the route, as they come
+// here.
 SlowVerdict SlowInterpreter::verdict(std::vector<Holding> holding) const {
     if (holding.empty()) return {};
     const auto rank = [](const Holding& one) {
-        return std::tuple(one.rule->allow, one.rule->allow ? Stage::constant : one.stage, one.rule->span.file,
-                          one.rule->span.begin);
+        const bool asks = one.rule->tail.by.has_value();
+        return std::tuple(one.rule->allow, asks, one.rule->allow ? Stage::constant : one.stage,
+                          asks ? 0 : one.rule->span.file, asks ? 0 : one.rule->span.begin);
     };
     const auto first =
         std::min_element(holding.begin(), holding.end(),
@@ -426,6 +429,65 @@ SlowInterpreter::Channels SlowInterpreter::publications(std::string_view route, 
                     out.push_back(wanted ? channel(pattern, place) : std::nullopt);
             }
         }
+    }
+    return out;
+}
+
+std::vector<SlowInterpreter::Stream> SlowInterpreter::streams(std::string_view route,
+                                                              const SlowInput& input) const {
+    std::vector<Stream> out;
+    std::vector<Holding> denied;  // by what is said of all messages
+    for (const Part& part : parts(route)) {
+        for (const ast::Rule* rule : all_of_kind<ast::Rule>(*part.members)) {
+            const bool mine =
+                std::any_of(rule->actions.begin(), rule->actions.end(),
+                            [](const ast::ActionName& name) { return name.action == Action::message; });
+            if (mine && !rule->allow) consider(*rule, {part.members, nullptr, &input, {}}, false, denied);
+        }
+    }
+    for (const Part& part : parts(route)) {
+        const Place place{part.members, nullptr, &input, {}};
+        for (const ast::Stream* stream : all_of_kind<ast::Stream>(*part.members)) {
+            std::vector<Holding> holding = denied;
+            for (const ast::Rule* rule : all_of_kind<ast::Rule>(stream->members))
+                consider(*rule, place, false, holding);
+            out.push_back(
+                {!stream->condition || holds(*stream->condition, place), verdict(std::move(holding))});
+        }
+    }
+    return out;
+}
+
+template <class Kind>
+SlowInterpreter::Conditions SlowInterpreter::conditions(std::string_view route, const ast::Message& message,
+                                                        const SlowInput& input) const {
+    Conditions out;
+    for (const Part& part : parts(route)) {
+        for (const ast::Message* one : all_of_kind<ast::Message>(*part.members)) {
+            if (one != &message) continue;
+            const Place place{part.members, &message, &input, {}};
+            for (const Kind* kind : all_of_kind<Kind>(message.members))
+                out.push_back(!kind->condition || holds(*kind->condition, place));
+        }
+    }
+    return out;
+}
+
+SlowInterpreter::Conditions SlowInterpreter::forwards(std::string_view route, const ast::Message& message,
+                                                      const SlowInput& input) const {
+    return conditions<ast::Forward>(route, message, input);
+}
+
+SlowInterpreter::Conditions SlowInterpreter::replies(std::string_view route, const ast::Message& message,
+                                                     const SlowInput& input) const {
+    return conditions<ast::Reply>(route, message, input);
+}
+
+SlowInterpreter::Conditions SlowInterpreter::proxies(std::string_view route, const SlowInput& input) const {
+    Conditions out;
+    for (const Part& part : parts(route)) {
+        for (const ast::Proxy* proxy : all_of_kind<ast::Proxy>(*part.members))
+            out.push_back(!proxy->condition || holds(*proxy->condition, {part.members, nullptr, &input, {}}));
     }
     return out;
 }

@@ -56,6 +56,22 @@ class SlowInterpreter {
     [[nodiscard]] Channels publications(std::string_view route, const dsl::ast::Message& message,
                                         const SlowInput& input) const;
 
+    // For each stream: whether the client has it, and what is decided about a message of it; nothing: it may
+    // pass.
+    struct Stream {
+        bool has = false;
+        SlowVerdict verdict;
+    };
+    [[nodiscard]] std::vector<Stream> streams(std::string_view route, const SlowInput& input) const;
+    // For each `forward`, and each `reply`, of the message: whether its condition holds.
+    using Conditions = std::vector<bool>;
+    [[nodiscard]] Conditions forwards(std::string_view route, const dsl::ast::Message& message,
+                                      const SlowInput& input) const;
+    [[nodiscard]] Conditions replies(std::string_view route, const dsl::ast::Message& message,
+                                     const SlowInput& input) const;
+    // For each `proxy`.
+    [[nodiscard]] Conditions proxies(std::string_view route, const SlowInput& input) const;
+
     // For each limit: how much, if its condition holds.
     using Amounts = std::vector<std::optional<dsl::Value>>;
     [[nodiscard]] Amounts limits(std::string_view route, const SlowInput& input) const;
@@ -82,6 +98,9 @@ class SlowInterpreter {
         dsl::Stage stage;
     };
 
+    template <class Kind>
+    [[nodiscard]] Conditions conditions(std::string_view route, const dsl::ast::Message& message,
+                                        const SlowInput& input) const;
     [[nodiscard]] const dsl::ast::Route& route(std::string_view name) const;
     [[nodiscard]] std::vector<Part> parts(std::string_view route) const;
     void add_used(const std::vector<dsl::ast::Member>& members, std::vector<Part>& out) const;

@@ -33,6 +33,29 @@ TEST_CASE("a rule with `by` is asked last, and names its request", "[asked]") {
     CHECK_FALSE(route.rules[clauses[0].rule].by);
 }
 
+TEST_CASE("which backend is asked does not depend on the names of files", "[asked]") {
+    const std::string defaults =
+        "backend one { url = \"http://127.0.0.1:1\" }\nbackend two { url = \"http://127.0.0.1:2\" }\n"
+        "defaults { allow subscribe on a by one \"/may\" }\n";
+    const std::string route =
+        "policy used { allow subscribe on a by two \"/may\" }\n"
+        "route r /r { auth = none  origins = any  allow connect  use used }\n";
+    for (const bool first : {true, false}) {
+        Sources sources;
+        Diagnostics diagnostics;
+        load_text("a.route", first ? defaults : route, sources, diagnostics);
+        load_text("b.route", first ? route : defaults, sources, diagnostics);
+        const auto policy = compile(
+            sources, [](const std::string&) -> Result<std::string> { return failure("none"); }, diagnostics);
+        REQUIRE(policy);
+        const Route& made = *policy->routes.front();
+        const auto& clauses = made.clauses[made.subscribe];
+        REQUIRE(clauses.size() == 2);
+        CHECK(made.rules[clauses[0].rule].by->name == "one");
+        CHECK(made.rules[clauses[1].rule].by->name == "two");
+    }
+}
+
 TEST_CASE("mistakes about `by` have a place", "[asked]") {
     const std::vector<std::pair<std::string, std::string>> cases{
         {"allow subscribe on a by ap \"/x\"", "E012 5:25 there is no backend `ap`\n"},
