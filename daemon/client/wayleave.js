@@ -274,7 +274,7 @@ export function connect(url, options = {}) {
       leader = which;
       met = false;
       detach = () => {}; // the same bus
-      attach("follower", (m) => bus.postMessage({ ...m, to: which }), leave);
+      attach("follower", (m) => left || bus.postMessage({ ...m, to: which }), leave);
     };
     bus.onmessage = ({ data }) => {
       if (data.do === "who" && holder) bus.postMessage({ do: "greet", from: own });
