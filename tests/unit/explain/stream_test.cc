@@ -5,6 +5,7 @@
 #include "daemon/explain/explained_decision.h"
 #include "daemon/explain/simulate.h"
 #include "daemon/explain/test_run.h"
+#include "tests/unit/core/gateway_fixture.h"
 #include "tests/unit/dsl/compiled.h"
 
 using namespace wayleave;
@@ -35,6 +36,7 @@ Explanation ask(const std::string& claims, const Question& question) {
     REQUIRE(made.policy);
     Runtime runtime;
     runtime.policy = made.policy;
+    runtime.verifier = std::make_shared<test::OpenVerifier>();
     ClientSpec sketch;
     sketch.ip = *dsl::parse_address("192.0.2.1");
     sketch.address = "/r/lobby";
@@ -54,6 +56,7 @@ TestRun run(const std::string& test) {
     REQUIRE(made.policy);
     Runtime runtime;
     runtime.policy = made.policy;
+    runtime.verifier = std::make_shared<test::OpenVerifier>();
     return run_tests(runtime, runtime.policy->tests, now);
 }
 
