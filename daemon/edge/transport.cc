@@ -68,12 +68,13 @@ class Transports::Impl {
         Impl& impl;
         ConnectionId id;
         std::unique_ptr<Carrier> carrier;
-        int64_t since_ms = 0;        // of the last progress while stuck; of the last byte while lingering
+        int64_t since_ms = 0;  // of the last progress while stuck or waiting, of the end while lingering
         uint32_t watched = nowhere;  // its place in the list of those that tick() looks at
         uint32_t discarded = 0;      // bytes, while lingering
         dsl::Address source;         // whose place at the quota it has
         bool stuck = false;          // it does not take what was written, and is not read from
         bool held = false;           // publications find no room, and it is not read from
+        bool waiting = false;        // a backend takes too slowly what it says, and it is not read from
         bool plainly = false;        // it spoke HTTP where there is TLS
         bool lingering = false;      // unknown to the gateway: its last byte is written
     };
@@ -89,6 +90,8 @@ class Transports::Impl {
     void finish(Connection& connection);
     void pause_reading(Connection& connection);
     void resume_reading(Connection& connection);
+    void wait_for_backend(Connection& connection);
+    void end_waiting(Connection& connection);
     void watch(Connection& connection);
     void unwatch(Connection& connection);
     void forget(Connection& connection);
@@ -97,7 +100,7 @@ class Transports::Impl {
     Parts parts_;
     std::unique_ptr<LwsCarriers> lws_;   // null: no listener has TLS
     std::vector<Connection*> by_index_;  // of the gateway's id; a connection belongs to itself
-    std::vector<Connection*> watched_;   // stuck or lingering
+    std::vector<Connection*> watched_;   // stuck, waiting or lingering
     std::deque<ConnectionId> held_;      // in the order in which they were; some may be gone
     std::vector<char> scratch_;
     std::vector<char> read_buffer_;
@@ -139,7 +142,7 @@ void Transports::Impl::adopt(FileDescriptor socket, size_t side, const Peer& pee
 
 bool Transports::Impl::may_read(Connection& connection) {
     if (!parts_.gateway.may_read(connection.id)) {
-        connection.carrier->read(false);
+        wait_for_backend(connection);
         return false;
     }
     if (!parts_.pressure.high() || connection.held || connection.lingering) return !connection.held;
@@ -159,7 +162,7 @@ bool Transports::Impl::read_again() {
         if (connection == nullptr) continue;
         parts_.gateway.go_on(connection->id, parts_.now);
         connection->held = false;
-        connection->carrier->read(!connection->stuck);
+        connection->carrier->read(!connection->stuck && !connection->waiting);
         ++others;
     }
     return !held_.empty() && !parts_.pressure.high();
@@ -227,8 +230,7 @@ void Transports::Impl::work_off() {
         if (Connection* connection = find(actions.abort[i])) connection->carrier->close();
     }
     for (const ConnectionId id : std::exchange(actions.to_read, {})) {
-        Connection* connection = find(id);
-        if (connection && !connection->held) connection->carrier->read(!connection->stuck);
+        if (Connection* connection = find(id)) end_waiting(*connection);
     }
     for (const Event& event : actions.events) parts_.report(event);
     actions.flush.clear();
@@ -276,8 +278,7 @@ bool Transports::Impl::write_some(Connection& connection, SendQueue& queue) {
 // pending, but leave the descriptor readable: a peer that sends, or half-closes, would have the loop spin.
 // That it is gone altogether shows in the write; the rest is must_end()'s.
 void Transports::Impl::pause_reading(Connection& connection) {
-    if (connection.stuck) return;
-    connection.stuck = true;
+    if (std::exchange(connection.stuck, true)) return;
     connection.since_ms = parts_.now.steady_ms;
     connection.carrier->read(false);
     watch(connection);
@@ -286,8 +287,22 @@ void Transports::Impl::pause_reading(Connection& connection) {
 void Transports::Impl::resume_reading(Connection& connection) {
     if (!connection.stuck) return;
     connection.stuck = false;
-    connection.carrier->read(!connection.held);
-    unwatch(connection);
+    connection.carrier->read(!connection.held && !connection.waiting);
+    if (!connection.waiting) unwatch(connection);
+}
+
+// Nothing of it is read, so that its end does not show by itself: see must_end().
+void Transports::Impl::wait_for_backend(Connection& connection) {
+    connection.carrier->read(false);
+    if (std::exchange(connection.waiting, true) || connection.stuck || connection.lingering) return;
+    connection.since_ms = parts_.now.steady_ms;
+    watch(connection);
+}
+
+void Transports::Impl::end_waiting(Connection& connection) {
+    connection.waiting = false;
+    if (!connection.stuck && !connection.lingering) unwatch(connection);
+    if (!connection.held) connection.carrier->read(!connection.stuck);
 }
 
 // The last byte is written. To close() now would reset the connection if the peer has sent something that we
@@ -324,7 +339,7 @@ bool Transports::Impl::must_end(const Connection& connection) const {
     const int64_t waited = parts_.now.steady_ms - connection.since_ms;
     if (connection.lingering) return waited >= linger_ms;
     if (waited < stuck_half_closed_ms) return false;
-    if (waited >= stuck_ms) return true;
+    if (connection.stuck && waited >= stuck_ms) return true;
     pollfd half{};
     half.fd = connection.carrier->descriptor();
     half.events = POLLRDHUP;
@@ -338,9 +353,9 @@ void Transports::Impl::tick() {
     for (size_t i = watched_.size();
          i-- > 0;) {  // downwards: one that goes is replaced by one that was looked at
         Connection& connection = *watched_[i];
-        if (!connection.lingering) parts_.gateway.blocked(connection.id, parts_.now);  // time passes for it
+        if (connection.stuck) parts_.gateway.blocked(connection.id, parts_.now);  // time passes for it
         if (!must_end(connection)) continue;
-        if (!connection.lingering) parts_.counters.refuse(Reason::slow);
+        if (connection.stuck) parts_.counters.refuse(Reason::slow);
         connection.carrier->close();
     }
 }

@@ -70,6 +70,10 @@ std::optional<std::string> unquoted(std::string_view text) {
     return out;
 }
 
+bool is_secure(std::string_view scheme) {
+    return same_ignoring_case(scheme, "https") || same_ignoring_case(scheme, "wss");
+}
+
 // for="[2001:db8::1]:4711";proto=https;by=203.0.113.43
 Hop forwarded_hop(std::string_view element) {
     Hop hop;
@@ -86,7 +90,7 @@ Hop forwarded_hop(std::string_view element) {
             seen_for = true;
             hop.ip = node_address(*value);
         } else if (same_ignoring_case(name, "proto") && value) {
-            hop.tls = same_ignoring_case(*value, "https") || same_ignoring_case(*value, "wss");
+            hop.tls = is_secure(*value);
         }
     }
     return hop;
@@ -129,6 +133,20 @@ std::vector<Hop> hops(const HttpHead& head, ForwardedHeader header) {
     return out;
 }
 
+// X-Forwarded-Proto. A list would be of several proxies, and nobody says who wrote which.
+std::optional<bool> tls_of_proxy(const HttpHead& head) {
+    std::optional<std::string_view> scheme;
+    for (const auto& field : head.fields) {
+        if (!same_ignoring_case(field.name, "x-forwarded-proto")) continue;
+        if (scheme) return std::nullopt;
+        scheme = field.value;
+    }
+    if (!scheme) return std::nullopt;
+    if (is_secure(*scheme)) return true;
+    if (same_ignoring_case(*scheme, "http") || same_ignoring_case(*scheme, "ws")) return false;
+    return std::nullopt;
+}
+
 }  // namespace
 
 bool ProxyTrust::trusts(const dsl::Address& address) const {
@@ -139,6 +157,7 @@ bool ProxyTrust::trusts(const dsl::Address& address) const {
 Origination client_behind(const Origination& peer, const HttpHead& head, const ProxyTrust& trust) {
     Origination client = peer;
     if (trust.header == ForwardedHeader::none || !trust.trusts_peer(peer.ip, peer.unix_socket)) return client;
+    if (trust.proto) client.tls = tls_of_proxy(head).value_or(client.tls);
     for (const Hop& hop : hops(head, trust.header)) {
         if (!hop.ip) {
             client.ip = {};

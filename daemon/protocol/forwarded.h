@@ -24,6 +24,7 @@ struct ProxyTrust {
     std::vector<dsl::Net> networks;
     ForwardedHeader header = ForwardedHeader::none;
     bool unix_sockets = false;  // whoever comes by one
+    bool proto = false;         // X-Forwarded-Proto is read
 
     [[nodiscard]] bool trusts(const dsl::Address& address) const;
     [[nodiscard]] bool trusts_peer(const dsl::Address& address, bool unix_socket) const {
@@ -34,7 +35,8 @@ struct ProxyTrust {
 // The hop nearest to us that is not trusted: each proxy appends whom it heard, so what stands to the left of
 // an untrusted hop is that hop's own word. A hop that is no address ends the walk: then the client is
 // unknown, and never the proxy that reported it. A zone (`fe80::1%eth0`) is the proxy's, and left out. With
-// Forwarded, `proto` of the client's hop tells whether it used TLS; nothing else can.
+// Forwarded, `proto` of the client's hop tells whether it used TLS. X-Forwarded-Proto has no hops: it is the
+// nearest proxy's word if there is one field with one scheme, and else says nothing.
 [[nodiscard]] Origination client_behind(const Origination& peer, const HttpHead& head,
                                         const ProxyTrust& trust);
 

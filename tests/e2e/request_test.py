@@ -507,6 +507,35 @@ async def test_either_side_that_is_slow_holds_the_other_back():
             assert sent < 50_000_000, sent
 
 
+def unread(port, client):
+    """What the kernel keeps of this client for the daemon, twice looked at."""
+    for _ in range(2):
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            for line in table:
+                words = line.split()
+                ends = f":{port:04X}", f":{client.getsockname()[1]:04X}"
+                if words[1].endswith(ends[0]) and words[2].endswith(ends[1]):
+                    if int(words[4].split(":")[1], 16) == 0:
+                        return False
+        time.sleep(0.1)
+    return True
+
+
+async def test_who_goes_while_its_backend_takes_nothing_is_noticed():
+    with Scripted(b"", close=False) as silent:
+        async with daemon_for(silent, POLICY.replace("idle_timeout = 2s", "idle_timeout = 0s")) as daemon:
+            raw = Raw(daemon.port)
+            raw.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+            # Until it is not read from any more, and no further: of who goes with bytes that no window has taken, the
+            # kernel tells nobody.
+            while not unread(daemon.port, raw.socket):
+                raw.send(b"x" * 16384)
+                await asyncio.sleep(0.005)
+            assert daemon.metric("wayleave_sockets") == 1
+            raw.socket.close()
+            wait_until(lambda: daemon.metric("wayleave_sockets") == 0, "no socket")
+
+
 async def test_a_reload_and_a_stop_leave_requests_their_answer():
     with Scripted(b"", close=False) as slow:
         async with daemon_for(slow, POLICY) as daemon:

@@ -214,6 +214,7 @@ GatewaySettings gateway_settings(const Settings& settings) {
     proxies.unix_sockets = std::erase(proxies.networks, dsl::Net{{}, 128}) > 0;
     if (settings.forwarded == "x-forwarded-for") proxies.header = ForwardedHeader::x_forwarded_for;
     if (settings.forwarded == "forwarded") proxies.header = ForwardedHeader::forwarded;
+    proxies.proto = settings.forwarded_proto;
     return {.proxies = std::move(proxies),
             .max_queue_bytes = settings.max_queue_bytes,
             .max_queue_messages = settings.max_queue_messages,

@@ -231,12 +231,19 @@ class Reader {
     }
 
     void check_proxies(const toml::table& document) {
+        if (settings_.forwarded_proto && settings_.forwarded != "x-forwarded-for") {
+            error(document.get("forwarded_proto")->source().begin,
+                  "`forwarded_proto` goes with forwarded = \"x-forwarded-for\"; Forwarded says it itself");
+        }
         if (!settings_.trusted_proxies.empty()) return;
-        if (const toml::node* forwarded = document.get("forwarded");
-            forwarded && settings_.forwarded == "forwarded") {
-            error(
-                forwarded->source().begin,
-                "`forwarded` is believed from trusted proxies only, and there is none; set trusted_proxies");
+        for (const char* name : {"forwarded", "forwarded_proto"}) {
+            const toml::node* wish = document.get(name);
+            const bool wished = name == std::string_view("forwarded") ? settings_.forwarded == "forwarded"
+                                                                      : settings_.forwarded_proto;
+            if (!wish || !wished) continue;
+            error(wish->source().begin,
+                  std::string("`") + name +
+                      "` is believed from trusted proxies only, and there is none; set trusted_proxies");
         }
         for (size_t i = 0; i < settings_.listeners.size(); ++i) {
             if (!settings_.listeners[i].proxy_protocol) continue;

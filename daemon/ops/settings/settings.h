@@ -74,6 +74,7 @@ struct StartSettings {
 struct ReloadableSettings {
     std::vector<dsl::Net> trusted_proxies;  // ::/128: the peers of Unix sockets
     std::string forwarded;                  // "none", "x-forwarded-for", "forwarded"
+    bool forwarded_proto = false;
     std::string policy_directory;
     bool require_tests = false;
     std::string shadow_directory;  // empty: none

@@ -27,7 +27,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 47> rows = {{
+const std::array<SettingRow, 48> rows = {{
     {"workers",
      integer,
      "threads",
@@ -60,6 +60,16 @@ const std::array<SettingRow, 47> rows = {{
      &Settings::trusted_proxies},
     {"forwarded", word, "", 0, 0, "x-forwarded-for", forwarded_words, true,
      "The header in which trusted proxies say it.", &Settings::forwarded},
+    {"forwarded_proto",
+     boolean,
+     "",
+     0,
+     0,
+     "false",
+     {},
+     true,
+     "Trusted proxies say in X-Forwarded-Proto whether the client uses TLS.",
+     &Settings::forwarded_proto},
     {"listen[].address",
      address,
      "",

@@ -147,6 +147,30 @@ TEST_CASE(
     CHECK(client_behind({}, head, trust).ip.text() == "::");  // of whom a proxy did not know where he is
 }
 
+TEST_CASE("X-Forwarded-Proto counts where it is asked for, of trusted proxies, and once") {
+    const auto tls = [](const std::string& fields, bool asked, const std::string& from, bool before = false) {
+        const std::string text = "GET / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
+        size_t scanned = 0;
+        const HeadResult parsed = parse_head(text, HeadLimits{}, scanned);
+        ProxyTrust trust = trust_in(ForwardedHeader::x_forwarded_for);
+        trust.proto = asked;
+        return client_behind({*dsl::parse_address(from), before}, std::get<HttpHead>(parsed), trust).tls;
+    };
+    const std::string https = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n";
+    CHECK(tls(https, true, "10.0.0.1"));
+    CHECK(tls("x-forwarded-proto: WSS\r\n", true, "10.0.0.1"));
+    CHECK_FALSE(tls(https, false, "10.0.0.1"));
+    CHECK_FALSE(tls(https, true, "192.0.2.9"));
+    CHECK_FALSE(tls("X-Forwarded-Proto: http\r\n", true, "10.0.0.1", true));
+    for (const char* nothing :
+         {"", "X-Forwarded-Proto: https, http\r\n", "X-Forwarded-Proto: ftp\r\n", "X-Forwarded-Proto:\r\n",
+          "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: https\r\n"}) {
+        INFO(nothing);
+        CHECK_FALSE(tls(nothing, true, "10.0.0.1", false));
+        CHECK(tls(nothing, true, "10.0.0.1", true));
+    }
+}
+
 TEST_CASE("nobody else is believed") {
     for (const ForwardedHeader header : {ForwardedHeader::x_forwarded_for, ForwardedHeader::forwarded}) {
         const std::string both = "X-Forwarded-For: 203.0.113.7\r\nForwarded: for=203.0.113.7;proto=https\r\n";
