@@ -132,7 +132,6 @@ class RequestWriter {
                 protocols_ += (protocols_.empty() ? "" : ", ") + source.name + ", " + std::string(value);
                 break;
             case From::certificate: shows_certificate_ = true; break;
-            case From::message: break;
         }
     }
 

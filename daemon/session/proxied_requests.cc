@@ -8,6 +8,13 @@ namespace {
 // Of either side, before the other is not read from. What one read brings comes on top.
 constexpr size_t most_waiting = 64 * 1024;
 
+// TRACE would show a page of a foreign origin what the browser sends with it (Fetch 2.2.1). Methods are told
+// apart by case (RFC 9110 9.1), but not by every server.
+bool echoes_or_tunnels(std::string_view method) {
+    return same_ignoring_case(method, "trace") || same_ignoring_case(method, "track") ||
+           same_ignoring_case(method, "connect");
+}
+
 }  // namespace
 
 ProxiedRequests::ProxiedRequests(std::string name, Actions& actions, const SessionTable& sessions,
@@ -36,9 +43,7 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
         admission_.refuse_request(session, head, status, Rejection::of(Reason::bad_request, because), "",
                                   now);
     };
-    // It would show a page of a foreign origin what the browser sends with it (Fetch 2.2.1).
-    if (head.method == "TRACE" || head.method == "CONNECT")
-        return refuse(405, "this method is not passed on");
+    if (echoes_or_tunnels(head.method)) return refuse(405, "this method is not passed on");
     if (head.count("origin") > 1) return refuse(400, "more than one Origin field");
     if (const auto wrong = check_body_head(head, false)) return refuse(wrong->status, wrong->because);
     session.handshaking->may_pause = true;

@@ -1,5 +1,6 @@
 // Backends, channels' behaviour, and what names them.
 #include <algorithm>
+#include <charconv>
 
 #include "dsl/compile/parts.h"
 #include "dsl/text/near_name.h"
@@ -8,8 +9,40 @@
 namespace wayleave::dsl {
 namespace {
 
+// Behind the host; empty: none is given.
+bool is_port(std::string_view text) {
+    if (text.empty()) return true;
+    uint32_t port = 0;
+    const auto [end, failed] = std::from_chars(text.data() + 1, text.data() + text.size(), port);
+    return text.front() == ':' && failed == std::errc() && end == text.data() + text.size() && port > 0 &&
+           port <= 65535;
+}
+
+}  // namespace
+
+bool is_server(std::string_view text) {
+    // [::1]:80 has its colons in brackets.
+    const size_t bracket = text.starts_with('[') ? std::min(text.find(']'), text.size()) : 0;
+    const std::string_view host = text.substr(0, text.find(':', bracket));
+    return !host.empty() && host.find('@') == std::string_view::npos && is_port(text.substr(host.size()));
+}
+
+namespace {
+
 constexpr size_t longest_path = 2048;
 constexpr size_t longest_socket_path = 107;  // of sockaddr_un, without its NUL
+
+// Some backends resolve `..`, others do not: so a path means one thing to us and another to them.
+bool has_dot_segment(std::string_view path) {
+    path = path.substr(0, path.find('?'));
+    while (!path.empty()) {
+        path.remove_prefix(1);
+        const std::string_view segment = path.substr(0, path.find('/'));
+        if (segment == "." || segment == "..") return true;
+        path.remove_prefix(segment.size());
+    }
+    return false;
+}
 
 // unix:/path of a socket, or scheme://host[:port][/path], without user, query and fragment. Whether the host
 // exists is not ours to ask.
@@ -22,8 +55,8 @@ bool is_server_url(std::string_view url) {
     if (scheme == std::string_view::npos || !has_word("http https ws wss", url.substr(0, scheme)))
         return false;
     const std::string_view rest = url.substr(scheme + 3);
-    const std::string_view host = rest.substr(0, rest.find('/'));
-    return !host.empty() && host.front() != ':' && host.find('@') == std::string_view::npos &&
+    const std::string_view server = rest.substr(0, rest.find('/'));
+    return is_server(server) && !has_dot_segment(rest.substr(server.size())) &&
            std::none_of(rest.begin(), rest.end(), [](unsigned char c) {
                return c <= ' ' || c >= 0x7f || c == '?' || c == '#' || c == '\\' || c == '"';
            });
@@ -31,7 +64,7 @@ bool is_server_url(std::string_view url) {
 
 bool is_path(std::string_view path) {
     return path.starts_with('/') && !path.starts_with("//") && path.size() <= longest_path &&
-           std::none_of(path.begin(), path.end(), [](unsigned char c) {
+           !has_dot_segment(path) && std::none_of(path.begin(), path.end(), [](unsigned char c) {
                return c <= ' ' || c >= 0x7f || c == '#' || c == '\\' || c == '"';
            });
 }
@@ -128,8 +161,8 @@ BackendDecl compile_backend(CompileContext& context, const ast::Backend& backend
         } else if (!is_server_url(text)) {
             context.diagnostics.error(
                 "E003", *url, quoted(text) + " is not the address of a server", {},
-                "write http://, https://, ws:// or wss://, a host and perhaps a port and "
-                "a path; no user, no `?`, no `#`; or unix: and the path of a socket");
+                "write http://, https://, ws:// or wss://, a host and perhaps a port from 1 to "
+                "65535 and a path; no user, no `?`, no `#`, no `..`; or unix: and the path of a socket");
         }
     }
     return out;
@@ -266,7 +299,7 @@ std::optional<BackendPath> backend_path(CompileContext& context, const ast::Name
     }
     if (!is_path(path.text)) {
         context.diagnostics.error("E003", path.span, quoted(path.text) + " is not a path",
-                                  "it begins with one slash and has no blank, `#` or backslash");
+                                  "it begins with one slash and has no blank, `#`, backslash or `..`");
         return std::nullopt;
     }
     return BackendPath{it->second, path.text};

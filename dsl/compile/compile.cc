@@ -21,8 +21,8 @@ class Compiler {
     // `instead`: what a test says that some names mean.
     Compiler(const Sources& sources, const FileReader& files, Diagnostics& diagnostics,
              const LetNames* instead = nullptr)
-        : context_{sources, files, diagnostics, Lets(nullptr, instead), {}, {}, {}, {}, {}, {}, {}, {},
-                   false,   {},    {}},
+        : context_{sources, files, diagnostics, Lets(nullptr, instead), {}, {}, {}, {}, {}, {}, {},
+                   {},      false, {}},
           policy_(std::make_unique<Policy>()),
           variant_(instead != nullptr) {}
 
@@ -49,7 +49,6 @@ class Compiler {
             add_tests(file);
             warn_unused();
         }
-        policy_->later = std::move(context_.later);
         if (context_.diagnostics.errors() == 0) fill_hashes(*policy_);
         return std::move(policy_);
     }

@@ -41,7 +41,6 @@ struct CompileContext {
     std::map<std::string_view, Span> authenticating;       // those that an `auth` names, and where
     std::set<std::string_view> used_backends;              // that anything names
     bool token_misspelt = false;                           // some `auth` names a token that does not exist
-    std::vector<NotExecuted> later;
     // What names of captures, inputs, claims and fields are in all routes together; nothing where they
     // differ.
     std::map<std::string, std::optional<Symbol>, std::less<>> symbols;
@@ -50,10 +49,6 @@ struct CompileContext {
         const auto [it, fresh] = symbols.emplace(name, symbol);
         if (!fresh && it->second && it->second->type != symbol.type) it->second.reset();
     }
-
-    // A construct that is checked and compiled, but that this version does not execute: the daemon
-    // refuses the policy by this name.
-    void not_executed(Span span, std::string what) { later.push_back({span, std::move(what)}); }
 };
 
 // --- compile_values.cc: settings' values, outcomes, `else` ---
@@ -94,6 +89,8 @@ void unknown_setting(Diagnostics& diagnostics, const ast::Name& name, Place plac
 // `where` says what has no `{…}`: "a `channel` block".
 [[nodiscard]] AddressPattern channel_address(const ast::ChannelPattern& pattern, std::string_view where,
                                              Diagnostics& diagnostics);
+// HOST or HOST:PORT, a port from 1 to 65535.
+[[nodiscard]] bool is_server(std::string_view text);
 // A declared backend and a path on it. Where there is no connection, no value of one can be inserted.
 [[nodiscard]] std::optional<BackendPath> backend_path(CompileContext& context, const ast::Name& backend,
                                                       const ast::Text& path, bool may_insert = false);

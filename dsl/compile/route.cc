@@ -216,7 +216,6 @@ void RouteCompiler::apply_settings() {
 void RouteCompiler::apply(const Chosen& chosen, const SettingRow& row) {
     const ast::Setting& setting = *chosen.setting;
     const Lets& lets = *chosen.part->lets;
-    if (row.later) context_.not_executed(setting.name.span, std::string(row.name));
     if (row.name == "auth") return apply_auth(setting);
     if (row.name == "origins") {
         route_->origins_place = context_.sources.place(setting.span);
@@ -377,7 +376,6 @@ void RouteCompiler::apply_dialect(const ast::Setting& setting, const SettingRow&
     const auto name = ValueReader(context_, lets).word(setting, row);
     if (!name) return;
     if (*name == "echo") route_->dialect = Dialect::echo;
-    if (*name == "socket.io") context_.not_executed(setting.span, "dialect = \"" + *name + "\"");
     route_->settings.emplace(row.name, *name);
 }
 
@@ -476,11 +474,6 @@ void RouteCompiler::declare_facts() {
 void RouteCompiler::declare_inputs(FactShape& shape) {
     for (const BodyPart& part : parts_) {
         each<ast::Input>(*part.members, [&](const ast::Input& input) {
-            if (input.from.kind == SourceKind::message) {
-                diagnostics_.error("E004", input.from.span, "an input comes with the handshake",
-                                   "no message is known then", "a message's members are its `field`s");
-                return;
-            }
             auto source = compile_source(context_, input.from);
             if (!source || !readable_type(input.type, "an input", true, diagnostics_)) return;
             const auto fallback = compile_absent(context_, *part.lets, input.absent, input.type.type);

@@ -34,8 +34,7 @@ bool is_key_url(std::string_view url) {
     const bool plain = std::none_of(rest.begin(), rest.end(), [](unsigned char c) {
         return c <= ' ' || c >= 0x7f || c == '#' || c == '\\' || c == '"';
     });
-    return plain && !host.empty() && host.front() != ':' && host.find('@') == std::string_view::npos &&
-           (tls || is_loopback(host));
+    return plain && is_server(host) && (tls || is_loopback(host));
 }
 
 // A token's settings, one by one.
@@ -210,7 +209,6 @@ std::optional<TokenSource> compile_source(CompileContext& context, const ast::So
     if (source.kind == From::certificate) {
         return TokenSource{source.kind, ""};
     }
-    if (source.kind == From::message) context.not_executed(source.span, "from message");
     if (source.name.text.empty()) {
         context.diagnostics.error("E003", source.name.span, "the name is empty");
         return std::nullopt;

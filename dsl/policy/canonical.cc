@@ -48,8 +48,8 @@ void add_settings(Lines& lines, const SettingValues& settings, Place place, std:
 }
 
 std::string source_text(const TokenSource& source) {
-    constexpr std::array<std::string_view, 6> kinds{"query",       "header",  "cookie",
-                                                    "subprotocol", "message", "certificate"};
+    constexpr std::array<std::string_view, 5> kinds{"query", "header", "cookie", "subprotocol",
+                                                    "certificate"};
     return std::string(kinds[static_cast<size_t>(source.kind)]) + " " + print(Value(source.name));
 }
 

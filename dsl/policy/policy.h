@@ -430,12 +430,6 @@ struct Route {
 
 enum class Phase : uint8_t { handshake, session };
 
-// A construct that means something, but that this version does not execute.
-struct NotExecuted {
-    Span span;
-    std::string what;
-};
-
 struct Policy {
     std::vector<BackendDecl> backends;
     std::vector<ChannelDecl> channels;
@@ -446,7 +440,6 @@ struct Policy {
     std::unordered_map<uint32_t, Alias> aliases;  // by the router's number of the address
     std::vector<std::unique_ptr<Route>> apis;
     Router api_router;
-    std::vector<NotExecuted> later;
     std::vector<TestCase> tests;  // no part of what the policy means
     uint64_t hash = 0;            // of what all of it means
     size_t files = 0;

@@ -18,7 +18,7 @@ constexpr std::array rows{
     SettingRow{"subprotocols", Place::body, texts, "{}", 0, 0,
         "Subprotocols of the application; the first that the client offers is answered."},
     SettingRow{"dialect", Place::body, word, "\"native\"", 0, 0,
-        "native, or echo, which answers every message with itself.", "native echo socket.io"},
+        "native, or echo, which answers every message with itself.", "native echo"},
     SettingRow{"max_message", Place::body, size, "64kb", 1, 64LL << 20,
         "Largest message a client may send."},
     SettingRow{"max_fragments", Place::body, integer, "1024", 1, 1'000'000,

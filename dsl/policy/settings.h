@@ -41,7 +41,6 @@ struct SettingRow {
     int64_t max = 0;
     std::string_view sentence;
     std::string_view words = {};  // of a word: "none user"
-    bool later = false;           // checked and compiled, but not executed yet
 };
 
 // Whether `word` is among the words, which blanks separate.

@@ -18,6 +18,6 @@ enum class Meter : uint8_t { connects, connections, subscriptions, messages, byt
 enum class OutcomeKind : uint8_t { status, close, error, drop };
 
 // Where a client brings a token or an input.
-enum class SourceKind : uint8_t { query, header, cookie, subprotocol, message, certificate };
+enum class SourceKind : uint8_t { query, header, cookie, subprotocol, certificate };
 
 }  // namespace wayleave::dsl

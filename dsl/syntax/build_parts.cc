@@ -280,8 +280,8 @@ ast::Absent PartBuilder::absent(const SyntaxNode& node) {
 }
 
 ast::Source PartBuilder::source(const SyntaxNode& node) {
-    constexpr std::array<std::string_view, 6> kinds{"query",       "header",  "cookie",
-                                                    "subprotocol", "message", "certificate"};
+    constexpr std::array<std::string_view, 5> kinds{"query", "header", "cookie", "subprotocol",
+                                                    "certificate"};
     Children parts = children(node);
     ast::Source out;
     out.span = span(node);

@@ -180,11 +180,11 @@ struct need_absent : need<what, absent> {};
 struct plain_name  : refuse<"this name has no dots", "give it a plain name and the dotted path in quotes, like `id : int as \"user.id\"`", one<'.'>> {};
 struct need_type   : seq<need<"`:` and a type", one<':'>>, blank, type> {};
 
-struct source_word : any_word<"query", "header", "cookie", "subprotocol", "message"> {};
+struct source_word : any_word<"query", "header", "cookie", "subprotocol"> {};
 struct source      : node<NodeKind::source, sor<word<"certificate">, seq<source_word, need<"a name in quotes", string>>>> {
-    static constexpr std::array<std::string_view, 6> words{"query", "header", "cookie", "subprotocol", "message", "certificate"};
+    static constexpr std::array<std::string_view, 5> words{"query", "header", "cookie", "subprotocol", "certificate"};
 };
-struct need_source : need<"query, header, cookie, subprotocol, message or certificate", source> {};
+struct need_source : need<"query, header, cookie, subprotocol or certificate", source> {};
 template <Phrase what>
 struct need_path   : need<what, path, Topic::name> {};
 

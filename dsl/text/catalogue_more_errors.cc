@@ -145,16 +145,6 @@ R"(message chat.say {
         Frame::file,
 R"(route r /r { auth = none dialect = "echo" message a { allow } })",
 R"(route r /r { auth = none dialect = "echo" })"},
-    Check{"E025", "not-supported", Severity::error,
-        "The language has this construct, but this version cannot execute it.",
-        "It is understood and refused by its name.",
-        "What is written and not done would be worse than an error.",
-        "Leave it out, or use a version whose wayleave.route(5) describes it.",
-        Frame::file,
-R"(token web { keys = file "keys/app.jwks" from message "$auth" }
-route r /r { auth = web origins = { none } })",
-R"(token web { keys = file "keys/app.jwks" from header "Authorization" }
-route r /r { auth = web origins = { none } })"},
     Check{"E026", "condition-too-large", Severity::error,
         "A route's conditions are too large.",
         "Definitions are put in where they are used; those that use each other twice double at each step.",

@@ -227,19 +227,5 @@ async def test_max_lifetime():
         assert code == 1001 and messages[-1]["reason"] == "max_lifetime" and messages[-1]["reconnect"], (messages, code)
 
 
-async def test_what_is_not_executed_is_refused_by_name():
-    async with Daemon(POLICY) as daemon:
-        daemon.write("routes.d/more.route",
-                     'token cert { keys = file "../keys/demo.key" from message "$auth" claim sub : string required }\n'
-                     'route r /r { auth = demo origins = { none } allow connect dialect = "socket.io" }\n')
-        refused = daemon.reload()
-        assert refused.returncode == 78, refused
-        for name in ("`from message`", "`dialect = \"socket.io\"`"):
-            assert f"error[E025]: {name} is not executed by this version yet" in refused.stderr, refused.stderr
-        lint = run("lint", daemon.path("routes.d"))
-        assert lint.returncode == 2 and "error[E025]" in lint.stdout, lint
-        assert run("lint", "--config", daemon.config).returncode == 2
-
-
 if __name__ == "__main__":
     main(globals())

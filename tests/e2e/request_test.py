@@ -232,7 +232,8 @@ async def test_the_door_is_the_same():
             assert await status("GET", "/x", Origin="https://evil.example") == 403
             assert await status("POST", "/x", Sec_Fetch_Site="cross-site") == 403
             assert await status("POST", "/x", Origin="https://app.example") == 201
-            assert await status("TRACE", "/x") == 405
+            for method in ("TRACE", "trace", "Track", "connect"):
+                assert await status(method, "/x") == 405
             # A route that does not say `http` takes WebSockets alone.
             assert await status("GET", "/sockets/x") == 426
             assert len(Site.asked) == 3

@@ -227,20 +227,6 @@ GatewaySettings gateway_settings(const Settings& settings) {
             .log_connections = settings.log_connections};
 }
 
-// What this version would not do although the policy says it: an error for who wants to run it, a warning for
-// who only asks about it.
-void name_later(const dsl::Policy& policy, Purpose purpose, dsl::Diagnostics& diagnostics) {
-    for (const dsl::NotExecuted& later : policy.later) {
-        std::string text = dsl::quoted(later.what) + " is not executed by this version yet";
-        if (purpose == Purpose::run) {
-            diagnostics.error("E025", later.span, std::move(text), {},
-                              "it is checked, but nothing would come of it: take it out to run the policy");
-        } else {
-            diagnostics.warning("E025", later.span, std::move(text), "the daemon refuses to start with it");
-        }
-    }
-}
-
 // Null where lint has not been asked for.
 using Lint = const dsl::LintSurroundings*;
 
@@ -282,7 +268,6 @@ std::shared_ptr<Runtime> load_parts(const std::vector<std::string>& paths, Purpo
         runtime->verifier = load_trust(*policy, runtime->backends, identity_services, loaded.diagnostics);
         if (identity_services) runtime->used_tokens = identity_services->used_tokens;
         if (identity_services) runtime->idempotency = identity_services->idempotency;
-        name_later(*policy, purpose, loaded.diagnostics);
     }
     loaded.diagnostics.sort();
     if (loaded.diagnostics.errors() > 0) return nullptr;

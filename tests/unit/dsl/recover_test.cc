@@ -260,7 +260,7 @@ TEST_CASE("mistakes in the members of a route") {
             {"notify app \"/x\" on conect",
              "2:20 expected an event, found `conect` | did you mean `connect`?"},
             {"input x : int from hedder \"X\" else 0",
-             "2:20 expected query, header, cookie, subprotocol, message or certificate, found `hedder` | did "
+             "2:20 expected query, header, cookie, subprotocol or certificate, found `hedder` | did "
              "you mean "
              "`header`?"},
             {"input x : int from header \"X\"",
@@ -413,7 +413,7 @@ rout x /x { allow connect })") ==
           "5:5 expected `=` after `timeout` | a setting is written `name = value`\n"
           "8:17 expected a type, found `strin` | did you mean `string`?\n"
           "9:24 expected `required`, or `else` and the value if it is absent\n"
-          "10:10 expected query, header, cookie, subprotocol, message or certificate, found `heder` | did "
+          "10:10 expected query, header, cookie, subprotocol or certificate, found `heder` | did "
           "you mean "
           "`header`?\n"
           "12:12 host names are written in lower case | write `example.com/ws`\n"

@@ -93,7 +93,7 @@ inline std::string show(const Absent& absent) {
 }
 
 inline std::string show(const Source& source) {
-    constexpr const char* kinds[] = {"query", "header", "cookie", "subprotocol", "message", "certificate"};
+    constexpr const char* kinds[] = {"query", "header", "cookie", "subprotocol", "certificate"};
     return kinds[static_cast<size_t>(source.kind)] + std::string(source.name.text.empty() ? "" : " ") +
            source.name.text;
 }
