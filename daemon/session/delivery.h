@@ -8,6 +8,8 @@
 
 namespace wayleave {
 
+class PublicationRun;
+
 class Delivery {
   public:
     Delivery(Hub& hub, Subscriptions& subscriptions, const Bindings& bindings, Replayer& replayer,
@@ -18,8 +20,12 @@ class Delivery {
     [[nodiscard]] Conflator& conflator() { return conflator_; }
 
   private:
-    void take(const Publication& publication, Now now);
-    void deliver(Channel& channel, const Publication& publication, Now now);
+    // From the front on: how many. Those that follow each other in one channel are taken together.
+    [[nodiscard]] size_t take(std::span<const Publication> publications, const Allowance& allowance, Now now);
+    // They are of one channel and of one numbering.
+    void deliver(Channel& channel, std::span<const Publication> publications, Now now);
+    void give(Subscriber& subscriber, Channel& channel, PublicationRun& run, const dsl::ChannelRules& rules,
+              Now now);
 
     Hub& hub_;
     Subscriptions& subscriptions_;

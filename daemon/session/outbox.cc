@@ -101,6 +101,22 @@ void Outbox::send_publication(Session& session, const Publication& publication,
     if (frames.second) send(session, std::move(frames.second), now, lane);
 }
 
+// Nothing waits for it, so that in this turn none of them would give way either; should the socket not take
+// them now, they are but a part of what may wait.
+bool Outbox::takes_as_one(const Session& session, size_t bytes, size_t messages) const {
+    constexpr size_t part = 8;
+    const bool plain =
+        !session.stream && !session.unwrapped && !session.tunnelled && session.deflate_bits == 0;
+    if (!plain || !takes_more(session) || session.stalled || !session.queue.empty()) return false;
+    const QueueBounds bounds = bounds_of(session);
+    return bytes <= bounds.bytes / part && messages <= bounds.frames / part;
+}
+
+void Outbox::send_as_one(Session& session, const Frame& joined, size_t messages, dsl::Lane lane, Now now) {
+    push(session, joined, now, lane, SendQueue::Give::never);
+    session.messages_out += static_cast<uint32_t>(messages - 1);
+}
+
 // It or another gives way instead of the reader.
 void Outbox::send_droppable(Session& session, Frame frame, dsl::SlowConsumer slow, dsl::Lane lane, Now now) {
     if (!takes_more(session)) return;

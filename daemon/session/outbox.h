@@ -38,6 +38,9 @@ class Outbox {
     void send(Session& session, Frame frame, Now now, dsl::Lane lane = dsl::Lane::normal);
     void send_text(Session& session, std::string_view text, Now now, dsl::Lane lane = dsl::Lane::normal,
                    Word word = Word::other);
+    // Whether several publications may go to it as one frame, which gives way to nothing.
+    [[nodiscard]] bool takes_as_one(const Session& session, size_t bytes, size_t messages) const;
+    void send_as_one(Session& session, const Frame& joined, size_t messages, dsl::Lane lane, Now now);
     // Where the route or the channel says so, it or another gives way instead of the reader.
     void send_publication(Session& session, const Publication& publication, const dsl::ChannelRules& rules,
                           Now now);

@@ -209,8 +209,15 @@ struct Session {
     bool input_full = false;  // a backend takes what it says too slowly: it is not read from
     bool unwrapped = false;   // an old client that speaks one stream alone: it hears no word of the daemon
     bool nameless = false;    // the user's name is a secret claim; as it was when the connection was made
-    Peer peer;
+    // What a delivery needs stands together.
     uint64_t number = 0;  // random, unique among all workers: the session in `$hello`, the key `connection`
+    std::shared_ptr<const Binding> binding;  // null until the handshake is complete
+    uint32_t lanes_of = 0;                   // generation of the policy whose lanes the queue knows
+    uint32_t messages_out = 0;               // frames queued, or events of a stream
+    uint64_t bytes_out = 0;
+    SendQueue queue;
+
+    Peer peer;
     std::unique_ptr<Handshaking> handshaking = std::make_unique<Handshaking>();
     std::unique_ptr<Awaiting> awaiting;        // null but while somebody is asked
     std::unique_ptr<KeptCredential> kept;      // null but where `recheck` is said of its token
@@ -218,9 +225,7 @@ struct Session {
     std::unique_ptr<Post> post;                // null but during such a request
     std::unique_ptr<EventStream> events;       // of a stream; else null
     std::unique_ptr<const std::string> alias;  // the old address that it came by; null: by none
-    SendQueue queue;
     WebSocketDecoder decoder;
-    std::shared_ptr<const Binding> binding;  // null until the handshake is complete
     dsl::Facts facts;
     uint8_t deflate_bits = 0;                     // the window that the client can have; 0: no compression
     uint32_t token = 0;                           // number in the policy's tokens plus one; 0: none
@@ -237,15 +242,12 @@ struct Session {
     std::unique_ptr<SessionGrants> grants;        // null until one was brought
     // Channels with acknowledgements of which messages are queued; null: none.
     std::unique_ptr<std::vector<Channel*>> owed;
-    uint32_t lanes_of = 0;    // generation of the policy whose lanes the queue knows
     uint32_t unanswered = 0;  // publications that the broker has not accepted yet
     uint32_t left_out = 0;    // messages that were dropped, and it was not told
     uint32_t acks_due = 0;    // messages that it was sent to acknowledge, and has not been heard about
     uint32_t messages_in = 0;
-    uint32_t told = 0;          // of what backends were told about it
-    uint32_t messages_out = 0;  // frames queued, or events of a stream
-    uint64_t bytes_in = 0;      // since it is open
-    uint64_t bytes_out = 0;
+    uint32_t told = 0;      // of what backends were told about it
+    uint64_t bytes_in = 0;  // since it is open
 
     // Steady time.
     int64_t opened_ms = 0;  // accepted, later upgraded
@@ -258,6 +260,14 @@ struct Session {
     int64_t expires_ms = 0;      // wall time; 0: never
     int64_t auths_since_ms = 0;
     uint32_t auths = 0;  // `$auth` within a minute
+
+    // What a delivery needs of it.
+    void prefetch() const {
+        constexpr size_t line = 64;
+        const auto* end = reinterpret_cast<const char*>(&peer);
+        for (const auto* at = reinterpret_cast<const char*>(this); at < end; at += line)
+            __builtin_prefetch(at, 1);
+    }
 
     // What others may know of the user.
     [[nodiscard]] std::string_view shown_user() const { return nameless ? std::string_view() : user; }

@@ -86,6 +86,47 @@ TEST_CASE("as much as one write takes is queued before the socket is offered it"
     CHECK(room.gateway->delivered(publications(10, 200'000), allowance, room.now) == 1);
 }
 
+TEST_CASE("what follows each other in a channel is one frame for who gets all of it as it is", "[turn]") {
+    Room room(1);
+    room.inside.push_back(room.connect("/chat"));
+    const std::string hello = room.read(room.inside.back());
+    const uint64_t publisher = std::stoull(hello.substr(hello.find("\"session\":\"") + 11, 16), nullptr, 16);
+    room.inside.push_back(room.connect("/chat"));
+    room.inside.push_back(room.connect("/small"));
+    const ConnectionId small = room.inside.back();
+    room.flush();
+    std::vector<Publication> run;
+    for (int i = 0; i < 5; ++i) {
+        auto message =
+            std::make_shared<Message>("room", Position{}, R"({"type":"n","n":)" + std::to_string(i) + "}");
+        if (i == 3) message->except = publisher;
+        run.push_back(std::move(message));
+    }
+    // One that has something waiting already.
+    Allowance allowance;
+    REQUIRE(room.gateway->delivered(publications(1, 10), allowance, room.now) == 1);
+    for (const size_t i : {0, 1, 3}) (void)room.read(room.inside[i]);
+    const uint64_t before = room.counters.deliveries.get();
+    REQUIRE(room.gateway->delivered(run, allowance, room.now) == 5);
+    CHECK(room.counters.deliveries.get() - before == 4 * 5 - 1);
+    CHECK(room.gateway->output(room.inside[0])->frames() == 1);
+    CHECK(room.gateway->output(room.inside[1])->frames() == 4);
+    CHECK(room.gateway->output(room.inside[2])->frames() == 6);
+    const std::string all = room.read(room.inside[0]);
+    for (int i = 0; i < 5; ++i) CHECK_THAT(all, Contains("\"n\":" + std::to_string(i)));
+    CHECK_THAT(room.read(room.inside[1]), !Contains("\"n\":3"));
+    CHECK_THAT(room.read(room.inside[2]), Contains(all));
+    // What would be much of a small queue keeps its single frames, so that single ones can give way.
+    (void)room.read(small);
+    REQUIRE(room.gateway->delivered(publications(3, 1000), allowance, room.now) == 3);
+    CHECK(room.gateway->output(small)->frames() == 3);
+    // Channels in turn are single ones.
+    room.flush();
+    std::vector<Publication> mixed = {run[0], publication(10, "other"), run[1]};
+    REQUIRE(room.gateway->delivered(mixed, allowance, room.now) == 3);
+    CHECK(room.gateway->output(room.inside[0])->frames() == 2);
+}
+
 TEST_CASE("a turn that many readers do not take is known", "[turn]") {
     Room room(1500);
     const auto flood = publications(1000, 1000);
