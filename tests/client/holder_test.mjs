@@ -412,6 +412,28 @@ test("who does not answer is dead; who slept is asked first", async () => {
   assert.equal(tab.status.state, "online");
 });
 
+test("attempts that hang are given up, and begun anew in another network", async () => {
+  for (const network of [false, true]) {
+    const world = await beginning();
+    const { server, clock, tab, holder } = world;
+    server.refuse = () => "hang";
+    server.cut();
+    await clock.run(10_000); // the first WebSocket is given up, and events are asked for
+    assert.notEqual(tab.status.state, "online");
+    server.refuse = null; // what began hangs on
+    const before = server.arrivals.length;
+    if (network) {
+      holder.receive("t", { do: "wake", visible: true, wake: true });
+      await clock.run(2000);
+      assert.equal(server.arrivals.length, before, "a page that is seen ends no attempt");
+      holder.receive("t", { do: "wake", visible: true, wake: true, network: true });
+    }
+    await clock.run(network ? 500 : 25_000);
+    assert.equal(tab.status.state, "online");
+    assert.equal(server.links.size, 1);
+  }
+});
+
 test("garbage is said to be garbage, without a loop", async () => {
   const world = await beginning({}, ({ server, clock }) => {
     server.open = (kind, on) => {
