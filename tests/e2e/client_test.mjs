@@ -32,7 +32,9 @@ if (globalThis.SharedWorkerGlobalScope) new BroadcastChannel("told").onmessage =
 };`,
   "wayleave-other.js": client.replace("const talk = 1;", "const talk = 2;"),
   // It greets only once it is told to, so that the first tab has given it up.
-  "wayleave-late.js": client.replace("Promise.all([held, loaded])", "Promise.all([held, loaded, new Promise((f) => { const b = new BroadcastChannel(\"told\"); b.onmessage = f; })])"),
+  "wayleave-late.js": client.replace('const loaded = import("./wayleave-holder.js");', `
+  const told = new Promise((resolve) => { new BroadcastChannel("told").onmessage = resolve; });
+  const loaded = told.then(() => import("./wayleave-holder.js"));`),
   "wayleave-broken.js": "this is no script",
 } });
 const browser = await launch(browserName);
