@@ -313,6 +313,9 @@ export function createHolder(options, env, post) {
 
   function ponged(mine) {
     if (!mine.pinged) return;
+    if (mine.kind === "websocket") mine.heard = env.now();
+    // A stream has comments; what came by POST says nothing of it.
+    else if (hello.ping_every && env.now() - mine.heard > 2 * hello.ping_every + 9000) return mine.end({ because: "silence" });
     trips = [...trips.slice(-4), env.now() - mine.pinged];
     mine.pinged = 0;
     const rtt = [...trips].sort((a, b) => a - b)[trips.length >> 1];
