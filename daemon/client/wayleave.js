@@ -153,7 +153,7 @@ export function connect(url, options = {}) {
     status: ({ status: now }) => show({ ...nothing, ...now, ...(now.state !== "online" && nothing) }),
     in: heard,
     at: ({ m }) => stands({ type: "$subscribed", ...m }),
-    sent({ id: which }) { if (pending.has(which)) pending.get(which).sent = true; },
+    sent({ id: which }) { Object.assign(pending.get(which) ?? {}, { sent: true, known: true }); },
     answer({ id: which, m }) {
       const item = pending.get(which);
       pending.delete(which);
@@ -299,7 +299,12 @@ export function connect(url, options = {}) {
     };
     bus.onmessage = ({ data }) => {
       if (data.do === "who" && holder) bus.postMessage({ do: "greet", from: own });
-      else if (data.do === "gone") data.from === leader && lost();
+      else if (data.do === "gone") {
+        if (data.from !== leader) return;
+        // It has said of each message that it sent it, and sends none any more.
+        for (const item of pending.values()) item.sent = item.known;
+        lost();
+      }
       else if (data.do === "greet" && !holder) data.from !== leader && follow(data.from);
       else if (data.to === own && holder) {
         if (data.do === "hello") watch(data.tab, data.lock, holder.leave);
