@@ -231,7 +231,7 @@ export function connect(url, options = {}) {
   let gone = true; // the page is not there, or has closed the client
   const name = `wayleave:${talk}:${address}:${user}`;
 
-  function viaWorker() {
+  function viaWorker(patience = 3000) {
     const file = options.worker ?? (/\/wayleave[^/]*\.js$/.test(import.meta.url.split(/[?#]/)[0]) && import.meta.url);
     if (!file || !globalThis.SharedWorker) return false;
     return new Promise((resolve) => {
@@ -254,7 +254,7 @@ export function connect(url, options = {}) {
         find(viaTabs);
       };
       bus.postMessage({ do: "who" });
-      const timer = setTimeout(give, 3000, false); // no greeting: CSP, 404, a mistake in it
+      const timer = setTimeout(give, patience, false); // no greeting: CSP, 404, a mistake in it
       worker.onerror = () => { clearTimeout(timer); if (via !== "worker") give(false); };
       port.onmessage = async ({ data }) => {
         if (data.do !== "greet") return receive(data);
@@ -264,7 +264,9 @@ export function connect(url, options = {}) {
         // The worker holds this one: it is granted when the worker is gone.
         navigator.locks.request(data.lock, { mode: "shared", signal: stopper.signal }, () => {
           give();
-          if (via === "worker") find(++deaths > 2 ? viaTabs : viaWorker);
+          if (via !== "worker") return;
+          if (++deaths > 2) find(viaTabs);
+          else find(viaWorker, 500);
         }).catch(() => {});
         resolve(true);
       };
@@ -361,12 +363,13 @@ export function connect(url, options = {}) {
     const turn = ++search;
     const worker = ["auto", "worker"].includes(share) && viaWorker;
     const tabs = ["auto", "tabs"].includes(share) && viaTabs;
-    let ways = [worker, tabs, alone].filter(Boolean);
+    // Chromium may give a tab to the worker that has just died, which says nothing: so it is asked for twice.
+    let ways = [first === viaWorker && worker, worker, tabs, alone].filter(Boolean);
     // Sandboxed frames have locks and may not use them.
     if (!navigator.locks || !(await hold().catch(() => false))) ways = [alone];
-    for (const way of ways.slice(Math.max(0, ways.indexOf(first)))) {
+    for (const [i, way] of ways.slice(Math.max(0, ways.indexOf(first))).entries()) {
       try {
-        if (turn !== search || gone || await way(...(way === first ? args : []))) return;
+        if (turn !== search || gone || await way(...(way === first && !i ? args : []))) return;
       } catch (error) { // a worker of another origin is thrown at once
         if (way === alone) lacks(error);
       }

@@ -333,3 +333,29 @@ test("a worker that came too late for a tab gives way to that tab", () => sharin
   assert.equal(alone.status.via, "worker");
   alone.close();
 }));
+
+test("a worker that has died and still takes a tab in is asked for once more", () => sharing(async () => {
+  const ports = [];
+  let die;
+  const { request } = navigator.locks;
+  navigator.locks.request = (name, options, act) => {
+    if (name !== "worker") return request(name, options, act);
+    die ??= act;
+    return new Promise(() => {});
+  };
+  globalThis.SharedWorker = class {
+    constructor() { ports.push(this.port = { postMessage() {}, close() {} }); }
+  };
+  const greeted = async (which) => {
+    for (let i = 0; i < 200 && !ports[which]?.onmessage; ++i) await turn();
+    ports[which].onmessage({ data: { do: "greet", talk: 1, lock: "worker" } });
+    await turn();
+  };
+  const client = connect("/ws", { user: "u", worker: "/wayleave.js" });
+  await greeted(0);
+  assert.equal(client.status.via, "worker");
+  die();
+  await greeted(2); // the second port is the dead one's
+  assert.deepEqual([client.status.via, ports.length], ["worker", 3]);
+  client.close();
+}));
