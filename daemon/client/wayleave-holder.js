@@ -129,8 +129,9 @@ export function createHolder(options, env, post) {
       mine.drop();
       ended(mine, info);
     };
-    // An upgrade that hangs is blocked, as far as anybody can tell. Later ones may: Firefox delays them up to 60 s.
-    const cancelHang = env.after(refusals || link ? 65_000 : 6000, () => mine.opened || end({ because: "no answer" }));
+    // An upgrade that hangs is blocked, as far as anybody can tell. Later ones have longer: where many have failed,
+    // Firefox delays them, up to 60 s after the last failure; one that is given up here counts as none.
+    const cancelHang = env.after(refusals || link ? 20_000 : 6000, () => mine.opened || end({ because: "no answer" }));
     trying = mine;
     mine.end = end;
     mine.raw = env.open(kind, () => token, {
@@ -275,7 +276,8 @@ export function createHolder(options, env, post) {
   function wake(networkChanged) {
     if (env.now() - woken < 1000) return;
     woken = env.now();
-    if (due && !firm) return connect();
+    // An attempt that began in another network may hang.
+    if ((due && !firm) || (networkChanged && trying && !link)) return connect();
     ping();
     if (networkChanged && link?.kind === "sse" && !trying && transports.includes("websocket")) connect("websocket");
   }
@@ -311,6 +313,9 @@ export function createHolder(options, env, post) {
 
   function ponged(mine) {
     if (!mine.pinged) return;
+    if (mine.kind === "websocket") mine.heard = env.now();
+    // A stream has comments; what came by POST says nothing of it.
+    else if (hello.ping_every && env.now() - mine.heard > 2 * hello.ping_every + 9000) return mine.end({ because: "silence" });
     trips = [...trips.slice(-4), env.now() - mine.pinged];
     mine.pinged = 0;
     const rtt = [...trips].sort((a, b) => a - b)[trips.length >> 1];
@@ -737,7 +742,9 @@ export const world = ({ url, user, queue }) => ({
     try {
       return openers[kind](url, token, on);
     } catch (error) { // a token that no subprotocol can be
-      setTimeout(() => on.closed({ code: 4401, reason: error.message }));
+      // The message of the browser would show it.
+      const reason = error.name === "SyntaxError" ? "no subprotocol can be this token" : error.message;
+      setTimeout(() => on.closed({ code: 4401, reason }));
       return { send() {}, full: () => true, close() {} };
     }
   },

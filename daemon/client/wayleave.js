@@ -12,9 +12,14 @@ const hex = (byte) => byte.toString(16).padStart(2, "0");
 const uid = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
 const failed = Promise.reject(); // of a handler that has thrown, and was reported
 failed.catch(() => {});
-// With the socket comes what only its holder needs.
+// With the socket comes what only its holder needs. Firefox remembers of a module that it did not load, and never asks
+// again; so it is asked for by another address.
+const holderFile = () => import("./wayleave-holder.js").catch((error) => {
+  const again = import.meta.url.replace(/[^/]*$/, `wayleave-holder.js?${Date.now()}`);
+  return import(/* webpackIgnore: true */ /* @vite-ignore */ again).catch(() => { throw error; });
+});
 const makeHolder = async (options, post) => {
-  const { createHolder, world } = await import("./wayleave-holder.js");
+  const { createHolder, world } = await holderFile();
   return createHolder(options, world(options), post);
 };
 
@@ -46,6 +51,7 @@ export function connect(url, options = {}) {
   const gap = new Set();
   const { queue, timeout, transports } = options;
   const holding = { url: address, user, queue, timeout, transports };
+  const nothing = { rtt: undefined, quality: undefined }; // is known of a line that is cut
   let told = { state: "connecting", since: Date.now(), queued: 0 };
   let via = "nobody";
   let status;
@@ -55,7 +61,10 @@ export function connect(url, options = {}) {
   let whoLeads = () => {};
   let closed = false;
 
-  function show(changes) {
+  function show(changes = {}) {
+    const { state, reason, because } = changes;
+    if (state === "stopped" && told.state !== state && reason !== "closed" && reason !== "signed_out")
+      console.warn(`wayleave: stopped: ${reason}${because ? `: ${because}` : ""}`);
     told = { ...told, ...changes };
     status = Object.freeze({ ...told, via, gap: Object.freeze([...gap]) });
     call(handlers.get("$status"), status);
@@ -117,6 +126,7 @@ export function connect(url, options = {}) {
     const acknowledge = () => acks && post({ do: "ack", name: $.channel, offset: $.offset });
     const meta = { ...$, ack: acknowledge };
     const done = [...dispatch(own, m, meta), ...dispatch(handlers, m, meta)];
+    if (m.type === "$error" && !done.length) console.warn(`wayleave: ${m.channel}: ${new Refused(m).message}`);
     if (ack !== "auto" || !acks || !done.length) return;
     Promise.all(done).then(acknowledge, (error) => error && reportError(error));
   }
@@ -140,10 +150,10 @@ export function connect(url, options = {}) {
   // --- what the holder says ---
 
   const orders = {
-    status: ({ status: now }) => show({ rtt: undefined, ...now }),
+    status: ({ status: now }) => show({ ...nothing, ...now, ...(now.state !== "online" && nothing) }),
     in: heard,
     at: ({ m }) => stands({ type: "$subscribed", ...m }),
-    sent({ id: which }) { if (pending.has(which)) pending.get(which).sent = true; },
+    sent({ id: which }) { Object.assign(pending.get(which) ?? {}, { sent: true, known: true }); },
     answer({ id: which, m }) {
       const item = pending.get(which);
       pending.delete(which);
@@ -176,7 +186,7 @@ export function connect(url, options = {}) {
       const known = once && { [message.type === "$publish" ? "dedup" : "$dedup"]: $id };
       const text = JSON.stringify({ ...message, $id, ...known });
       const item = { id: $id, text, lane: lanesByName[priority], once, volatile, timeout };
-      pending.set($id, { resolve, reject, item, sent: told.state === "online" });
+      pending.set($id, { resolve, reject, item, sent: via !== "nobody" && told.state === "online" });
       signal?.addEventListener("abort", () => {
         if (!pending.delete($id)) return;
         post({ do: "abort", id: $id });
@@ -221,7 +231,7 @@ export function connect(url, options = {}) {
   let gone = true; // the page is not there, or has closed the client
   const name = `wayleave:${talk}:${address}:${user}`;
 
-  function viaWorker() {
+  function viaWorker(patience = 3000) {
     const file = options.worker ?? (/\/wayleave[^/]*\.js$/.test(import.meta.url.split(/[?#]/)[0]) && import.meta.url);
     if (!file || !globalThis.SharedWorker) return false;
     return new Promise((resolve) => {
@@ -229,12 +239,22 @@ export function connect(url, options = {}) {
       const { port } = worker;
       const turn = search;
       const stopper = new AbortController();
+      const bus = new BroadcastChannel(name);
       const give = (up) => {
         stopper.abort();
         port.close();
+        bus.close();
         resolve(up);
       };
-      const timer = setTimeout(give, 3000, false); // no greeting: CSP, 404, a mistake in it
+      // A tab leads, since the worker came too late for it, or hung. All follow that tab, so that there is one socket.
+      if (share === "auto") bus.onmessage = ({ data }) => {
+        if (data.do !== "greet" || turn !== search) return;
+        if (via !== "worker") return give(false);
+        port.postMessage({ do: "leave", tab: id, moved: true });
+        find(viaTabs);
+      };
+      bus.postMessage({ do: "who" });
+      const timer = setTimeout(give, patience, false); // no greeting: CSP, 404, a mistake in it
       worker.onerror = () => { clearTimeout(timer); if (via !== "worker") give(false); };
       port.onmessage = async ({ data }) => {
         if (data.do !== "greet") return receive(data);
@@ -244,7 +264,9 @@ export function connect(url, options = {}) {
         // The worker holds this one: it is granted when the worker is gone.
         navigator.locks.request(data.lock, { mode: "shared", signal: stopper.signal }, () => {
           give();
-          if (via === "worker") find(++deaths > 2 ? viaTabs : viaWorker);
+          if (via !== "worker") return;
+          if (++deaths > 2) find(viaTabs);
+          else find(viaWorker, 500);
         }).catch(() => {});
         resolve(true);
       };
@@ -261,6 +283,7 @@ export function connect(url, options = {}) {
     let holder = null;
     let release = () => {};
     let left = false;
+    holderFile().catch(() => {}); // now: when the leader goes, there may be no network
     const leave = () => {
       if (left) return;
       left = true;
@@ -278,7 +301,12 @@ export function connect(url, options = {}) {
     };
     bus.onmessage = ({ data }) => {
       if (data.do === "who" && holder) bus.postMessage({ do: "greet", from: own });
-      else if (data.do === "gone") data.from === leader && whoLeads();
+      else if (data.do === "gone") {
+        if (data.from !== leader) return;
+        // It has said of each message that it sent it, and sends none any more.
+        for (const item of pending.values()) item.sent = item.known;
+        lost();
+      }
       else if (data.do === "greet" && !holder) data.from !== leader && follow(data.from);
       else if (data.to === own && holder) {
         if (data.do === "hello") watch(data.tab, data.lock, holder.leave);
@@ -299,15 +327,26 @@ export function connect(url, options = {}) {
       attach("leader", (m) => holder?.receive(id, m), leave);
       bus.postMessage({ do: "greet", from: own });
       return new Promise((free) => { release = free; });
-    }).catch(() => { // left, or robbed: this tab was frozen, and another has taken over; or the holder did not load
+    }).catch((error) => { // left, or robbed: this tab was frozen, and another has taken over; or the holder did not load
       if (left) return;
       leave();
-      later(holder ? 0 : 3000, viaTabs);
+      lost();
+      if (holder) return later(0, viaTabs);
+      lacks(error);
+      later(3000, viaTabs);
     });
+    // What is said until the next one leads waits here.
+    const lost = () => {
+      post = () => {};
+      via = "nobody";
+      whoLeads();
+    };
     whoLeads = () => left || bus.postMessage({ do: "who" });
     whoLeads();
     return true;
   }
+
+  const lacks = (error) => show({ state: "waiting", reason: "holder_missing", because: error.message });
 
   async function alone() {
     const holder = await makeHolder(holding, (to, m) => queueMicrotask(() => receive(m)));
@@ -324,13 +363,16 @@ export function connect(url, options = {}) {
     const turn = ++search;
     const worker = ["auto", "worker"].includes(share) && viaWorker;
     const tabs = ["auto", "tabs"].includes(share) && viaTabs;
-    let ways = [worker, tabs, alone].filter(Boolean);
+    // Chromium may give a tab to the worker that has just died, which says nothing: so it is asked for twice.
+    let ways = [first === viaWorker && worker, worker, tabs, alone].filter(Boolean);
     // Sandboxed frames have locks and may not use them.
     if (!navigator.locks || !(await hold().catch(() => false))) ways = [alone];
-    for (const way of ways.slice(Math.max(0, ways.indexOf(first)))) {
+    for (const [i, way] of ways.slice(Math.max(0, ways.indexOf(first))).entries()) {
       try {
-        if (turn !== search || gone || await way(...(way === first ? args : []))) return;
-      } catch { /* a worker of another origin is thrown at once */ }
+        if (turn !== search || gone || await way(...(way === first && !i ? args : []))) return;
+      } catch (error) { // a worker of another origin is thrown at once
+        if (way === alone) lacks(error);
+      }
     }
     if (turn === search && !gone) later(3000);
   }
@@ -475,7 +517,7 @@ if (globalThis.SharedWorkerGlobalScope) {
   const loaded = import("./wayleave-holder.js");
   let holder = null;
 
-  const leave = (tab) => {
+  const leave = (tab, moved) => {
     ports.delete(tab);
     holder?.leave(tab);
     // The next page of the same user may be on its way.
@@ -483,7 +525,7 @@ if (globalThis.SharedWorkerGlobalScope) {
       if (ports.size) return;
       holder?.destroy();
       holder = null;
-    }, 10_000);
+    }, moved ? 0 : 10_000);
   };
   const spread = (to, m) => {
     for (const port of to ? [ports.get(to)] : ports.values()) port?.postMessage(m);
@@ -499,7 +541,7 @@ if (globalThis.SharedWorkerGlobalScope) {
         watch(data.tab, data.lock, leave);
       }
       holder?.receive(data.tab, data);
-      if (data.do === "leave" && !data.name) leave(data.tab);
+      if (data.do === "leave" && !data.name) leave(data.tab, data.moved);
     };
     Promise.all([held, loaded]).then(() => port.postMessage({ do: "greet", talk, lock }));
   };

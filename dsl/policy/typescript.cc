@@ -308,7 +308,9 @@ std::string typescript(const Route& route) {
     std::string out =
         "// By `wayleave types`, from the route " + route.name + ". Change the policy instead.\n\n";
     out +=
-        "// What the policy lets arrive. Add what your servers publish: declare module, interface WireIn.\n";
+        "// What the policy lets arrive. What your servers publish, a file of yours adds, where this one is "
+        "./wire:\n"
+        "// import \"./wire\"; declare module \"./wire\" { interface WireIn { paid: { order: number } } }\n";
     out += interface_of("WireIn", in_of(route));
     out += "\nexport interface Wire {\n  out: {\n" + out_of(route).text("    ") + "  };\n  in: WireIn;\n";
     out += "  channel: " + channels_of(route) + ";\n";

@@ -412,6 +412,51 @@ test("who does not answer is dead; who slept is asked first", async () => {
   assert.equal(tab.status.state, "online");
 });
 
+test("a quiet line is asked about once in a while, and a stream that is silent is left although POSTs are answered", async () => {
+  const quiet = await beginning();
+  let pings = 0;
+  const { hear } = quiet.server;
+  quiet.server.hear = function count(link, m, text) { pings += m.type === "$ping"; return hear.call(this, link, m, text); };
+  await quiet.clock.run(300_000);
+  assert.ok(pings >= 5 && pings <= 10, `${pings} pings in five minutes`);
+  assert.equal(quiet.server.arrivals.length, 1);
+
+  const { server, clock, tab } = await beginning({ transports: ["sse"] });
+  assert.equal(tab.status.transport, "sse");
+  await clock.run(300_000);
+  assert.equal(server.arrivals.length, 1);
+  server.mute = true;
+  await clock.run(100_000); // nothing has come on the stream, not even a comment
+  assert.ok(server.arrivals.length > 1);
+  assert.equal(tab.status.state, "online");
+
+  const without = await beginning({ transports: ["sse"] }, (world) => { world.server.hello = () => ({ ping_every: 0 }); world.server.mute = true; });
+  await without.clock.run(300_000);
+  assert.equal(without.server.arrivals.length, 1, "a route without pings has no comments");
+});
+
+test("attempts that hang are given up, and begun anew in another network", async () => {
+  for (const network of [false, true]) {
+    const world = await beginning();
+    const { server, clock, tab, holder } = world;
+    server.refuse = () => "hang";
+    server.cut();
+    await clock.run(10_000); // the first WebSocket is given up, and events are asked for
+    assert.notEqual(tab.status.state, "online");
+    server.refuse = null; // what began hangs on
+    const before = server.arrivals.length;
+    if (network) {
+      holder.receive("t", { do: "wake", visible: true, wake: true });
+      await clock.run(2000);
+      assert.equal(server.arrivals.length, before, "a page that is seen ends no attempt");
+      holder.receive("t", { do: "wake", visible: true, wake: true, network: true });
+    }
+    await clock.run(network ? 500 : 25_000);
+    assert.equal(tab.status.state, "online");
+    assert.equal(server.links.size, 1);
+  }
+});
+
 test("garbage is said to be garbage, without a loop", async () => {
   const world = await beginning({}, ({ server, clock }) => {
     server.open = (kind, on) => {

@@ -101,6 +101,12 @@ export class Server {
           link.subscribed.add(channel);
           return { channel, epoch: c.epoch, offset: c.first + c.messages.length - 1 };
         });
+        const comment = () => {
+          if (!link.open) return;
+          if (!this.mute) on.alive();
+          this.clock.after(25_000, comment);
+        };
+        if (kind === "sse") comment();
         link.say({ type: "$hello", ping_every: 25_000, max_message: 4000, channels, reconnect: { min: 500, max: 30_000 }, ...this.hello?.() });
       });
     }

@@ -31,6 +31,10 @@ if (globalThis.SharedWorkerGlobalScope) new BroadcastChannel("told").onmessage =
   if (data === "throw") throw Error("told to");
 };`,
   "wayleave-other.js": client.replace("const talk = 1;", "const talk = 2;"),
+  // It greets only once it is told to, so that the first tab has given it up.
+  "wayleave-late.js": client.replace('const loaded = import("./wayleave-holder.js");', `
+  const told = new Promise((resolve) => { new BroadcastChannel("told").onmessage = resolve; });
+  const loaded = told.then(() => import("./wayleave-holder.js"));`),
   "wayleave-broken.js": "this is no script",
 } });
 const browser = await launch(browserName);
@@ -346,6 +350,56 @@ steps["no worker: 404, no script, another version, another origin, by CSP: the t
   await hasState(tab, "online");
   assert.equal(await via(tab), "leader");
   await context.close();
+};
+
+steps["a worker that greets late gives way to the tab that leads: one session"] = async () => {
+  const context = await browser.newContext();
+  const user = `u${++users}`;
+  const first = await world.tab(context, user, { worker: "wayleave-late.js" });
+  await hasVia(first, "leader");
+  await tell(first, "greet");
+  const second = await world.tab(context, user, { worker: "wayleave-late.js" });
+  await hasVia(second, "follower");
+  for (const tab of [first, second]) await join_(tab, "room/late");
+  await sleep(200);
+  publish("room/late", "n1");
+  for (const tab of [first, second]) await hears(tab, 1);
+  await world.hasSessions(user, 1);
+  await context.close();
+};
+
+steps["tabs that share by a worker follow a tab that begins to lead: one session, all once and in order"] = async () => {
+  const { context, user, all } = await tabs(2, "auto");
+  for (const tab of all) { assert.equal(await via(tab), "worker"); await join_(tab, "room/moved"); }
+  await sleep(200);
+  publish("room/moved", "n1");
+  for (const tab of all) await hears(tab, 1);
+  all.push(await world.tab(context, user, { share: "tabs" }));
+  await join_(all[2], "room/moved");
+  for (let i = 2; i <= 20; ++i) publish("room/moved", `n${i}`);
+  for (const tab of all.slice(0, 2)) await hasVia(tab, "follower");
+  for (let i = 21; i <= 30; ++i) publish("room/moved", `n${i}`);
+  for (const tab of all.slice(0, 2)) {
+    await hears(tab, 30);
+    assert.deepEqual(await heard(tab), texts(1, 30));
+  }
+  await world.hasSessions(user, 1);
+  await context.close();
+};
+
+steps["half of the client does not load: the status says so, and it comes later"] = async () => {
+  for (const share of ["tabs", "none"]) {
+    const context = await browser.newContext();
+    await context.route("**/wayleave-holder.js*", (route) => route.abort());
+    const tab = await world.tab(context, `u${++users}`, { share });
+    await hasState(tab, "waiting");
+    const { reason, because } = await at(tab, () => client.status);
+    assert.equal(reason, "holder_missing");
+    assert.match(because, /wayleave-holder/);
+    await context.unroute("**/wayleave-holder.js*");
+    await hasState(tab, "online"); // Firefox remembers the failure of an address
+    await context.close();
+  }
 };
 
 steps["two users in one browser never share"] = async () => {

@@ -155,6 +155,20 @@ def test_the_policy_of_the_readme_is_the_first_example():
         assert "```\n" + shown + "```\n" in readme.read()
 
 
+def test_the_policy_that_the_client_shows_is_good():
+    with open(os.path.join(EXAMPLES, "../daemon/client/README.md"), encoding="utf-8") as readme:
+        shown = readme.read().split("```\ntoken ")[1].split("```")[0]
+    with tempfile.TemporaryDirectory() as root:
+        key = os.path.join(root, "session.secret")
+        with open(key, "w", encoding="utf-8") as file:
+            file.write("0123456789abcdef" * 4)
+        os.chmod(key, 0o600)
+        with open(os.path.join(root, "app.route"), "w", encoding="utf-8") as file:
+            file.write("token " + shown)
+        ended(run("lint", "--strict", root, env={**os.environ, "CREDENTIALS_DIRECTORY": root}), 0, "no errors")
+        ended(run("fmt", "--check", root), 0)
+
+
 def test_what_the_readme_shows_of_an_application_is_its_example():
     with open(os.path.join(EXAMPLES, "../README.md"), encoding="utf-8") as readme:
         section = readme.read().split("### With an application behind it\n")[1].split("\n## ")[0]

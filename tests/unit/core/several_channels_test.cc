@@ -135,6 +135,21 @@ TEST_CASE("a list of channels that is none is refused as a whole") {
     CHECK(world.broker.channels.size() == 1);  // the one that it was joined to
 }
 
+TEST_CASE(
+    "a member that stands twice in one of the channels, or in its position, is two meanings and refused") {
+    Coming w;
+    const std::string message = GENERATE(
+        R"({"type":"$subscribe","$id":1,"channels":["open/a",{"channel":"open/b","channel":"open/secret"}]})",
+        R"({"type":"$subscribe","$id":1,"channels":[{"channel":"open/b","since":1,"since":2}]})",
+        R"({"type":"$subscribe","$id":1,"channels":[{"channel":"open/b","token":"a","token":"b"}]})",
+        R"({"type":"$subscribe","$id":1,"channel":"kept/a","since":{"epoch":"a","epoch":"b","offset":1}})",
+        R"({"type":"$subscribe","$id":1,"channel":"kept/a","since":{"epoch":"a","offset":1,"offset":2}})");
+    w.say(w.ann, message);
+    const auto answers = w.frames(w.ann);
+    REQUIRE(answers.size() == 1);
+    CHECK_THAT(answers[0], Contains(R"("error":"bad_message")"));
+}
+
 TEST_CASE("channels about which a backend is asked keep their turn, and the others do not wait") {
     Coming world;
     world.say(world.ann,

@@ -53,7 +53,8 @@ std::string types(const std::string& text) {
 TEST_CASE("the types of a route") {
     CHECK(types(policy) == R"TS(// By `wayleave types`, from the route chat. Change the policy instead.
 
-// What the policy lets arrive. Add what your servers publish: declare module, interface WireIn.
+// What the policy lets arrive. What your servers publish, a file of yours adds, where this one is ./wire:
+// import "./wire"; declare module "./wire" { interface WireIn { paid: { order: number } } }
 export interface WireIn {
   "call ok": { [other: string]: unknown };
   "call.end": {};
