@@ -19,4 +19,8 @@ RedisScript::RedisScript(std::string_view text) : text_(text) {
     }
 }
 
+std::array<const RedisScript*, 5> all_scripts() {
+    return {&publish_script(), &read_script(), &cursor_script(), &tops_script(), &adopt_script()};
+}
+
 }  // namespace wayleave

@@ -2,6 +2,7 @@
 // its text, so that two versions of this program do not get into each other's way.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -23,5 +24,6 @@ class RedisScript {
 [[nodiscard]] const RedisScript& cursor_script();
 [[nodiscard]] const RedisScript& tops_script();
 [[nodiscard]] const RedisScript& adopt_script();
+[[nodiscard]] std::array<const RedisScript*, 5> all_scripts();
 
 }  // namespace wayleave
