@@ -49,12 +49,26 @@ size_t Delivery::deliver(std::span<const Publication> publications, Allowance& a
 void Delivery::take(const Publication& publication, Now now) {
     Channel* channel = hub_.find(publication->channel);
     if (!channel) return;
+    if (publication->stands) {
+        if (channel->gathered) conflator_.release(*channel, now);  // they are of the numbering before
+        return stand(*channel, publication->position, now);
+    }
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(*channel, now);
     if (rules.conflate_ms + rules.batch_ms > 0 && !publication->announcement)
         return conflator_.gather(*channel, publication, rules, now);
     // A reload has ended the window; announcements overtake it.
     if (channel->gathered && !publication->announcement) conflator_.release(*channel, now);
     deliver(*channel, publication, now);
+}
+
+// Another numbering; or in the same one there are messages that nobody can bring: who listens asks for them,
+// and hears that they are gone.
+void Delivery::stand(Channel& channel, Position top, Now now) {
+    replayer_.note_epoch(channel, top, now);
+    channel.seen.offset = std::max(channel.seen.offset, top.offset);
+    for (const Subscriber& subscriber : channel.subscribers) {
+        if (subscriber.offset < top.offset) replayer_.fall_behind(*subscriber.session, channel, now);
+    }
 }
 
 void Delivery::deliver(Channel& channel, const Publication& publication, Now now) {

@@ -19,6 +19,7 @@ class Delivery {
 
   private:
     void take(const Publication& publication, Now now);
+    void stand(Channel& channel, Position top, Now now);
     void deliver(Channel& channel, const Publication& publication, Now now);
 
     Hub& hub_;

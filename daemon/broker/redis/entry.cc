@@ -138,13 +138,15 @@ Result<Position> read_position(std::string_view text) {
     return Position{*epoch, *offset};
 }
 
-Result<RedisEntry> read_entry(std::string_view entry, std::string channel, uint64_t node) {
+Result<RedisEntry> read_entry(std::string_view entry, std::string channel, uint64_t node,
+                              std::optional<uint64_t> epoch) {
     const size_t first = entry.find(':');
     const size_t second = first == std::string_view::npos ? first : entry.find(':', first + 1);
     if (second == std::string_view::npos) return failure("it has no head");
-    const auto position = read_position(entry.substr(0, first));
+    auto position = read_position(entry.substr(0, first));
     if (!position) return failure(position.error());
     if (position->epoch != 0 && position->offset == 0) return failure("it has an epoch and no offset");
+    if (epoch && position->epoch != 0) position->epoch = *epoch;
     const auto at = read_number(entry.substr(first + 1, second - first - 1));
     if (!at) return failure(at.error());
     const auto body = read_body(entry.substr(second + 1), node);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,10 @@ struct RedisEntry {
     int64_t at_ms = 0;  // by Redis's clock; 0: not kept
 };
 
-// EPOCH(8 characters) OFFSET `:` AT `:` BODY.
-[[nodiscard]] Result<RedisEntry> read_entry(std::string_view entry, std::string channel, uint64_t node);
+// EPOCH(8 characters) OFFSET `:` AT `:` BODY. `epoch`: of the channel now, if that is known. What is kept
+// from before a fork has the offset that it had, and stands in the numbering that goes on from it.
+[[nodiscard]] Result<RedisEntry> read_entry(std::string_view entry, std::string channel, uint64_t node,
+                                            std::optional<uint64_t> epoch = std::nullopt);
 
 // `EPOCH(8 characters) ':' OFFSET`, or without the colon: as the scripts speak of positions.
 [[nodiscard]] Result<Position> read_position(std::string_view text);

@@ -79,6 +79,8 @@ void RedisLink::lost(const RedisFault& fault, int64_t now_ms) {
 }
 
 void RedisLink::close(const RedisFault& fault, int64_t now_ms) {
+    // Before the answers: who hears that one is lost knows then why.
+    events_.push_back(Down{fault});
     for (Pending& pending : std::exchange(pending_, {})) {
         if (pending.done)
             events_.push_back(
@@ -91,7 +93,6 @@ void RedisLink::close(const RedisFault& fault, int64_t now_ms) {
     const int64_t most = std::min(most_wait_ms, least_wait_ms << std::min(failures_, 10U));
     deadline_ms_ = now_ms + static_cast<int64_t>(random_() % static_cast<uint64_t>(most + 1));
     ++failures_;
-    events_.push_back(Down{fault});
 }
 
 void RedisLink::arm(int64_t now_ms) {

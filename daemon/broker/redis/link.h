@@ -86,6 +86,8 @@ class RedisLink {
 
     // --- for who uses it ---
     [[nodiscard]] std::vector<Event> take_events();
+    [[nodiscard]] bool has_events() const { return !events_.empty(); }
+    [[nodiscard]] const RedisInfo& info() const { return info_; }  // of the greeting
     // Of a link that is not up the answer is lost at once. `done` is an event's, and never called from here.
     void ask(const RedisWords& words, Done done, int64_t now_ms);
     void subscribe(std::span<const std::string> channels, int64_t now_ms);

@@ -3,10 +3,10 @@
 #include <random>
 
 #include "daemon/broker/memory/history.h"
+#include "daemon/broker/page.h"
 #include "daemon/broker/redis/entry.h"
 #include "daemon/broker/redis/keys.h"
 #include "daemon/broker/redis/scripts.h"
-#include "daemon/broker/sqlite/page.h"
 #include "tests/unit/redis/redis_server.h"
 
 using namespace wayleave;
