@@ -26,6 +26,7 @@ MAY = {
     "daemon/broker": ["daemon/base", "daemon/message"],
     "daemon/broker/memory": ["daemon/base", "daemon/message", "daemon/broker"],
     "daemon/broker/sqlite": ["daemon/base", "daemon/message", "daemon/broker", "dsl/text"],
+    "daemon/broker/redis": ["daemon/base", "daemon/message", "daemon/broker", "dsl/text"],
     "daemon/notify": [*PURE, "daemon/broker/sqlite/database.h"],
     "daemon/edge": [*PURE, "daemon/session"],
     "daemon/client": [],

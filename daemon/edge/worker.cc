@@ -288,7 +288,7 @@ void Worker::Impl::keep_pace() {
 // Behind the deliveries: a worker that notes it has delivered all that came before it.
 void Worker::Impl::hear_canary(std::span<const Publication> publications) {
     for (const Publication& publication : publications) {
-        if (publication->channel == Canary::channel)
+        if (publication->channel == Canary::channel && !publication->stands)
             canary_.heard(number_, publication->position, steady_us());
     }
 }

@@ -126,6 +126,26 @@ struct DiskTotals {
     bool failing = false;  // the last transaction came to nothing
 };
 
+// Of a broker on another machine.
+struct LinkTotals {
+    bool up = false;
+    uint64_t dials = 0;       // attempts to connect
+    uint64_t calls = 0;       // commands
+    uint64_t published = 0;   // publications that were accepted
+    uint64_t batches = 0;     // in so many calls
+    uint64_t waiting = 0;     // publications and questions, now
+    uint64_t refused = 0;     // because too many waited, or it was away
+    uint64_t received = 0;    // messages of channels
+    uint64_t malformed = 0;   // that were none of ours, or changed
+    uint64_t repaired = 0;    // gaps in what came, that were read
+    uint64_t unrepaired = 0;  // and those that could not be
+    uint64_t subscriptions = 0;
+    uint64_t resubscribed = 0;  // channels, after a connection was lost
+    uint64_t forks = 0;         // that another generation had to begin
+    uint64_t blind_ms = 0;      // in which nothing could be heard
+    uint64_t probe_us = 0;      // the last one's way there and back
+};
+
 // For the metrics.
 struct BrokerTotals {
     uint64_t channels = 0;  // that are numbered
@@ -135,6 +155,7 @@ struct BrokerTotals {
     uint64_t duplicates = 0;
     uint64_t ids_evicted = 0;  // of deduplication: likewise
     std::optional<DiskTotals> disk = {};
+    std::optional<LinkTotals> link = {};
 };
 
 using BrokerAnswer = std::variant<Receipt, Page, Progress, Roster>;
@@ -184,6 +205,9 @@ class Broker {
     virtual void tick(Now now) = 0;
 
     [[nodiscard]] virtual BrokerTotals totals() const = 0;
+
+    // What keeps it from working, in words for the operator; empty: nothing.
+    [[nodiscard]] virtual std::string health() const { return {}; }
 
     // When all workers stand still, before their inboxes end: what waits is kept and answered, and afterwards
     // nothing is pushed any more.

@@ -36,6 +36,8 @@ struct Message {
     std::optional<dsl::Lane>
         lane;                   // else the channel's; of a numbered channel never, since that has an order
     bool announcement = false;  // `$join` or `$leave`: nobody's message
+    // No message, and for nobody's eyes: the channel's numbering is another than before, and stands there.
+    bool stands = false;
     SharedFrame frame;          // of dialect `wayleave.v1`
 };
 

@@ -62,6 +62,11 @@ size_t Delivery::take(std::span<const Publication> publications, const Allowance
     const Publication& first = publications.front();
     Channel* channel = hub_.find(first->channel);
     if (!channel) return 1;
+    if (first->stands) {
+        if (channel->gathered) conflator_.release(*channel, now);  // they are of the numbering before
+        stand(*channel, first->position, now);
+        return 1;
+    }
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(*channel, now);
     if (rules.conflate_ms + rules.batch_ms > 0 && !first->announcement) {
         conflator_.gather(*channel, first, rules, now);
@@ -72,6 +77,16 @@ size_t Delivery::take(std::span<const Publication> publications, const Allowance
     publications = publications.first(run_length(publications, channel->subscribers.size(), allowance));
     deliver(*channel, publications, now);
     return publications.size();
+}
+
+// Another numbering; or in the same one there are messages that nobody can bring: who listens asks for them,
+// and hears that they are gone.
+void Delivery::stand(Channel& channel, Position top, Now now) {
+    replayer_.note_epoch(channel, top, now);
+    channel.seen.offset = std::max(channel.seen.offset, top.offset);
+    for (const Subscriber& subscriber : channel.subscribers) {
+        if (subscriber.offset < top.offset) replayer_.fall_behind(*subscriber.session, channel, now);
+    }
 }
 
 void Delivery::deliver(Channel& channel, std::span<const Publication> publications, Now now) {

@@ -22,6 +22,7 @@ class Delivery {
   private:
     // From the front on: how many. Those that follow each other in one channel are taken together.
     [[nodiscard]] size_t take(std::span<const Publication> publications, const Allowance& allowance, Now now);
+    void stand(Channel& channel, Position top, Now now);
     // They are of one channel and of one numbering.
     void deliver(Channel& channel, std::span<const Publication> publications, Now now);
     void give(Subscriber& subscriber, Channel& channel, PublicationRun& run, const dsl::ChannelRules& rules,

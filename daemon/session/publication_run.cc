@@ -57,7 +57,7 @@ size_t run_length(std::span<const Publication> publications, size_t readers, con
     for (; length < publications.size(); ++length) {
         const Message& next = *publications[length];
         const bool alike = next.channel == first.channel && next.position.epoch == first.position.epoch &&
-                           next.announcement == first.announcement;
+                           next.announcement == first.announcement && !next.stands;
         if (!alike || readers * length >= allowance.deliveries || readers * bytes >= allowance.bytes) break;
         bytes += next.frame.bytes().size();
     }

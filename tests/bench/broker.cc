@@ -1,5 +1,6 @@
 // How many publications a second a broker takes, from 1 and from 64 publishers of which each waits for its
 // answer. The publishers are served by two threads, as the daemon's workers serve their connections.
+// DIRECTORY SECONDS [PORT]: with the port of a Redis on 127.0.0.1 that one, too, with and without a history.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 
 #include "daemon/base/now.h"
 #include "daemon/broker/memory/broker.h"
+#include "daemon/broker/redis/broker.h"
 #include "daemon/broker/sqlite/broker.h"
 
 using namespace wayleave;
@@ -59,6 +61,8 @@ struct Shape {
     size_t publishers = 1;
     size_t channels = 1;
     double seconds = 3;
+    uint16_t redis_port = 0;
+    uint32_t history = 1000;
 };
 
 struct Taken {
@@ -72,7 +76,7 @@ Draft draft_of(size_t publisher, const Shape& shape) {
     draft.channel = "room" + std::to_string(publisher % shape.channels);
     draft.id = "m" + std::to_string(publisher);
     draft.members = "\"text\":\"" + std::string(payload_bytes, 'x') + "\"";
-    draft.retention = {1000, 3'600'000, 0};
+    draft.retention = {shape.history, shape.history == 0 ? 0 : 3'600'000, 0};
     draft.now = read_clocks();
     return draft;
 }
@@ -132,11 +136,33 @@ Taken measure(Broker& broker, const Shape& shape) {
     return {static_cast<double>(all.size()) / seconds, at(0.5), at(0.99)};
 }
 
+Taken run_redis(Shape shape, bool numbered) {
+    RedisSettings settings;
+    settings.target.host = "127.0.0.1";
+    settings.target.port = shape.redis_port;
+    settings.prefix = "bench";
+    settings.access.name = "bench";
+    auto broker = RedisBroker::open(
+        settings,
+        [](bool bad, const std::string& text) {
+            if (bad) std::fprintf(stderr, "%s\n", text.c_str());
+        },
+        read_clocks());
+    if (!broker) std::exit(1);
+    if (!numbered) shape.history = 0;
+    const Taken taken = measure(**broker, shape);
+    const LinkTotals link = *(*broker)->totals().link;
+    std::printf("    %.1f publications in each call\n",
+                static_cast<double>(link.published) / static_cast<double>(std::max<uint64_t>(1, link.calls)));
+    return taken;
+}
+
 Taken run(const std::string& kind, const std::string& directory, const Shape& shape) {
     if (kind == "memory") {
         MemoryBroker broker;
         return measure(broker, shape);
     }
+    if (kind.starts_with("redis")) return run_redis(shape, kind == "redis");
     SqliteSettings settings;
     settings.path = directory + "/messages.db";
     settings.full = kind == "full";
@@ -189,14 +215,16 @@ int main(int argc, char** argv) {
     }
     const double seconds = argc > 2 ? std::atof(argv[2]) : 3;
     for (const auto& [publishers, channels] : {std::pair<size_t, size_t>{1, 1}, {64, 1}, {64, 64}}) {
-        const Shape shape{publishers, channels, seconds};
+        Shape shape{publishers, channels, seconds};
+        if (argc > 3) shape.redis_port = static_cast<uint16_t>(std::atoi(argv[3]));
         double memory = 0;
         std::printf("fdatasync: median %.0f us\n", sync_us(pattern));
-        for (const char* kind : {"memory", "normal", "full"}) {
+        for (const char* kind : {"memory", "normal", "full", "redis", "redis-plain"}) {
+            if (std::string(kind).starts_with("redis") && shape.redis_port == 0) continue;
             const Taken taken = run(kind, pattern, shape);
             if (memory == 0) memory = taken.rate;
             std::printf(
-                "%-6s %3zu publishers, %2zu channels: %9.0f/s  p50 %6.0f us  p99 %6.0f us  %.3f of memory\n",
+                "%-11s %3zu publishers, %2zu channels: %9.0f/s  p50 %6.0f us  p99 %6.0f us  %.3f of memory\n",
                 kind, publishers, channels, taken.rate, taken.p50_us, taken.p99_us, taken.rate / memory);
             std::fflush(stdout);
         }

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/broker/sqlite/channels.h"
+#include "daemon/broker/channel_table.h"
 #include "daemon/broker/sqlite/schema.h"
 #include "daemon/broker/sqlite/writer.h"
 #include "daemon/message/broker.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/broker/sqlite/page.h"
+#include "daemon/broker/page.h"
 #include "daemon/broker/sqlite/schema.h"
 
 namespace wayleave {

@@ -12,7 +12,7 @@
 
 #include "daemon/base/string_map.h"
 #include "daemon/broker/age_clock.h"
-#include "daemon/broker/sqlite/channels.h"
+#include "daemon/broker/channel_table.h"
 #include "daemon/broker/sqlite/database.h"
 #include "daemon/message/broker.h"
 

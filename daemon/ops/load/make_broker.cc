@@ -1,12 +1,16 @@
 #include "daemon/ops/load/make_broker.h"
 
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include <string>
 #include <utility>
 
 #include "daemon/broker/memory/broker.h"
+#include "daemon/broker/redis/broker.h"
 #include "daemon/broker/sqlite/broker.h"
+#include "daemon/identity/credential_file.h"
+#include "daemon/ops/load/read_file.h"
 #include "daemon/ops/log/log.h"
 
 namespace wayleave {
@@ -16,11 +20,71 @@ void report(bool bad, const std::string& message) {
     log_event(bad ? Level::error : Level::info, bad ? "broker-failed" : "broker-recovered", message);
 }
 
+void report_redis(bool bad, const std::string& message) {
+    log_event(bad ? Level::error : Level::info, bad ? "redis-down" : "redis-connected", message);
+}
+
+StartError refused(std::string text) {
+    return {EX_CONFIG, std::move(text)};
+}
+
+// A file that others can read is no secret.
+Result<std::string, StartError> read_password(const std::string& path) {
+    constexpr size_t most = 4096;
+    const std::string where = "redis.password_file: " + path + ": ";
+    struct stat found {};
+    if (stat(path.c_str(), &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0 && !is_credential(path))
+        return failure(refused(where + "group or others can use it; chmod 0600"));
+    auto text = read_whole_file(path, most);
+    if (!text) return failure(refused(where + text.error()));
+    while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
+    if (text->empty()) return failure(refused(where + "it is empty; write the password into it"));
+    return std::move(*text);
+}
+
+Result<RedisSettings, StartError> redis_settings(const StartSettings& settings) {
+    RedisSettings out;
+    const size_t colon = settings.redis_server.rfind(':');
+    std::string host = settings.redis_server.substr(0, colon);
+    if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+    out.target.host = std::move(host);
+    out.target.port = static_cast<uint16_t>(std::stoul(settings.redis_server.substr(colon + 1)));
+    out.target.server_name = settings.redis_server_name;
+    out.access.user = settings.redis_user;
+    out.access.database = static_cast<uint32_t>(settings.redis_database);
+    out.access.name = "wayleave";
+    if (!settings.redis_password_file.empty()) {
+        auto password = read_password(settings.redis_password_file);
+        if (!password) return failure(password.error());
+        out.access.password = std::move(*password);
+    }
+    if (settings.redis_tls) {
+        auto tls = make_redis_tls({settings.redis_ca, settings.redis_certificate, settings.redis_key});
+        if (!tls) return failure(refused(tls.error()));
+        out.target.tls = std::move(*tls);
+    }
+    out.prefix = settings.redis_prefix;
+    out.trust_after_fork = settings.redis_after_fork == "trust";
+    out.memory_bytes = settings.broker_memory;
+    out.most_waiting = settings.broker_max_waiting;
+    out.most_waiting_bytes = settings.broker_max_waiting_bytes;
+    return out;
+}
+
+Result<std::unique_ptr<Broker>, StartError> make_redis_broker(const StartSettings& settings, Now now) {
+    const auto wanted = redis_settings(settings);
+    if (!wanted) return failure(wanted.error());
+    auto opened = RedisBroker::open(*wanted, report_redis, now);
+    if (!opened) return failure(refused("redis.server: " + opened.error().because));
+    return std::unique_ptr<Broker>(std::move(*opened));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Broker>, StartError> make_broker(const StartSettings& settings, Now now) {
     if (settings.broker == "memory")
         return std::unique_ptr<Broker>(std::make_unique<MemoryBroker>(settings.broker_memory));
+    if (settings.broker == "redis") return make_redis_broker(settings, now);
     auto opened = SqliteBroker::open({.path = settings.broker_path,
                                       .full = settings.broker_sync == "full",
                                       .most_file_bytes = settings.broker_max_database,

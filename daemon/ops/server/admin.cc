@@ -18,6 +18,7 @@ std::string unready(const Snapshot& snapshot) {
     if (snapshot.draining) return "stopping\n";
     std::string out = unhealthy(snapshot);
     if (snapshot.broker.disk && snapshot.broker.disk->failing) out += "messages cannot be stored\n";
+    if (!snapshot.broker_health.empty()) out += snapshot.broker_health + "\n";
     for (const std::string& one : snapshot.canary.stuck) out += one + "\n";
     return out;
 }

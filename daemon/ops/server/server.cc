@@ -282,6 +282,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.ban_overflows = shared_.bans.overflows();
     shot.log_lost = log_lost();
     shot.broker = shared_.broker->totals();
+    shot.broker_health = shared_.broker->health();
     shot.identity = identity_services_.totals();
     shot.notices = shared_.notices->totals();
     reloader_.tell(shot);

@@ -102,6 +102,53 @@ void add_disk(Families& families, const DiskTotals& disk) {
                    static_cast<double>(disk.wal_bytes));
 }
 
+void add_link(Families& families, const LinkTotals& link) {
+    const auto gauge = [](uint64_t value) { return static_cast<double>(value); };
+    families.gauge("wayleave_redis_up", "1 while Redis is connected and has proved to bring messages back.",
+                   link.up ? 1 : 0);
+    families.counter("wayleave_redis_dials_total", "Attempts to connect to Redis.", link.dials);
+    families.counter("wayleave_redis_calls_total", "Commands sent to Redis.", link.calls);
+    families.counter("wayleave_redis_published_total", "Publications that Redis accepted.", link.published);
+    families.counter(
+        "wayleave_redis_batches_total",
+        "Calls in which numbered publications were sent; divided by it the publications tell how "
+        "well they join.",
+        link.batches);
+    families.gauge("wayleave_redis_waiting",
+                   "Publications, acknowledgements and questions that wait for Redis.", gauge(link.waiting));
+    families.counter(
+        "wayleave_redis_refused_total",
+        "Publications, acknowledgements and questions refused, since too many waited or Redis was "
+        "away.",
+        link.refused);
+    families.counter("wayleave_redis_received_total", "Messages of channels that Redis brought.",
+                     link.received);
+    families.counter("wayleave_redis_malformed_total",
+                     "Messages and answers of Redis that this program could not have written.",
+                     link.malformed);
+    families.gauge("wayleave_redis_subscriptions", "Channels that this node hears of through Redis.",
+                   gauge(link.subscriptions));
+    families.counter("wayleave_redis_resubscribed_total",
+                     "Channels subscribed to anew, since a connection was lost.", link.resubscribed);
+    families.counter("wayleave_redis_gaps_repaired_total",
+                     "Gaps in what came on numbered channels that were read from the history.",
+                     link.repaired);
+    families.counter("wayleave_redis_gaps_unrepaired_total",
+                     "Gaps that could not be read any more; who listened was told.", link.unrepaired);
+    families.counter("wayleave_redis_forks_total",
+                     "Times that this node found Redis started anew or replaced, and began new epochs.",
+                     link.forks);
+    families
+        .family("wayleave_redis_blind_seconds_total",
+                "Seconds in which channels were subscribed to and Redis could not be heard.",
+                MetricType::Counter)
+        .metric.push_back(
+            Families::metric(MetricType::Counter, static_cast<double>(link.blind_ms) / 1000.0, {}));
+    families.gauge("wayleave_redis_probe_seconds",
+                   "Time that the last probe took to Redis and back through the subscriptions.",
+                   static_cast<double>(link.probe_us) / 1e6);
+}
+
 void add_broker(Families& families, const BrokerTotals& broker) {
     families.gauge("wayleave_broker_messages", "Messages of histories that are in memory.",
                    static_cast<double>(broker.messages));
@@ -111,6 +158,7 @@ void add_broker(Families& families, const BrokerTotals& broker) {
                      "Publications that were not delivered again, since their id was known.",
                      broker.duplicates);
     if (broker.disk) add_disk(families, *broker.disk);
+    if (broker.link) add_link(families, *broker.link);
 }
 
 void add_policy(Families& families, const Snapshot& snapshot) {

@@ -77,6 +77,7 @@ struct Snapshot {
     uint64_t ban_overflows = 0;
     LogLoss log_lost;
     BrokerTotals broker;
+    std::string broker_health;  // what keeps it from working; empty: nothing
     IdentityTotals identity;
     NoticeTotals notices;
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -47,6 +48,16 @@ std::string_view type_name(const toml::node& node) {
     }
 }
 
+constexpr std::string_view prefix_characters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-";
+// That the design of many machines has, and this version has not.
+constexpr std::array<std::string_view, 7> later_names = {"redis.sentinels",
+                                                         "redis.primary",
+                                                         "redis.cluster",
+                                                         "redis.sync",
+                                                         "redis.replicas",
+                                                         "redis.sentinel_user",
+                                                         "redis.sentinel_password_file"};
 constexpr std::string_view url_path_characters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._~-";
 
@@ -85,6 +96,7 @@ class Reader {
         check_listeners(document);
         check_proxies(document);
         check_broker(document);
+        check_redis(document);
         check_admin(document);
         check_client(document);
         fill_defaults();
@@ -167,6 +179,12 @@ class Reader {
         const std::string last = name.substr(name.rfind('.') + 1);
         if (last != name && find_row(last) != nullptr)
             return error(at, fmt::format("{}; write `{}` above the first [table]", what, last));
+        if (const auto later = std::find(later_names.begin(), later_names.end(), name);
+            later != later_names.end())
+            return error(at,
+                         fmt::format("`{}` is not supported yet: there is one server, without Sentinel and "
+                                     "Cluster; write server = \"HOST:6379\"",
+                                     name));
         if (last == "include" || last == "import")
             return error(at, what + "; there is no include: all settings stand in this one file");
         const auto near = near_name(name, names_);
@@ -251,6 +269,28 @@ class Reader {
                   "`proxy_protocol` is believed from trusted proxies only, and there is none; set "
                   "trusted_proxies");
         }
+    }
+
+    void check_redis(const toml::table& document) {
+        const auto redis = document["redis"];
+        const auto at = [&](const char* name) { return redis[name].node()->source().begin; };
+        if (settings_.broker != "redis" && redis.is_table())
+            return error(
+                redis.node()->source().begin,
+                "`redis` is for kind redis, and messages are kept elsewhere; write kind = \"redis\" in "
+                "[broker], or remove the table");
+        if (settings_.broker == "redis" && settings_.redis_server.empty() && !redis["server"])
+            error(document["broker"]["kind"].node()->source().begin,
+                  "kind redis needs a server; write [redis] with server = \"127.0.0.1:6379\"");
+        for (const char* name : {"ca", "certificate", "key", "server_name"}) {
+            if (redis[name] && !settings_.redis_tls)
+                error(at(name), fmt::format("`redis.{}` is of TLS, which is off; write tls = true", name));
+        }
+        if (settings_.redis_certificate.empty() != settings_.redis_key.empty())
+            error(at(settings_.redis_key.empty() ? "certificate" : "key"),
+                  "redis.certificate and redis.key belong together; write both");
+        if (!settings_.redis_user.empty() && settings_.redis_password_file.empty())
+            error(at("user"), "`redis.user` needs a password; write password_file");
     }
 
     // Who names a file wants messages to be kept there. The default is no wish.
@@ -435,6 +475,8 @@ class Reader {
             case SettingType::word: return store_word(row, text, line, listener);
             case SettingType::address: return store_address(row, text, listener, line);
             case SettingType::mode: return store_mode(row, text, listener, line);
+            case SettingType::text: return store_text(row, text, line);
+            case SettingType::host_port: return store_host_port(row, text, line);
             case SettingType::group: return put(row, text, toml_string(text), listener, line);
             case SettingType::url_path: return store_url_path(row, text, line);
             default: return store_path(row, text, listener, line);
@@ -477,9 +519,6 @@ class Reader {
                            ListenerSettings* listener = nullptr) {
         const auto found = std::find(row.words.begin(), row.words.end(), text);
         if (found == row.words.end()) {
-            if (row.name == "broker.kind" && text == "redis") {
-                return "redis is not supported yet; write \"memory\" or \"sqlite\"";
-            }
             return fmt::format("`{}` cannot be {}; choose {}", row.name, toml_string(text),
                                fmt::join(row.words, ", "));
         }
@@ -525,6 +564,22 @@ class Reader {
         if (!octal || (text.size() == 4 && text[0] != '0'))
             return fmt::format("`{}` is no mode of a file; write it like \"0660\"", row.name);
         return put(row, text, toml_string(text), listener, line);
+    }
+
+    std::string store_text(const SettingRow& row, const std::string& text, size_t line) {
+        if (text.size() < row.min || text.size() > row.max)
+            return out_of_range(row, fmt::format("of {} bytes", text.size()), std::to_string(row.min),
+                                std::to_string(row.max) + " bytes");
+        if (row.name == "redis.prefix" && text.find_first_not_of(prefix_characters) != std::string::npos)
+            return fmt::format("`{}` holds what no prefix may; use letters, digits and ._:/-", row.name);
+        return put(row, text, toml_string(text), nullptr, line);
+    }
+
+    std::string store_host_port(const SettingRow& row, const std::string& text, size_t line) {
+        const auto authority = parse_authority(text);
+        if (!authority || !authority->port || *authority->port == 0)
+            return fmt::format("`{}` is no host and port; write it like \"redis.internal:6379\"", row.name);
+        return put(row, authority->text(), toml_string(text), nullptr, line);
     }
 
     // As a client's request has it, which needs no escapes.

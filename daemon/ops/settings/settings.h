@@ -52,13 +52,24 @@ struct StartSettings {
     std::vector<ListenerSettings> listeners;  // at least one
     size_t workers = 0;                       // threads, at least one
     size_t max_connections = 0;               // 0: derive it from RLIMIT_NOFILE
-    std::string broker;                       // "memory", "sqlite"
+    std::string broker;                       // "memory", "sqlite", "redis"
     std::string broker_path;                  // of sqlite's file
     std::string broker_sync;                  // "full", "normal"
     size_t broker_memory = 0;                 // bytes
     size_t broker_max_waiting = 0;
     size_t broker_max_waiting_bytes = 0;
     size_t broker_max_database = 0;  // bytes; 0: no bound
+    std::string redis_server;        // HOST:PORT
+    std::string redis_user;
+    std::string redis_password_file;  // empty: none
+    bool redis_tls = false;
+    std::string redis_ca;
+    std::string redis_certificate;
+    std::string redis_key;
+    std::string redis_server_name;
+    size_t redis_database = 0;
+    std::string redis_prefix;
+    std::string redis_after_fork;  // "epochs", "trust"
     LogFormat log_format = LogFormat::text;
     std::string control_socket;  // empty: none
     std::string control_group;   // by name or number; empty: root and the daemon's user alone

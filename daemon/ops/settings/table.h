@@ -16,19 +16,21 @@ namespace wayleave {
 
 enum class SettingType {
     integer,
-    size,      // bytes: an integer, or a string such as "128kb"
-    time,      // a string such as "10s"
-    path,      // relative to the file's directory
-    address,   // "127.0.0.1:8080", "[::1]:8080"
-    url_path,  // of an address: "/wayleave.js"
-    word,      // one of `words`
-    boolean,   // true or false
-    share,     // a number from 0 to 1
-    nets,      // an array of strings such as "10.0.0.0/8"
-    hosts,     // an array of strings such as "metrics.example.com"
-    words,     // an array of strings out of `words`
-    mode,      // of a file: "0660"
-    group,     // of a file: a name or number
+    size,       // bytes: an integer, or a string such as "128kb"
+    time,       // a string such as "10s"
+    path,       // relative to the file's directory
+    address,    // "127.0.0.1:8080", "[::1]:8080"
+    url_path,   // of an address: "/wayleave.js"
+    word,       // one of `words`
+    boolean,    // true or false
+    share,      // a number from 0 to 1
+    nets,       // an array of strings such as "10.0.0.0/8"
+    hosts,      // an array of strings such as "metrics.example.com"
+    words,      // an array of strings out of `words`
+    mode,       // of a file: "0660"
+    group,      // of a file: a name or number
+    text,       // any
+    host_port,  // "redis.internal:6379", "[::1]:6379"
 };
 
 // The member a row is stored in; what it points to is the type of the value.

@@ -1,5 +1,4 @@
-// An SqliteBroker in a directory of its own, that can be closed and opened again, and an inbox that waits for
-// its answers.
+// An SqliteBroker in a directory of its own, that can be closed and opened again.
 #pragma once
 
 #include <stdlib.h>
@@ -18,43 +17,9 @@
 #include <vector>
 
 #include "daemon/broker/sqlite/broker.h"
+#include "tests/unit/broker/test_box.h"
 
 namespace wayleave {
-
-class TestBox final : public Inbox {
-  public:
-    void push(const Publication& publication) override {
-        const std::lock_guard lock(mutex_);
-        pushed_.push_back(publication);
-        changed_.notify_all();
-    }
-    void answered(uint64_t ticket, BrokerAnswer answer) override {
-        const std::lock_guard lock(mutex_);
-        answers_.insert_or_assign(ticket, std::move(answer));
-        changed_.notify_all();
-    }
-
-    template <class T>
-    T wait(uint64_t ticket) {
-        std::unique_lock lock(mutex_);
-        const bool came =
-            changed_.wait_for(lock, std::chrono::seconds(30), [&] { return answers_.contains(ticket); });
-        if (!came) throw std::runtime_error("no answer came");  // on any thread, where Catch may not be
-        T answer = std::get<T>(std::move(answers_.at(ticket)));
-        answers_.erase(ticket);
-        return answer;
-    }
-    std::vector<Publication> take() {
-        const std::lock_guard lock(mutex_);
-        return std::exchange(pushed_, {});
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<Publication> pushed_;
-    std::map<uint64_t, BrokerAnswer> answers_;
-};
 
 class SqliteFixture {
   public:
@@ -172,17 +137,5 @@ class SqliteFixture {
     std::mutex reports_mutex;
     std::vector<std::string> reports;
 };
-
-// "1=a 2=b": offsets and ids.
-inline std::string brief(const std::vector<Publication>& messages) {
-    std::string out;
-    for (const Publication& message : messages) {
-        const std::string text(message->frame.payload());
-        const size_t at = text.find("\"id\":\"") + 6;
-        out += (out.empty() ? "" : " ") + std::to_string(message->position.offset) + "=" +
-               text.substr(at, text.find('"', at) - at);
-    }
-    return out;
-}
 
 }  // namespace wayleave

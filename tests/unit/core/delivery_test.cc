@@ -503,6 +503,50 @@ TEST_CASE("a numbering that is lost is told to who is subscribed", "[delivery]")
     CHECK_THAT(frames[1], Contains(R"("n":5)"));
 }
 
+TEST_CASE("a quiet channel's numbering may become another without a message", "[delivery]") {
+    Delivery world;
+    const auto reader = world.enter();
+    world.subscribe(reader, "room/a");
+    (void)world.frames(reader);
+    auto stands = std::make_shared<Message>("room/a", Position{77, 5}, "");
+    stands->stands = true;
+    world.broker.push(stands);
+    world.turn();
+    const auto frames = world.frames(reader);
+    REQUIRE(frames.size() == 1);
+    CHECK_THAT(frames[0], Contains(R"("offset":5,"recovered":false})"));
+    // The next message follows it.
+    const Position next{77, 6};
+    world.broker.push(std::make_shared<const Message>("room/a", next,
+                                                      publication_text({"room/a", "1", 0, "\"n\":6"}, next)));
+    world.turn();
+    CHECK_THAT(world.frames(reader).at(0), Contains(R"("n":6)"));
+}
+
+TEST_CASE("messages that came to nobody are asked for when the broker says where it stands", "[delivery]") {
+    Delivery world;
+    const auto reader = world.enter();
+    world.subscribe(reader, "room/a");
+    (void)world.frames(reader);
+    Position top;
+    for (int i = 1; i <= 8; ++i) {
+        Draft draft;
+        draft.channel = "room/a";
+        draft.members = "\"n\":" + std::to_string(i);
+        draft.retention = {5, 3'600'000, 0};
+        draft.now = world.now;
+        top = world.broker.memory.publish(draft, {})->position;
+    }
+    world.broker.pending.clear();
+    auto stands = std::make_shared<Message>("room/a", top, "");
+    stands->stands = true;
+    world.broker.push(stands);
+    world.turn();
+    const auto frames = world.frames(reader);
+    REQUIRE_FALSE(frames.empty());
+    CHECK_THAT(frames[0], Contains("$subscribed") && Contains(R"("offset":8,"recovered":false)"));
+}
+
 namespace {
 
 struct Shaped : World {

@@ -43,6 +43,7 @@ Snapshot example() {
     shot.totals.aliases["/gone"] = {1, 1};
     shot.reloads_done = 1;
     shot.broker.disk.emplace();
+    shot.broker.link.emplace();
     return shot;
 }
 

@@ -154,6 +154,7 @@ TEST_CASE("an error names its place, the line and the remedy") {
 }
 
 TEST_CASE("what is wrong is said") {
+    const std::string redis = "[broker]\nkind = \"redis\"\n[redis]\nserver = \"localhost:6379\"\n";
     const SettingsDirectory directory;
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"", "no listener"},
@@ -237,7 +238,17 @@ TEST_CASE("what is wrong is said") {
         {minimal + "[control]\nsocket = \"${RUN}/w.sock\"",
          "`control.socket` names a variable, and environment variables are not read; write the value"},
         {minimal + "[workers]", "`workers` is a table"},
-        {minimal + "[broker]\nkind = \"redis\"", "redis is not supported yet"},
+        {minimal + "[broker]\nkind = \"redis\"", "kind redis needs a server"},
+        {minimal + "[redis]\nserver = \"localhost:6379\"", "messages are kept elsewhere"},
+        {minimal + redis + "sentinels = [\"a:26379\"]", "`redis.sentinels` is not supported yet"},
+        {minimal + redis + "cluster = [\"a:6379\"]", "`redis.cluster` is not supported yet"},
+        {minimal + redis + "sync = \"replicas\"", "`redis.sync` is not supported yet"},
+        {minimal + redis + "ca = \"ca.pem\"", "`redis.ca` is of TLS, which is off"},
+        {minimal + redis + "tls = true\nkey = \"k.pem\"", "belong together"},
+        {minimal + redis + "user = \"app\"", "`redis.user` needs a password"},
+        {minimal + redis + "prefix = \"a{b\"", "`redis.prefix` holds what no prefix may"},
+        {minimal + redis + "after_fork = \"hope\"", "choose epochs, trust"},
+        {minimal + "[broker]\nkind = \"redis\"\n[redis]\nserver = \"localhost\"", "no host and port"},
         {minimal + "[broker]\npath = \"m.db\"", "write kind = \"sqlite\" or remove the line"},
         {minimal + "[broker]\nkind = \"sqlite\"\nsync = \"off\"", "choose full, normal"},
         {minimal + "[broker]\nkind = \"sqlite\"\nmemory = \"1b\"", "out of range; choose 1mb to 1024gb"},

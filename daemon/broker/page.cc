@@ -1,4 +1,4 @@
-#include "daemon/broker/sqlite/page.h"
+#include "daemon/broker/page.h"
 
 #include <algorithm>
 #include <utility>

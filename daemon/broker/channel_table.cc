@@ -1,11 +1,12 @@
-#include "daemon/broker/sqlite/channels.h"
+#include "daemon/broker/channel_table.h"
 
 #include <algorithm>
 #include <mutex>
 #include <utility>
 
+#include "daemon/base/check.h"
 #include "daemon/base/string_map.h"
-#include "daemon/broker/sqlite/page.h"
+#include "daemon/broker/page.h"
 
 namespace wayleave {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr size_t stripes = 64;    // locks: two workers rarely want the same
 constexpr size_t overhead = 256;  // of a message beside its bytes: about
 constexpr size_t least_compacted = 4096;
+constexpr size_t most_workers = 4096;
 
 size_t size_of(const Publication& message) {
     return message->frame.bytes().size() + message->channel.size() + overhead;
@@ -32,8 +34,22 @@ struct ChannelTable::Channel {
     uint32_t held = 0;   // by pages that are read from the disk
     bool known = false;  // the top
     Position top;
+    Position noted;          // see there
     std::deque<Entry> tail;  // dense: the last is the top
 
+    void move(Position to) {
+        if (noted.epoch == top.epoch && noted.epoch != to.epoch) noted = {};
+        known = true;
+        top = to;
+    }
+    // Whether a position elsewhere is further than what has come, or of another numbering.
+    [[nodiscard]] bool behind(const Position& position) const {
+        return position.epoch != top.epoch || position.offset > top.offset;
+    }
+    [[nodiscard]] bool behind(const Query& query) const {
+        return (noted.epoch != 0 && behind(noted)) || (query.since && behind(*query.since)) ||
+               (query.above && behind(*query.above));
+    }
     [[nodiscard]] bool idle() const { return workers.empty() && queued == 0 && held == 0 && tail.empty(); }
     [[nodiscard]] std::optional<Extent> extent(const Query& query, int64_t now) const;
 };
@@ -61,8 +77,11 @@ struct alignas(64) ChannelTable::Stripe {
     }
 };
 
-ChannelTable::ChannelTable(size_t most_bytes)
-    : stripes_(std::make_unique<Stripe[]>(stripes)), most_bytes_(most_bytes) {}
+ChannelTable::ChannelTable(size_t most_bytes, Numbered numbered)
+    : inboxes_(most_workers),
+      numbered_(numbered),
+      stripes_(std::make_unique<Stripe[]>(stripes)),
+      most_bytes_(most_bytes) {}
 ChannelTable::~ChannelTable() = default;
 
 ChannelTable::Stripe& ChannelTable::stripe_of(std::string_view channel) const {
@@ -70,24 +89,28 @@ ChannelTable::Stripe& ChannelTable::stripe_of(std::string_view channel) const {
 }
 
 uint32_t ChannelTable::add_inbox(Inbox& inbox) {
-    inboxes_.push_back(&inbox);
-    return static_cast<uint32_t>(inboxes_.size() - 1);
+    check(workers_ < most_workers, "channels: more workers than there are places");
+    inboxes_[workers_] = &inbox;
+    return workers_++;
 }
 
-void ChannelTable::subscribe(uint32_t worker, std::string_view name) {
+bool ChannelTable::subscribe(uint32_t worker, std::string_view name) {
     Stripe& stripe = stripe_of(name);
     const std::lock_guard lock(stripe.mutex);
     auto& workers = stripe.make(name)->workers;
     if (std::find(workers.begin(), workers.end(), worker) == workers.end()) workers.push_back(worker);
+    return workers.size() == 1;
 }
 
-void ChannelTable::unsubscribe(uint32_t worker, std::string_view name) {
+bool ChannelTable::unsubscribe(uint32_t worker, std::string_view name) {
     Stripe& stripe = stripe_of(name);
     const std::lock_guard lock(stripe.mutex);
     Channel* channel = stripe.find(name);
-    if (channel == nullptr) return;
+    if (channel == nullptr) return false;
     std::erase(channel->workers, worker);
+    const bool last = channel->workers.empty();
     stripe.forget_if_idle(name);
+    return last;
 }
 
 bool ChannelTable::heard(std::string_view name) const {
@@ -134,8 +157,7 @@ void ChannelTable::accepted(const Publication& message, int64_t at, uint32_t his
         const std::shared_ptr<Channel> channel = stripe.make(message->channel);
         channel->queued -= std::min<uint32_t>(channel->queued, 1);
         if (message->position.epoch != 0) {
-            channel->known = true;
-            channel->top = message->position;
+            channel->move(message->position);
             keep(channel, message, at, history);
         }
         push(*channel, message);
@@ -167,16 +189,56 @@ bool ChannelTable::in_use(std::string_view name) const {
     return stripe.find(name) != nullptr;
 }
 
+// --- what is numbered elsewhere ---
+
+void ChannelTable::stands(std::string_view name, Position top) {
+    Stripe& stripe = stripe_of(name);
+    const std::lock_guard lock(stripe.mutex);
+    Channel* channel = stripe.find(name);
+    if (channel == nullptr) return;
+    if (!channel->tail.empty() && channel->tail.back().message->position != top) clear(*channel);
+    channel->move(top);
+}
+
+void ChannelTable::pause(std::string_view name) {
+    Stripe& stripe = stripe_of(name);
+    const std::lock_guard lock(stripe.mutex);
+    if (Channel* channel = stripe.find(name)) channel->known = false;
+}
+
+void ChannelTable::noted(std::string_view name, Position position) {
+    Stripe& stripe = stripe_of(name);
+    const std::lock_guard lock(stripe.mutex);
+    Channel* channel = stripe.find(name);
+    if (channel == nullptr) return;
+    const bool further = channel->noted.epoch != position.epoch || channel->noted.offset < position.offset;
+    if (further) channel->noted = position;
+}
+
+void ChannelTable::tell(std::string_view name, Position top) const {
+    const Stripe& stripe = stripe_of(name);
+    const std::lock_guard lock(stripe.mutex);
+    const Channel* channel = stripe.find(name);
+    if (channel == nullptr) return;
+    auto message = std::make_shared<Message>(std::string(name), top, "");
+    message->stands = true;
+    push(*channel, message);
+}
+
 // --- the newest messages ---
 
 // Only where somebody listens, or where a part is kept already: it must not have gaps.
 void ChannelTable::keep(const std::shared_ptr<Channel>& channel, const Publication& message, int64_t at,
                         uint32_t history) {
     if (channel->workers.empty() && channel->tail.empty()) return;
+    if (!channel->tail.empty()) {
+        const Position& last = channel->tail.back().message->position;
+        if (message->position != Position{last.epoch, last.offset + 1}) clear(*channel);
+    }
     channel->tail.push_back({message, at});
     bytes_ += size_of(message);
     ++messages_;
-    order_.push_back({channel, message->position.offset});
+    order_.push_back({channel, message->position});
     while (channel->tail.size() > history) pop(*channel);
 }
 
@@ -184,6 +246,10 @@ void ChannelTable::pop(Channel& channel) {
     bytes_ -= size_of(channel.tail.front().message);
     --messages_;
     channel.tail.pop_front();
+}
+
+void ChannelTable::clear(Channel& channel) {
+    while (!channel.tail.empty()) pop(channel);
 }
 
 // The oldest of all goes first.
@@ -194,7 +260,7 @@ void ChannelTable::make_room() {
         Stripe& stripe = stripe_of(oldest.channel->name);
         const std::lock_guard lock(stripe.mutex);
         auto& tail = oldest.channel->tail;
-        if (tail.empty() || tail.front().message->position.offset != oldest.offset) continue;
+        if (tail.empty() || tail.front().message->position != oldest.position) continue;
         pop(*oldest.channel);
         stripe.forget_if_idle(oldest.channel->name);
     }
@@ -207,7 +273,9 @@ void ChannelTable::compact() {
         const Stripe& stripe = stripe_of(kept.channel->name);
         const std::lock_guard lock(stripe.mutex);
         const auto& tail = kept.channel->tail;
-        return tail.empty() || tail.front().message->position.offset > kept.offset;
+        if (tail.empty()) return true;
+        const Position& first = tail.front().message->position;
+        return first.epoch != kept.position.epoch || first.offset > kept.position.offset;
     });
 }
 
@@ -250,7 +318,9 @@ std::optional<Page> ChannelTable::read(const Query& query, int64_t now) {
     Stripe& stripe = stripe_of(query.channel);
     const std::lock_guard lock(stripe.mutex);
     Channel* channel = stripe.find(query.channel);
-    const auto extent = channel == nullptr ? std::nullopt : channel->extent(query, now);
+    const bool asks_elsewhere =
+        channel == nullptr || (numbered_ == Numbered::elsewhere && channel->behind(query));
+    const auto extent = asks_elsewhere ? std::nullopt : channel->extent(query, now);
     if (!extent) {
         ++stripe.make(query.channel)->held;
         return std::nullopt;

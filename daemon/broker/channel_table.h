@@ -21,7 +21,11 @@ namespace wayleave {
 
 class ChannelTable {
   public:
-    explicit ChannelTable(size_t most_bytes);
+    // Whether all that is numbered passes through here, or others number as well: then what is asked for may
+    // be newer than what has come.
+    enum class Numbered : uint8_t { here, elsewhere };
+
+    explicit ChannelTable(size_t most_bytes, Numbered numbered = Numbered::here);
     ~ChannelTable();
     ChannelTable(const ChannelTable&) = delete;
     ChannelTable& operator=(const ChannelTable&) = delete;
@@ -30,8 +34,9 @@ class ChannelTable {
     uint32_t add_inbox(Inbox& inbox);
     [[nodiscard]] Inbox& inbox(uint32_t worker) const { return *inboxes_[worker]; }
 
-    void subscribe(uint32_t worker, std::string_view channel);
-    void unsubscribe(uint32_t worker, std::string_view channel);
+    // True: it is the channel's first worker, or was its last.
+    bool subscribe(uint32_t worker, std::string_view channel);
+    bool unsubscribe(uint32_t worker, std::string_view channel);
     [[nodiscard]] bool heard(std::string_view channel) const;
 
     // --- drafts ---
@@ -53,6 +58,17 @@ class ChannelTable {
     [[nodiscard]] std::optional<Position> told(std::string_view channel) const;
     [[nodiscard]] bool in_use(std::string_view channel) const;
 
+    // --- what is numbered elsewhere ---
+
+    // All that came up to this position has come, and what comes next will follow it.
+    void stands(std::string_view channel, Position top);
+    // What comes may not be all until stands(): pages are not taken from memory.
+    void pause(std::string_view channel);
+    // A publisher was told of it. A page that ends before it is no answer.
+    void noted(std::string_view channel, Position position);
+    // To the inboxes, in order with what is pushed: see Message::stands.
+    void tell(std::string_view channel, Position top) const;
+
     // --- pages ---
 
     // From memory, if that suffices. Else nothing, and the channel is held until learnt() or given_up().
@@ -69,7 +85,7 @@ class ChannelTable {
     struct Stripe;
     struct Kept {
         std::shared_ptr<Channel> channel;
-        uint64_t offset = 0;
+        Position position;
     };
 
     [[nodiscard]] Stripe& stripe_of(std::string_view channel) const;
@@ -77,10 +93,13 @@ class ChannelTable {
     void keep(const std::shared_ptr<Channel>& channel, const Publication& message, int64_t at,
               uint32_t history);
     void pop(Channel& channel);
+    void clear(Channel& channel);
     void make_room();
     void compact();
 
-    std::vector<Inbox*> inboxes_;  // by worker; fixed before the threads start
+    std::vector<Inbox*> inboxes_;  // by worker; its size is fixed, since a thread may push already
+    uint32_t workers_ = 0;
+    const Numbered numbered_;
     std::unique_ptr<Stripe[]> stripes_;
     const size_t most_bytes_;
     // The writer's alone: what is kept, in the order it came; some of it is gone already.

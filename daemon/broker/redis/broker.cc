@@ -1,0 +1,233 @@
+#include "daemon/broker/redis/broker.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include "daemon/broker/epoch.h"
+
+namespace wayleave {
+namespace {
+
+constexpr const char* too_much_waits = "too many messages wait for Redis";
+constexpr size_t overhead = 256;       // of a draft beside its bytes: about
+constexpr int64_t most_sleep_ms = 50;  // timers of the parts are no finer
+constexpr int64_t finish_ms = 2000;
+constexpr uint64_t node_bits = (uint64_t{1} << 48U) - 1;
+
+size_t size_of(const Draft& draft) {
+    return overhead + draft.channel.size() + draft.id.size() + draft.members.size() + draft.key.size() +
+           draft.dedup.size();
+}
+
+std::string server_name(const RedisTarget& target) {
+    const bool six = target.host.find(':') != std::string::npos;
+    return (six ? "[" + target.host + "]" : target.host) + ":" + std::to_string(target.port);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RedisBroker>, RedisFault> RedisBroker::open(const RedisSettings& settings,
+                                                                   RedisReport report, Now now) {
+    std::unique_ptr<RedisBroker> broker(new RedisBroker(settings, std::move(report), now));
+    const RedisFault fault = broker->standing_.first_outcome(settings.first_ms);
+    if (fault.unfit) return failure(RedisFault{broker->standing_.health(), true});
+    return broker;
+}
+
+RedisBroker::RedisBroker(const RedisSettings& settings, RedisReport report, Now now)
+    : settings_(settings),
+      gate_(settings.most_waiting, settings.most_waiting_bytes),
+      table_(settings.memory_bytes, ChannelTable::Numbered::elsewhere),
+      shared_{table_,
+              counters_,
+              gate_,
+              RedisKeys(settings.prefix),
+              random_seed() & node_bits,
+              random_seed,
+              server_name(settings.target)},
+      core_(shared_, settings.access, settings.trust_after_fork, settings.most_waiting, notes_, standing_,
+            std::move(report), now.steady_ms),
+      commands_(core_.links().commands, settings_.target),
+      subscriptions_(core_.links().subscriptions, settings_.target),
+      wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (wake_fd_ < 0) throw std::runtime_error("no eventfd");
+    thread_ = std::thread([this] { loop(); });
+    pthread_setname_np(thread_.native_handle(), "redis");
+}
+
+RedisBroker::~RedisBroker() {
+    finish();
+    ::close(wake_fd_);
+}
+
+void RedisBroker::finish() {
+    {
+        const std::lock_guard lock(mutex_);
+        stop_ = true;
+    }
+    const uint64_t one = 1;
+    (void)!::write(wake_fd_, &one, sizeof one);
+    if (thread_.joinable()) thread_.join();
+}
+
+// --- the thread ---
+
+void RedisBroker::loop() {
+    int64_t stop_by_ms = INT64_MAX;
+    for (;;) {
+        const int64_t now_ms = read_clocks().steady_ms;
+        core_.take(take_tasks());
+        core_.turn(now_ms);
+        commands_.turn(now_ms);
+        subscriptions_.turn(now_ms);
+        {
+            const std::lock_guard lock(mutex_);
+            if (stop_ && stop_by_ms == INT64_MAX) stop_by_ms = now_ms + finish_ms;
+            if (stop_ && tasks_.empty() && (core_.idle() || now_ms >= stop_by_ms)) break;
+        }
+        wait(now_ms);
+    }
+    // What is still under way is answered, so that nobody waits for it.
+    const int64_t now_ms = read_clocks().steady_ms;
+    core_.links().commands.lost({"the program ends"}, now_ms);
+    core_.end(now_ms);
+}
+
+void RedisBroker::wait(int64_t now_ms) {
+    std::array<pollfd, 3> wanted{commands_.wanted(), subscriptions_.wanted(), pollfd{wake_fd_, POLLIN, 0}};
+    const int64_t wake_ms = std::min(commands_.wake_ms(now_ms), subscriptions_.wake_ms(now_ms));
+    const int64_t sleep_ms = std::clamp<int64_t>(wake_ms - now_ms, 0, most_sleep_ms);
+    if (poll(wanted.data(), wanted.size(), static_cast<int>(sleep_ms)) <= 0) return;
+    const int64_t woken_ms = read_clocks().steady_ms;
+    commands_.ready(wanted[0].revents, woken_ms);
+    subscriptions_.ready(wanted[1].revents, woken_ms);
+    uint64_t count = 0;
+    if (wanted[2].revents != 0) (void)!::read(wake_fd_, &count, sizeof count);
+}
+
+void RedisBroker::add(RedisCore::Task task) {
+    bool wake = false;
+    {
+        const std::lock_guard lock(mutex_);
+        wake = tasks_.empty();
+        tasks_.push_back(std::move(task));
+    }
+    if (!wake) return;
+    const uint64_t one = 1;
+    (void)!::write(wake_fd_, &one, sizeof one);
+}
+
+std::vector<RedisCore::Task> RedisBroker::take_tasks() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(tasks_, {});
+}
+
+// --- any thread ---
+
+uint32_t RedisBroker::add_worker(Inbox& inbox) {
+    return table_.add_inbox(inbox);
+}
+
+void RedisBroker::subscribe(uint32_t worker, std::string_view channel) {
+    if (table_.subscribe(worker, channel)) add(RedisCore::Changed{std::string(channel)});
+}
+
+void RedisBroker::unsubscribe(uint32_t worker, std::string_view channel) {
+    if (table_.unsubscribe(worker, channel)) add(RedisCore::Changed{std::string(channel)});
+}
+
+bool RedisBroker::heard(std::string_view channel) const {
+    return table_.heard(channel);
+}
+
+// Why something is not taken.
+std::optional<std::string> RedisBroker::refusal(size_t bytes) {
+    std::optional<std::string> because;
+    if (standing_.refuses()) {
+        because = standing_.refusal();
+    } else if (!gate_.enter(bytes)) {
+        because = too_much_waits;
+    }
+    if (because) counters_.refused.fetch_add(1, std::memory_order_relaxed);
+    return because;
+}
+
+std::optional<Receipt> RedisBroker::publish(Draft draft, Ticket ticket) {
+    const size_t bytes = size_of(draft);
+    if (auto because = refusal(bytes)) return Receipt{Receipt::Status::unavailable, {}, std::move(*because)};
+    add(RedisLanes::Waiting{std::move(draft), ticket, bytes});
+    return std::nullopt;
+}
+
+// Presence is this node's own for now, and so is what it announces.
+void RedisBroker::announce(const Publication& message) {
+    table_.announce(message);
+}
+
+std::optional<Page> RedisBroker::read(Query query, Ticket ticket) {
+    const int64_t redis_ms = read_clocks().steady_ms + standing_.server_ahead_ms();
+    if (auto page = table_.read(query, redis_ms)) return page;
+    if (auto because = refusal(0)) {
+        table_.given_up(query.channel);
+        Page page;
+        page.because = std::move(*because);
+        return page;
+    }
+    add(RedisCore::Read{std::move(query), ticket});
+    return std::nullopt;
+}
+
+std::optional<Receipt> RedisBroker::acknowledge(Cursor cursor, Ticket ticket) {
+    if (auto because = refusal(0)) return Receipt{Receipt::Status::unavailable, {}, std::move(*because)};
+    add(RedisCore::Acknowledge{std::move(cursor), ticket});
+    return std::nullopt;
+}
+
+void RedisBroker::delivered(Cursor cursor) {
+    notes_.add(std::move(cursor));
+}
+
+std::optional<Progress> RedisBroker::progress(Cursor cursor, Ticket ticket) {
+    if (auto because = refusal(0)) {
+        Progress progress;
+        progress.because = std::move(*because);
+        return progress;
+    }
+    add(RedisCore::Ask{std::move(cursor), ticket});
+    return std::nullopt;
+}
+
+BrokerTotals RedisBroker::totals() const {
+    BrokerTotals totals;
+    totals.messages = table_.messages();
+    totals.bytes = table_.bytes();
+    totals.duplicates = counters_.duplicates.get();
+    LinkTotals link;
+    link.up = standing_.up();
+    link.dials = counters_.dials.get();
+    link.calls = counters_.calls.get();
+    link.published = counters_.published.get();
+    link.batches = counters_.batches.get();
+    link.waiting = gate_.waiting();
+    link.refused = counters_.refused.load(std::memory_order_relaxed);
+    link.received = counters_.received.get();
+    link.malformed = counters_.malformed.get();
+    link.repaired = counters_.repaired.get();
+    link.unrepaired = counters_.unrepaired.get();
+    link.subscriptions = counters_.subscriptions.get();
+    link.resubscribed = counters_.resubscribed.get();
+    link.forks = counters_.forks.get();
+    link.blind_ms = counters_.blind_ms.get();
+    link.probe_us = counters_.probe_us.get();
+    totals.link = link;
+    return totals;
+}
+
+}  // namespace wayleave

@@ -1,0 +1,231 @@
+#include "daemon/broker/redis/uplink.h"
+
+#include <utility>
+
+#include "daemon/base/escape.h"
+#include "daemon/base/now.h"
+
+namespace wayleave {
+namespace {
+
+constexpr int64_t test_ms = 3000;  // until a message has come back
+constexpr int64_t probe_every_ms = 1000;
+constexpr int most_adoptions = 5;
+constexpr std::string_view schema = "1";
+constexpr std::string_view test_channel = "$self-test";  // no client can name it
+
+std::string hexadecimal(uint64_t number) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    for (unsigned shift = 48; shift > 0;) {
+        shift -= 4;
+        out += digits[number >> shift & 15U];
+    }
+    return out;
+}
+
+// Whether the data under this generation is what the server holds now.
+bool fits(std::string_view held, const RedisInfo& info) {
+    const size_t first = held.find(' ');
+    const size_t second = held.rfind(' ');
+    if (first == std::string_view::npos || first == second) return false;
+    if (held.substr(0, first) != info.run_id) return false;
+    // To attach the first replica, or to free the backlog, changes the replid alone.
+    return held.substr(first + 1, second - first - 1) == info.replid || info.only_replid;
+}
+
+}  // namespace
+
+RedisUplink::RedisUplink(RedisShared& shared, RedisUser& user, const RedisAccess& access, bool trust)
+    : shared_(shared),
+      user_(user),
+      trust_(trust),
+      links_{{RedisLink::Role::commands, access, shared.random},
+             {RedisLink::Role::subscriptions, access, shared.random}},
+      calls_(links_.commands, shared.keys.generation(), shared.counters.calls),
+      probe_channel_(shared.keys.probe(hexadecimal(shared.node))) {}
+
+void RedisUplink::turn(int64_t now_ms) {
+    calls_.set_now(now_ms);
+    links_.commands.check(now_ms);
+    links_.subscriptions.check(now_ms);
+    // What is answered asks for more, and a link that goes down takes the other with it.
+    for (int rounds = 0; rounds < 100; ++rounds) {
+        take(links_.commands, links_.subscriptions);
+        take(links_.subscriptions, links_.commands);
+        if (calls_.met_another() && state_ == State::ready && !rechecking_) recheck();
+        if (!links_.commands.has_events() && !links_.subscriptions.has_events()) break;
+    }
+    if (state_ == State::ready) probe();
+    if ((state_ == State::testing || probed_us_ != 0) && state_ != State::down && now_ms >= late_ms_)
+        close({state_ == State::testing ? "a message that was published did not come back within 3 s"
+                                        : "its subscriptions have heard nothing for 3 s"});
+    shared_.counters.dials.set(links_.commands.dials() + links_.subscriptions.dials());
+}
+
+void RedisUplink::take(RedisLink& link, RedisLink& other) {
+    for (RedisLink::Event& event : link.take_events()) {
+        if (std::holds_alternative<RedisLink::Up>(event)) {
+            // Both may have come up in one turn.
+            if (other.state() == RedisLink::State::up && state_ == State::down) up();
+        } else if (auto* down = std::get_if<RedisLink::Down>(&event)) {
+            close(down->fault);
+        } else if (auto* answer = std::get_if<RedisLink::Answer>(&event)) {
+            answer->done(answer->reply);
+        } else if (auto* one = std::get_if<RedisLink::Heard>(&event)) {
+            heard(*one);
+        } else if (auto* begun = std::get_if<RedisLink::Subscribed>(&event)) {
+            if (begun->channel == probe_channel_) {
+                if (state_ == State::testing) publish_test();
+            } else {
+                user_.subscribed(begun->channel);
+            }
+        } else if (auto* ended = std::get_if<RedisLink::Unsubscribed>(&event)) {
+            if (ended->channel != probe_channel_) user_.unsubscribed(ended->channel);
+        }
+    }
+}
+
+// One that is down closes the other, which tells of the same fault once more.
+void RedisUplink::close(const RedisFault& fault) {
+    const bool was_ready = state_ == State::ready;
+    state_ = State::down;
+    rechecking_ = false;
+    probed_us_ = 0;
+    links_.commands.lost(fault, calls_.now_ms());
+    links_.subscriptions.lost(fault, calls_.now_ms());
+    if (was_ready) user_.down(fault);
+    user_.failed(fault);
+}
+
+// --- from two links to one server ---
+
+void RedisUplink::up() {
+    const auto& commands = links_.commands.info();
+    if (commands.run_id != links_.subscriptions.info().run_id)
+        return close({"two servers answer under its name"});
+    info_ = commands;
+    server_ahead_ms_ = info_.time_ms - calls_.now_ms();
+    state_ = State::checking;
+    adoptions_ = 0;
+    check_schema();
+}
+
+void RedisUplink::check_schema() {
+    calls_.ask({"SET", shared_.keys.schema(), schema, "NX", "GET"}, [this](const RedisReply& reply) {
+        if (state_ != State::checking) return;
+        // A server that is full has been used before.
+        if (reply.failed() && !reply.error_is("OOM")) return close({escape_peer_text(reply.text)});
+        const bool other = reply.kind == RedisReply::Kind::text && reply.text != schema;
+        if (other)
+            return close({"what stands under its prefix is of schema " + escape_peer_text(reply.text, 32) +
+                              ", and this program knows " + std::string(schema) +
+                              "; use another redis.prefix, or the program that wrote it",
+                          true});
+        check_generation();
+    });
+}
+
+void RedisUplink::check_generation() {
+    calls_.ask({"GET", shared_.keys.generation()}, [this](const RedisReply& reply) {
+        if (state_ == State::down) return;
+        if (reply.failed()) return close({escape_peer_text(reply.text)});
+        judge(reply.text);
+    });
+}
+
+void RedisUplink::judge(const std::string& held) {
+    if (fits(held, info_) || (trust_ && !held.empty())) return settle(held);
+    if (++adoptions_ > most_adoptions) return close({"its generation changes all the time"});
+    adopt(held);
+}
+
+// The word is random: a counter would begin again where the key alone is lost, and offsets with it.
+void RedisUplink::adopt(const std::string& held) {
+    const std::string next = info_.run_id + " " + info_.replid + " " + shared_.fresh_epoch();
+    const std::string key = shared_.keys.generation();
+    calls_.ask({"EVALSHA", adopt_script().hash(), "1", key, held, next},
+               [this, next](const RedisReply& reply) {
+                   if (state_ == State::down) return;
+                   if (reply.error_is("NOSCRIPT")) {
+                       calls_.ask({"SCRIPT", "LOAD", adopt_script().text()}, [](const RedisReply&) {});
+                       return check_generation();
+                   }
+                   if (reply.failed()) return close({escape_peer_text(reply.text)});
+                   if (reply.text == next) shared_.counters.forks.add();
+                   judge(reply.text);
+               });
+}
+
+void RedisUplink::settle(const std::string& held) {
+    const bool other = held != calls_.generation();
+    rechecking_ = false;
+    calls_.set_generation(held);
+    if (state_ == State::checking) test();
+    if (other) user_.forked();
+}
+
+// A call has met another generation, while the links are up.
+void RedisUplink::recheck() {
+    rechecking_ = true;
+    adoptions_ = 0;
+    calls_.ask({"INFO"}, [this](const RedisReply& reply) {
+        if (state_ == State::down) return;
+        auto info = read_redis_info(reply.text);
+        if (!info) return close({"INFO does not say which server it is"});
+        info_ = std::move(*info);
+        check_generation();
+    });
+}
+
+// --- proof that messages arrive ---
+
+void RedisUplink::test() {
+    state_ = State::testing;
+    late_ms_ = calls_.now_ms() + test_ms;
+    links_.subscriptions.subscribe({&probe_channel_, 1}, calls_.now_ms());
+}
+
+// Through the script, with all that it does: access rules that let a message be kept and not be published
+// would otherwise show with the first one.
+void RedisUplink::publish_test() {
+    const RedisKeys& keys = shared_.keys;
+    const std::string channel(test_channel);
+    calls_.run(
+        publish_script(),
+        {keys.numbering(channel), keys.history(channel), keys.dedup(channel, hexadecimal(shared_.node))},
+        {probe_channel_, "test", shared_.fresh_epoch(), "1", "10000", "0"}, [this](const RedisReply& reply) {
+            if (state_ != State::testing) return;
+            // Full: what is not kept goes on.
+            if (reply.error_is("OOM"))
+                return calls_.ask({"SPUBLISH", probe_channel_, "test"}, [](const RedisReply&) {});
+            if (reply.failed())
+                return close({"a publication to try it failed: " + escape_peer_text(reply.text) +
+                              "; the access rules that are needed are in wayleave(8), MANY MACHINES"});
+        });
+}
+
+void RedisUplink::heard(RedisLink::Heard& heard) {
+    if (heard.channel != probe_channel_) return user_.heard(heard.channel, heard.payload);
+    if (state_ == State::testing && heard.payload.ends_with("test")) {
+        state_ = State::ready;
+        probed_us_ = 0;
+        next_probe_ms_ = calls_.now_ms() + probe_every_ms;
+        links_.commands.settled();
+        links_.subscriptions.settled();
+        return user_.ready();
+    }
+    if (probed_us_ == 0 || heard.payload != std::to_string(probe_)) return;
+    shared_.counters.probe_us.set(static_cast<uint64_t>(steady_us() - probed_us_));
+    probed_us_ = 0;
+}
+
+void RedisUplink::probe() {
+    if (probed_us_ != 0 || calls_.now_ms() < next_probe_ms_) return;
+    next_probe_ms_ = calls_.now_ms() + probe_every_ms;
+    late_ms_ = calls_.now_ms() + test_ms;
+    probed_us_ = steady_us();
+    calls_.ask({"SPUBLISH", probe_channel_, std::to_string(++probe_)}, [](const RedisReply&) {});
+}
+
+}  // namespace wayleave
