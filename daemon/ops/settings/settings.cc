@@ -271,10 +271,21 @@ class Reader {
         }
     }
 
+    // The defaults are no wish.
+    [[nodiscard]] bool wishes_redis() const {
+        const auto& named = {settings_.redis_server,     settings_.redis_user, settings_.redis_password_file,
+                             settings_.redis_ca,         settings_.redis_key,  settings_.redis_certificate,
+                             settings_.redis_server_name};
+        return settings_.redis_tls || settings_.redis_database != 0 ||
+               settings_.redis_prefix != find_row("redis.prefix")->default_text ||
+               settings_.redis_after_fork != find_row("redis.after_fork")->default_text ||
+               std::any_of(named.begin(), named.end(), [](const std::string& one) { return !one.empty(); });
+    }
+
     void check_redis(const toml::table& document) {
         const auto redis = document["redis"];
         const auto at = [&](const char* name) { return redis[name].node()->source().begin; };
-        if (settings_.broker != "redis" && redis.is_table())
+        if (settings_.broker != "redis" && redis.is_table() && wishes_redis())
             return error(
                 redis.node()->source().begin,
                 "`redis` is for kind redis, and messages are kept elsewhere; write kind = \"redis\" in "
