@@ -267,11 +267,10 @@ class Reader {
     void check_redis(const toml::table& document) {
         const auto redis = document["redis"];
         const auto at = [&](const char* name) { return redis[name].node()->source().begin; };
-        if (settings_.broker != "redis" && redis.is_table())
-            return error(
-                redis.node()->source().begin,
-                "`redis` is for kind redis, and messages are kept elsewhere; write kind = \"redis\" in "
-                "[broker], or remove the table");
+        if (settings_.broker != "redis" && redis["server"])
+            error(at("server"),
+                  "`redis.server` is for kind redis, and messages are kept elsewhere; write kind = \"redis\" in "
+                  "[broker], or remove the table");
         if (settings_.broker == "redis" && settings_.redis_server.empty() && !redis["server"])
             error(document["broker"]["kind"].node()->source().begin,
                   "kind redis needs a server; write [redis] with server = \"127.0.0.1:6379\"");
