@@ -45,7 +45,11 @@ class Redis:
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.directory, "--save", "",
              "--logfile", os.path.join(self.directory, "log"), *self.options], stdin=subprocess.DEVNULL)
-        wait_until(lambda: self.ask("PING") == b"+PONG\r\n", "redis-server")
+        try:
+            wait_until(lambda: self.ask("PING").startswith((b"+PONG", b"-NOAUTH")), "redis-server")
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def ask(self, *words):
