@@ -105,7 +105,7 @@ TEST_CASE("what follows each other in a channel is one frame for who gets all of
     // One that has something waiting already.
     Allowance allowance;
     REQUIRE(room.gateway->delivered(publications(1, 10), allowance, room.now) == 1);
-    for (const size_t i : {0, 1, 3}) (void)room.read(room.inside[i]);
+    for (const size_t i : {size_t{0}, size_t{1}, size_t{3}}) (void)room.read(room.inside[i]);
     const uint64_t before = room.counters.deliveries.get();
     REQUIRE(room.gateway->delivered(run, allowance, room.now) == 5);
     CHECK(room.counters.deliveries.get() - before == 4 * 5 - 1);
