@@ -36,9 +36,10 @@ struct Message {
     std::optional<dsl::Lane>
         lane;                   // else the channel's; of a numbered channel never, since that has an order
     bool announcement = false;  // `$join` or `$leave`: nobody's message
-    // No message, and for nobody's eyes: the channel's numbering is another than before, and stands there.
+    // No message, and for nobody's eyes: the numbering stands there. It is another than before, or what lies
+    // between is lost.
     bool stands = false;
-    SharedFrame frame;          // of dialect `wayleave.v1`
+    SharedFrame frame;  // of dialect `wayleave.v1`
 };
 
 using Publication = std::shared_ptr<const Message>;

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "daemon/broker/age_clock.h"
+#include "daemon/broker/channel_table.h"
 #include "daemon/broker/delivered_notes.h"
 #include "daemon/broker/memory/history.h"
-#include "daemon/broker/channel_table.h"
 #include "daemon/broker/sqlite/database.h"
 #include "daemon/broker/sqlite/writer.h"
 #include "daemon/broker/turn_queue.h"

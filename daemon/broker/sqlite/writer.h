@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "daemon/base/counter.h"
-#include "daemon/broker/delivered_notes.h"
 #include "daemon/broker/channel_table.h"
+#include "daemon/broker/delivered_notes.h"
 #include "daemon/broker/sqlite/schema.h"
 #include "daemon/broker/sqlite/store.h"
 #include "daemon/message/broker.h"
