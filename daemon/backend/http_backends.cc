@@ -282,6 +282,9 @@ void HttpBackends::Impl::collect(Now now) {
         std::unique_ptr<Job> job = std::move(it->second);
         running_.erase(it);
         BackendAnswer answer = job->transfer->finish(result);
+        curl_off_t took_us = 0;
+        curl_easy_getinfo(job->transfer->easy(), CURLINFO_TOTAL_TIME_T, &took_us);
+        job->lane->status.time.add(took_us);
         job->transfer.reset();
         finish(std::move(job), std::move(answer), now);
     }

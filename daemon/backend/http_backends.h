@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/base/histogram.h"
 #include "daemon/message/backend.h"
 
 namespace wayleave {
@@ -23,6 +24,7 @@ struct BackendStatus {
     size_t waiting = 0;
     size_t bytes = 0;  // of requests that are not answered yet
     bool broken = false;
+    HistogramReading time = {};  // of each attempt, answered or not
 };
 
 class HttpBackends final : public Backends {

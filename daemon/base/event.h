@@ -16,6 +16,7 @@ struct EventField {
     std::string_view key;  // static, snake_case
     std::string value;     // anything; escaped before it is written
     bool secret = false;   // written as a keyed hash: the same value is recognised, and not known
+    bool aside = false;    // no part of the line: kept for who asks about it later
 };
 
 struct Event {
@@ -25,11 +26,17 @@ struct Event {
     // About one client. Those are the fields of every decision, as far as they are known: session, user, ip,
     // route, action, target, reason, decision, rule.
     bool of_client = false;
+    // For who watches the connection alone: it is no line of the log.
+    bool traced = false;
     std::vector<EventField> fields = {};
 
     // An empty value is no field.
     Event& with(std::string_view key, std::string_view value, bool secret = false) {
         if (!value.empty()) fields.push_back({key, std::string(value), secret});
+        return *this;
+    }
+    Event& with_aside(std::string_view key, std::string_view value) {
+        if (!value.empty()) fields.push_back({key, std::string(value), false, true});
         return *this;
     }
 };

@@ -21,8 +21,19 @@ void add_bans(CLI::App& app, int& exit_code);
 void add_progress(CLI::App& app, int& exit_code);
 void add_publish(CLI::App& app, int& exit_code);
 void add_sessions(CLI::App& app, int& exit_code);
+void add_bench(CLI::App& app, int& exit_code);
+void add_channels(CLI::App& app, int& exit_code);
+void add_doctor(CLI::App& app, int& exit_code);
+void add_drain(CLI::App& app, int& exit_code);
+void add_init(CLI::App& app, int& exit_code);
+void add_kick(CLI::App& app, int& exit_code);
+void add_log(CLI::App& app, int& exit_code);
+void add_reopen(CLI::App& app, int& exit_code);
+void add_trace(CLI::App& app, int& exit_code);
+void add_why(CLI::App& app, int& exit_code);
 void add_settings(CLI::App& app, int& exit_code);
 void add_token(CLI::App& app, int& exit_code);
+void add_top(CLI::App& app, int& exit_code);
 void add_version(CLI::App& app, int& exit_code);
 
 }  // namespace wayleave

@@ -36,8 +36,10 @@ int run(int argc, char** argv) {
 
     int exit_code = EX_OK;
     wayleave::add_serve(app, exit_code);
+    wayleave::add_init(app, exit_code);
     wayleave::add_lint(app, exit_code);
     wayleave::add_explain(app, exit_code);
+    wayleave::add_doctor(app, exit_code);
     wayleave::add_test(app, exit_code);
     wayleave::add_diff(app, exit_code);
     wayleave::add_types(app, exit_code);
@@ -45,10 +47,19 @@ int run(int argc, char** argv) {
     wayleave::add_reload(app, exit_code);
     wayleave::add_status(app, exit_code);
     wayleave::add_sessions(app, exit_code);
+    wayleave::add_top(app, exit_code);
+    wayleave::add_channels(app, exit_code);
+    wayleave::add_why(app, exit_code);
+    wayleave::add_trace(app, exit_code);
+    wayleave::add_log(app, exit_code);
+    wayleave::add_kick(app, exit_code);
     wayleave::add_bans(app, exit_code);
+    wayleave::add_drain(app, exit_code);
+    wayleave::add_reopen(app, exit_code);
     wayleave::add_publish(app, exit_code);
     wayleave::add_progress(app, exit_code);
     wayleave::add_settings(app, exit_code);
+    wayleave::add_bench(app, exit_code);
     wayleave::add_token(app, exit_code);
     wayleave::add_version(app, exit_code);
     app.footer(

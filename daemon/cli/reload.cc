@@ -26,7 +26,11 @@ void show_restart(const simdjson::dom::element& document) {
     }
 }
 
-int show_done(const simdjson::dom::element& document) {
+int show_done(const simdjson::dom::element& document, const std::string& raw, const std::string& format) {
+    if (format == "json") {
+        write_text(stdout, raw);
+        return EX_OK;
+    }
     const auto counted = [&](const char* name, std::string_view noun) {
         const uint64_t count = document[name].get_uint64();
         return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
@@ -69,7 +73,8 @@ int reload(const ReloadOptions& options) {
     }
     if (answer->status == 200 && options.dry_run)
         return show_forecast(document, answer->body, options.format);
-    if (answer->status == 200) return show_done(document);
+    if (answer->status == 200) return show_done(document, answer->body, options.format);
+    if (options.format == "json") write_text(stdout, answer->body);
     write_text(stderr, text_of(document, "diagnostics"));
     complain(text_of(document, "detail"));
     if (answer->status == 503) return EX_TEMPFAIL;
@@ -83,11 +88,10 @@ void add_reload(CLI::App& app, int& exit_code) {
         "reload", "Have the running daemon read its files again, and wait for the result.");
     auto options = std::make_shared<ReloadOptions>();
     add_control_options(*command, options->address);
-    auto* dry_run = command->add_flag(
+    command->add_flag(
         "-n,--dry-run", options->dry_run,
         "Change nothing; tell what differs, what becomes of the connections, and which tests change");
-    command->add_option("--format", options->format, "Form of the output of --dry-run")
-        ->needs(dry_run)
+    command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text", "json"}));
     command->footer(
         "Exit status: 0 the new configuration is in force (or would be), 69 no daemon answers,\n"

@@ -26,6 +26,12 @@ int serve(const std::string& config) {
         write_text(stderr, loaded.render(colour_wanted(stderr)));
         return EX_CONFIG;
     }
+    if (!settings->log_file.empty()) {
+        if (auto opened = set_log_file(settings->log_file); !opened) {
+            complain(opened.error());
+            return EX_CANTCREAT;
+        }
+    }
     init_log(settings->log_level, settings->log_format);
     set_log_rate(static_cast<unsigned>(settings->log_rate));
     log_bugs();

@@ -1,12 +1,11 @@
 #include <fmt/format.h>
-#include <simdjson.h>
 #include <sysexits.h>
 
 #include <memory>
 
 #include "daemon/base/escape.h"
 #include "daemon/base/json_writer.h"
-#include "daemon/cli/control_options.h"
+#include "daemon/cli/json_answer.h"
 
 namespace wayleave {
 
@@ -67,15 +66,12 @@ void add_sessions(CLI::App& app, int& exit_code) {
     auto* command = app.add_subcommand("sessions", "List the connections of the running daemon.");
     auto options = std::make_shared<SessionsOptions>();
     add_control_options(*command, options->address);
-    command->add_option("--format", options->format, "Form of the output")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
-    // An empty variable of a script must not mean everybody.
-    const CLI::Validator filled([](const std::string& text) { return text.empty() ? "is empty" : ""; }, "");
-    command->add_option("--user", options->user, "Only those of this user")->check(filled);
-    command->add_option("--route", options->route, "Only those on this route")->check(filled);
-    command->add_option("--ip", options->ip, "Only those from this address or network")->check(filled);
-    command->add_option("--channel", options->channel, "Only those that are in this channel")->check(filled);
+    add_format(*command, options->format);
+    command->add_option("--user", options->user, "Only those of this user")->check(filled());
+    command->add_option("--route", options->route, "Only those on this route")->check(filled());
+    command->add_option("--ip", options->ip, "Only those from this address or network")->check(filled());
+    command->add_option("--channel", options->channel, "Only those that are in this channel")
+        ->check(filled());
     command->footer(
         "`wayleave explain --live SESSION` asks the policy about one of them.\n"
         "Exit status: 0, 64 the filter is none, 69 no daemon answers.");

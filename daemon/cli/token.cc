@@ -15,6 +15,7 @@
 
 #include "daemon/base/json_writer.h"
 #include "daemon/cli/commands.h"
+#include "daemon/cli/key_output.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/edge/socket.h"
 #include "daemon/identity/algorithm.h"
@@ -115,22 +116,6 @@ int sign(const TokenOptions& options) {
         return access(options.key.c_str(), R_OK) == 0 ? EX_DATAERR : EX_NOINPUT;
     }
     write_text(stdout, *token + "\n");
-    return EX_OK;
-}
-
-// A file that is there is never overwritten: it may be the key that tokens in use are signed with.
-int write_key(const std::string& path, const std::string& text) {
-    FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (!file.open()) {
-        complain(path + ": " + std::strerror(errno) + "; choose another name");
-        return EX_CANTCREAT;
-    }
-    const ssize_t written = write(file.get(), text.data(), text.size());
-    if (written != static_cast<ssize_t>(text.size()) || fsync(file.get()) != 0) {
-        complain(path + ": " + std::strerror(errno) + "; check the disk");
-        unlink(path.c_str());
-        return EX_IOERR;
-    }
     return EX_OK;
 }
 

@@ -1,4 +1,4 @@
-# Writes client_files.cc: FILES, minified by ESBUILD if there is one, and compressed by GZIP. TO is where.
+# Writes FUNCTION.cc, which defines what HEADER declares: FILES, minified by ESBUILD if there is one, and compressed by GZIP. TO is where.
 
 # file(READ) of bytes: nothing in them means anything to CMake.
 function(array_of file out)
@@ -15,7 +15,7 @@ function(run)
     endif()
 endfunction()
 
-set(text "#include \"daemon/client/client_files.h\"\n\n#include <array>\n\nnamespace wayleave {\nnamespace {\n")
+set(text "#include \"${HEADER}\"\n\n#include <array>\n\nnamespace wayleave {\nnamespace {\n")
 set(rows "")
 foreach(file ${FILES})
     get_filename_component(name ${file} NAME)
@@ -42,7 +42,7 @@ std::string_view view(const unsigned char (&bytes)[size]) {
 
 }  // namespace
 
-std::span<const ClientFile> client_files() {
+std::span<const ClientFile> ${FUNCTION}() {
     static const std::array files = {
 ${rows}    };
     return files;
@@ -50,4 +50,4 @@ ${rows}    };
 
 }  // namespace wayleave
 ")
-file(WRITE ${TO}/client_files.cc "${text}")
+file(WRITE ${TO}/${FUNCTION}.cc "${text}")

@@ -45,6 +45,12 @@ struct OpenConnection : ConnectionView {
     std::string_view user = {};          // empty: none, or its claim is secret
     std::optional<uint32_t> token = {};  // in policy.tokens
     uint64_t key = 0;                    // see Proof
+    // Since it is open.
+    uint64_t messages_in = 0;
+    uint64_t messages_out = 0;
+    uint64_t bytes_in = 0;
+    uint64_t bytes_out = 0;
+    size_t waiting = 0;  // bytes that its socket has not taken yet
     std::vector<Channel> channels = {};
 
     // Null if it is not in it.

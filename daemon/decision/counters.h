@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "daemon/base/counter.h"
+#include "daemon/base/histogram.h"
 #include "daemon/base/reason.h"
 #include "daemon/decision/alias_book.h"
 #include "daemon/decision/decision_book.h"
@@ -102,7 +103,13 @@ struct Counters {
     Counter events_lost;       // lines for the log for which a turn had no room
     Counter shadow_compared;   // decisions that the shadow policy was asked about, too
     Counter shadow_differences;
-    Counter shadow_skipped;  // it asks for facts that the connection never gave
+    Counter shadow_skipped;    // it asks for facts that the connection never gave
+    Histogram handshake_time;  // from the socket to 101, or to the head of a stream
+    Histogram decision_time;   // the edge counts: what one reading from a socket led to; one in sixteen
+    Histogram
+        delivery_time;  // the edge counts: from the oldest publication of a batch to its last reader's socket
+    Histogram broker_time;  // from a question to the broker to its answer, where it did not answer at once
+    Histogram turn_time;    // the edge counts: for how long the loop was away from its sockets
     std::array<Counter, static_cast<size_t>(Reason::count_)> refused;
     DecisionBook decisions;
     AliasBook aliases;

@@ -24,6 +24,7 @@ void Mailbox::push(const Publication& publication) {
     {
         const std::lock_guard lock(mutex_);
         was_empty = publications_.empty() && commands_.empty();
+        if (publications_.empty()) since_us_ = steady_us();
         publications_.push_back(publication);
         ++held_.messages;
         held_.bytes += size_of(publication);
@@ -45,9 +46,13 @@ void Mailbox::post(Command command) {
     wake();
 }
 
-bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands) {
+bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands,
+                   int64_t& since_us) {
     const std::lock_guard lock(mutex_);
-    if (publications.empty()) publications.swap(publications_);
+    if (publications.empty()) {
+        publications.swap(publications_);
+        since_us = since_us_;
+    }
     commands.swap(commands_);
     return !publications.empty() || !commands.empty();
 }

@@ -57,7 +57,9 @@ class Mailbox final : public Inbox {
 
     // Moves what has arrived into the vectors: commands into an empty one that lends its capacity,
     // publications only if none of the last time is left. False: both are empty.
-    [[nodiscard]] bool take(std::vector<Publication>& publications, std::vector<Command>& commands);
+    // `since_us` becomes the steady time at which the first of the publications came.
+    [[nodiscard]] bool take(std::vector<Publication>& publications, std::vector<Command>& commands,
+                            int64_t& since_us);
     // Some of those that were taken.
     void delivered(std::span<const Publication> publications);
     // A turn has ended and not all that was taken could be delivered in it.
@@ -78,6 +80,7 @@ class Mailbox final : public Inbox {
     Exchange& exchange_;
     mutable std::mutex mutex_;
     std::vector<Publication> publications_;
+    int64_t since_us_ = 0;  // the first of them
     std::vector<Command> commands_;
     Held held_;  // here, and taken but not delivered
     bool over_ = false;

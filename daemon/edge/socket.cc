@@ -109,21 +109,6 @@ Result<FileDescriptor, ListenError> bound_socket(const ListenAddress& address, b
 
 }  // namespace
 
-FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-    if (this == &other) return *this;
-    close();
-    fd_ = other.release();
-    return *this;
-}
-
-int FileDescriptor::release() {
-    return std::exchange(fd_, -1);
-}
-
-void FileDescriptor::close() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
 std::string ListenAddress::text() const {
     const std::string number = std::to_string(port);
     return is_v6(*this) ? "[" + host + "]:" + number : host + ":" + number;

@@ -1,35 +1,17 @@
-// Descriptors that close themselves, and listening sockets.
+// Listening sockets.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
+#include "daemon/base/file_descriptor.h"
 #include "dsl/policy/value.h"
 #include "dsl/text/result.h"
 
 struct sockaddr_storage;
 
 namespace wayleave {
-
-class FileDescriptor {
-  public:
-    FileDescriptor() = default;
-    explicit FileDescriptor(int fd) : fd_(fd) {}
-    FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
-    FileDescriptor& operator=(FileDescriptor&& other) noexcept;
-    FileDescriptor(const FileDescriptor&) = delete;
-    FileDescriptor& operator=(const FileDescriptor&) = delete;
-    ~FileDescriptor() { close(); }
-
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] bool open() const { return fd_ >= 0; }
-    [[nodiscard]] int release();  // the caller closes it
-    void close();
-
-  private:
-    int fd_ = -1;
-};
 
 struct ListenAddress {
     std::string host;  // IPv4 or IPv6, numeric; a link-local one with its zone, "fe80::1%eth0"

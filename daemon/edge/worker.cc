@@ -112,7 +112,10 @@ class Worker::Impl {
     std::optional<Timer> releaser_;
     int64_t release_at_ms_ = INT64_MAX;  // that it is set to
     std::vector<Publication> publications_;
-    size_t next_ = 0;  // of them: those before it are delivered
+    size_t next_ = 0;           // of them: those before it are delivered
+    int64_t came_us_ = 0;       // the first of them
+    int64_t delivered_us_ = 0;  // they are delivered, and were as old as that; 0: none are
+    int64_t turn_us_ = 0;       // this one has begun
     int64_t breathes_until_ms_ = 0;
     size_t stalled_then_ = 0;
     std::vector<Command> commands_;
@@ -213,6 +216,7 @@ void Worker::Impl::run() {
 
 void Worker::Impl::begin_turn() {
     now_ = read_clocks();
+    turn_us_ = steady_us();
     counters_.loop_turns.add();
 }
 
@@ -224,6 +228,8 @@ void Worker::Impl::end_turn() {
         commands_.clear();
         if (!out_of_breath()) deliver(allowance);
         work_off();
+        if (const int64_t came_us = std::exchange(delivered_us_, 0); came_us != 0)
+            counters_.delivery_time.add(steady_us() - came_us);
         // For what may have come since: do not sleep on it.
         if (round + 1 == rounds_per_turn || allowance.used_up()) mailbox_.wake();
         if (out_of_breath()) break;
@@ -238,12 +244,13 @@ void Worker::Impl::end_turn() {
         release_at_ms_ = at_ms;
         if (at_ms != INT64_MAX) releaser_->after(std::max<int64_t>(0, at_ms - now_.steady_ms));
     }
+    if (turn_us_ != 0) counters_.turn_time.add(steady_us() - turn_us_);  // the first has no beginning
     if (gateway_.drained() && transports_->sockets() == 0) drained_.store(true, std::memory_order_release);
 }
 
 // What there is to do now; false: nothing. Publications wait for those before them, commands for nobody.
 bool Worker::Impl::collect() {
-    const bool came = mailbox_.take(publications_, commands_);
+    const bool came = mailbox_.take(publications_, commands_, came_us_);
     return came || next_ < publications_.size();
 }
 
@@ -254,6 +261,7 @@ void Worker::Impl::deliver(Allowance& allowance) {
     mailbox_.delivered(done);
     next_ += done.size();
     if (next_ < publications_.size()) return;
+    if (!publications_.empty()) delivered_us_ = came_us_;
     publications_.clear();
     next_ = 0;
 }

@@ -20,6 +20,7 @@ BrokerAnswer no_answer_to(BrokerRequest::Kind kind) {
 }  // namespace
 
 void BrokerRequests::expect(Ticket ticket, BrokerRequest request, Now now) {
+    request.asked_ms = now.steady_ms;
     asked_.emplace(ticket.number, std::move(request));
     asked_until_.emplace_back(now.steady_ms + bindings_.settings().broker_timeout_ms, ticket.number);
 }

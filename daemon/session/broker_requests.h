@@ -41,6 +41,7 @@ struct BrokerRequest {
     // Of an application's server: its request, and which publication of it. Null: a client asked.
     std::shared_ptr<ApiRequest> api = nullptr;
     size_t api_index = 0;
+    int64_t asked_ms = 0;  // steady time
 };
 
 class BrokerRequests {

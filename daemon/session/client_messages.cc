@@ -45,6 +45,7 @@ void ClientMessages::decide(Session& session, std::string_view payload, bool bin
 }
 
 void ClientMessages::raw(Session& session, std::string_view payload, bool binary, Now now) {
+    log_.begin_handling(session, {"message", {}}, payload.size());
     dsl::Request request = request_for(view_of(session, now));
     request.message_size = static_cast<int64_t>(payload.size());
     request.message_binary = binary;

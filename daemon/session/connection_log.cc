@@ -2,18 +2,25 @@
 
 #include "daemon/decision/counting_key.h"
 #include "daemon/session/native.h"
+#include "daemon/session/refusal_words.h"
 #include "dsl/policy/describe.h"
 
 namespace wayleave {
 namespace {
 
-constexpr size_t longest_target = 256;
 constexpr uint64_t most_connections = 20;  // lines about one source's, within ten seconds
 
 void add_why(Event& event, const Rejection& rejection) {
     event.with("reason", to_string(rejection.reason))
         .with("decision", rejection.decision)
         .with("rule", rejection.rule);
+}
+
+// For who asks why, when the connection may be gone and another policy in force.
+void add_asides(Event& event, const dsl::Route& route, const dsl::Facts& facts, std::string_view rule,
+                bool identified = true) {
+    event.with_aside("rule_text", rule_in_words(route, rule));
+    event.with_aside("facts", facts_in_words(route, facts, identified));
 }
 
 // The sentence; where nothing more is known, the reason is it.
@@ -68,9 +75,17 @@ Event ConnectionLog::about(const Session& session, std::string_view name, std::s
 
 void ConnectionLog::tell_refused(const Session& session, const Rejection& rejection, Now now) {
     Event event = about(session, "message-refused", sentence_of(handled_.action, rejection));
-    event.with("action", handled_.action).with("target", handled_.target.substr(0, longest_target));
+    event.with("action", handled_.action).with("target", handled_.target.substr(0, longest_logged_target));
     add_why(event, rejection);
-    events_.tell(std::move(event), source_of(session.user, session.peer.ip), cause_of(rejection), now);
+    trace(event, session, rejection.rule);
+    events_.tell(
+        std::move(event), source_of(session.user, session.peer.ip), cause_of(rejection), now, 1,
+        [&](Event& told) { add_asides(told, *session.binding->route, session.facts, rejection.rule); });
+}
+
+void ConnectionLog::trace(const Event& event, const Session& session, std::string_view rule) {
+    if (!tracer_.on()) return;
+    tracer_.tell(event, {session.shown_user(), session.binding->route->name, session.number, rule});
 }
 
 void ConnectionLog::tell_turned_away(const Session& session, const HttpHead& head, const TurnedAway& turned,
@@ -83,14 +98,25 @@ void ConnectionLog::tell_turned_away(const Session& session, const HttpHead& hea
         .with("ip", ip)
         .with("route", turned.route ? turned.route->name : std::string_view())
         .with("action", "connect")
-        .with("target", head.path.substr(0, longest_target));
+        .with("target", head.path.substr(0, longest_logged_target));
     add_why(event, turned.rejection);
-    if (turned.foreign) event.with("origin", head.field("origin").substr(0, longest_target));
-    events_.tell(std::move(event), source_of(turned.user, session.peer.ip), cause_of(turned.rejection), now);
+    if (turned.foreign) event.with("origin", head.field("origin").substr(0, longest_logged_target));
+    if (tracer_.on()) {
+        tracer_.tell(event, {turned.nameless ? std::string_view() : turned.user,
+                             turned.route ? turned.route->name : std::string_view(), session.number,
+                             turned.rejection.rule});
+    }
+    events_.tell(std::move(event), source_of(turned.user, session.peer.ip), cause_of(turned.rejection), now,
+                 1, [&](Event& told) {
+                     if (turned.route)
+                         add_asides(told, *turned.route, turned.facts, turned.rejection.rule,
+                                    turned.identified);
+                 });
 }
 
 void ConnectionLog::tell_opened(const Session& session, const Admitted& admitted, Now now) {
-    if (!bindings_.settings().log_connections) return;
+    const bool each = bindings_.settings().log_connections;
+    if (!each && !tracer_.on()) return;
     Event event = about(session, "connection-opened", session.stream ? "stream opened" : "connection opened");
     const size_t rule = admitted.verdict & ~dsl::verdict_bit;
     event.with("action", "connect");
@@ -99,6 +125,8 @@ void ConnectionLog::tell_opened(const Session& session, const Admitted& admitted
         const std::string& place = admitted.route->rules[rule - 2].place;
         event.with("decision", decision_id(bindings_.policy(), place)).with("rule", place);
     }
+    trace(event, session);
+    if (!each) return;
     events_.tell(std::move(event), source_of(session.user, session.peer.ip), {}, now, most_connections);
 }
 
@@ -107,7 +135,7 @@ void ConnectionLog::tell_closed(const Session& session, Now now) {
     static const Ending lost{"lost", "the client is gone without a word", {}, {}, 0, {}, {}, false};
     const Ending& why = session.ending ? *session.ending : lost;
     const bool each = bindings_.settings().log_connections;
-    if (!each && !why.refused) return;
+    if (!each && !why.refused && !tracer_.on()) return;
     Event event = about(session, "connection-closed",
                         "connection closed: " + (why.because.empty() ? why.reason : why.because));
     event.with("action", why.action)
@@ -121,16 +149,20 @@ void ConnectionLog::tell_closed(const Session& session, Now now) {
         .with("messages_out", std::to_string(session.messages_out))
         .with("bytes_in", std::to_string(session.bytes_in))
         .with("bytes_out", std::to_string(session.bytes_out));
+    trace(event, session, why.rule);
+    if (!each && !why.refused) return;
     const std::string cause = each ? std::string() : why.decision + '\0' + why.reason;
     events_.tell(std::move(event), source_of(session.user, session.peer.ip), cause, now,
-                 each ? most_connections : 1);
+                 each ? most_connections : 1, [&](Event& told) {
+                     if (why.refused) add_asides(told, *session.binding->route, session.facts, why.rule);
+                 });
 }
 
 void ConnectionLog::note_ending(Session& session, const Rejection& rejection) {
     if (session.ending) return;
     session.ending = std::make_unique<Ending>(Ending{
         std::string(to_string(rejection.reason)), rejection.because, rejection.decision, rejection.rule, 0,
-        std::string(handled_.action), std::string(handled_.target.substr(0, longest_target)), true});
+        std::string(handled_.action), std::string(handled_.target.substr(0, longest_logged_target)), true});
 }
 
 void ConnectionLog::note_ending(Session& session, std::string_view reason, std::string_view because) {
@@ -156,8 +188,9 @@ void ConnectionLog::tell_of_request(const dsl::Address& client, std::string_view
     event.with("ip", client.text())
         .with("route", route)
         .with("action", "request")
-        .with("target", path.substr(0, longest_target));
+        .with("target", path.substr(0, longest_logged_target));
     add_why(event, rejection);
+    if (tracer_.on()) tracer_.tell(event, {{}, route, 0, rejection.rule});
     events_.tell(std::move(event), source_of({}, client), cause_of(rejection), now);
 }
 
@@ -166,7 +199,7 @@ void ConnectionLog::tell_of_unknown_client(const Peer& peer, const HttpHead& hea
                 "a proxy does not say from whom a request is: its header holds no address there"};
     event.of_client = true;
     const std::string ip = peer.ip.text();
-    event.with("ip", ip).with("action", "request").with("target", head.path.substr(0, longest_target));
+    event.with("ip", ip).with("action", "request").with("target", head.path.substr(0, longest_logged_target));
     events_.tell(std::move(event), ip, {}, now);
 }
 

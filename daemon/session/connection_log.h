@@ -11,8 +11,12 @@
 #include "daemon/session/bindings.h"
 #include "daemon/session/event_log.h"
 #include "daemon/session/session.h"
+#include "daemon/session/tracer.h"
 
 namespace wayleave {
+
+// Of what a client names, at most so many bytes are written.
+constexpr size_t longest_logged_target = 256;
 
 // What a client asks for whose message is being handled.
 struct Handled {
@@ -22,14 +26,19 @@ struct Handled {
 
 class ConnectionLog {
   public:
-    ConnectionLog(Counters& counters, std::vector<Event>& out, const Bindings& bindings)
-        : counters_(counters), bindings_(bindings), events_(out, counters.events_lost) {}
+    ConnectionLog(Counters& counters, std::vector<Event>& out, const Bindings& bindings, Tracer& tracer)
+        : counters_(counters), bindings_(bindings), tracer_(tracer), events_(out, counters.events_lost) {}
 
     void tick(Now now) { events_.tick(now); }
     void forget() { events_.forget(); }  // memory is short
 
     // For the lines until it is set again.
     void set_handled(Handled handled) { handled_ = handled; }
+    // Likewise, and tells who watches the connection.
+    void begin_handling(const Session& session, Handled handled, size_t bytes) {
+        handled_ = handled;
+        if (tracer_.on()) tracer_.received(session, handled.action, handled.target, bytes);
+    }
     // Counts it, and gives it the name under which it can be looked up.
     void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
     // By the policy that the session is bound to.
@@ -54,8 +63,12 @@ class ConnectionLog {
     void tell_of_no_channel(const Session& session, const dsl::Route& route, const dsl::Join& join, Now now);
 
   private:
+    // For who watches the connection.
+    void trace(const Event& event, const Session& session, std::string_view rule = {});
+
     Counters& counters_;
     const Bindings& bindings_;
+    Tracer& tracer_;
     EventLog events_;
     Handled handled_;
 };

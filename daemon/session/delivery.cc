@@ -4,6 +4,7 @@
 
 #include "daemon/base/check.h"
 #include "daemon/session/publication_run.h"
+#include "daemon/session/tracer.h"
 
 namespace wayleave {
 namespace {
@@ -30,12 +31,13 @@ size_t fitting_at_once(std::span<const Publication> publications) {
 }  // namespace
 
 Delivery::Delivery(Hub& hub, Subscriptions& subscriptions, const Bindings& bindings, Replayer& replayer,
-                   DeliveryNotes& notes, Outbox& outbox, Counters& counters)
+                   DeliveryNotes& notes, Outbox& outbox, Tracer& tracer, Counters& counters)
     : hub_(hub),
       subscriptions_(subscriptions),
       replayer_(replayer),
       notes_(notes),
       outbox_(outbox),
+      tracer_(tracer),
       counters_(counters),
       conflator_(hub, subscriptions, bindings, counters,
                  [this](Channel& channel, const Publication& publication, Now now) {
@@ -103,6 +105,7 @@ void Delivery::deliver(Channel& channel, std::span<const Publication> publicatio
         if (i + ahead < subscribers.size()) subscribers[i + ahead].session->prefetch();
         give(subscribers[i], channel, run, rules, now);
     }
+    if (tracer_.on()) tracer_.delivered(channel, publications);
     check(
         channel.subscribers.data() == subscribers.data() && channel.subscribers.size() == subscribers.size(),
         "delivery: a subscriber came or went in the middle of it");

@@ -9,11 +9,12 @@
 namespace wayleave {
 
 class PublicationRun;
+class Tracer;
 
 class Delivery {
   public:
     Delivery(Hub& hub, Subscriptions& subscriptions, const Bindings& bindings, Replayer& replayer,
-             DeliveryNotes& notes, Outbox& outbox, Counters& counters);
+             DeliveryNotes& notes, Outbox& outbox, Tracer& tracer, Counters& counters);
 
     // From the front on, as much as one write to a subscriber takes: how many publications that was.
     [[nodiscard]] size_t deliver(std::span<const Publication> publications, Allowance& allowance, Now now);
@@ -33,6 +34,7 @@ class Delivery {
     Replayer& replayer_;
     DeliveryNotes& notes_;
     Outbox& outbox_;
+    Tracer& tracer_;
     Counters& counters_;
     Conflator conflator_;
     size_t to_stalled_ = 0;  // deliveries: see Allowance

@@ -12,7 +12,8 @@ constexpr uint64_t share = 50;  // lines of one source within a while
 
 }  // namespace
 
-void EventLog::tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines) {
+void EventLog::tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines,
+                    Finish finish) {
     if (repeated_.size() >= most_kept) tell_of_more(now, true);
     std::string key(event.name);
     key.append(1, '\0').append(source).append(1, '\0').append(cause);
@@ -20,6 +21,7 @@ void EventLog::tell(Event event, std::string_view source, std::string_view cause
     if (known.told + known.untold == 0) known.since_ms = now.steady_ms;
     if (known.told < lines && within_share(source, now)) {
         ++known.told;
+        finish(event);
         put(std::move(event));
     } else {
         ++known.untold;

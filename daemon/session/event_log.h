@@ -2,9 +2,12 @@
 // the same source the first lines are told at once, and how many more there were when ten seconds are over.
 #pragma once
 
+#include <absl/functional/function_ref.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/base/event.h"
@@ -21,7 +24,13 @@ class EventLog {
 
     // The same thing is of one name, source and cause; `lines` of them are told one by one. A source, a user
     // or a network, has a share of all lines, so that its noise does not hide what is said of others.
-    void tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines = 1);
+    // `finish` adds to one that is told at once what is too dear for those that are only counted.
+    using Finish = absl::FunctionRef<void(Event&)>;
+    void tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines = 1) {
+        tell(std::move(event), source, cause, now, lines, [](Event&) {});
+    }
+    void tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines,
+              Finish finish);
     // Tells how many more there were, whether or not it happens once more.
     void tick(Now now);
     // Memory is short. What was not told yet is lost.

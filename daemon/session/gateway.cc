@@ -10,8 +10,6 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t walked_at_once = 250;
-
 // A session's number names its worker in the low bits. The others cannot be guessed: who sends a POST for a
 // session shows that he knows it, and on a public route nothing else.
 constexpr uint64_t worker_mask = 0xff;
@@ -179,6 +177,7 @@ void Gateway::answered(uint64_t ticket, BrokerAnswer answer, Now now) {
 void Gateway::broker_answered(uint64_t ticket, BrokerAnswer answer, Now now) {
     const auto request = parts_->requests.take(ticket);
     if (!request) return;
+    parts_->counters.broker_time.add((now.steady_ms - request->asked_ms) * 1000);
     Session* session = parts_->sessions.find(request->id);
     if (request->api) {
         if (parts_->api.answered(session, *request, std::move(answer), now))
@@ -311,11 +310,22 @@ void Gateway::replace(std::shared_ptr<const Runtime> runtime, Now) {
 }
 
 bool Gateway::walk(size_t& next, const std::function<void(const OpenConnection&)>& see, Now now) {
-    return parts_->sessions.visit(next, walked_at_once, [&](const Session& session) {
-        if (session.state != Session::State::open) return false;
-        see(open_connection(session, now));
-        return true;
-    });
+    return parts_->operators.walk(next, see, now);
+}
+
+bool Gateway::walk_channels(size_t& next, const std::function<void(const ChannelSummary&)>& see) const {
+    return parts_->operators.walk_channels(next, see);
+}
+
+bool Gateway::end(size_t& next, size_t most, const std::function<bool(const OpenConnection&)>& choose,
+                  const Farewell& farewell, Now now) {
+    const bool all = parts_->operators.end(next, most, choose, farewell, now);
+    finish_event(now);
+    return all;
+}
+
+void Gateway::watch(std::shared_ptr<const TraceFilters> filters) {
+    parts_->tracer.watch(std::move(filters));
 }
 
 bool Gateway::survey(const Runtime& candidate, ReloadImpact& survey, Now now) {

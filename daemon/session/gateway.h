@@ -22,6 +22,7 @@
 #include "daemon/session/actions.h"
 #include "daemon/session/reload_impact.h"
 #include "daemon/session/send_queue.h"
+#include "daemon/session/trace_filter.h"
 #include "dsl/policy/evaluate.h"
 #include "dsl/policy/facts.h"
 #include "dsl/policy/value.h"
@@ -31,6 +32,8 @@ namespace wayleave {
 class BanTable;
 class LimitTable;
 class Notices;
+struct ChannelSummary;
+struct Farewell;
 struct GatewayParts;
 
 // What the gateways of all workers use.
@@ -102,6 +105,15 @@ class Gateway {
     void replace(std::shared_ptr<const Runtime> runtime, Now now);
     // Shows some connections from slot `next` on; true when all have been seen.
     [[nodiscard]] bool walk(size_t& next, const std::function<void(const OpenConnection&)>& see, Now now);
+    // Likewise, of the channels that they are in.
+    [[nodiscard]] bool walk_channels(size_t& next,
+                                     const std::function<void(const ChannelSummary&)>& see) const;
+    // Ends those that are chosen among the next `most`.
+    [[nodiscard]] bool end(size_t& next, size_t most,
+                           const std::function<bool(const OpenConnection&)>& choose, const Farewell& farewell,
+                           Now now);
+    // Tells of what these do, by actions().events, until it is called again.
+    void watch(std::shared_ptr<const TraceFilters> filters);
     // Looks at some more connections; true when all have been seen. Changes nothing.
     [[nodiscard]] bool survey(const Runtime& candidate, ReloadImpact& survey, Now now);
     // Memory is short: forgets what can be made again, and closes the readers for whom most is waiting, until

@@ -13,6 +13,7 @@
 #include "daemon/session/gateway.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/notifications.h"
+#include "daemon/session/operator_requests.h"
 #include "daemon/session/proxied_requests.h"
 #include "daemon/session/rechecks.h"
 #include "daemon/session/session_clock.h"
@@ -43,7 +44,8 @@ struct GatewayParts {
     Bindings bindings;
     Hub hub;
     Deadlines deadlines{sessions, bindings};
-    ConnectionLog log{counters, actions.events, bindings};
+    Tracer tracer{actions.events, counters.events_lost};
+    ConnectionLog log{counters, actions.events, bindings, tracer};
     BanCounter ban_counter{bans, log};
     ShadowComparison shadow{bindings, counters, log};
     Compressors compressors;
@@ -61,8 +63,9 @@ struct GatewayParts {
     Subscriptions subscriptions{hub, presence, limits, bindings, notifications};
     DeliveryNotes notes{hub, broker, subscriptions};
     Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
-    Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, counters};
+    Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, tracer, counters};
     Closing closing{sessions, bindings, subscriptions, outbox, log, deadlines, random};
+    OperatorRequests operators{sessions, closing};
     KeptCredentials kept{counters};
     Reload reload{sessions, bindings,  hub,           subscriptions, replayer, outbox,   closing,
                   log,      deadlines, notifications, streams,       kept,     counters, random};

@@ -86,7 +86,7 @@ void NativeDialect::handle(Session& session, std::string_view payload, uint64_t 
     request.message_size = static_cast<int64_t>(payload.size());
     if (known) {
         request.message_type = parsed.value()->type;
-        log_.set_handled(handled_in(*parsed.value()));
+        log_.begin_handling(session, handled_in(*parsed.value()), payload.size());
     }
     // Before anything is decided, and also for what cannot be understood: refused messages count.
     const auto& list = session.binding->route->limits;

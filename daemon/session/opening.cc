@@ -70,6 +70,7 @@ void Opening::activate(Session& session, Admitted& admitted, Now now) {
 void Opening::open(Session& session, Admitted admitted, const HttpHead& head, const Upgrade& upgrade,
                    Now now) {
     counters_.handshakes.add();
+    counters_.handshake_time.add((now.steady_ms - session.opened_ms) * 1000);
     const std::string only = admitted.alias ? admitted.alias->stream : "";
     session.unwrapped = !only.empty();
     activate(session, admitted, now);
@@ -128,6 +129,7 @@ void Opening::open_stream(Session& session, Admitted admitted, const HttpHead& h
                           const std::string& headers, Now now) {
     session.stream = true;
     counters_.streams_opened.add();
+    counters_.handshake_time.add((now.steady_ms - session.opened_ms) * 1000);
     counters_.streams.set(counters_.streams.get() + 1);
     relay_.reach(session.number, session.id);
     // What is not ours or malformed is as good as none, but its sender has been here: it is told of the gap.

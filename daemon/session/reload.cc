@@ -36,6 +36,11 @@ OpenConnection open_connection(const Session& session, Now now) {
     out.user = session.shown_user();
     if (session.token > 0) out.token = session.token - 1;
     out.key = session.key;
+    out.messages_in = session.messages_in;
+    out.messages_out = session.messages_out;
+    out.bytes_in = session.bytes_in;
+    out.bytes_out = session.bytes_out;
+    out.waiting = session.queue.bytes();
     out.channels.reserve(session.subscriptions.size());
     for (const Subscription& subscription : session.subscriptions)
         out.channels.push_back({subscription.channel->name,

@@ -34,7 +34,7 @@ _wayleave() {
     esac
     local words
     case $command in
-        "") words="serve lint explain test diff types fmt reload status sessions bans publish progress settings token version --help --version" ;;
+        "") words="serve lint explain test diff types fmt reload status sessions bans init doctor bench top channels why trace log kick drain reopen publish progress settings token version --help --version" ;;
         serve | settings) words="--config --help" ;;
         lint) words="--config --format --strict --explain --help" ;;
         explain)

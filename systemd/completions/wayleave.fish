@@ -1,5 +1,5 @@
 # fish completion for wayleave
-set -l commands serve lint explain test diff types fmt reload status sessions bans publish progress settings token version
+set -l commands serve lint explain test diff types fmt reload status sessions bans init doctor bench top channels why trace log kick drain reopen publish progress settings token version
 complete -c wayleave -f
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a serve -d "Run the daemon in the foreground"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a lint -d "Check settings, policy files and keys"
@@ -12,6 +12,17 @@ complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a reload -d
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a status -d "Ask the daemon how it is"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a sessions -d "List the connections of the daemon"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a bans -d "List who is kept out, or let them in again"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a init -d "Write settings, a policy and keys to begin with"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a doctor -d "Look at all that the daemon needs"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a bench -d "Load a daemon, and say how fast it is"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a top -d "Watch the running daemon"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a channels -d "List the channels of the running daemon"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a why -d "Say what was refused to whom, and by which line"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a trace -d "Watch what connections do"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a log -d "Say what is written to the log, for a while"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a kick -d "End connections"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a drain -d "Send the clients to other daemons"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a reopen -d "Open the file of the log anew"
 complete -c wayleave -n "__fish_seen_subcommand_from bans" -a lift -d "End a ban"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a publish -d "Publish a message as the server"
 complete -c wayleave -n "__fish_seen_subcommand_from publish" -l dedup -x -d "Id by which a repetition is known"

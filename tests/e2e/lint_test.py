@@ -134,11 +134,12 @@ def test_examples_have_nothing_to_complain_about():
                             continue  # public, as it comes
                         os.makedirs(os.path.dirname(os.path.join(directory, key)), exist_ok=True)
                         shutil.copy(os.path.join(root, "key"), os.path.join(directory, key))
+                    for key in re.findall(r'keys += file credential "([^"]+)"', text):
+                        shutil.copy(os.path.join(root, "key"), os.path.join(root, key))
                     for key in re.findall(r'sign += file "([^"]+)"', text):
                         with open(os.path.join(directory, key), "w", encoding="utf-8", opener=private) as secret:
                             secret.write("whsec_" + base64.b64encode(bytes(32)).decode())
             credentials = {**os.environ, "CREDENTIALS_DIRECTORY": root}
-            shutil.copy(os.path.join(root, "key"), os.path.join(root, "session.secret"))
             linted_ = ended(run("lint", "--strict", directory, env=credentials), 0, "no errors")
             assert len(linted_.stdout.splitlines()) == 1, name
             ended(run("fmt", "--check", directory), 0)

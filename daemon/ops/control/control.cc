@@ -6,6 +6,7 @@
 #include <array>
 
 #include "daemon/base/json_writer.h"
+#include "daemon/ops/control/members.h"
 #include "daemon/protocol/handshake.h"
 
 namespace wayleave {
@@ -133,13 +134,85 @@ void progress(const ControlActions& actions, std::string_view body, const Respon
     });
 }
 
+void channels(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    const auto question = channel_question(body);
+    if (!question) return respond(problem(400, question.error()));
+    actions.channels(*question, [respond](const std::string& list) { respond(json(list)); });
+}
+
+void kick(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    const auto order = kick_from(body);
+    if (!order) return respond(problem(400, order.error()));
+    actions.kick(*order, [respond](const Kicked& kicked) {
+        respond(json(fmt::format("{{\"sessions\":{},\"all\":{}}}\n", kicked.sessions, kicked.all)));
+    });
+}
+
+void why(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    const auto question = why_question(body);
+    respond(question ? json(actions.why(*question)) : problem(400, question.error()));
+}
+
+void drain(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    constexpr uint64_t longest_ms = 24 * 3600 * 1000;
+    const auto members =
+        Members::read(body, {{"over_ms", Members::Kind::number}, {"undo", Members::Kind::flag}});
+    if (!members) return respond(problem(400, members.error()));
+    const uint64_t over_ms = members->number("over_ms").value_or(0);
+    const bool undo = members->flag("undo");
+    if (over_ms > longest_ms) return respond(problem(400, "`over_ms` is at most a day"));
+    if (undo && over_ms > 0) return respond(problem(400, "either `over_ms` or `undo`"));
+    actions.drain({static_cast<int64_t>(over_ms), undo});
+    respond(json(fmt::format("{{\"draining\":{},\"sockets\":{}}}\n", !undo,
+                             actions.snapshot().totals.of<&Counters::sockets>())));
+}
+
+void reopen(const ControlActions& actions, std::string_view, const Responder& respond) {
+    const auto done = actions.reopen();
+    respond(done ? json("{}\n") : problem(409, done.error()));
+}
+
+void reloads(const ControlActions& actions, std::string_view, const Responder& respond) {
+    respond(json(actions.reloads()));
+}
+
+Tracing::ThenJson traced(const Responder& respond) {
+    return [respond](const Result<std::string, Tracing::Refusal>& done) {
+        respond(done ? json(*done) : problem(done.error().status, done.error().detail));
+    };
+}
+
+void trace(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    actions.tracing->begin(body, traced(respond));
+}
+
+void trace_more(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    actions.tracing->more(body, traced(respond));
+}
+
+void trace_stop(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    actions.tracing->end(body, traced(respond));
+}
+
+void log_state(const ControlActions& actions, std::string_view, const Responder& respond) {
+    respond(json(actions.tracing->log_json()));
+}
+
+void set_log(const ControlActions& actions, std::string_view body, const Responder& respond) {
+    actions.tracing->set_log(body, traced(respond));
+}
+
+void reset_log(const ControlActions& actions, std::string_view, const Responder& respond) {
+    actions.tracing->reset_log(traced(respond));
+}
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;
     void (*answer)(const ControlActions& actions, std::string_view body, const Responder& respond);
 };
 
-constexpr std::array<Endpoint, 10> endpoints{{
+constexpr std::array<Endpoint, 22> endpoints{{
     {"POST", "/reload", reload},
     {"POST", "/reload/dry-run", dry_run},
     {"POST", "/explain", explain},
@@ -150,7 +223,27 @@ constexpr std::array<Endpoint, 10> endpoints{{
     {"POST", "/bans/lift", lift},
     {"POST", "/publish", publish},
     {"POST", "/progress", progress},
+    {"POST", "/channels", channels},
+    {"POST", "/kick", kick},
+    {"POST", "/why", why},
+    {"POST", "/drain", drain},
+    {"POST", "/reopen", reopen},
+    {"GET", "/reloads", reloads},
+    {"POST", "/trace", trace},
+    {"POST", "/trace/more", trace_more},
+    {"POST", "/trace/stop", trace_stop},
+    {"GET", "/log", log_state},
+    {"POST", "/log", set_log},
+    {"POST", "/log/reset", reset_log},
 }};
+
+// "GET /status, POST /reload"
+std::string listed_endpoints() {
+    std::string out;
+    for (const Endpoint& endpoint : endpoints)
+        out += fmt::format("{}{} {}", out.empty() ? "" : ", ", endpoint.method, endpoint.path);
+    return out;
+}
 
 }  // namespace
 
@@ -164,11 +257,7 @@ void answer_control(const OpsRequest& request, const ControlActions& actions, co
         if (endpoint.path == request.path)
             allowed += (allowed.empty() ? "" : ", ") + std::string(endpoint.method);
     }
-    if (allowed.empty())
-        return respond(
-            problem(404,
-                    "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
-                    "/progress, GET /status, /sessions and /bans"));
+    if (allowed.empty()) return respond(problem(404, "there are " + listed_endpoints()));
     respond(problem(405, fmt::format("{} takes {}", request.path, allowed),
                     fmt::format("Allow: {}\r\n", allowed)));
 }

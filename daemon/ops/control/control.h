@@ -7,9 +7,13 @@
 #include <vector>
 
 #include "daemon/decision/bans.h"
+#include "daemon/ops/control/channels.h"
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/inspect.h"
+#include "daemon/ops/control/kick.h"
 #include "daemon/ops/control/reload_preview.h"
+#include "daemon/ops/control/tracing.h"
+#include "daemon/ops/control/why.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/snapshot.h"
 
@@ -21,6 +25,7 @@ struct ReloadReport {
     std::vector<std::string> restart;       // settings that differ but wait for the next start
     bool same = false;                      // the policy means what it did
     std::vector<std::string> changes = {};  // a line each, for a person
+    std::string difference = {};            // of the policy, line by line, likewise
 };
 
 struct ForecastReport {
@@ -38,6 +43,12 @@ using Then = std::function<void(T)>;
 using ThenReloaded = Then<Result<ReloadReport, DeskError>>;
 using ThenForecast = Then<Result<ForecastReport, DeskError>>;
 
+// What is to become of the clients; see Drainer.
+struct DrainOrder {
+    int64_t over_ms = 0;
+    bool undo = false;
+};
+
 // What they refer to must live as long as the server of the requests.
 struct ControlActions {
     std::function<void(ThenReloaded)> reload;  // tells when it is done or refused
@@ -49,12 +60,21 @@ struct ControlActions {
     std::function<size_t(const std::string& name)> lift;  // how many
     std::function<void(std::string_view json, ControlPublisher::ThenPublished)> publish;
     std::function<void(std::string_view json, ControlPublisher::ThenProgress)> progress;
+    std::function<void(const ChannelQuestion&, Then<const std::string&>)> channels;  // JSON
+    std::function<void(const Kick&, Then<Kicked>)> kick;
+    std::function<std::string(const WhyQuestion&)> why;  // JSON
+    std::function<void(const DrainOrder&)> drain;
+    std::function<Result<Nothing>()> reopen;
+    std::function<std::string()> reloads;  // JSON
+    Tracing* tracing = nullptr;
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457); 503
 // where it was not tried.
 // POST /explain, GET /status, GET or POST /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
-// POST /publish and POST /progress: see ControlPublisher.
+// POST /publish and POST /progress: see ControlPublisher. POST /channels, /kick, /why, /trace and /log: see
+// their headers, where they are called with their bodies. POST /drain: `over_ms`, or `undo`; POST /reopen;
+// GET /reloads: the last of them, see ReloadHistory.
 void answer_control(const OpsRequest& request, const ControlActions& actions, const Responder& respond);
 
 }  // namespace wayleave

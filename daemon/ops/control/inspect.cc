@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include <mutex>
-#include <set>
 #include <utility>
 
 #include "daemon/base/json_writer.h"
@@ -15,14 +13,6 @@ namespace wayleave {
 namespace {
 
 constexpr size_t most_sessions = 10'000;
-constexpr int64_t patience_ms = 10'000;
-
-// Written by the workers, read by who asked: on the heap, since a late worker may still write.
-template <class T>
-struct Shared {
-    std::mutex mutex;
-    T value{};
-};
 
 struct Listing {
     std::string text;
@@ -30,56 +20,56 @@ struct Listing {
 };
 
 std::string session_json(const OpenConnection& open, size_t worker) {
-    return fmt::format(
-        R"({{"session":"{}","route":{},"ip":"{}","user":{},"path":{},"age_ms":{},"channels":{},"worker":{}}})",
-        session_text(open.number), json_string(open.route.name), open.facts.ip.text(), json_string(open.user),
-        json_string(open.facts.path), open.age_ms, open.channels.size(), worker);
+    JsonObject out;
+    out.add("session", session_text(open.number)).add("route", open.route.name);
+    out.add("ip", open.facts.ip.text()).add("user", open.user).add("path", open.facts.path);
+    out.add("age_ms", open.age_ms).add("channels", open.channels.size());
+    out.add("messages_in", open.messages_in).add("messages_out", open.messages_out);
+    out.add("bytes_in", open.bytes_in).add("bytes_out", open.bytes_out);
+    return out.add("waiting", open.waiting).add("worker", worker).text();
 }
 
 }  // namespace
 
 bool SessionFilter::admits(const OpenConnection& open) const {
+    if (!who.empty() && open.user != who && parse_session(who) != open.number) return false;
     if (!user.empty() && open.user != user) return false;
+    if (session && open.number != *session) return false;
     if (!route.empty() && open.route.name != route) return false;
     if (ip && !ip->contains(open.facts.ip)) return false;
     return channel.empty() || open.is_in(channel);
 }
 
-Result<SessionFilter> session_filter(std::string_view body) {
-    simdjson::dom::parser parser;
-    simdjson::dom::element document;
-    simdjson::dom::object members;
-    const simdjson::padded_string padded(body);
-    if (parser.parse(padded).get(document) != simdjson::SUCCESS || document.get(members) != simdjson::SUCCESS)
-        return failure("the filter is a JSON object with any of user, route, ip and channel");
-    SessionFilter out;
-    std::set<std::string_view> seen;
-    for (const auto member : members) {
-        if (!seen.insert(member.key).second) return failure(dsl::quoted(member.key) + " stands twice");
-        std::string_view text;
-        const std::string name(member.key);
-        if (member.value.get(text) != simdjson::SUCCESS || text.empty())
-            return failure(dsl::quoted(name) + " is a text that is not empty");
-        if (name == "user") {
-            out.user = text;
-        } else if (name == "route") {
-            out.route = text;
-        } else if (name == "channel") {
-            out.channel = text;
-        } else if (name == "ip") {
-            out.ip = dsl::parse_net(text);
-            if (!out.ip) return failure("`ip` is an address or a network such as 10.0.0.0/8");
-        } else {
-            return failure("sessions have no " + dsl::quoted(name) +
-                           "; there are user, route, ip and channel");
-        }
+bool SessionFilter::names_nobody() const {
+    return who.empty() && user.empty() && !session && route.empty() && !ip && channel.empty();
+}
+
+Result<SessionFilter> session_filter(const Members& members) {
+    SessionFilter out{
+        members.text("who"), members.text("user"), members.text("route"), {}, members.text("channel"), {}};
+    if (const std::string text = members.text("ip"); !text.empty()) {
+        out.ip = dsl::parse_net(text);
+        if (!out.ip) return failure("`ip` is an address or a network such as 10.0.0.0/8");
+    }
+    if (const std::string text = members.text("session"); !text.empty()) {
+        out.session = parse_session(text);
+        if (!out.session) return failure("`session` is 16 hexadecimal digits, as in $hello and the log");
     }
     return out;
 }
 
+Result<SessionFilter> session_filter(std::string_view body) {
+    if (body.empty())
+        return failure("the filter is a JSON object with any of who, user, session, route, ip and channel");
+    const auto members =
+        Members::read(body, {{"who"}, {"user"}, {"session"}, {"route"}, {"ip"}, {"channel"}});
+    if (!members) return failure(members.error());
+    return session_filter(*members);
+}
+
 void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
                    std::function<void(const std::string& json)> then) {
-    auto listing = std::make_shared<Shared<Listing>>();
+    auto listing = std::make_shared<SharedAnswer<Listing>>();
     auto places = std::make_shared<std::vector<size_t>>(workers.workers());
     workers.ask(
         [listing, places, filter](size_t worker, Gateway& gateway, Now now) {
@@ -93,7 +83,7 @@ void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
                                 },
                                 now);
         },
-        patience_ms,
+        worker_patience_ms,
         [listing, then = std::move(then)](bool all) {
             const std::lock_guard lock(listing->mutex);
             then(fmt::format("{{\"sessions\":[{}],\"count\":{},\"more\":{}}}\n", listing->value.text,
@@ -103,7 +93,7 @@ void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
 
 void count_receivers(WorkerQuestions& workers, std::vector<Receivers> of,
                      std::function<void(std::vector<Receivers>)> then) {
-    auto counted = std::make_shared<Shared<std::vector<Receivers>>>();
+    auto counted = std::make_shared<SharedAnswer<std::vector<Receivers>>>();
     counted->value = std::move(of);
     workers.ask(
         [counted](size_t, Gateway& gateway, Now) {
@@ -111,7 +101,7 @@ void count_receivers(WorkerQuestions& workers, std::vector<Receivers> of,
             for (Receivers& one : counted->value) one.sessions += gateway.receivers(one);
             return true;
         },
-        patience_ms,
+        worker_patience_ms,
         [counted, then = std::move(then)](bool) {
             const std::lock_guard lock(counted->mutex);
             then(counted->value);
@@ -144,7 +134,7 @@ Result<LiveQuestion> live_question(std::string_view body) {
 
 void explain_live(WorkerQuestions& workers, const LimitTable& limits, const LiveQuestion& question,
                   std::function<void(Result<Explanation>)> then) {
-    auto found = std::make_shared<Shared<std::optional<Explanation>>>();
+    auto found = std::make_shared<SharedAnswer<std::optional<Explanation>>>();
     auto places = std::make_shared<std::vector<size_t>>(workers.workers());
     workers.ask(
         [found, places, &limits, question](size_t worker, Gateway& gateway, Now now) {
@@ -166,7 +156,7 @@ void explain_live(WorkerQuestions& workers, const LimitTable& limits, const Live
                                 },
                                 now);
         },
-        patience_ms,
+        worker_patience_ms,
         [found, number = question.session, then = std::move(then)](bool all) {
             const std::lock_guard lock(found->mutex);
             if (found->value) return then(std::move(*found->value));

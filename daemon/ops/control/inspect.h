@@ -9,6 +9,7 @@
 
 #include "daemon/decision/limits.h"
 #include "daemon/explain/explained_decision.h"
+#include "daemon/ops/control/members.h"
 #include "daemon/ops/control/worker_questions.h"
 #include "dsl/text/result.h"
 
@@ -16,20 +17,25 @@ namespace wayleave {
 
 // Which connections are listed: all that have what is named.
 struct SessionFilter {
+    std::string who;  // a user, or a session
     std::string user;
     std::string route;
     std::optional<dsl::Net> ip;
     std::string channel;
+    std::optional<uint64_t> session;
 
     [[nodiscard]] bool admits(const OpenConnection& open) const;
+    [[nodiscard]] bool names_nobody() const;  // it admits all
 };
 
-// The body of POST /sessions: an object with any of user, route, ip (an address or a network) and channel.
-// Error: for the client.
+// By members who, user, session, route, ip (an address or a network) and channel. Error: for the client.
+[[nodiscard]] Result<SessionFilter> session_filter(const Members& members);
+// The body of POST /sessions: an object with any of them.
 [[nodiscard]] Result<SessionFilter> session_filter(std::string_view body);
 
 // Calls back with JSON:
-// {"sessions":[{"session","route","ip","user","path","age_ms","channels","worker"}],"count":1,"more":false}
+// {"sessions":[{"session","route","ip","user","path","age_ms","channels","messages_in","messages_out",
+// "bytes_in","bytes_out","waiting","worker"}],"count":1,"more":false}
 void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
                    std::function<void(const std::string& json)> then);
 

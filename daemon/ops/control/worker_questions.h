@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "daemon/base/now.h"
@@ -18,6 +19,16 @@
 namespace wayleave {
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
+
+// For how long they are waited for.
+constexpr int64_t worker_patience_ms = 10'000;
+
+// Written by the workers, read by who asked: on the heap, since a late worker may still write.
+template <class T>
+struct SharedAnswer {
+    std::mutex mutex;
+    T value{};
+};
 
 // Called again and again on the worker's thread until it is true. What it refers to must outlive the workers,
 // or belong to it: a worker that is late is not waited for, and still works.

@@ -2,19 +2,15 @@
 
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
-#include <spdlog/sinks/base_sink.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <condition_variable>
 #include <cstdlib>
 #include <memory>
 
 #include "daemon/ops/log/format.h"
+#include "daemon/ops/log/sink.h"
 
 namespace wayleave {
 
@@ -25,42 +21,6 @@ constexpr unsigned own_lines = 10;  // a second
 constexpr unsigned client_lines = 200;
 constexpr unsigned report_lines = 10'000;
 constexpr size_t max_events = 256;
-constexpr auto flush_wait = std::chrono::seconds(2);
-
-void write_stderr(std::string text) {
-    text += '\n';
-    std::string_view rest = text;
-    while (!rest.empty()) {
-        const ssize_t count = write(STDERR_FILENO, rest.data(), rest.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return;  // nowhere to complain to
-        rest.remove_prefix(static_cast<size_t>(count));
-    }
-}
-
-// libsystemd takes it for a success that nobody is there.
-bool has_journal() {
-    return access("/run/systemd/journal/socket", F_OK) == 0;
-}
-
-bool send_to_journal(const LogLine& line) {
-    if (!has_journal()) return false;
-    auto entries = format_journal(line);
-    std::vector<iovec> parts;
-    parts.reserve(entries.size());
-    for (auto& entry : entries) parts.push_back({entry.data(), entry.size()});
-    return sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) >= 0;
-}
-
-Level level_of(spdlog::level::level_enum level) {
-    switch (level) {
-        case spdlog::level::trace: return Level::trace;
-        case spdlog::level::debug: return Level::debug;
-        case spdlog::level::info: return Level::info;
-        case spdlog::level::warn: return Level::warn;
-        default: return Level::error;
-    }
-}
 
 spdlog::level::level_enum spdlog_level(Level level) {
     switch (level) {
@@ -73,52 +33,12 @@ spdlog::level::level_enum spdlog_level(Level level) {
     return spdlog::level::info;
 }
 
-// Writes on spdlog's thread. If the journal is gone the line goes to stderr as text rather than nowhere.
-class EventSink final : public spdlog::sinks::base_sink<std::mutex> {
-  public:
-    explicit EventSink(LogFormat format) : format_(format), colour_(isatty(STDERR_FILENO) == 1) {}
-
-    // How often flush_() has run; flush_log() waits for the next.
-    uint64_t flushes() {
-        const std::lock_guard lock(flush_mutex_);
-        return flushes_;
-    }
-    [[nodiscard]] bool wait_beyond(uint64_t before) {
-        std::unique_lock lock(flush_mutex_);
-        return flushed_.wait_for(lock, flush_wait, [&] { return flushes_ > before; });
-    }
-
-  private:
-    void sink_it_(const spdlog::details::log_msg& message) override {
-        LogLine line = unpack_line({message.payload.data(), message.payload.size()});
-        line.time = message.time;
-        line.level = level_of(message.level);
-        if (format_ == LogFormat::journald && send_to_journal(line)) return;
-        if (format_ == LogFormat::journald && !told_) {
-            told_ = true;
-            write_stderr(
-                "wayleave: the journal does not take lines of the log; they are written here instead");
-        }
-        write_stderr(format_ == LogFormat::json ? format_json(line) : format_text(line, colour_));
-    }
-
-    void flush_() override {
-        const std::lock_guard lock(flush_mutex_);
-        ++flushes_;
-        flushed_.notify_all();
-    }
-
-    const LogFormat format_;
-    const bool colour_;
-    bool told_ = false;  // that the journal is missing
-    std::mutex flush_mutex_;
-    std::condition_variable flushed_;
-    uint64_t flushes_ = 0;
-};
-
 struct Log {
     LogGate gate;
+    std::atomic<Level> level{Level::info};  // of the settings
+    std::atomic<int> override_level{-1};    // of an operator, for a while; -1: none
     std::atomic<unsigned> client_lines{wayleave::client_lines};
+    std::string file;  // empty: standard error or the journal
     std::shared_ptr<EventSink> sink;
     std::shared_ptr<spdlog::async_logger> logger;
     // Goes first: its destructor writes what is queued and joins its thread. Each queued line holds the
@@ -145,18 +65,29 @@ void write_event(Log& log, Level level, std::string_view event, std::string_view
     LogLine line = unpack_line(packed);
     line.time = std::chrono::system_clock::now();
     line.level = level;
-    write_stderr(format_text(line, false));
+    write_to_stderr(format_text(line, false));
+}
+
+Level least_level(const Log& log) {
+    const int over = log.override_level.load(std::memory_order_relaxed);
+    return over >= 0 ? static_cast<Level>(over) : log.level.load(std::memory_order_relaxed);
+}
+
+// Whatever its level is.
+void write_line(Level level, std::string_view event, std::string_view message,
+                std::span<const LogField> fields, unsigned lines) {
+    try {
+        write_event(the_log(), level, event, message, fields, lines);
+    } catch (...) {
+        // Out of memory: losing a line is better than losing the connection that wanted it.
+    }
 }
 
 void log_line(Level level, std::string_view event, std::string_view message, std::span<const LogField> fields,
               unsigned lines) {
-    auto& log = the_log();
-    if (log.logger && !log.logger->should_log(spdlog_level(level))) return;
-    try {
-        write_event(log, level, event, message, fields, lines);
-    } catch (...) {
-        // Out of memory: losing a line is better than losing the connection that wanted it.
-    }
+    const auto& log = the_log();
+    if (log.logger && level < least_level(log)) return;
+    write_line(level, event, message, fields, lines);
 }
 
 }  // namespace
@@ -174,15 +105,40 @@ void init_log(Level level, LogFormat format) {
     (void)flush_log();
     log.pool.reset();
     log.logger.reset();
-    log.sink = std::make_shared<EventSink>(format);
+    log.sink = std::make_shared<EventSink>(format, log.file);
     log.pool = std::make_shared<spdlog::details::thread_pool>(queue_lines, 1);
     log.logger = std::make_shared<spdlog::async_logger>("wayleave", log.sink, log.pool,
                                                         spdlog::async_overflow_policy::overrun_oldest);
-    log.logger->set_level(spdlog_level(level));
+    log.logger->set_level(spdlog::level::trace);  // what is written is decided here, see least_level()
+    set_log_level(level);
+}
+
+Result<Nothing> set_log_file(const std::string& path) {
+    if (auto opened = open_log_file(path); !opened) return failure(opened.error());
+    the_log().file = path;
+    return Nothing{};
+}
+
+Result<Nothing> reopen_log() {
+    auto& log = the_log();
+    if (log.file.empty()) return failure(std::string("log.file is not set: the log is not a file"));
+    auto opened = open_log_file(log.file);
+    if (!opened) return failure(opened.error());
+    if (log.sink) log.sink->replace_file(std::move(*opened));
+    log_event(Level::info, "log-reopened", "the file of the log was opened anew");
+    return Nothing{};
 }
 
 void set_log_level(Level level) {
-    if (auto& log = the_log(); log.logger) log.logger->set_level(spdlog_level(level));
+    the_log().level.store(level, std::memory_order_relaxed);
+}
+
+void override_log_level(std::optional<Level> level) {
+    the_log().override_level.store(level ? static_cast<int>(*level) : -1, std::memory_order_relaxed);
+}
+
+Level log_level() {
+    return least_level(the_log());
 }
 
 void log_event(Level level, std::string_view event, std::string_view message,
@@ -204,6 +160,10 @@ void log_client_event(Level level, std::string_view event, std::string_view mess
     log_line(level, event, message, fields, the_log().client_lines.load(std::memory_order_relaxed));
 }
 
+void log_traced_event(std::string_view event, std::string_view message, std::span<const LogField> fields) {
+    write_line(Level::debug, event, message, fields, the_log().client_lines.load(std::memory_order_relaxed));
+}
+
 bool flush_log() {
     auto& log = the_log();
     if (!log.logger) return true;
@@ -218,7 +178,8 @@ void set_log_rate(unsigned lines) {
 
 LogLoss log_lost() {
     const auto& log = the_log();
-    return {log.pool ? log.pool->overrun_counter() : 0, log.gate.refused()};
+    return {log.pool ? log.pool->overrun_counter() : 0, log.gate.refused(),
+            log.sink ? log.sink->unwritten() : 0};
 }
 
 bool LogGate::pass(std::string_view event, unsigned lines, TimePoint now, uint64_t& suppressed) {

@@ -10,9 +10,12 @@
 #include <initializer_list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "dsl/text/result.h"
 
 namespace wayleave {
 
@@ -28,6 +31,7 @@ struct LogField {
 struct LogLoss {
     uint64_t queue = 0;  // whoever reads the log is slower than the daemon writes it
     uint64_t rate = 0;   // an event came more often than it may
+    uint64_t write = 0;  // neither the file of the log nor standard error took them
 };
 
 // journald if stderr is a stream of the journal, else text.
@@ -36,6 +40,14 @@ struct LogLoss {
 // May be called again (after a fork, in tests); the earlier lines are written first.
 void init_log(Level level, LogFormat format);
 void set_log_level(Level level);  // at reload
+// Until it is called with nothing, whatever the settings say.
+void override_log_level(std::optional<Level> level);
+[[nodiscard]] Level log_level();  // in force
+// Where the lines go from the next init_log() on, instead of standard error. Error: why it cannot be written.
+[[nodiscard]] Result<Nothing> set_log_file(const std::string& path);
+// Opens the file of that name anew, since another program has moved the one that is written to. Error: there
+// is none, or it cannot be written; the one before stays.
+[[nodiscard]] Result<Nothing> reopen_log();
 // Lines a second of each event about clients; others get 10.
 void set_log_rate(unsigned lines);  // likewise
 
@@ -51,6 +63,8 @@ void log_report(Level level, std::string_view event, std::string_view message);
 // About one client.
 void log_client_event(Level level, std::string_view event, std::string_view message,
                       std::span<const LogField> fields);
+// About a client that the operator watches, whatever the level is.
+void log_traced_event(std::string_view event, std::string_view message, std::span<const LogField> fields);
 
 // Waits until everything logged so far is written, at most 2 s. False: the reader of the log hangs, and the
 // writing thread with it; only _exit() gets past it.

@@ -3,11 +3,13 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <stdexcept>
 #include <vector>
 
+#include "daemon/base/now.h"
 #include "daemon/ops/log/log.h"
 #include "dsl/text/text.h"
 
@@ -49,16 +51,43 @@ Level level_of(Severity severity) {
     return Level::info;
 }
 
+bool is_refusal(const Event& event) {
+    if (!event.of_client || event.traced || event.name == "connection-opened") return false;
+    const bool decided = std::any_of(event.fields.begin(), event.fields.end(),
+                                     [](const EventField& field) { return field.key == "decision"; });
+    return decided || event.name != "connection-closed";
+}
+
+EventRecord record_of(const HashKey& key, const Event& event) {
+    EventRecord out{read_clocks().wall_ms, std::string(event.name), event.message, {}};
+    out.fields.reserve(event.fields.size());
+    for (const EventField& field : event.fields)
+        out.fields.emplace_back(field.key, field.secret ? hashed(key, field.value) : field.value);
+    return out;
+}
+
+void write_line(const HashKey& key, const Event& event) {
+    std::vector<LogField> fields;
+    fields.reserve(event.fields.size());
+    for (const EventField& field : event.fields)
+        if (!field.aside)
+            fields.push_back({field.key, field.secret ? hashed(key, field.value) : field.value});
+    const std::string message = without_equals(event.message);
+    if (event.traced) return log_traced_event(event.name, message, fields);
+    const auto log = event.of_client ? log_client_event : log_own_event;
+    log(level_of(event.severity), event.name, message, fields);
+}
+
 }  // namespace
 
-EdgeReport make_event_report() {
-    return [key = random_key()](const Event& event) {
-        std::vector<LogField> fields;
-        fields.reserve(event.fields.size());
-        for (const EventField& field : event.fields)
-            fields.push_back({field.key, field.secret ? hashed(*key, field.value) : field.value});
-        const auto log = event.of_client ? log_client_event : log_own_event;
-        log(level_of(event.severity), event.name, without_equals(event.message), fields);
+EdgeReport make_event_report(EventListener* listener) {
+    return [key = random_key(), listener](const Event& event) {
+        if (event.traced) {
+            if (listener && listener->traced(event, record_of(*key, event))) write_line(*key, event);
+            return;
+        }
+        if (listener && is_refusal(event)) listener->refused(record_of(*key, event));
+        write_line(*key, event);
     };
 }
 

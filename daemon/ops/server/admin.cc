@@ -15,7 +15,8 @@ std::string unhealthy(const Snapshot& snapshot) {
 }
 
 std::string unready(const Snapshot& snapshot) {
-    if (snapshot.draining) return "stopping\n";
+    if (snapshot.stopping) return "stopping\n";
+    if (snapshot.draining) return "draining\n";
     std::string out = unhealthy(snapshot);
     if (snapshot.broker.disk && snapshot.broker.disk->failing) out += "messages cannot be stored\n";
     if (!snapshot.broker_health.empty()) out += snapshot.broker_health + "\n";
@@ -27,7 +28,7 @@ std::string unready(const Snapshot& snapshot) {
 
 OpsAnswer answer_admin(const OpsRequest& request, const Snapshot& snapshot) {
     const bool known = request.path == "/healthz" || request.path == "/readyz" || request.path == "/metrics";
-    if (!known) return text(404, "there are /healthz, /readyz and /metrics\n");
+    if (!known) return text(404, "there are /healthz, /readyz, /metrics and /console/\n");
     if (request.method != "GET")
         return {405, std::string(text_type), "only GET and HEAD\n", "Allow: GET, HEAD\r\n"};
     if (request.path == "/metrics") {

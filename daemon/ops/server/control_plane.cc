@@ -38,9 +38,7 @@ void ControlPlane::serve(UnixListener listener) {
     if (server_) return server_->listen_at(file_->take_socket());
     server_.emplace(
         parts_.loop, file_->take_socket(),
-        [this](const OpsRequest& request, const Responder& respond) {
-            answer_control(request, actions(), respond);
-        },
+        [this](const OpsRequest& request, const Responder& respond) { answer(request, respond); },
         HttpServer::HostRule(), [group](int socket) { return is_peer_of(socket, group); });
 }
 
@@ -62,10 +60,37 @@ ControlActions ControlPlane::actions() {
             [this](std::string_view json, ControlPublisher::ThenProgress then) {
                 publisher_->progress(json, *parts_.reloader.now().runtime->policy, read_clocks(),
                                      std::move(then));
-            }};
+            },
+            [this](const ChannelQuestion& question, Then<const std::string&> then) {
+                list_channels(parts_.questions, question, std::move(then));
+            },
+            [this](const Kick& order, Then<Kicked> then) { kick(order, std::move(then)); },
+            [this](const WhyQuestion& question) { return why_json(parts_.books.refusals, question); },
+            [this](const DrainOrder& order) { drain(order); },
+            [] { return reopen_log(); },
+            [this] { return parts_.reloader.history().json(); },
+            &tracing_};
+}
+
+void ControlPlane::kick(const Kick& order, Then<Kicked> then) {
+    kick_sessions(parts_.questions, order, [order, then = std::move(then)](Kicked kicked) {
+        if (!order.dry_run && kicked.sessions > 0) {
+            const std::string because = order.because.empty() ? "" : ": " + order.because;
+            log_event(Level::info, "kicked", "an operator has ended connections" + because,
+                      {{"sessions", std::to_string(kicked.sessions)}});
+        }
+        then(kicked);
+    });
+}
+
+void ControlPlane::drain(const DrainOrder& order) {
+    if (order.undo) return parts_.drainer.undo();
+    const int64_t usual_ms = parts_.reloader.now().settings.drain.count();
+    parts_.drainer.begin(order.over_ms > 0 ? order.over_ms : usual_ms);
 }
 
 void ControlPlane::keep() {
+    tracing_.tick();
     if (!file_ || file_->stands()) return;
     auto listener = open_file();
     if (listener) {

@@ -16,8 +16,10 @@
 #include "daemon/message/broker.h"
 #include "daemon/ops/control/control.h"
 #include "daemon/ops/control/control_publisher.h"
+#include "daemon/ops/control/event_books.h"
 #include "daemon/ops/control/unix_listener.h"
 #include "daemon/ops/control/worker_questions.h"
+#include "daemon/ops/server/drainer.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/reloader.h"
 #include "daemon/ops/server/snapshot.h"
@@ -37,14 +39,21 @@ class ControlPlane {
         const Exchange& exchange;
         const LimitTable& limits;
         BanTable& bans;
+        EventBooks& books;
+        Drainer& drainer;
         std::function<Snapshot()> snapshot;
     };
-    explicit ControlPlane(Parts parts) : parts_(std::move(parts)) {}
+    explicit ControlPlane(Parts parts)
+        : parts_(std::move(parts)), tracing_(parts_.loop, parts_.questions, parts_.books.traces) {}
 
     // Without a socket in the settings there is none. Nothing is answered before the loop runs; connect() is
     // called until then.
     [[nodiscard]] Started open();
     void connect(Broker& broker);
+    // As at the socket, for those who have shown elsewhere that they may ask.
+    void answer(const OpsRequest& request, const Responder& respond) {
+        answer_control(request, actions(), respond);
+    }
     void set_broker_timeout(int64_t ms) { publisher_->set_timeout(ms); }
 
     // Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask
@@ -57,10 +66,13 @@ class ControlPlane {
     [[nodiscard]] Result<UnixListener, ListenError> open_file() const;
     void serve(UnixListener listener);
     [[nodiscard]] ControlActions actions();
+    void kick(const Kick& order, Then<Kicked> then);
+    void drain(const DrainOrder& order);
     [[nodiscard]] size_t lift_ban(const std::string& name);
     void publish(std::string_view json, ControlPublisher::ThenPublished then);
 
     const Parts parts_;
+    Tracing tracing_;
     std::optional<ControlPublisher> publisher_;
     std::optional<UnixListener> file_;
     std::optional<HttpServer> server_;

@@ -22,6 +22,27 @@ struct CounterRow {
         : name(name_in), help(help_in), counter(nullptr), gauge(gauge_in) {}
 };
 
+// Likewise, for what takes time.
+struct TimedRow {
+    const char* name;
+    const char* help;
+    Histogram Counters::*histogram;
+};
+
+inline constexpr auto timed_rows = std::to_array<TimedRow>({
+    {"wayleave_handshake_seconds", "How long handshakes took, from the socket to the answer that lets in.",
+     &Counters::handshake_time},
+    {"wayleave_decision_seconds",
+     "How long a worker was busy with what came from a socket at once, one reading in sixteen.",
+     &Counters::decision_time},
+    {"wayleave_delivery_seconds",
+     "How long publications took from the broker to the sockets of their readers.", &Counters::delivery_time},
+    {"wayleave_broker_seconds", "How long the broker took to answer, where it does not answer at once.",
+     &Counters::broker_time},
+    {"wayleave_loop_turn_seconds",
+     "How long workers were away from their sockets, for each turn of their loops.", &Counters::turn_time},
+});
+
 inline constexpr auto counter_rows = std::to_array<CounterRow>({
     {"wayleave_connections", "WebSockets and streams that are open.", &Counters::connections},
     {"wayleave_streams", "Streams of Server-Sent Events that are open.", &Counters::streams},

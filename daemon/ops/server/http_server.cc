@@ -95,9 +95,10 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
         io_.watch(0);
         deadline_.after(answer_deadline_ms);
         const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
-        server_.handler_({method_, path_, body}, [self = weak_from_this()](const OpsAnswer& answer) {
-            if (const auto connection = self.lock()) connection->respond(answer);
-        });
+        server_.handler_({method_, path_, body, authorization_, origin_, host_, takes_gzip_},
+                         [self = weak_from_this()](const OpsAnswer& answer) {
+                             if (const auto connection = self.lock()) connection->respond(answer);
+                         });
     }
 
     void late() {
@@ -132,6 +133,10 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
         head_only_ = head.method == "HEAD";
         method_ = head_only_ ? "GET" : head.method;
         path_ = head.path;
+        authorization_ = head.field("authorization");
+        origin_ = head.field("origin");
+        host_ = head.authority.text();
+        takes_gzip_ = head.field("accept-encoding").find("gzip") != std::string_view::npos;
         const uint64_t body = head.content_length.value_or(0);
         if (body > max_body)
             return refusal(413, "the body has more than " + std::to_string(max_body) + " bytes");
@@ -155,6 +160,10 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     std::string out_;
     std::string method_;
     std::string path_;
+    std::string authorization_;
+    std::string origin_;
+    std::string host_;
+    bool takes_gzip_ = false;
     size_t scanned_ = 0;
     size_t head_size_ = 0;
     size_t expected_ = 0;  // bytes of the whole request; 0 while its head is not complete

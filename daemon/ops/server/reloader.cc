@@ -39,6 +39,7 @@ struct Reloader::Loaded {
     size_t errors = 0;
     bool same = false;  // the policy means what it did
     std::vector<std::string> changes;
+    std::string difference;  // of the policy, line by line
     ReloadPreview preview;
 
     [[nodiscard]] bool good() const { return runtime.runtime != nullptr; }
@@ -64,7 +65,11 @@ void Reloader::Loaded::load(const std::string& file, uint64_t generation,
 
 void Reloader::Loaded::compare(const InForce& now) {
     same = runtime.runtime->policy->hash == now.runtime->policy->hash;
-    if (!same) changes = summary_of(dsl::difference(*now.runtime->policy, *runtime.runtime->policy));
+    if (!same) {
+        const auto differing = dsl::difference(*now.runtime->policy, *runtime.runtime->policy);
+        changes = summary_of(differing);
+        difference = dsl::text_of(differing);
+    }
     for (std::string& line : changes_beside_policy({now.origins, *now.runtime, now.tls},
                                                    {settings->origins, *runtime.runtime, runtime.tls}))
         changes.push_back(std::move(line));
@@ -206,8 +211,8 @@ ReloadReport Reloader::log_done(const Loaded& loaded) const {
                {"routes", std::to_string(policy.routes.size())}});
     log_warnings(loaded.runtime);
     log_changes(loaded.changes);
-    ReloadReport report{true, loaded.text, restart_needed(started_, *loaded.settings), loaded.same,
-                        loaded.changes};
+    ReloadReport report{true,        loaded.text,    restart_needed(started_, *loaded.settings),
+                        loaded.same, loaded.changes, loaded.difference};
     for (const std::string& name : report.restart) {
         log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
                   {{"setting", name}});
@@ -219,6 +224,9 @@ ReloadReport Reloader::log_done(const Loaded& loaded) const {
 void Reloader::end_reload(const ReloadReport& report, const ThenReloaded& then) {
     totals_.last_refused = !report.done;
     (report.done ? totals_.done : totals_.refused) += 1;
+    history_.add({read_clocks().wall_ms, report.done, report.same, now_->runtime->generation,
+                  dsl::hash_text(now_->runtime->policy->hash), report.text, report.changes,
+                  report.difference});
     if (!queue_.stopped()) notify_ready(parts_.status());
     then(report);
     queue_.end();

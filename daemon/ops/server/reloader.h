@@ -17,6 +17,7 @@
 #include "daemon/ops/control/worker_questions.h"
 #include "daemon/ops/load/runtime_loader.h"
 #include "daemon/ops/server/job_queue.h"
+#include "daemon/ops/server/reload_history.h"
 #include "daemon/ops/server/snapshot.h"
 #include "daemon/ops/settings/settings.h"
 
@@ -66,6 +67,7 @@ class Reloader {
 
     [[nodiscard]] const InForce& now() const { return *now_; }
     void tell(Snapshot& snapshot) const;
+    [[nodiscard]] const ReloadHistory& history() const { return history_; }
 
   private:
     struct Loaded;
@@ -100,6 +102,7 @@ class Reloader {
     bool loading_ = false;
     std::function<void()> give_up_;  // tells who waits for the load under way that nothing comes of it
     Totals totals_;
+    ReloadHistory history_;
     HelperThread helper_{"wayleave-loader"};
 };
 

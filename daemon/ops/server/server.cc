@@ -20,6 +20,7 @@
 #include "daemon/edge/mailbox.h"
 #include "daemon/edge/worker.h"
 #include "daemon/message/backend.h"
+#include "daemon/ops/control/event_books.h"
 #include "daemon/ops/control/worker_questions.h"
 #include "daemon/ops/load/identity_services.h"
 #include "daemon/ops/load/load_log.h"
@@ -28,7 +29,9 @@
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/log/report_event.h"
 #include "daemon/ops/server/admin.h"
+#include "daemon/ops/server/console.h"
 #include "daemon/ops/server/control_plane.h"
+#include "daemon/ops/server/drainer.h"
 #include "daemon/ops/server/health.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/notify.h"
@@ -61,7 +64,8 @@ size_t sockets_to_backends(const dsl::Policy& policy) {
 struct Shared {
     explicit Shared(size_t max_connections) : quota(max_connections) {}
 
-    const EdgeReport report = make_event_report();
+    EventBooks books;
+    const EdgeReport report = make_event_report(&books);
     std::unique_ptr<Broker> broker;
     std::optional<Canary> canary;
     Exchange exchange;
@@ -91,7 +95,7 @@ class Server::Impl {
                      [this] { return status_line(snapshot()); }},
                     settings, loaded, start_.wall_ms),
           control_({loop_, calls_, settings_, reloader_, questions_, shared_.exchange, shared_.limits,
-                    shared_.bans, [this] { return snapshot(); }}),
+                    shared_.bans, shared_.books, drainer_, [this] { return snapshot(); }}),
           stopper_({loop_, workers_, shared_.quota, reloader_, [this] { return status_line(snapshot()); },
                     [this] { control_.remove_file(); }}) {}
     ~Impl() {
@@ -128,8 +132,10 @@ class Server::Impl {
     WorkerQuestions questions_{loop_, calls_, workers_};
     std::optional<Health> health_;
     Reloader reloader_;
+    Drainer drainer_{loop_, questions_};
     ControlPlane control_;
     Stopper stopper_;
+    std::optional<Console> console_;
     std::optional<HttpServer> admin_;
     std::list<SignalWatcher> signals_;
     std::optional<Timer> second_;
@@ -156,6 +162,15 @@ Started Server::Impl::open() {
 
 Started Server::Impl::open_admin() {
     if (settings_.admin_address.empty()) return Nothing{};
+    std::string token;
+    if (!settings_.admin_token_file.empty()) {
+        auto read = read_console_token(settings_.admin_token_file);
+        if (!read) return refuse_start(EX_CONFIG, read.error());
+        token = std::move(*read);
+    }
+    console_.emplace(std::move(token), [this](const OpsRequest& request, const Responder& respond) {
+        control_.answer(request, respond);
+    });
     auto socket = listen_on(listen_address(settings_.admin_address), {});
     if (!socket) return refuse_start(socket.error());
     ListenAddress bound = listen_address(settings_.admin_address);
@@ -163,7 +178,7 @@ Started Server::Impl::open_admin() {
     admin_.emplace(
         loop_, std::move(*socket),
         [this](const OpsRequest& request, const Responder& respond) {
-            respond(answer_admin(request, snapshot()));
+            if (!console_->answer(request, respond)) respond(answer_admin(request, snapshot()));
         },
         [this](const Authority& host, const dsl::Address& local) {
             return is_own_host(host, local, reloader_.now().settings.admin_hosts);
@@ -213,7 +228,9 @@ void Server::Impl::watch() {
     signals_.emplace_back(loop_, SIGHUP, [this] { reloader_.hang_up(); });
     signals_.emplace_back(loop_, SIGTERM, [this] { stopper_.terminate("SIGTERM"); });
     signals_.emplace_back(loop_, SIGINT, [this] { stopper_.terminate("SIGINT"); });
-    signals_.emplace_back(loop_, SIGUSR1, [] {});  // kept for later; not a way to die
+    signals_.emplace_back(loop_, SIGUSR1, [] {
+        if (auto done = reopen_log(); !done) log_event(Level::warn, "log-not-reopened", done.error());
+    });
     second_.emplace(loop_, [this] { every_second(); });
     second_->every(second_ms);
 }
@@ -267,7 +284,8 @@ Snapshot Server::Impl::snapshot() const {
     shot.wall_ms = now.wall_ms;
     shot.started_wall_ms = start_.wall_ms;
     shot.uptime_ms = now.steady_ms - start_.steady_ms;
-    shot.draining = stopper_.stopping();
+    shot.stopping = stopper_.stopping();
+    shot.draining = shot.stopping || drainer_.draining();
     health_->tell(shot);
     shot.listeners = listeners_.names;
     for (const auto& worker : workers_) {

@@ -49,6 +49,26 @@ class Families {
     std::vector<MetricFamily> families_;
 };
 
+prometheus::ClientMetric histogram(const HistogramReading& reading,
+                                   std::vector<ClientMetric::Label> labels = {}) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.histogram.sample_count = reading.count();
+    metric.histogram.sample_sum = static_cast<double>(reading.sum_us) / 1e6;
+    uint64_t within = 0;
+    for (size_t i = 0; i < histogram_bounds_us.size(); ++i) {
+        within += reading.counts[i];
+        metric.histogram.bucket.push_back({within, static_cast<double>(histogram_bounds_us[i]) / 1e6});
+    }
+    return metric;
+}
+
+void add_times(Families& families, const Totals& totals) {
+    for (size_t i = 0; i < timed_rows.size(); ++i)
+        families.family(timed_rows[i].name, timed_rows[i].help, MetricType::Histogram)
+            .metric.push_back(histogram(totals.times[i]));
+}
+
 void add_counters(Families& families, const Totals& totals) {
     for (size_t i = 0; i < counter_rows.size(); ++i) {
         const CounterRow& row = counter_rows[i];
@@ -235,6 +255,10 @@ void add_backends(Families& families, const std::vector<BackendStatus>& backends
         [](const BackendStatus& one) { return one.bytes; });
     add("wayleave_backend_broken", "1 while a backend is left alone, since it failed too often.", gauge,
         [](Status s) { return s.broken ? 1U : 0U; });
+    auto& times = families.family("wayleave_backend_seconds", "How long backends took, for each attempt.",
+                                  MetricType::Histogram);
+    for (const BackendStatus& backend : backends)
+        times.metric.push_back(histogram(backend.time, {{"backend", backend.name}}));
 }
 
 void add_notices(Families& families, const NoticeTotals& notices) {
@@ -281,7 +305,8 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"version", snapshot.version}}));
     families.gauge("wayleave_start_time_seconds", "When the daemon started, since 1970.",
                    static_cast<double>(snapshot.started_wall_ms) / 1000.0);
-    families.gauge("wayleave_draining", "1 while the daemon is stopping.", snapshot.draining ? 1.0 : 0.0);
+    families.gauge("wayleave_draining", "1 while the daemon is stopping or drained.",
+                   snapshot.draining ? 1.0 : 0.0);
     auto& turns = families.family("wayleave_loop_turns_total", "Turns of each worker's event loop.",
                                   MetricType::Counter);
     for (size_t i = 0; i < snapshot.loop_turns.size(); ++i) {
@@ -320,6 +345,7 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
     auto& lost = families.family("wayleave_log_dropped_total", "Log lines that were lost, by cause.",
                                  MetricType::Counter);
     for (const auto& [cause, lines] : {std::pair{"queue", snapshot.log_lost.queue},
+                                       {"write", snapshot.log_lost.write},
                                        {"rate", snapshot.log_lost.rate},
                                        {"turn", snapshot.totals.events_lost}}) {
         lost.metric.push_back(
@@ -368,6 +394,7 @@ void Totals::add(const Counters& counters) {
         values[i] += row.gauge ? (counters.*row.gauge).get() : (counters.*row.counter).get();
     }
     events_lost += counters.events_lost.get();
+    for (size_t i = 0; i < timed_rows.size(); ++i) times[i].add((counters.*timed_rows[i].histogram).read());
     for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
     for (const auto& [address, count] : counters.aliases.read()) {
         aliases[address].handshakes += count.handshakes;
@@ -386,6 +413,7 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_identity(families, snapshot.identity);
     add_backends(families, snapshot.identity.backends);
     add_notices(families, snapshot.notices);
+    add_times(families, snapshot.totals);
     add_counters(families, snapshot.totals);
     return families.text();
 }
@@ -424,7 +452,9 @@ std::string status_json(const Snapshot& snapshot) {
         R"("accepted":{},"accept_failures":{},"accept_refused":{},"limit_evictions":{},"bans_in_force":{},"bans_begun":{},"log_dropped":{}}},)",
         totals.of<&Counters::accepted>(), totals.of<&Counters::accept_failures>(),
         totals.of<&Counters::accept_refused>(), snapshot.limit_evictions, snapshot.bans_in_force,
-        snapshot.bans_begun, snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.totals.events_lost);
+        snapshot.bans_begun,
+        snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.log_lost.write +
+            snapshot.totals.events_lost);
     return out +
            fmt::format(R"("refusals":{},"aliases":{}}})", refusals_json(totals), aliases_json(snapshot)) +
            "\n";
@@ -435,7 +465,7 @@ std::string status_line(const Snapshot& snapshot) {
                        snapshot.totals.of<&Counters::connections>(), snapshot.generation,
                        snapshot.last_reload_refused ? ", the last reload was refused" : "",
                        snapshot.memory_state == MemoryState::ample ? "" : ", memory is short",
-                       snapshot.draining ? ", stopping" : "");
+                       snapshot.stopping ? ", stopping" : (snapshot.draining ? ", draining" : ""));
 }
 
 }  // namespace wayleave

@@ -26,6 +26,7 @@ struct Totals {
     std::array<uint64_t, counter_rows.size()> values{};  // in the order of the rows
     std::array<uint64_t, static_cast<size_t>(Reason::count_)> refused{};
     uint64_t events_lost = 0;
+    std::array<HistogramReading, timed_rows.size()> times{};  // in the order of the rows
     std::map<DecisionBook::Key, uint64_t> decisions;
     AliasBook::Counts aliases;
 
@@ -59,8 +60,9 @@ struct Snapshot {
     int64_t wall_ms = 0;
     int64_t started_wall_ms = 0;
     int64_t uptime_ms = 0;
-    bool draining = false;
-    bool healthy = true;  // every worker's loop turns
+    bool draining = false;  // it sends its clients away, and is not ready
+    bool stopping = false;  // it ends
+    bool healthy = true;    // every worker's loop turns
     CanaryReport canary;
     std::vector<std::string> listeners;
     std::map<std::string, int64_t> certificates;  // by path: when it expires, in seconds since 1970

@@ -99,6 +99,7 @@ class Reader {
         check_redis(document);
         check_admin(document);
         check_client(document);
+        check_log(document);
         fill_defaults();
     }
 
@@ -330,6 +331,13 @@ class Reader {
         error(path.node()->source().begin,
               "`client.path` ends with /wayleave.js, since its files name each other; write path = "
               "\"/wayleave.js\", or put a directory before it");
+    }
+
+    void check_log(const toml::table& document) {
+        const auto format = document["log"]["format"];
+        if (settings_.log_file.empty() || settings_.log_format != LogFormat::journald || !format) return;
+        error(format.node()->source().begin,
+              "the journal is no file; write log.format = \"text\" or \"json\", or remove log.file");
     }
 
     void check_listener(ListenerSettings& listener, toml::source_position at) {
@@ -653,7 +661,8 @@ class Reader {
                 const size_t bytes = std::min(own_memory_limit(), row.max);
                 put(row, bytes, std::to_string(bytes), nullptr, 0);
             } else if (row.name == "log.format") {
-                store_word(row, std::string(row.words[static_cast<size_t>(default_log_format())]), 0);
+                const LogFormat format = settings_.log_file.empty() ? default_log_format() : LogFormat::text;
+                store_word(row, std::string(row.words[static_cast<size_t>(format)]), 0);
             }
         }
         for (const auto& row : setting_rows()) {

@@ -71,11 +71,13 @@ struct StartSettings {
     std::string redis_prefix;
     std::string redis_after_fork;  // "epochs", "trust"
     LogFormat log_format = LogFormat::text;
-    std::string control_socket;  // empty: none
-    std::string control_group;   // by name or number; empty: root and the daemon's user alone
-    std::string admin_address;   // empty: none
-    size_t accept_per_turn = 0;  // connections
-    size_t send_buffer = 0;      // bytes, SO_SNDBUF
+    std::string log_file;          // empty: standard error, or the journal
+    std::string control_socket;    // empty: none
+    std::string control_group;     // by name or number; empty: root and the daemon's user alone
+    std::string admin_address;     // empty: none
+    std::string admin_token_file;  // empty: none
+    size_t accept_per_turn = 0;    // connections
+    size_t send_buffer = 0;        // bytes, SO_SNDBUF
 
     // The admin address can be reached from other machines: worth a warning.
     [[nodiscard]] bool admin_is_public() const;

@@ -134,7 +134,7 @@ route open /open { auth = none  input device : int from query "d" required  allo
 std::string fields_of(const Event& event) {
     std::string text;
     for (const EventField& field : event.fields) {
-        if (field.key == "session") continue;  // random
+        if (field.key == "session" || field.aside) continue;  // the session is random
         text += (text.empty() ? "" : " ") + std::string(field.key) + "=" +
                 (field.secret ? "hidden" : field.value);
     }

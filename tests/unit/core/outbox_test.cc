@@ -26,7 +26,8 @@ struct Desk {
     Counters counters;
     Bindings bindings{runtime};
     BanTable bans;
-    ConnectionLog log{counters, actions.events, bindings};
+    Tracer tracer{actions.events, counters.events_lost};
+    ConnectionLog log{counters, actions.events, bindings, tracer};
     BanCounter ban_counter{bans, log};
     LocalBroker broker;
     Hub hub{0, broker};

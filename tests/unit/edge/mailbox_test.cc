@@ -10,6 +10,8 @@ using namespace wayleave;
 
 namespace {
 
+int64_t since_us = 0;
+
 Publication publication(const std::string& text) {
     return std::make_shared<const Message>("room", Position{}, text);
 }
@@ -22,12 +24,12 @@ TEST_CASE("what is put in is taken out once, in order", "[mailbox]") {
     Mailbox box(loop, exchange);
     std::vector<Publication> publications;
     std::vector<Command> commands;
-    CHECK_FALSE(box.take(publications, commands));
+    CHECK_FALSE(box.take(publications, commands, since_us));
 
     box.push(publication("a"));
     box.push(publication("b"));
     box.post({Command::Kind::drain});
-    CHECK(box.take(publications, commands));
+    CHECK(box.take(publications, commands, since_us));
     REQUIRE(publications.size() == 2);
     CHECK(publications[0]->frame.payload() == "a");
     CHECK(publications[1]->frame.payload() == "b");
@@ -36,7 +38,7 @@ TEST_CASE("what is put in is taken out once, in order", "[mailbox]") {
 
     publications.clear();
     commands.clear();
-    CHECK_FALSE(box.take(publications, commands));
+    CHECK_FALSE(box.take(publications, commands, since_us));
 }
 
 TEST_CASE("a push of another thread wakes the loop, whatever was in the box", "[mailbox]") {
@@ -51,7 +53,7 @@ TEST_CASE("a push of another thread wakes the loop, whatever was in the box", "[
     const Turn turn(
         loop, [] {},
         [&] {
-            if (box.take(publications, commands)) taken += publications.size();
+            if (box.take(publications, commands, since_us)) taken += publications.size();
             publications.clear();
             commands.clear();
             if (taken == senders * each) loop.stop();
@@ -78,13 +80,13 @@ TEST_CASE("what is left of the last time comes before what is new", "[mailbox]")
     std::vector<Command> commands;
     box.push(publication("b"));
     box.post({.kind = Command::Kind::drain});
-    CHECK(box.take(publications, commands));
+    CHECK(box.take(publications, commands, since_us));
     REQUIRE(publications.size() == 1);
     CHECK(publications[0]->frame.payload() == "a");
     CHECK(commands.size() == 1);
     publications.clear();
     commands.clear();
-    CHECK(box.take(publications, commands));
+    CHECK(box.take(publications, commands, since_us));
     CHECK(publications[0]->frame.payload() == "b");
 }
 
@@ -106,7 +108,7 @@ TEST_CASE("a mailbox is full until half of it is delivered, and takes what comes
     CHECK(box.held().messages == most + 1);
 
     // To have taken them is not enough.
-    CHECK(box.take(all, commands));
+    CHECK(box.take(all, commands, since_us));
     CHECK(exchange.pressure().high());
     const std::span<const Publication> taken(all);
     box.delivered(taken.first(2));

@@ -144,7 +144,7 @@ TEST_CASE("health and readiness", "[ops]") {
           "messages cannot be stored\nworker 1 has not heard a publication for 6 s\nthe broker: the disk is "
           "full\n");
     shot.broker.disk->failing = false;
-    shot.draining = true;
+    shot.draining = shot.stopping = true;
     CHECK(answer_admin({"GET", "/healthz", ""}, shot).status == 200);
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).body == "stopping\n");
     CHECK(answer_admin({"GET", "/readyz", ""}, shot).status == 503);
@@ -257,7 +257,7 @@ TEST_CASE("the control socket knows its requests", "[ops]") {
     const auto unknown = answer_of({"GET", "/", ""}, actions);
     CHECK(unknown.status == 404);
     CHECK_THAT(std::string(member(parser, unknown.body, "detail")),
-               Catch::StartsWith("there are POST /reload"));
+               Catch::StartsWith("there are POST /reload, POST /reload/dry-run"));
     CHECK(unknown.extra_headers.empty());
     const auto wrong = answer_of({"GET", "/reload", ""}, actions);
     CHECK(wrong.status == 405);
@@ -269,7 +269,7 @@ TEST_CASE("the line for the service manager", "[ops]") {
     Snapshot shot = example();
     CHECK(status_line(shot) == "6 connections, policy generation 2");
     shot.last_reload_refused = true;
-    shot.draining = true;
+    shot.draining = shot.stopping = true;
     CHECK(status_line(shot) == "6 connections, policy generation 2, the last reload was refused, stopping");
 }
 
