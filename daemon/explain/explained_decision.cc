@@ -9,6 +9,7 @@
 #include "daemon/decision/counting_key.h"
 #include "daemon/message/client_message.h"
 #include "daemon/session/folded_stream.h"
+#include "daemon/session/proxy_target.h"
 #include "dsl/policy/trace.h"
 
 namespace wayleave {
@@ -532,9 +533,18 @@ ExplainedDecision explain_admission(const dsl::Policy& policy, const Admission& 
     text.route = route->name;
     const dsl::Request request = request_for(admitted ? admitted->facts : turned->facts, 0);
     ExplanationWriter note(policy, *route, nullptr, request, limits, now, text);
+    const dsl::Proxy* proxy = admitted ? first_proxy(*route, request, false) : nullptr;
+    const bool unproxied = admitted && !route->proxies.empty() && !proxy;
     if (turned) note.refused(turned->rejection, dsl::Phase::handshake);
-    if (admitted) note.allowed(admitted->verdict);
+    if (unproxied) note.refused(Rejection::of(Reason::forbidden, no_proxy), dsl::Phase::handshake);
+    if (admitted && !unproxied) note.allowed(admitted->verdict);
     note.finish();
+    if (proxy) {
+        const std::string path = proxy->to.path.empty() ? "its own path" : dsl::Words{*route}.path(proxy->to);
+        text.effects.push_back("is passed on to the backend " + policy.backends.at(proxy->to.backend).name +
+                               " at " + path);
+    }
+    if (unproxied) out.verdict = dsl::never;
     if (admitted && !route->api) {
         const auto& program = route->program;
         for (const dsl::Join& join : route->joins) {

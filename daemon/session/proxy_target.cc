@@ -11,16 +11,6 @@
 namespace wayleave {
 namespace {
 
-const dsl::Proxy* choose(const dsl::Route& route, const dsl::Request& request, bool http) {
-    for (const dsl::Proxy& proxy : route.proxies) {
-        if (http && !proxy.http) continue;
-        if (dsl::decide(route.program, route.program.nodes, route.program.roots[proxy.condition], request) !=
-            dsl::never)
-            return &proxy;
-    }
-    return nullptr;
-}
-
 // The path of the backend's own address, before all others.
 std::string_view prefix_of(const std::string& url) {
     const size_t scheme = url.find("://");
@@ -30,6 +20,16 @@ std::string_view prefix_of(const std::string& url) {
 
 }  // namespace
 
+const dsl::Proxy* first_proxy(const dsl::Route& route, const dsl::Request& request, bool http) {
+    for (const dsl::Proxy& proxy : route.proxies) {
+        if (http && !proxy.http) continue;
+        if (dsl::decide(route.program, route.program.nodes, route.program.roots[proxy.condition], request) !=
+            dsl::never)
+            return &proxy;
+    }
+    return nullptr;
+}
+
 bool passes_requests(const dsl::Route& route) {
     return std::any_of(route.proxies.begin(), route.proxies.end(),
                        [](const dsl::Proxy& proxy) { return proxy.http; });
@@ -38,8 +38,8 @@ bool passes_requests(const dsl::Route& route) {
 std::variant<ProxyTarget, ProxyMiss> proxy_target(const ProxiedClient& client, const HttpHead& head,
                                                   bool http) {
     const dsl::Request request = request_for(client.facts, client.connection);
-    const dsl::Proxy* proxy = choose(client.route, request, http);
-    if (!proxy) return ProxyMiss{403, "no backend of the route is for this connection"};
+    const dsl::Proxy* proxy = first_proxy(client.route, request, http);
+    if (!proxy) return ProxyMiss{403, no_proxy};
     ProxyTarget out{client.runtime.backends.at(proxy->to.backend), {}};
     if (proxy->to.path.empty()) {
         out.path = encoded_path(head.path);

@@ -13,6 +13,7 @@
 #include "daemon/decision/runtime.h"
 #include "daemon/protocol/http_head.h"
 #include "daemon/protocol/traceparent.h"
+#include "dsl/policy/evaluate.h"
 #include "dsl/policy/facts.h"
 #include "dsl/policy/policy.h"
 
@@ -41,7 +42,11 @@ struct ProxyMiss {
 
 [[nodiscard]] bool passes_requests(const dsl::Route& route);
 
-// The first `proxy` whose condition holds; `http`: among those that take plain requests.
+// What a client is told where none is.
+inline constexpr const char* no_proxy = "no backend of the route is for this connection";
+
+// The first `proxy` whose condition holds; `http`: among those that take plain requests. Null: none.
+[[nodiscard]] const dsl::Proxy* first_proxy(const dsl::Route& route, const dsl::Request& request, bool http);
 [[nodiscard]] std::variant<ProxyTarget, ProxyMiss> proxy_target(const ProxiedClient& client,
                                                                 const HttpHead& head, bool http);
 
