@@ -249,7 +249,9 @@ class Reader {
     }
 
     void check_proxies(const toml::table& document) {
-        if (settings_.forwarded_proto && settings_.forwarded != "x-forwarded-for") {
+        // Empty: the default, which is filled in later.
+        if (settings_.forwarded_proto && !settings_.forwarded.empty() &&
+            settings_.forwarded != "x-forwarded-for") {
             error(document.get("forwarded_proto")->source().begin,
                   "`forwarded_proto` goes with forwarded = \"x-forwarded-for\"; Forwarded says it itself");
         }

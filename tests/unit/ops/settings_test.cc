@@ -336,6 +336,15 @@ TEST_CASE("proxies and certificates are read, printed and read again") {
     CHECK(again.forwarded == settings.forwarded);
 }
 
+TEST_CASE("forwarded_proto goes with the default of forwarded, as in the example to begin with") {
+    const SettingsDirectory directory;
+    const auto settings =
+        good(directory, "trusted_proxies = [\"10.0.0.1\"]\nforwarded_proto = true\n" + minimal);
+    CHECK(settings.forwarded_proto);
+    CHECK(settings.forwarded == "x-forwarded-for");
+    CHECK(load_settings(PROJECT_DIR "/examples/first/wayleave.toml"));
+}
+
 TEST_CASE("Unix sockets, zones and both families are read, printed and read again") {
     const SettingsDirectory directory;
     const auto settings = good(directory,
