@@ -91,6 +91,7 @@ def test_bash_completes():
     assert completed("status", "--format", "") == ["text", "json"]
     assert completed("token", "--new-key", "E") == ["ES256", "EdDSA"]
     assert completed("bans", "l") == ["lift"]
+    assert completed("serve", "--t") == ["--take-over"]
     assert completed("serve", "-c", "cli_t") == ["cli_test.py"] == completed("fmt", "cli_t")
     assert completed("sessions", "--user", "") == []
     assert "completions" not in completed("")

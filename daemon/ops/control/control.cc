@@ -133,13 +133,18 @@ void progress(const ControlActions& actions, std::string_view body, const Respon
     });
 }
 
+void take_over(const ControlActions& actions, std::string_view, const Responder& respond) {
+    const auto answer = actions.take_over();
+    respond(answer ? *answer : desk_problem(answer.error()));
+}
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;
     void (*answer)(const ControlActions& actions, std::string_view body, const Responder& respond);
 };
 
-constexpr std::array<Endpoint, 10> endpoints{{
+constexpr std::array<Endpoint, 11> endpoints{{
     {"POST", "/reload", reload},
     {"POST", "/reload/dry-run", dry_run},
     {"POST", "/explain", explain},
@@ -150,6 +155,7 @@ constexpr std::array<Endpoint, 10> endpoints{{
     {"POST", "/bans/lift", lift},
     {"POST", "/publish", publish},
     {"POST", "/progress", progress},
+    {"POST", "/take-over", take_over},
 }};
 
 }  // namespace
@@ -167,8 +173,8 @@ void answer_control(const OpsRequest& request, const ControlActions& actions, co
     if (allowed.empty())
         return respond(
             problem(404,
-                    "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
-                    "/progress, GET /status, /sessions and /bans"));
+                    "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish, "
+                    "/progress and /take-over, GET /status, /sessions and /bans"));
     respond(problem(405, fmt::format("{} takes {}", request.path, allowed),
                     fmt::format("Allow: {}\r\n", allowed)));
 }

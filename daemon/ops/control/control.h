@@ -49,12 +49,14 @@ struct ControlActions {
     std::function<size_t(const std::string& name)> lift;  // how many
     std::function<void(std::string_view json, ControlPublisher::ThenPublished)> publish;
     std::function<void(std::string_view json, ControlPublisher::ThenProgress)> progress;
+    std::function<Result<OpsAnswer, DeskError>()> take_over;  // for another daemon
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457); 503
 // where it was not tried.
 // POST /explain, GET /status, GET or POST /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
 // POST /publish and POST /progress: see ControlPublisher.
+// POST /take-over: see HandOver.
 void answer_control(const OpsRequest& request, const ControlActions& actions, const Responder& respond);
 
 }  // namespace wayleave

@@ -18,6 +18,7 @@
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/unix_listener.h"
 #include "daemon/ops/control/worker_questions.h"
+#include "daemon/ops/server/given_sockets.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/reloader.h"
 #include "daemon/ops/server/snapshot.h"
@@ -38,14 +39,21 @@ class ControlPlane {
         const LimitTable& limits;
         BanTable& bans;
         std::function<Snapshot()> snapshot;
+        std::function<Result<OpsAnswer, DeskError>()> take_over;
     };
     explicit ControlPlane(Parts parts) : parts_(std::move(parts)) {}
 
     // Without a socket in the settings there is none. Nothing is answered before the loop runs; connect() is
     // called until then.
-    [[nodiscard]] Started open();
+    [[nodiscard]] Started open(GivenSockets& given);
     void connect(Broker& broker);
     void set_broker_timeout(int64_t ms) { publisher_->set_timeout(ms); }
+
+    // The file of the daemon before is ours from now on; and another daemon has the socket and its file.
+    void own_file();
+    void leave();
+    // For it; without sockets: there is none.
+    [[nodiscard]] GivenListener to_hand_on() const;
 
     // Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask
     // it. Every second.
@@ -54,8 +62,8 @@ class ControlPlane {
     void remove_file() { file_.reset(); }
 
   private:
-    [[nodiscard]] Result<UnixListener, ListenError> open_file() const;
-    void serve(UnixListener listener);
+    [[nodiscard]] UnixListener::Options file_options() const;
+    void serve(UnixListener listener, FileDescriptor socket);
     [[nodiscard]] ControlActions actions();
     [[nodiscard]] size_t lift_ban(const std::string& name);
     void publish(std::string_view json, ControlPublisher::ThenPublished then);
