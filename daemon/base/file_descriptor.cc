@@ -1,5 +1,6 @@
 #include "daemon/base/file_descriptor.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -15,6 +16,10 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
 
 int FileDescriptor::release() {
     return std::exchange(fd_, -1);
+}
+
+FileDescriptor FileDescriptor::share() const {
+    return FileDescriptor(fcntl(fd_, F_DUPFD_CLOEXEC, 0));
 }
 
 void FileDescriptor::close() {

@@ -16,6 +16,8 @@ class FileDescriptor {
     [[nodiscard]] int get() const { return fd_; }
     [[nodiscard]] bool open() const { return fd_ >= 0; }
     [[nodiscard]] int release();  // the caller closes it
+    // Another descriptor of the same file; not open if there is none left, with errno.
+    [[nodiscard]] FileDescriptor share() const;
     void close();
 
   private:

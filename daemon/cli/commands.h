@@ -12,6 +12,7 @@ void add_serve(CLI::App& app, int& exit_code);
 void add_lint(CLI::App& app, int& exit_code);
 void add_explain(CLI::App& app, int& exit_code);
 void add_test(CLI::App& app, int& exit_code);
+void add_completions(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_types(CLI::App& app, int& exit_code);
 void add_fmt(CLI::App& app, int& exit_code);

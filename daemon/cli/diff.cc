@@ -58,8 +58,10 @@ void add_diff(CLI::App& app, int& exit_code) {
     auto* command = app.add_subcommand(
         "diff", "Show what differs in meaning between two policies; order and layout do not count.");
     auto options = std::make_shared<DiffOptions>();
-    command->add_option("OLD", options->before, "A file, or a directory of *.route files")->required();
-    command->add_option("NEW", options->after, "Likewise")->required();
+    command->add_option("OLD", options->before, "A file, or a directory of *.route files")
+        ->type_name("PATH")
+        ->required();
+    command->add_option("NEW", options->after, "Likewise")->type_name("PATH")->required();
     command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();

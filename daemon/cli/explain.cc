@@ -268,9 +268,8 @@ void add_explain(CLI::App& app, int& exit_code) {
     command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
-    command
-        ->add_option("ACTION", options->action,
-                     "connect, subscribe, publish, message, stream, presence, history, disconnect")
+    command->add_option("ACTION", options->action, "What it wants to do")
+        ->type_name("{connect,subscribe,publish,message,stream,presence,history,disconnect}")
         ->required();
     command
         ->add_option("TARGET", options->target, "An address, a channel, the type of a message, or a stream")

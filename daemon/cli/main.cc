@@ -62,6 +62,7 @@ int run(int argc, char** argv) {
     wayleave::add_bench(app, exit_code);
     wayleave::add_token(app, exit_code);
     wayleave::add_version(app, exit_code);
+    wayleave::add_completions(app, exit_code);
     app.footer(
         "Each command has a --help of its own. See wayleave(8), wayleave.toml(5) and wayleave.route(5).");
 

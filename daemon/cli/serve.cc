@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <utility>
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
@@ -17,7 +18,16 @@ namespace {
 
 // Whatever is wrong before the daemon is up is said on standard error as it is for a person, not as log
 // lines.
-int serve(const std::string& config) {
+int serve(const std::string& config, bool take_over) {
+    auto given = GivenSockets::of_service_manager();  // it changes the environment: before there are threads
+    if (!given) {
+        complain(given.error().text);
+        return given.error().exit_code;
+    }
+    if (take_over && given->of_manager()) {
+        complain("--take-over: the service manager passes the sockets; restart the unit instead");
+        return EX_USAGE;
+    }
     const auto settings = settings_or_complain(config);
     if (!settings) return settings.error();
     IdentityServices identity_services;
@@ -35,7 +45,8 @@ int serve(const std::string& config) {
     init_log(settings->log_level, settings->log_format);
     set_log_rate(static_cast<unsigned>(settings->log_rate));
     log_bugs();
-    auto server = Server::start(*settings, loaded, identity_services, WAYLEAVE_VERSION);
+    auto server =
+        Server::start(*settings, loaded, identity_services, {std::move(*given), take_over, WAYLEAVE_VERSION});
     if (!server) {
         flush_log();
         complain(server.error().text);
@@ -52,8 +63,11 @@ void add_serve(CLI::App& app, int& exit_code) {
     auto* command = app.add_subcommand("serve", "Run the daemon in the foreground.");
     auto config = std::make_shared<std::string>(default_config);
     command->add_option("-c,--config", *config, "Settings file")->type_name("FILE")->capture_default_str();
+    auto take_over = std::make_shared<bool>(false);
+    command->add_flag("--take-over", *take_over,
+                      "Take the sockets of the running daemon, which ends when this one is ready");
     command->footer("SIGHUP reloads; SIGTERM and SIGINT end in good order, a second one at once.");
-    command->callback([config, &exit_code] { exit_code = serve(*config); });
+    command->callback([config, take_over, &exit_code] { exit_code = serve(*config, *take_over); });
 }
 
 }  // namespace wayleave

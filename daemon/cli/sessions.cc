@@ -26,7 +26,7 @@ std::string filter_of(const SessionsOptions& options) {
     return out.add_if_any("ip", options.ip).add_if_any("channel", options.channel).text();
 }
 
-constexpr std::string_view row = "{:<16}  {:<20} {:<39} {:>8} {:>8}  {}\n";
+constexpr std::string_view session_row = "{:<16}  {:<20} {:<39} {:>8} {:>8}  {}\n";
 
 int sessions(const SessionsOptions& options) {
     const auto answer = ask_daemon(options.address, "POST", "/sessions", filter_of(options));
@@ -48,9 +48,10 @@ int sessions(const SessionsOptions& options) {
         return EX_OK;
     }
     if (list.size() > 0)
-        write_text(stdout, fmt::format(row, "SESSION", "ROUTE", "ADDRESS", "SECONDS", "CHANNELS", "USER"));
+        write_text(stdout,
+                   fmt::format(session_row, "SESSION", "ROUTE", "ADDRESS", "SECONDS", "CHANNELS", "USER"));
     for (const simdjson::dom::element session : list) {
-        write_text(stdout, fmt::format(row, text_of(session, "session"), text_of(session, "route"),
+        write_text(stdout, fmt::format(session_row, text_of(session, "session"), text_of(session, "route"),
                                        text_of(session, "ip"), session["age_ms"].get_int64().value() / 1000,
                                        session["channels"].get_int64().value(),
                                        escape_peer_text(text_of(session, "user"), 128)));

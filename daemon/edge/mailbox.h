@@ -16,6 +16,7 @@
 #include "daemon/edge/tls_side.h"
 #include "daemon/message/broker.h"
 #include "daemon/message/connection_slots.h"
+#include "daemon/session/drain.h"
 #include "daemon/session/gateway.h"
 
 namespace wayleave {
@@ -25,7 +26,7 @@ struct Command {
 
     Kind kind = Kind::stop;
     std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
-    bool at_once = false;                              // of a drain
+    Drain drain = {};
     // Of a task: some of a longer piece of work on the worker's own thread; called again until it is true.
     std::function<bool(Gateway&, Now)> work = {};
     SlotHolder occupant = {};  // to be evicted

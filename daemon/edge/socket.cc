@@ -1,13 +1,17 @@
 #include "daemon/edge/socket.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -92,6 +96,24 @@ bool set(const FileDescriptor& socket, int level, int option, int value) {
     return setsockopt(socket.get(), level, option, &value, sizeof value) == 0;
 }
 
+int get(const FileDescriptor& socket, int level, int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(socket.get(), level, option, &value, &size) == 0 ? value : -1;
+}
+
+// What the connections inherit.
+bool set_inherited(const FileDescriptor& fd, size_t send_buffer) {
+    constexpr size_t most = 1U << 30U;
+    return set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+           set(fd, IPPROTO_TCP, TCP_KEEPIDLE, keep_idle_s) &&
+           set(fd, IPPROTO_TCP, TCP_KEEPINTVL, keep_interval_s) &&
+           set(fd, IPPROTO_TCP, TCP_KEEPCNT, keep_probes) &&
+           set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(user_timeout_ms)) &&
+           (send_buffer == 0 ||
+            set(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(std::min(send_buffer, most))));
+}
+
 Result<FileDescriptor, ListenError> bound_socket(const ListenAddress& address, bool share, bool v6_only) {
     if (has_zone(address) && zone_of(address) == 0) return error_at(address, ENODEV);
     FileDescriptor fd(
@@ -118,17 +140,23 @@ Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address, cons
     auto bound = bound_socket(address, options.share, options.v6_only);
     if (!bound) return bound;
     const FileDescriptor& fd = *bound;
-    constexpr size_t most = 1U << 30U;
-    const bool set_up =
-        set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
-        set(fd, IPPROTO_TCP, TCP_KEEPIDLE, keep_idle_s) &&
-        set(fd, IPPROTO_TCP, TCP_KEEPINTVL, keep_interval_s) &&
-        set(fd, IPPROTO_TCP, TCP_KEEPCNT, keep_probes) &&
-        set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(user_timeout_ms)) &&
-        (options.send_buffer == 0 ||
-         set(fd, SOL_SOCKET, SO_SNDBUF, static_cast<int>(std::min(options.send_buffer, most))));
-    if (!set_up || listen(fd.get(), backlog) != 0) return error_at(address, errno);
+    if (!set_inherited(fd, options.send_buffer) || listen(fd.get(), backlog) != 0)
+        return error_at(address, errno);
     return bound;
+}
+
+Result<Nothing> prepare_given(const FileDescriptor& socket, size_t send_buffer) {
+    const int domain = get(socket, SOL_SOCKET, SO_DOMAIN);
+    const bool tcp =
+        (domain == AF_INET || domain == AF_INET6) && get(socket, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
+    const bool stream = domain == AF_UNIX && get(socket, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
+    if (!tcp && !stream) return failure("it is no TCP socket and no Unix stream socket");
+    if (get(socket, SOL_SOCKET, SO_ACCEPTCONN) != 1) return failure("it does not listen");
+    const int flags = fcntl(socket.get(), F_GETFL);
+    if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(socket.get(), F_SETFD, FD_CLOEXEC) != 0 || (tcp && !set_inherited(socket, send_buffer)))
+        return failure(std::string("it cannot be set up: ") + std::strerror(errno));
+    return Nothing{};
 }
 
 Result<Nothing, ListenError> check_unused(const ListenAddress& address, bool v6_only) {
@@ -146,6 +174,31 @@ uint16_t port_of(const FileDescriptor& socket) {
     sockaddr_in v4{};
     std::memcpy(&v4, &storage, sizeof v4);
     return ntohs(v4.sin_port);
+}
+
+std::string bound_to(const FileDescriptor& socket) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "?";
+    if (storage.ss_family == AF_UNIX) {
+        sockaddr_un address{};
+        std::memcpy(&address, &storage, std::min<size_t>(size, sizeof address));
+        const std::string_view path(static_cast<const char*>(address.sun_path));
+        return "unix:" + std::string(path);
+    }
+    std::array<char, NI_MAXHOST> host{};
+    if (getnameinfo(reinterpret_cast<sockaddr*>(&storage), size, host.data(), host.size(), nullptr, 0,
+                    NI_NUMERICHOST) != 0)
+        return "?";
+    return ListenAddress{host.data(), port_of(socket)}.text();
+}
+
+bool is_unix_socket(const FileDescriptor& socket) {
+    return get(socket, SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
+}
+
+bool shares_port(const FileDescriptor& socket) {
+    return get(socket, SOL_SOCKET, SO_REUSEPORT) == 1;
 }
 
 dsl::Address address_of(const sockaddr_storage& peer) {

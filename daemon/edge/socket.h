@@ -36,12 +36,25 @@ struct ListenError {
 [[nodiscard]] Result<FileDescriptor, ListenError> listen_on(const ListenAddress& address,
                                                             const ListenOptions& options);
 
+// The same for a socket that somebody else has bound and listens on. Error: not TCP nor a Unix stream, or it
+// does not listen.
+[[nodiscard]] Result<Nothing> prepare_given(const FileDescriptor& socket, size_t send_buffer);
+
 // Whether another socket, of whatever process, listens there. With SO_REUSEPORT a second daemon of the same
 // user would otherwise silently take half of the first one's connections.
 [[nodiscard]] Result<Nothing, ListenError> check_unused(const ListenAddress& address, bool v6_only = true);
 
 // The port that the kernel chose for port 0.
 [[nodiscard]] uint16_t port_of(const FileDescriptor& socket);
+
+// What it is bound to: "127.0.0.1:8080", "[fe80::1%eth0]:8080", "unix:/run/ws.sock"; "?" where the kernel
+// does not say.
+[[nodiscard]] std::string bound_to(const FileDescriptor& socket);
+
+[[nodiscard]] bool is_unix_socket(const FileDescriptor& socket);
+
+// Other sockets may listen on its port beside it (SO_REUSEPORT).
+[[nodiscard]] bool shares_port(const FileDescriptor& socket);
 
 [[nodiscard]] dsl::Address address_of(const sockaddr_storage& peer);
 

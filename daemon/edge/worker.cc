@@ -150,9 +150,11 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
         };
         Listener::Accepted accepted = adopt;
         if (listener.proxy_protocol) accepted = through_proxy_header(adopt);
-        listeners_.push_back(std::make_unique<Listener>(
-            Listener::Parts{loop_, quota_, counters_, reserve_, now_, report_}, std::move(listener.socket),
-            listener.tls, settings_.accept_per_turn, std::move(accepted)));
+        for (FileDescriptor& socket : listener.sockets) {
+            listeners_.push_back(std::make_unique<Listener>(
+                Listener::Parts{loop_, quota_, counters_, reserve_, now_, report_}, std::move(socket),
+                listener.tls, settings_.accept_per_turn, accepted));
+        }
     }
     turn_.emplace(
         loop_, [this] { begin_turn(); }, [this] { end_turn(); });
@@ -308,8 +310,8 @@ void Worker::Impl::ask() {
     for (const CredentialQuestion& question : questions) {
         const auto answer = [this, id = question.id, number = question.number,
                              runtime = question.runtime](Proof proof) {
-            mailbox_.post({Command::Kind::task, nullptr, false,
-                           [id, number, proof = std::move(proof)](Gateway& gateway, Now now) {
+            mailbox_.post({.kind = Command::Kind::task,
+                           .work = [id, number, proof = std::move(proof)](Gateway& gateway, Now now) {
                                gateway.answered(id, number, proof, now);
                                return true;
                            }});
@@ -381,7 +383,7 @@ void Worker::Impl::obey(Command& command) {
         case Command::Kind::drain:
             listeners_.clear();
             close_proxy_headers();
-            return gateway_.drain(command.at_once, now_);
+            return gateway_.drain(command.drain, now_);
         case Command::Kind::certificates:
             return transports_->replace(command.side, std::move(command.certificates));
         case Command::Kind::answer: return gateway_.answered(command.ticket, std::move(command.answer), now_);
@@ -422,8 +424,8 @@ void Worker::replace(std::shared_ptr<const Runtime> runtime, TlsSides tls) {
 void Worker::task(std::function<bool(Gateway&, Now)> work) {
     impl_->post({.kind = Command::Kind::task, .work = std::move(work)});
 }
-void Worker::drain(bool at_once) {
-    impl_->post({.kind = Command::Kind::drain, .at_once = at_once});
+void Worker::drain(Drain drain) {
+    impl_->post({.kind = Command::Kind::drain, .drain = drain});
 }
 void Worker::stop() {
     impl_->stop();

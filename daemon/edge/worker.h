@@ -24,7 +24,7 @@ class Exchange;
 class Notices;
 
 struct WorkerListener {
-    FileDescriptor socket;  // listening, non-blocking; this worker's own
+    std::vector<FileDescriptor> sockets;  // listening, non-blocking; the descriptors are this worker's own
     bool tls = false;
     bool proxy_protocol = false;
     Transports::Side side = {};  // of a TLS listener
@@ -70,8 +70,8 @@ class Worker {
     void replace(std::shared_ptr<const Runtime> runtime, TlsSides tls);
     // A longer piece of work, done a little at a time between other things: called again until it is true.
     void task(std::function<bool(Gateway&, Now)> work);
-    void drain(bool at_once);  // closes the listeners, then the connections in good order
-    void stop();               // ends the thread; what is open is closed
+    void drain(Drain drain);  // closes the listeners, then the connections in good order
+    void stop();              // ends the thread; what is open is closed
     // Waits for the thread to end. All workers are joined before the first is destroyed: they write to each
     // other's mailboxes to the last.
     void join();

@@ -371,8 +371,8 @@ void Gateway::tick(Now now) {
     finish_event(now);
 }
 
-void Gateway::drain(bool at_once, Now now) {
-    parts_->clock.drain(at_once, now);
+void Gateway::drain(Drain drain, Now now) {
+    parts_->clock.drain(drain, now);
     finish_event(now);
 }
 

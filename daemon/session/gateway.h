@@ -20,6 +20,7 @@
 #include "daemon/message/connection_slots.h"
 #include "daemon/message/presence.h"
 #include "daemon/session/actions.h"
+#include "daemon/session/drain.h"
 #include "daemon/session/reload_impact.h"
 #include "daemon/session/send_queue.h"
 #include "daemon/session/trace_filter.h"
@@ -121,7 +122,7 @@ class Gateway {
     void shed(Now now);
     void tick(Now now);  // deadlines; at least every 100 ms
     // No new connections; $bye and close 1001, spread over drain_ms or all in one turn.
-    void drain(bool at_once, Now now);
+    void drain(Drain drain, Now now);
 
     [[nodiscard]] Actions& actions();
 

@@ -70,12 +70,14 @@ void SessionClock::wake_open(Session& session, Now now) {
     }
 }
 
-void SessionClock::drain(bool at_once, Now now) {
+void SessionClock::drain(Drain drain, Now now) {
     if (draining_) return;
     draining_ = true;
     http_.stop();
     const auto ticks = static_cast<size_t>(std::max<int64_t>(1, bindings_.settings().drain_ms / tick_ms));
-    drain_step_ = at_once ? sessions_.count() : sessions_.count() / ticks + 1;
+    drain_step_ = drain.at_once ? sessions_.count() : sessions_.count() / ticks + 1;
+    return_within_ms_ =
+        drain.successor ? tick_ms * 10 : std::max<int64_t>(1000, bindings_.settings().drain_ms);
     drain_some(now);
 }
 
@@ -92,7 +94,7 @@ void SessionClock::drain_some(Now now) {
                 problem_response(503, "unavailable",
                                  Rejection::of(Reason::unavailable, "the server is stopping"), false, ""));
         } else {
-            const auto spread = static_cast<uint64_t>(std::max<int64_t>(1000, bindings_.settings().drain_ms));
+            const auto spread = static_cast<uint64_t>(return_within_ms_);
             closing_.close(
                 session, {1001, "drain", "the server is stopping", static_cast<int64_t>(random_() % spread)},
                 now);

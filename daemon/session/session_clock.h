@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <random>
 
 #include "daemon/session/closing.h"
+#include "daemon/session/drain.h"
 #include "daemon/session/grants.h"
 #include "daemon/session/http_front.h"
 #include "daemon/session/rechecks.h"
@@ -32,7 +34,7 @@ class SessionClock {
 
     void tick(Now now);
     // No new connections; all that are there end, spread over drain_ms or at once.
-    void drain(bool at_once, Now now);
+    void drain(Drain drain, Now now);
     [[nodiscard]] bool draining() const { return draining_; }
 
   private:
@@ -54,6 +56,7 @@ class SessionClock {
     bool draining_ = false;
     size_t next_drain_ = 0;
     size_t drain_step_ = 0;
+    int64_t return_within_ms_ = 0;  // when those that are sent away are asked to come again
 };
 
 }  // namespace wayleave

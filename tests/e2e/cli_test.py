@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -56,20 +57,45 @@ def test_usage():
 
 
 def test_completions():
-    """Every command and every option stands in each of the three."""
+    """Every command and every option stands in each of the three, and the shells that are here can read them."""
     texts = {}
-    for name in ("wayleave.bash", "_wayleave", "wayleave.fish"):
-        with open(os.path.join(os.path.dirname(__file__), "../../systemd/completions", name), encoding="utf-8") as file:
-            texts[name] = file.read()
+    for shell in ("bash", "zsh", "fish"):
+        texts[shell] = ended(run("completions", shell), 0).stdout
+        if shutil.which(shell):
+            checked = subprocess.run([shell, "-n"], input=texts[shell], capture_output=True, text=True, check=False)
+            assert checked.returncode == 0 and not checked.stderr, checked.stderr
     commands = re.findall(r"^  (\w+)  ", ended(run("--help"), 0).stdout.split("Subcommands:")[1], re.M)
     assert len(commands) >= 12, commands
     for command in commands:
-        options = set(re.findall(r"--[a-z-]+", ended(run(command, "--help"), 0).stdout.split("Options:")[1])) - {"--help"}
+        options = set(re.findall(r"^ +(?:-\w,)?(--[a-z-]+)", ended(run(command, "--help"), 0).stdout, re.M)) - {"--help"}
+        assert options or command == "version", command
         for name, text in texts.items():
             assert re.search(rf"\b{command}\b", text), f"{command} is not in {name}"
             for option in options:
-                wanted = f"-l {option[2:]}" if name.endswith(".fish") else option
-                assert wanted in text, f"{option} of {command} is not in {name}"
+                wanted = f"-l {option[2:]}" if name == "fish" else option
+                lines = [one for one in text.splitlines() if name == "zsh" or command in one]
+                assert any(wanted in one for one in lines), f"{option} of {command} is not in {name}"
+
+
+def completed(*words):
+    """What bash offers for the last word."""
+    script = (ended(run("completions", "bash"), 0).stdout + f"COMP_WORDS=(wayleave {' '.join(map(repr, words))})\n"
+              f'COMP_CWORD={len(words)}\n_wayleave\nprintf "%s\\n" "${{COMPREPLY[@]}}"\n')
+    shell = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, cwd=os.path.dirname(__file__))
+    return shell.stdout.split()
+
+
+def test_bash_completes():
+    assert completed("re") == ["reload", "reopen"]
+    assert completed("lint", "--format", "") == ["text", "json", "sarif"]
+    assert completed("status", "--format", "") == ["text", "json"]
+    assert completed("token", "--new-key", "E") == ["ES256", "EdDSA"]
+    assert completed("bans", "l") == ["lift"]
+    assert completed("serve", "--t") == ["--take-over"]
+    assert completed("serve", "-c", "cli_t") == ["cli_test.py"] == completed("fmt", "cli_t")
+    assert completed("sessions", "--user", "") == []
+    assert "completions" not in completed("")
+    ended(run("completions", "tcsh"), 64)
 
 
 def test_version():

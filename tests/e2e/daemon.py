@@ -1,5 +1,6 @@
 """Starts a wayleave daemon of a test's own: free ports, a directory, a key, and a service manager that listens."""
 import asyncio
+import copy
 import os
 import re
 import resource
@@ -18,6 +19,8 @@ import urllib.request
 PATIENCE = 60
 
 BINARY = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.environ.get("WAYLEAVE", "wayleave")
+
+ACTIVATOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "activate.py")
 
 TOKEN_BLOCK = """
 token demo {
@@ -116,6 +119,9 @@ class Daemon:
         self.root = tempfile.mkdtemp(prefix="wayleave-e2e-")
         self.config = self.path("wayleave.toml")
         self.process = None
+        self.options = []  # of `serve`
+        self.notify = "notify"
+        self.sockets = {}  # that a service manager passes: lists by name
         self.port = self.admin_port = 0
         self._env = env or {}
         self._nofile = nofile
@@ -178,7 +184,7 @@ class Daemon:
     # --- the process ---
 
     def start(self, wait=True):
-        notify = self.path("notify")
+        notify = self.path(self.notify)
         if os.path.exists(notify):
             os.unlink(notify)
         self.manager = ServiceManager(notify)
@@ -189,16 +195,25 @@ class Daemon:
             if self._nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (self._nofile, self._nofile))
 
+        passed = [(name, one.fileno()) for name, several in self.sockets.items() for one in several]
+        activator = [sys.executable, "-B", ACTIVATOR, *(f"{name}={number}" for name, number in passed), "--"] if passed else []
         with open(self.stderr_path, "wb") as stderr:
-            self.process = subprocess.Popen([BINARY, "serve", "--config", self.config], stdin=subprocess.DEVNULL,
-                                            stdout=subprocess.DEVNULL, stderr=stderr, env=environment, preexec_fn=limit_files)
+            self.process = subprocess.Popen([*activator, BINARY, "serve", "--config", self.config, *self.options],
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
+                                            preexec_fn=limit_files, pass_fds=[number for _, number in passed])
         if wait:
             wait_until(lambda: "event=started" in self.log() or self.process.poll() is not None, "the start of the daemon")
             assert self.process.poll() is None, f"the daemon ended at its start:\n{self.log()}"
             self.manager.wait_for("READY=1")
-            self.port = int(re.search(r"event=listening address=https?://\S*:(\d+)", self.log()).group(1))
+            self.port = int(re.search(r'event=listening address="?https?://[^\s,]*:(\d+)', self.log()).group(1))
             self.admin_port = int(re.search(r"event=admin-listening address=\S*:(\d+)", self.log()).group(1))
         return self
+
+    def successor(self):
+        """A daemon of the same files that takes over from this one; not started yet. The files are still this one's."""
+        other = copy.copy(self)
+        other.options, other.notify, other.process = ["--take-over"], self.notify + "-next", None
+        return other
 
     def log(self):
         with open(self.stderr_path, encoding="utf-8", errors="replace") as file:

@@ -206,13 +206,18 @@ void reset_log(const ControlActions& actions, std::string_view, const Responder&
     actions.tracing->reset_log(traced(respond));
 }
 
+void take_over(const ControlActions& actions, std::string_view, const Responder& respond) {
+    const auto answer = actions.take_over();
+    respond(answer ? *answer : desk_problem(answer.error()));
+}
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;
     void (*answer)(const ControlActions& actions, std::string_view body, const Responder& respond);
 };
 
-constexpr std::array<Endpoint, 22> endpoints{{
+constexpr std::array<Endpoint, 23> endpoints{{
     {"POST", "/reload", reload},
     {"POST", "/reload/dry-run", dry_run},
     {"POST", "/explain", explain},
@@ -235,6 +240,7 @@ constexpr std::array<Endpoint, 22> endpoints{{
     {"GET", "/log", log_state},
     {"POST", "/log", set_log},
     {"POST", "/log/reset", reset_log},
+    {"POST", "/take-over", take_over},
 }};
 
 // "GET /status, POST /reload"

@@ -67,6 +67,7 @@ struct ControlActions {
     std::function<Result<Nothing>()> reopen;
     std::function<std::string()> reloads;  // JSON
     Tracing* tracing = nullptr;
+    std::function<Result<OpsAnswer, DeskError>()> take_over;  // for another daemon
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457); 503
@@ -75,6 +76,7 @@ struct ControlActions {
 // POST /publish and POST /progress: see ControlPublisher. POST /channels, /kick, /why, /trace and /log: see
 // their headers, where they are called with their bodies. POST /drain: `over_ms`, or `undo`; POST /reopen;
 // GET /reloads: the last of them, see ReloadHistory.
+// POST /take-over: see HandOver.
 void answer_control(const OpsRequest& request, const ControlActions& actions, const Responder& respond);
 
 }  // namespace wayleave

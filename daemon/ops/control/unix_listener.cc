@@ -1,6 +1,5 @@
 #include "daemon/ops/control/unix_listener.h"
 
-#include <fcntl.h>
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,6 +34,12 @@ int admit(const std::string& path, const UnixListener::Options& options) {
         if (chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) return errno;
     }
     return chmod(path.c_str(), options.mode) == 0 ? 0 : errno;
+}
+
+std::string why_not_admitted(int code, const UnixListener::Options& options) {
+    const std::string where = "check the group of " + std::string(options.setting);
+    return code == EINVAL ? "there is no group " + options.group + "; " + where
+                          : "the daemon must be a member of its group; " + where;
 }
 
 }  // namespace
@@ -75,17 +80,20 @@ Result<UnixListener, ListenError> UnixListener::open(const std::string& path, co
         return error(errno, "check " + setting + " and who may write to its directory");
     }
     UnixListener bound(path, std::move(fd));  // removes the file where it comes to nothing
-    if (const int wrong = admit(path, options); wrong == EINVAL) {
-        return error(wrong, "there is no group " + options.group + "; check the group of " + setting);
-    } else if (wrong != 0) {
-        return error(wrong, "the daemon must be a member of its group; check the group of " + setting);
-    }
+    if (const int wrong = admit(path, options); wrong != 0)
+        return error(wrong, why_not_admitted(wrong, options));
     if (listen(bound.socket_.get(), options.backlog) != 0) return error(errno, "check " + setting);
     return bound;
 }
 
-FileDescriptor UnixListener::share_socket() const {
-    return FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+Result<UnixListener, ListenError> UnixListener::adopt(const std::string& path, const Options& options) {
+    if (const int wrong = admit(path, options); wrong != 0) {
+        return failure(
+            ListenError{wrong, path + ": " + std::strerror(wrong) + "; " + why_not_admitted(wrong, options)});
+    }
+    UnixListener adopted(path, FileDescriptor());
+    adopted.leave_file();
+    return adopted;
 }
 
 UnixListener::UnixListener(std::string path, FileDescriptor socket)
@@ -100,6 +108,7 @@ UnixListener::UnixListener(UnixListener&& other) noexcept
     : path_(std::exchange(other.path_, {})),
       device_(other.device_),
       inode_(other.inode_),
+      owns_(other.owns_),
       socket_(std::move(other.socket_)) {}
 
 bool UnixListener::stands() const {
@@ -109,7 +118,7 @@ bool UnixListener::stands() const {
 
 // What another has put there is not ours to remove.
 UnixListener::~UnixListener() {
-    if (!path_.empty() && stands()) unlink(path_.c_str());
+    if (owns_ && !path_.empty() && stands()) unlink(path_.c_str());
 }
 
 bool is_peer_of(int socket, std::optional<uint32_t> group) {

@@ -24,15 +24,20 @@ class UnixListener {
     // answers, this is an error, with errno in `code`.
     [[nodiscard]] static Result<UnixListener, ListenError> open(const std::string& path,
                                                                 const Options& options);
+    // The file of a socket that another daemon has bound and gave to us. It stays that daemon's until
+    // own_file().
+    [[nodiscard]] static Result<UnixListener, ListenError> adopt(const std::string& path,
+                                                                 const Options& options);
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&&) = delete;
     ~UnixListener();
 
     [[nodiscard]] FileDescriptor take_socket() { return std::move(socket_); }
+    // The file is removed when this goes, or it is another daemon's.
+    void own_file() { owns_ = true; }
+    void leave_file() { owns_ = false; }
     // Whether its file is still there, and still its own.
     [[nodiscard]] bool stands() const;
-    // One more descriptor of the same socket: each connection is accepted at one of them.
-    [[nodiscard]] FileDescriptor share_socket() const;
 
   private:
     UnixListener(std::string path, FileDescriptor socket);
@@ -40,6 +45,7 @@ class UnixListener {
     std::string path_;
     uint64_t device_ = 0;
     uint64_t inode_ = 0;
+    bool owns_ = true;
     FileDescriptor socket_;
 };
 

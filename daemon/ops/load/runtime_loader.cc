@@ -313,7 +313,8 @@ std::string counted(size_t count, std::string_view noun) {
 bool all_loopback(const Settings& settings) {
     return std::all_of(settings.listeners.begin(), settings.listeners.end(), [](const auto& listener) {
         const auto address = parse_socket_address(listener.address);
-        return !address || address->loopback;
+        if (address) return address->loopback;
+        return !listener.unix_path().empty();  // what a service manager will pass is not known
     });
 }
 

@@ -16,30 +16,51 @@ void ControlPlane::connect(Broker& broker) {
     });
 }
 
-Started ControlPlane::open() {
-    if (parts_.settings.control_socket.empty()) return Nothing{};
-    auto listener = open_file();
+Started ControlPlane::open(GivenSockets& given) {
+    const std::string& path = parts_.settings.control_socket;
+    if (path.empty()) return Nothing{};
+    GivenListener found = given.take(GivenListener::Use::control, {}, {});
+    auto listener = found.sockets.empty() ? UnixListener::open(path, file_options())
+                                          : UnixListener::adopt(path, file_options());
     if (!listener) return refuse_start(listener.error());
-    serve(std::move(*listener));
+    FileDescriptor socket =
+        found.sockets.empty() ? listener->take_socket() : std::move(found.sockets.front());
+    serve(std::move(*listener), std::move(socket));
     return Nothing{};
 }
 
-Result<UnixListener, ListenError> ControlPlane::open_file() const {
+UnixListener::Options ControlPlane::file_options() const {
     UnixListener::Options options;
     options.group = parts_.settings.control_group;
     if (!options.group.empty()) options.mode = 0660;
-    return UnixListener::open(parts_.settings.control_socket, options);
+    return options;
 }
 
-void ControlPlane::serve(UnixListener listener) {
+void ControlPlane::own_file() {
+    if (file_) file_->own_file();
+}
+
+void ControlPlane::leave() {
+    if (file_) file_->leave_file();
+    file_.reset();
+    if (server_) server_->stop_listening();
+}
+
+GivenListener ControlPlane::to_hand_on() const {
+    GivenListener out{GivenListener::Use::control, {}, {}, {}};
+    if (server_) out.sockets.push_back(server_->share_socket());
+    return out;
+}
+
+void ControlPlane::serve(UnixListener listener, FileDescriptor socket) {
     file_.emplace(std::move(listener));
     const auto group =
         parts_.settings.control_group.empty() ? std::nullopt : group_number(parts_.settings.control_group);
-    if (server_) return server_->listen_at(file_->take_socket());
+    if (server_) return server_->listen_at(std::move(socket));
     server_.emplace(
-        parts_.loop, file_->take_socket(),
+        parts_.loop, std::move(socket),
         [this](const OpsRequest& request, const Responder& respond) { answer(request, respond); },
-        HttpServer::HostRule(), [group](int socket) { return is_peer_of(socket, group); });
+        HttpServer::HostRule(), [group](int peer) { return is_peer_of(peer, group); });
 }
 
 ControlActions ControlPlane::actions() {
@@ -69,7 +90,8 @@ ControlActions ControlPlane::actions() {
             [this](const DrainOrder& order) { drain(order); },
             [] { return reopen_log(); },
             [this] { return parts_.reloader.history().json(); },
-            &tracing_};
+            &tracing_,
+            parts_.take_over};
 }
 
 void ControlPlane::kick(const Kick& order, Then<Kicked> then) {
@@ -92,11 +114,12 @@ void ControlPlane::drain(const DrainOrder& order) {
 void ControlPlane::keep() {
     tracing_.tick();
     if (!file_ || file_->stands()) return;
-    auto listener = open_file();
+    auto listener = UnixListener::open(parts_.settings.control_socket, file_options());
     if (listener) {
         log_event(Level::warn, "control-remade", "the control socket was removed, and is made anew",
                   {{"path", parts_.settings.control_socket}});
-        return serve(std::move(*listener));
+        FileDescriptor socket = listener->take_socket();
+        return serve(std::move(*listener), std::move(socket));
     }
     if (!std::exchange(told_, true))
         log_event(Level::error, "control-lost", "the control socket was removed: " + listener.error().text);

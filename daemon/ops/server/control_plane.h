@@ -20,6 +20,7 @@
 #include "daemon/ops/control/unix_listener.h"
 #include "daemon/ops/control/worker_questions.h"
 #include "daemon/ops/server/drainer.h"
+#include "daemon/ops/server/given_sockets.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/reloader.h"
 #include "daemon/ops/server/snapshot.h"
@@ -42,19 +43,26 @@ class ControlPlane {
         EventBooks& books;
         Drainer& drainer;
         std::function<Snapshot()> snapshot;
+        std::function<Result<OpsAnswer, DeskError>()> take_over;
     };
     explicit ControlPlane(Parts parts)
         : parts_(std::move(parts)), tracing_(parts_.loop, parts_.questions, parts_.books.traces) {}
 
     // Without a socket in the settings there is none. Nothing is answered before the loop runs; connect() is
     // called until then.
-    [[nodiscard]] Started open();
+    [[nodiscard]] Started open(GivenSockets& given);
     void connect(Broker& broker);
     // As at the socket, for those who have shown elsewhere that they may ask.
     void answer(const OpsRequest& request, const Responder& respond) {
         answer_control(request, actions(), respond);
     }
     void set_broker_timeout(int64_t ms) { publisher_->set_timeout(ms); }
+
+    // The file of the daemon before is ours from now on; and another daemon has the socket and its file.
+    void own_file();
+    void leave();
+    // For it; without sockets: there is none.
+    [[nodiscard]] GivenListener to_hand_on() const;
 
     // Somebody may have emptied the directory of a daemon that runs; without the socket he could not even ask
     // it. Every second.
@@ -63,8 +71,8 @@ class ControlPlane {
     void remove_file() { file_.reset(); }
 
   private:
-    [[nodiscard]] Result<UnixListener, ListenError> open_file() const;
-    void serve(UnixListener listener);
+    [[nodiscard]] UnixListener::Options file_options() const;
+    void serve(UnixListener listener, FileDescriptor socket);
     [[nodiscard]] ControlActions actions();
     void kick(const Kick& order, Then<Kicked> then);
     void drain(const DrainOrder& order);

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/edge/passed_descriptors.h"
 #include "daemon/protocol/handshake.h"
 #include "daemon/protocol/http_head.h"
 
@@ -59,7 +60,9 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] bool waits() const { return asked_ && out_.empty() && socket_.open(); }
 
     void respond(const OpsAnswer& answer) {
-        if (waits()) send_text(to_text(answer, head_only_));
+        if (!waits()) return;
+        sockets_ = answer.sockets;
+        send_text(to_text(answer, head_only_));
     }
 
   private:
@@ -108,12 +111,27 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
 
     bool write_some() {
         const auto rest = std::string_view(out_).substr(written_);
-        const ssize_t count = send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        const ssize_t count = sockets_ ? send_sockets(rest.front())
+                                       : send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
         if (count < 0) return errno == EAGAIN || errno == EINTR;
         written_ += static_cast<size_t>(count);
         if (written_ < out_.size()) return true;
         shutdown(socket_.get(), SHUT_WR);
         return false;
+    }
+
+    // As many as one message takes, with one byte of the answer, which has more bytes than there are
+    // messages.
+    ssize_t send_sockets(char byte) {
+        constexpr size_t most = 250;  // SCM_MAX_FD is 253
+        const size_t some = std::min(most, sockets_->size() - sockets_sent_);
+        std::vector<int> numbers;
+        for (size_t i = 0; i < some; ++i) numbers.push_back((*sockets_)[sockets_sent_ + i].get());
+        const ssize_t count = send_with_descriptors(socket_, byte, numbers);
+        if (count <= 0) return count;
+        sockets_sent_ += some;
+        if (sockets_sent_ == sockets_->size()) sockets_.reset();  // ours are closed
+        return count;
     }
 
     // Empty: what has come is right so far. `expected_` is set as soon as the head is complete.
@@ -168,6 +186,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     size_t head_size_ = 0;
     size_t expected_ = 0;  // bytes of the whole request; 0 while its head is not complete
     size_t written_ = 0;
+    std::shared_ptr<const std::vector<FileDescriptor>> sockets_;  // that go with the answer
+    size_t sockets_sent_ = 0;
     bool asked_ = false;
     bool head_only_ = false;
     IoWatcher io_;
@@ -189,7 +209,7 @@ HttpServer::HttpServer(Loop& loop, FileDescriptor listening, Handler handler, Ho
       serves_peer_(std::move(serves_peer)),
       sweeper_(loop, [this] {
           finished_.clear();
-          io_->watch(EV_READ);
+          if (io_) io_->watch(EV_READ);
       }) {
     listen_at(std::move(listening));
 }
@@ -207,6 +227,11 @@ void HttpServer::listen_at(FileDescriptor listening) {
     socket_ = std::move(listening);
     io_.emplace(loop_, socket_.get(), [this](int) { accept_some(); });
     io_->watch(EV_READ);
+}
+
+void HttpServer::stop_listening() {
+    io_.reset();
+    socket_.close();
 }
 
 std::list<std::shared_ptr<HttpServer::Connection>>::iterator HttpServer::oldest_idle() {
@@ -230,7 +255,7 @@ void HttpServer::accept_some() {
     }
     // Full, or no descriptor left: wait in the kernel's queue. The sweeper looks again, at the latest in a
     // second.
-    io_->watch(0);
+    if (io_) io_->watch(0);
     sweeper_.after(1000);
 }
 

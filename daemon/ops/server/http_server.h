@@ -33,6 +33,8 @@ struct OpsAnswer {
     std::string content_type;
     std::string body;
     std::string extra_headers = {};  // complete lines
+    // Given to the client beside the first bytes, in this order; at a Unix socket alone.
+    std::shared_ptr<const std::vector<FileDescriptor>> sockets = nullptr;
 };
 
 // Answers one request, within the handler or later, on the loop's thread. Only the first answer counts. The
@@ -60,6 +62,9 @@ class HttpServer {
 
     // Accepts at another socket from now on; what is connected stays.
     void listen_at(FileDescriptor listening);
+    void stop_listening();
+    // For a daemon that takes over.
+    [[nodiscard]] FileDescriptor share_socket() const { return socket_.share(); }
 
   private:
     class Connection;

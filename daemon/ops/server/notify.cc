@@ -39,6 +39,10 @@ void notify_stopping(std::string_view status) {
     send("STOPPING=1\n" + status_line(status));
 }
 
+void notify_main_process(int64_t process) {
+    send(fmt::format("MAINPID={}", process));
+}
+
 void notify_status(std::string_view status) {
     send(status_line(status));
 }

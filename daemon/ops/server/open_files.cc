@@ -13,7 +13,7 @@ namespace {
 
 constexpr rlim_t spare = 64;         // log, control socket, admin address, reload, key files
 constexpr rlim_t each_worker = 8;    // epoll, wake-ups, the reserve descriptor
-constexpr rlim_t each_listener = 1;  // of each worker
+constexpr rlim_t each_listener = 2;  // of each worker: its own, and one to hand on
 // Without these nothing works, least of all telling so: standard streams, loop, control, admin, database.
 constexpr rlim_t bare = 40;
 // lws makes tables of 16 bytes for every descriptor that there may be, in each worker, and some systems have

@@ -190,7 +190,8 @@ Worker::TlsSides Reloader::renew_sides(InForce& next, const Loaded& loaded) cons
     for (size_t i = 0; i < started_.listeners.size(); ++i) {
         auto& side = next.tls[i];
         for (size_t k = 0; k < listeners.size(); ++k) {
-            if (listeners[k].address == started_.listeners[i].address && side && loaded.runtime.tls[k])
+            if (listeners[k].address == started_.listeners[i].address &&
+                listeners[k].name == started_.listeners[i].name && side && loaded.runtime.tls[k])
                 side = loaded.runtime.tls[k];
         }
         if (side) out.push_back(side);

@@ -32,6 +32,7 @@
 #include "daemon/ops/server/console.h"
 #include "daemon/ops/server/control_plane.h"
 #include "daemon/ops/server/drainer.h"
+#include "daemon/ops/server/hand_over.h"
 #include "daemon/ops/server/health.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/notify.h"
@@ -40,6 +41,8 @@
 #include "daemon/ops/server/reloader.h"
 #include "daemon/ops/server/snapshot.h"
 #include "daemon/ops/server/stopper.h"
+#include "daemon/ops/server/take_over.h"
+#include "daemon/ops/settings/value.h"
 #include "dsl/policy/policy.h"
 
 namespace wayleave {
@@ -86,18 +89,21 @@ struct Shared {
 class Server::Impl {
   public:
     Impl(const Settings& settings, size_t max_connections, const LoadedRuntime& loaded,
-         IdentityServices& identity_services, std::string version)
+         IdentityServices& identity_services, StartOptions options)
         : identity_services_(identity_services),
           settings_(settings),
-          version_(std::move(version)),
+          given_(std::move(options.given)),
+          take_over_(options.take_over),
+          version_(std::move(options.version)),
           shared_(max_connections),
           reloader_({identity_services, workers_, questions_, calls_, [this] { apply_limits(); },
                      [this] { return status_line(snapshot()); }},
                     settings, loaded, start_.wall_ms),
           control_({loop_, calls_, settings_, reloader_, questions_, shared_.exchange, shared_.limits,
-                    shared_.bans, shared_.books, drainer_, [this] { return snapshot(); }}),
-          stopper_({loop_, workers_, shared_.quota, reloader_, [this] { return status_line(snapshot()); },
-                    [this] { control_.remove_file(); }}) {}
+                    shared_.bans, shared_.books, drainer_, [this] { return snapshot(); },
+                    [this] { return hand_over(); }}),
+          stopper_({loop_, workers_, shared_.quota, reloader_, [this] { listeners_.clear(); },
+                    [this] { return status_line(snapshot()); }, [this] { control_.remove_file(); }}) {}
     ~Impl() {
         stop_workers();
         identity_services_.stop();  // answers go to workers
@@ -109,10 +115,16 @@ class Server::Impl {
     int run();
 
   private:
+    Started take_over();
+    Started open_console();
     Started open_admin();
     Started open_broker();
     Started open_workers();
     void watch();
+    void tell_of_start();
+    [[nodiscard]] Result<OpsAnswer, DeskError> hand_over();
+    [[nodiscard]] std::vector<GivenListener> to_hand_on() const;
+    void handed_over(int64_t process);
     void stop_workers();
     void every_second();
     void apply_limits();
@@ -120,6 +132,8 @@ class Server::Impl {
 
     IdentityServices& identity_services_;
     const StartSettings settings_;  // those that a reload changes: reloader_.now()
+    GivenSockets given_;            // those that nobody has taken yet
+    const bool take_over_;
     const std::string version_;
     const Now start_ = read_clocks();
 
@@ -136,17 +150,26 @@ class Server::Impl {
     ControlPlane control_;
     Stopper stopper_;
     std::optional<Console> console_;
+    HandOver hand_over_{
+        {loop_, [this] { return to_hand_on(); }, [this](int64_t process) { handed_over(process); }}};
     std::optional<HttpServer> admin_;
+    bool admin_passed_ = false;  // its socket is a service manager's
+    FileDescriptor before_;      // to the daemon that this one takes over from, until it is told
     std::list<SignalWatcher> signals_;
     std::optional<Timer> second_;
     std::string told_status_;
 };
 
 Started Server::Impl::open() {
+    if (take_over_) {
+        if (auto taken = take_over(); !taken) return taken;
+    }
     // The control socket first: it tells best that another daemon runs on the same settings.
-    if (auto opened = control_.open(); !opened) return opened;
+    if (auto opened = control_.open(given_); !opened) return opened;
     if (auto opened = open_admin(); !opened) return opened;
-    if (auto opened = open_broker(); !opened) return opened;
+    if (!take_over_) {
+        if (auto opened = open_broker(); !opened) return opened;
+    }
     if (auto opened = open_workers(); !opened) return opened;
     control_.connect(*shared_.broker);
     health_.emplace(workers_, *shared_.canary, shared_.quota, start_);
@@ -154,14 +177,31 @@ Started Server::Impl::open() {
     identity_services_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
     watch();  // after them: the signals are unblocked in this thread alone
-    for (const std::string& listener : listeners_.names) {
-        log_event(Level::info, "listening", "listening on " + listener, {{"address", listener}});
-    }
+    for (const OpenListener& listener : listeners_)
+        log_event(Level::info, "listening", "listening on " + listener.shown, {{"address", listener.shown}});
     return Nothing{};
 }
 
-Started Server::Impl::open_admin() {
-    if (settings_.admin_address.empty()) return Nothing{};
+// The broker first: where two daemons cannot have the same messages, that is found before anything is given
+// away.
+Started Server::Impl::take_over() {
+    if (auto opened = open_broker(); !opened) {
+        StartError error = opened.error();
+        if (settings_.broker == "sqlite")
+            error.text +=
+                "; with --take-over two daemons run for a while, and they cannot share a database: restart "
+                "it "
+                "instead";
+        return failure(std::move(error));
+    }
+    auto taken = take_over_from(settings_.control_socket);
+    if (!taken) return failure(StartError(taken.error()));
+    given_ = GivenSockets(std::move(taken->listeners));
+    before_ = std::move(taken->line);
+    return Nothing{};
+}
+
+Started Server::Impl::open_console() {
     std::string token;
     if (!settings_.admin_token_file.empty()) {
         auto read = read_console_token(settings_.admin_token_file);
@@ -171,10 +211,15 @@ Started Server::Impl::open_admin() {
     console_.emplace(std::move(token), [this](const OpsRequest& request, const Responder& respond) {
         control_.answer(request, respond);
     });
-    auto socket = listen_on(listen_address(settings_.admin_address), {});
-    if (!socket) return refuse_start(socket.error());
-    ListenAddress bound = listen_address(settings_.admin_address);
-    bound.port = port_of(*socket);
+    return Nothing{};
+}
+
+Started Server::Impl::open_admin() {
+    auto socket = open_admin_socket(settings_, given_, admin_passed_);
+    if (!socket) return failure(StartError(socket.error()));
+    if (!socket->open()) return Nothing{};
+    if (auto opened = open_console(); !opened) return opened;
+    const std::string bound = bound_to(*socket);
     admin_.emplace(
         loop_, std::move(*socket),
         [this](const OpsRequest& request, const Responder& respond) {
@@ -183,12 +228,11 @@ Started Server::Impl::open_admin() {
         [this](const Authority& host, const dsl::Address& local) {
             return is_own_host(host, local, reloader_.now().settings.admin_hosts);
         });
-    log_event(Level::info, "admin-listening", "health and metrics on " + bound.text(),
-              {{"address", bound.text()}});
-    if (settings_.admin_is_public()) {
+    log_event(Level::info, "admin-listening", "health and metrics on " + bound, {{"address", bound}});
+    if (is_public(bound)) {
         log_event(Level::warn, "admin-public",
                   "the admin address can be reached from other machines; it has no login",
-                  {{"address", bound.text()}});
+                  {{"address", bound}});
     }
     return Nothing{};
 }
@@ -207,16 +251,18 @@ Started Server::Impl::open_broker() {
 
 Started Server::Impl::open_workers() {
     const InForce& now = reloader_.now();
-    auto opened = open_listeners(settings_, now.tls);
+    auto opened = open_listeners(settings_, now.tls, given_);
     if (!opened) return failure(StartError(opened.error()));
     listeners_ = std::move(*opened);
     const WorkerSettings settings{now.settings.handshake_timeout.count(), settings_.accept_per_turn,
                                   settings_.workers};
-    for (auto& sockets : listeners_.of_workers) {
+    for (size_t i = 0; i < settings_.workers; ++i) {
+        auto own = listeners_of_worker(listeners_, i, settings_.workers);
+        if (!own) return failure(StartError(own.error()));
         auto worker = Worker::create(
             {*shared_.broker, shared_.presence, shared_.slots, *shared_.canary, shared_.exchange,
              shared_.limits, shared_.bans, *shared_.notices, shared_.quota, shared_.report},
-            settings, std::move(sockets), now.runtime);
+            settings, std::move(*own), now.runtime);
         if (!worker) return refuse_start(EX_CONFIG, worker.error());
         workers_.push_back(std::move(*worker));
     }
@@ -235,7 +281,8 @@ void Server::Impl::watch() {
     second_->every(second_ms);
 }
 
-int Server::Impl::run() {
+// The daemon before is told behind the service manager, which may take its end for ours.
+void Server::Impl::tell_of_start() {
     log_event(Level::info, "started", "ready",
               {{"version", version_},
                {"workers", std::to_string(workers_.size())},
@@ -243,10 +290,49 @@ int Server::Impl::run() {
                {"routes", std::to_string(reloader_.now().runtime->policy->routes.size())}});
     health_->begin(loop_, read_clocks());
     notify_ready(status_line(snapshot()));
+    if (!before_.open()) return;
+    for (OpenListener& listener : listeners_) {
+        if (listener.file) listener.file->own_file();
+    }
+    control_.own_file();
+    if (!tell_ready(before_))
+        log_event(Level::warn, "take-over", "the daemon before has ended meanwhile; this one serves alone");
+    before_.close();
+}
+
+int Server::Impl::run() {
+    tell_of_start();
     loop_.run();
     stop_workers();
     log_event(Level::info, "stopped", "stopped");
     return EX_OK;
+}
+
+Result<OpsAnswer, DeskError> Server::Impl::hand_over() {
+    if (stopper_.stopping()) return failure(DeskError{503, "the daemon is stopping"});
+    return hand_over_.begin();
+}
+
+std::vector<GivenListener> Server::Impl::to_hand_on() const {
+    std::vector<GivenListener> out;
+    for (const OpenListener& listener : listeners_) out.push_back(wayleave::to_hand_on(listener));
+    GivenListener& admin = out.emplace_back(GivenListener{GivenListener::Use::admin, {}, {}, {}});
+    (admin_passed_ ? admin.name : admin.address) =
+        admin_passed_ ? settings_.admin_name : settings_.admin_address;
+    if (admin_) admin.sockets.push_back(admin_->share_socket());
+    out.push_back(control_.to_hand_on());
+    return out;
+}
+
+// The files of the sockets are the other one's now.
+void Server::Impl::handed_over(int64_t process) {
+    for (OpenListener& listener : listeners_) {
+        if (listener.file) listener.file->leave_file();
+    }
+    control_.leave();
+    if (admin_) admin_->stop_listening();
+    if (process > 0) notify_main_process(process);
+    stopper_.begin("since process " + std::to_string(process) + " has taken over", true);
 }
 
 void Server::Impl::stop_workers() {
@@ -287,7 +373,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.stopping = stopper_.stopping();
     shot.draining = shot.stopping || drainer_.draining();
     health_->tell(shot);
-    shot.listeners = listeners_.names;
+    for (const OpenListener& listener : listeners_) shot.listeners.push_back(listener.shown);
     for (const auto& worker : workers_) {
         shot.totals.add(worker->counters());
         shot.loop_turns.push_back(worker->counters().loop_turns.get());
@@ -312,12 +398,12 @@ Snapshot Server::Impl::snapshot() const {
 Result<std::unique_ptr<Server>, StartError> Server::start(const Settings& settings,
                                                           const LoadedRuntime& loaded,
                                                           IdentityServices& identity_services,
-                                                          std::string version) {
+                                                          StartOptions options) {
     const auto max_connections = fit_open_files(settings, sockets_to_backends(*loaded.runtime->policy));
     if (!max_connections) return refuse_start(EX_CONFIG, max_connections.error());
     log_warnings(loaded);
     auto impl =
-        std::make_unique<Impl>(settings, *max_connections, loaded, identity_services, std::move(version));
+        std::make_unique<Impl>(settings, *max_connections, loaded, identity_services, std::move(options));
     if (auto opened = impl->open(); !opened) return failure(opened.error());
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

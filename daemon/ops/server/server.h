@@ -6,6 +6,7 @@
 #include <string>
 
 #include "daemon/ops/load/runtime_loader.h"
+#include "daemon/ops/server/given_sockets.h"
 #include "daemon/ops/server/start_error.h"
 #include "daemon/ops/settings/settings.h"
 #include "dsl/text/result.h"
@@ -14,14 +15,20 @@ namespace wayleave {
 
 class IdentityServices;
 
+struct StartOptions {
+    GivenSockets given;      // need not be bound
+    bool take_over = false;  // from the daemon that answers at the control socket
+    std::string version;     // for metrics and status
+};
+
 class Server {
   public:
     // Binds, starts the workers and serves. `identity_services` is borrowed: the one that the runtime was
-    // loaded with. `version` is for metrics and status.
+    // loaded with.
     static Result<std::unique_ptr<Server>, StartError> start(const Settings& settings,
                                                              const LoadedRuntime& loaded,
                                                              IdentityServices& identity_services,
-                                                             std::string version);
+                                                             StartOptions options);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

@@ -31,13 +31,18 @@ void Stopper::terminate(const char* signal) {
         parts_.clean_up();
         _exit(EX_OK);
     }
-    stopping_ = true;
+    begin(std::string("on ") + signal, false);
+}
+
+void Stopper::begin(const std::string& why, bool successor) {
+    if (std::exchange(stopping_, true)) return;
     parts_.reloader.stop();
-    log_event(Level::info, "stopping", std::string("stopping on ") + signal,
+    log_event(Level::info, "stopping", "stopping " + why,
               {{"sockets", std::to_string(parts_.quota.inside())}});
     notify_stopping(parts_.status());
+    parts_.close_listeners();
     const bool at_once = parts_.quota.inside() < drained_at_once;
-    for (const auto& worker : parts_.workers) worker->drain(at_once);
+    for (const auto& worker : parts_.workers) worker->drain({at_once, successor});
     const ReloadableSettings& settings = parts_.reloader.now().settings;
     const int64_t patience = settings.drain.count() + settings.close_timeout.count() + drain_grace_ms;
     until_ms_ = read_clocks().steady_ms + patience;

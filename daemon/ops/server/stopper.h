@@ -20,6 +20,8 @@ class Stopper {
         const Workers& workers;
         const ConnectionQuota& quota;
         Reloader& reloader;
+        // Nobody listens any more.
+        std::function<void()> close_listeners;
         // A line for the service manager.
         std::function<std::string()> status;
         // The process ends at once: what must not be left behind goes.
@@ -27,7 +29,9 @@ class Stopper {
     };
     explicit Stopper(Parts parts);
 
-    // The second signal ends the process at once.
+    // The end begins, and why; a second time nothing happens. `successor`: another daemon serves already.
+    void begin(const std::string& why, bool successor);
+    // Likewise at a signal; during the end it is over at once.
     void terminate(const char* signal);
     [[nodiscard]] bool stopping() const { return stopping_; }
 

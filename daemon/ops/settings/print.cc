@@ -38,9 +38,10 @@ bool differs(const SettingRow& row, const Settings& old, const Settings& now) {
 // What a reload cannot change. Certificates can.
 bool same_sockets(const std::vector<ListenerSettings>& old, const std::vector<ListenerSettings>& now) {
     return std::equal(old.begin(), old.end(), now.begin(), now.end(), [](const auto& a, const auto& b) {
-        return a.address == b.address && a.proxy_protocol == b.proxy_protocol && a.mode == b.mode &&
-               a.group == b.group && a.ipv6only == b.ipv6only && a.serves("clients") == b.serves("clients") &&
-               a.serves("api") == b.serves("api") && a.certificate.empty() == b.certificate.empty();
+        return a.address == b.address && a.name == b.name && a.proxy_protocol == b.proxy_protocol &&
+               a.mode == b.mode && a.group == b.group && a.ipv6only == b.ipv6only &&
+               a.serves("clients") == b.serves("clients") && a.serves("api") == b.serves("api") &&
+               a.certificate.empty() == b.certificate.empty();
     });
 }
 
@@ -56,11 +57,6 @@ std::string certificates_line(const Settings& settings, const ListenerSettings& 
 }
 
 }  // namespace
-
-bool StartSettings::admin_is_public() const {
-    const auto address = parse_socket_address(admin_address);
-    return address && !address->loopback;
-}
 
 // Dotted keys first: after the first [[listen]] a key would belong to that listener.
 std::string print_settings(const Settings& settings) {

@@ -67,6 +67,11 @@ std::string lower_case(std::string text) {
     return text;
 }
 
+// As systemd.socket(5) has it, and a blank, which nobody would see.
+bool is_descriptor_name(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != ':'; });
+}
+
 std::string_view expected_name(SettingType type) {
     switch (type) {
         case SettingType::integer: return "an integer";
@@ -250,7 +255,9 @@ class Reader {
     }
 
     void check_proxies(const toml::table& document) {
-        if (settings_.forwarded_proto && settings_.forwarded != "x-forwarded-for") {
+        // Empty: the default, which is filled in later.
+        if (settings_.forwarded_proto && !settings_.forwarded.empty() &&
+            settings_.forwarded != "x-forwarded-for") {
             error(document.get("forwarded_proto")->source().begin,
                   "`forwarded_proto` goes with forwarded = \"x-forwarded-for\"; Forwarded says it itself");
         }
@@ -316,6 +323,9 @@ class Reader {
     }
 
     void check_admin(const toml::table& document) {
+        if (descriptors_.contains(settings_.admin_name))
+            error(document["admin"]["name"].node()->source().begin,
+                  fmt::format("`{}` is a listener's, too; choose another name", settings_.admin_name));
         const auto address = document["admin"]["address"];
         if (!address || settings_.admin_address.ends_with(":0") ||
             !addresses_.contains(settings_.admin_address))
@@ -341,7 +351,11 @@ class Reader {
     }
 
     void check_listener(ListenerSettings& listener, toml::source_position at) {
-        if (listener.address.empty()) {
+        if (!listener.name.empty() && !descriptors_.insert(listener.name).second)
+            error(at, fmt::format("two listeners have the name `{}`; choose another", listener.name));
+        if (listener.address.empty() && !listener.name.empty()) {
+            // The service manager has bound it.
+        } else if (listener.address.empty()) {
             error(at, "this listener has no address; write address = \"127.0.0.1:8080\"");
         } else if (!listener.address.ends_with(":0") && !addresses_.insert(listener.address).second) {
             error(at, fmt::format("`{}` is listened on twice; remove one listener", listener.address));
@@ -494,7 +508,7 @@ class Reader {
             case SettingType::word: return store_word(row, text, line, listener);
             case SettingType::address: return store_address(row, text, listener, line);
             case SettingType::mode: return store_mode(row, text, listener, line);
-            case SettingType::text: return store_text(row, text, line);
+            case SettingType::text: return store_text(row, text, listener, line);
             case SettingType::host_port: return store_host_port(row, text, line);
             case SettingType::group: return put(row, text, toml_string(text), listener, line);
             case SettingType::url_path: return store_url_path(row, text, line);
@@ -585,13 +599,18 @@ class Reader {
         return put(row, text, toml_string(text), listener, line);
     }
 
-    std::string store_text(const SettingRow& row, const std::string& text, size_t line) {
+    std::string store_text(const SettingRow& row, const std::string& text, ListenerSettings* listener,
+                           size_t line) {
         if (text.size() < row.min || text.size() > row.max)
             return out_of_range(row, fmt::format("of {} bytes", text.size()), std::to_string(row.min),
                                 std::to_string(row.max) + " bytes");
         if (row.name == "redis.prefix" && text.find_first_not_of(prefix_characters) != std::string::npos)
             return fmt::format("`{}` holds what no prefix may; use letters, digits and ._:/-", row.name);
-        return put(row, text, toml_string(text), nullptr, line);
+        if (row.name.ends_with(".name") && !is_descriptor_name(text))
+            return fmt::format(
+                "`{}` is no FileDescriptorName=; use printable ASCII characters without blanks and colons",
+                row.name);
+        return put(row, text, toml_string(text), listener, line);
     }
 
     std::string store_host_port(const SettingRow& row, const std::string& text, size_t line) {
@@ -695,6 +714,7 @@ class Reader {
     Settings settings_;
     size_t listener_ = 0;  // the one being read
     std::set<std::string> addresses_;
+    std::set<std::string> descriptors_;                             // names of sockets that are passed
     std::map<std::string, std::pair<std::string, size_t>> found_;   // origin name → TOML text, line
     std::multimap<std::pair<size_t, size_t>, std::string> errors_;  // by place
 };

@@ -17,7 +17,7 @@
 namespace wayleave {
 
 struct ListenerSettings {
-    std::string address;      // "127.0.0.1:8080", "[::1]:8080", "unix:/run/ws.sock"
+    std::string address;      // "127.0.0.1:8080", "[::1]:8080", "unix:/run/ws.sock"; empty: see name
     std::string certificate;  // PEM file; empty: no TLS. Both or neither
     std::string key;
     std::vector<TlsFiles> more_certificates = {};  // chosen by the name that the client asks for
@@ -28,6 +28,7 @@ struct ListenerSettings {
     std::string mode = {};                // of a Unix socket's file, in octal digits; empty: 0660
     std::string group = {};               // of it, by name or number; empty: the daemon's own
     std::vector<std::string> serve = {};  // "clients", "api"; empty: both
+    std::string name = {};                // of the socket that a service manager passes; empty: none is
 
     // The path of a Unix socket; empty: it is none.
     [[nodiscard]] std::string unix_path() const {
@@ -75,12 +76,10 @@ struct StartSettings {
     std::string control_socket;    // empty: none
     std::string control_group;     // by name or number; empty: root and the daemon's user alone
     std::string admin_address;     // empty: none
+    std::string admin_name;        // of the socket that a service manager passes; empty: none is
     std::string admin_token_file;  // empty: none
     size_t accept_per_turn = 0;    // connections
     size_t send_buffer = 0;        // bytes, SO_SNDBUF
-
-    // The admin address can be reached from other machines: worth a warning.
-    [[nodiscard]] bool admin_is_public() const;
 };
 
 // What a reload puts in force.

@@ -118,6 +118,11 @@ std::optional<SocketAddress> parse_socket_address(std::string_view text) {
     return address;
 }
 
+bool is_public(std::string_view address) {
+    const auto parsed = parse_socket_address(address);
+    return parsed && !parsed->loopback;
+}
+
 std::string toml_string(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {

@@ -29,6 +29,9 @@ struct SocketAddress {
 // Numeric addresses only: a name would have to be looked up, and may have several.
 [[nodiscard]] std::optional<SocketAddress> parse_socket_address(std::string_view text);
 
+// "127.0.0.1:8080" that can be reached from other machines; false for what is no such address.
+[[nodiscard]] bool is_public(std::string_view address);
+
 // As a TOML basic string.
 [[nodiscard]] std::string toml_string(std::string_view text);
 

@@ -537,7 +537,7 @@ TEST_CASE("after an error of the codec nothing is waited for") {
     // Also where our close frame was first: what it waits for is not read any more.
     const ConnectionId id = world.connect(as("drained"));
     (void)world.read(id);
-    world.gateway->drain(true, world.now);
+    world.gateway->drain({.at_once = true}, world.now);
     CHECK_FALSE(world.gateway->closing(id));
     world.feed(id, std::string("\x81\x01x", 3));
     CHECK(world.gateway->closing(id));
@@ -671,7 +671,7 @@ TEST_CASE("a drain says goodbye and lets nobody in") {
     World world(chat);
     const ConnectionId alice = world.connect(as("alice"));
     (void)world.read(alice);
-    world.gateway->drain(true, world.now);
+    world.gateway->drain({.at_once = true}, world.now);
     const auto frames = world.frames(alice);
     REQUIRE(frames.size() == 2);
     CHECK_THAT(frames[0], Contains("$bye") && Contains("1001") && Contains("after_ms"));
@@ -682,6 +682,25 @@ TEST_CASE("a drain says goodbye and lets nobody in") {
     world.gone(alice);
     CHECK(world.gateway->drained());
     CHECK_THAT(world.read(world.connect(as("bob"))), StartsWith("HTTP/1.1 503 "));
+}
+
+TEST_CASE("those who are sent to a successor come again at once") {
+    World world(chat);
+    std::vector<int64_t> waits;
+    std::vector<ConnectionId> all;
+    for (int i = 0; i < 50; ++i) {
+        all.push_back(world.connect(as("user" + std::to_string(i))));
+        (void)world.read(all.back());
+    }
+    world.gateway->drain({.at_once = true, .successor = true}, world.now);
+    for (const ConnectionId id : all) {
+        const std::string said = world.frames(id).at(0);
+        const size_t at = said.find("after_ms\":");
+        REQUIRE(at != std::string::npos);
+        waits.push_back(std::stoll(said.substr(at + 10)));
+    }
+    CHECK(*std::max_element(waits.begin(), waits.end()) < 1000);
+    CHECK(*std::max_element(waits.begin(), waits.end()) > 500);
 }
 
 TEST_CASE("the broker hears of the first subscriber and of the last") {

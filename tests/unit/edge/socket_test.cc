@@ -125,3 +125,36 @@ TEST_CASE("a zone names an interface", "[socket]") {
     CHECK_THAT(missing.error().text,
                Catch::Contains("[fe80::1%nosuchdev]:0: ") && Catch::Contains("ip link"));
 }
+
+TEST_CASE("a socket that somebody else has bound is made fit", "[socket]") {
+    const FileDescriptor fd(socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    CHECK_THAT(prepare_given(fd, 0).error(), Catch::Contains("does not listen"));
+    REQUIRE(listen(fd.get(), 1) == 0);
+    REQUIRE(prepare_given(fd, 65536));
+    CHECK((fcntl(fd.get(), F_GETFL) & O_NONBLOCK) != 0);
+    CHECK((fcntl(fd.get(), F_GETFD) & FD_CLOEXEC) != 0);
+    CHECK(option(fd.get(), IPPROTO_TCP, TCP_NODELAY) != 0);
+    CHECK(option(fd.get(), SOL_SOCKET, SO_KEEPALIVE) != 0);
+    CHECK(option(fd.get(), SOL_SOCKET, SO_SNDBUF) >= 65536);
+    CHECK(bound_to(fd) == "127.0.0.1:" + std::to_string(port_of(fd)));
+    CHECK_FALSE(is_unix_socket(fd));
+    CHECK_FALSE(shares_port(fd));
+    CHECK(shares_port(*listen_on({"127.0.0.1", 0}, {.share = true})));
+    const FileDescriptor other = fd.share();
+    CHECK(other.open());
+    CHECK(other.get() != fd.get());
+    CHECK(bound_to(other) == bound_to(fd));
+}
+
+TEST_CASE("what nobody can listen at is refused", "[socket]") {
+    const FileDescriptor datagrams(socket(AF_INET, SOCK_DGRAM, 0));
+    const FileDescriptor packets(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+    for (const FileDescriptor* one : {&datagrams, &packets})
+        CHECK_THAT(prepare_given(*one, 0).error(), Catch::Contains("no TCP socket and no Unix stream"));
+    CHECK_FALSE(prepare_given(FileDescriptor(), 0));
+    CHECK(bound_to(FileDescriptor()) == "?");
+}

@@ -100,7 +100,7 @@ TEST_CASE("a listener is all that a file needs") {
     CHECK(settings.drain == 30s);
     CHECK(settings.accept_per_turn == 64);
     CHECK(settings.send_buffer == 131072);
-    CHECK_FALSE(settings.admin_is_public());
+    CHECK_FALSE(is_public(settings.admin_address));
 }
 
 TEST_CASE("every setting can be set") {
@@ -130,7 +130,7 @@ TEST_CASE("every setting can be set") {
     CHECK(settings.log_level == Level::error);
     CHECK(settings.log_format == LogFormat::json);
     CHECK(settings.static_directory == "/tmp/www");
-    CHECK(settings.admin_is_public());
+    CHECK(is_public(settings.admin_address));
     CHECK(settings.max_queue_bytes == 2048);
     CHECK(settings.handshake_timeout == 1500ms);
     CHECK(settings.drain == 1h);
@@ -334,6 +334,32 @@ TEST_CASE("proxies and certificates are read, printed and read again") {
     CHECK(settings.admin_hosts == std::vector<std::string>{"metrics.example.com"});
     CHECK(again.admin_hosts == settings.admin_hosts);
     CHECK(again.forwarded == settings.forwarded);
+}
+
+TEST_CASE("forwarded_proto goes with the default of forwarded, as in the example to begin with") {
+    const SettingsDirectory directory;
+    const auto settings =
+        good(directory, "trusted_proxies = [\"10.0.0.1\"]\nforwarded_proto = true\n" + minimal);
+    CHECK(settings.forwarded_proto);
+    CHECK(settings.forwarded == "x-forwarded-for");
+    CHECK(load_settings(PROJECT_DIR "/examples/first/wayleave.toml"));
+}
+
+TEST_CASE("a listener with a name needs no address") {
+    const SettingsDirectory directory;
+    const auto settings = good(directory,
+                               "[[listen]]\nname = \"clients\"\n"
+                               "[[listen]]\nname = \"internal\"\naddress = \"127.0.0.1:8081\"\n"
+                               "[admin]\nname = \"health\"\n");
+    CHECK(settings.listeners[0].name == "clients");
+    CHECK(settings.listeners[0].address.empty());
+    CHECK(settings.listeners[1].address == "127.0.0.1:8081");
+    CHECK(settings.admin_name == "health");
+    const auto again = good(directory, print_settings(settings));
+    CHECK(again.listeners == settings.listeners);
+    auto other = settings;
+    other.listeners[0].name = "others";
+    CHECK(restart_needed(settings, other) == std::vector<std::string>{"listen"});
 }
 
 TEST_CASE("Unix sockets, zones and both families are read, printed and read again") {
