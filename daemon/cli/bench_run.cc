@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <array>
@@ -20,6 +21,7 @@ constexpr size_t most_under_way = 64;  // handshakes
 constexpr int64_t pace_ms = 10;
 constexpr int64_t patience_ms = 30'000;  // for a phase before the last
 constexpr size_t longest_failure = 160;
+constexpr size_t most_failures = 32;
 
 int64_t now_us() {
     using namespace std::chrono;
@@ -34,6 +36,19 @@ std::string random_key(std::mt19937& random) {
 
 bool says(std::string_view message, std::string_view type) {
     return message.find(fmt::format("\"type\":\"{}\"", type)) != std::string_view::npos;
+}
+
+// `limited: slow down a little`, of an `$error`.
+std::string reason_of(std::string_view message) {
+    simdjson::dom::parser parser;
+    simdjson::dom::element error;
+    std::string_view word = "$error";
+    std::string_view because;
+    const simdjson::padded_string padded(message);
+    if (parser.parse(padded).get(error) != simdjson::SUCCESS) return std::string(word);
+    if (error["error"].get(word) != simdjson::SUCCESS) word = "$error";
+    const bool said = error["because"].get(because) == simdjson::SUCCESS;
+    return std::string(word) + (said ? ": " + std::string(because) : "");
 }
 
 // The number behind the mark: when it was said, as publish() has written it.
@@ -91,12 +106,19 @@ void BenchRun::opened(size_t number) {
 
 void BenchRun::ended(size_t number, const std::string& why) {
     if (phase_ == Phase::over) return;
-    ++report_.failures[escape_peer_text(why, longest_failure)];
+    note_failure(why);
     if (phase_ == Phase::opening) {
         --under_way_;
         if (members_[number].client) open_some();
     }
     settle(number);
+}
+
+// However many kinds there are, some are enough to know what is wrong.
+void BenchRun::note_failure(std::string_view why) {
+    const std::string shown = escape_peer_text(why, longest_failure);
+    const bool known = report_.failures.contains(shown) || report_.failures.size() < most_failures;
+    ++report_.failures[known ? shown : "others"];
 }
 
 // All have answered, or failed: the next phase begins when the loop turns, not within a client's callback.
@@ -164,7 +186,7 @@ void BenchRun::publish(size_t number) {
 void BenchRun::heard(size_t number, std::string_view message) {
     if (says(message, "$subscribed")) return settle(number);
     if (says(message, "$error")) {
-        ++report_.failures[escape_peer_text(message, longest_failure)];
+        note_failure(reason_of(message));
         return settle(number);
     }
     if (phase_ != Phase::publishing) return;

@@ -59,6 +59,7 @@ class BenchRun {
     void heard(size_t number, std::string_view message);
     void ended(size_t number, const std::string& why);
     void settle(size_t number);
+    void note_failure(std::string_view why);
     void next_phase();
     void publish(size_t number);
     void publish_at_rate();

@@ -37,6 +37,10 @@ void show_as_text(const Observation& finding) {
     if (!finding.remedy.empty()) write_text(stdout, fmt::format("{:<8} -> {}\n", "", finding.remedy));
 }
 
+std::string counted(size_t number, std::string_view noun) {
+    return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
 int doctor(const DoctorOptions& options) {
     const auto settings = settings_or_complain(options.config);
     if (!settings) return settings.error();
@@ -61,17 +65,15 @@ Observations look_at_policy(const Settings& settings, const LoadedRuntime& loade
     Observations out;
     if (loaded.errors() > 0) {
         out.push_back({State::bad, "policy",
-                       fmt::format("{} mistakes in {}", loaded.errors(), settings.policy_directory),
+                       counted(loaded.errors(), "mistake") + " in " + settings.policy_directory,
                        "`wayleave lint` shows them; a key that is given by the service manager needs "
                        "CREDENTIALS_DIRECTORY"});
         return out;
     }
-    out.push_back(
-        {State::well, "policy", fmt::format("{} routes", loaded.runtime->policy->routes.size()), ""});
+    out.push_back({State::well, "policy", counted(loaded.runtime->policy->routes.size(), "route"), ""});
     const size_t doubts = loaded.diagnostics.warnings() + loaded.warnings.size();
     if (doubts > 0)
-        out.push_back(
-            {State::doubt, "policy", fmt::format("{} warnings", doubts), "`wayleave lint` shows them"});
+        out.push_back({State::doubt, "policy", counted(doubts, "warning"), "`wayleave lint` shows them"});
     const int64_t now_ms = static_cast<int64_t>(std::time(nullptr)) * 1000;
     for (const auto& side : loaded.tls) {
         if (!side) continue;

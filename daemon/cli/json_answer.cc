@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "daemon/base/escape.h"
 #include "daemon/ops/settings/value.h"
 
 namespace wayleave {
@@ -29,8 +30,12 @@ Result<std::unique_ptr<JsonAnswer>, int> ask_for_json(const ControlAddress& addr
     auto out = std::make_unique<JsonAnswer>();
     out->raw = answer->body;
     if (out->parser.parse(out->raw).get(out->document) != simdjson::SUCCESS) {
-        complain(strange_answer(*answer));
-        return failure(EX_PROTOCOL);
+        // Without JSON it says only that it ends, or that it took too long.
+        const bool later = answer->status == 503;
+        complain(later ? "the daemon answers: " +
+                             escape_peer_text(answer->body.substr(0, answer->body.find('\n')), 256)
+                       : strange_answer(*answer));
+        return failure(later ? EX_TEMPFAIL : EX_PROTOCOL);
     }
     if (answer->status == 200) return out;
     std::string_view detail;

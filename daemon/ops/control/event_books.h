@@ -16,6 +16,12 @@ class EventBooks final : public EventListener {
         return traces.take(event, record);
     }
 
+    // Memory is short.
+    void forget() {
+        refusals.forget();
+        traces.forget();
+    }
+
     RefusalBook refusals;
     TraceBook traces;
 };

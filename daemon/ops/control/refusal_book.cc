@@ -29,6 +29,12 @@ void RefusalBook::add(EventRecord record) {
     }
 }
 
+void RefusalBook::forget() {
+    const std::lock_guard lock(mutex_);
+    records_ = {};
+    bytes_ = 0;
+}
+
 RefusalBook::Found RefusalBook::find(std::string_view about, size_t most) const {
     const std::lock_guard lock(mutex_);
     Found out;

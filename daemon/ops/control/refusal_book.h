@@ -19,6 +19,7 @@ class RefusalBook {
     static constexpr size_t most_bytes = 4U << 20U;
 
     void add(EventRecord record);
+    void forget();  // memory is short
     struct Found {
         std::vector<EventRecord> records;  // the newest first
         size_t all = 0;                    // how many there are

@@ -55,6 +55,14 @@ void TraceBook::end_trace(uint64_t trace) {
     traces_.erase(trace);
 }
 
+void TraceBook::forget() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [number, trace] : traces_) {
+        trace.lost += trace.records.size();
+        trace.records = {};
+    }
+}
+
 bool TraceBook::add_log_filter(TraceFilter filter, int64_t until_ms) {
     const std::lock_guard lock(mutex_);
     if (full()) return false;

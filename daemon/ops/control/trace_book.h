@@ -21,7 +21,7 @@ namespace wayleave {
 class TraceBook {
   public:
     static constexpr size_t most_watches = 16;             // of both kinds
-    static constexpr size_t most_records = 4096;           // that wait for one trace
+    static constexpr size_t most_records = 2048;           // that wait for one trace
     static constexpr int64_t forgotten_after_ms = 15'000;  // that nobody has fetched from
 
     // Its number; nothing: too many are open. Steady time.
@@ -33,6 +33,7 @@ class TraceBook {
     // Nothing: there is no such trace.
     [[nodiscard]] std::optional<Fetched> fetch(uint64_t trace, int64_t now_ms);
     void end_trace(uint64_t trace);
+    void forget();  // memory is short: what waits is lost, and counted
 
     struct LogFilter {
         TraceFilter filter;

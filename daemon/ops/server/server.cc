@@ -348,7 +348,9 @@ void Server::Impl::every_second() {
     identity_services_.refresh(now);
     health_->look(reloader_.now().tls, now);
     control_.keep();
-    std::string status = status_line(snapshot());
+    const Snapshot shot = snapshot();
+    if (shot.memory_state == MemoryState::shedding) shared_.books.forget();
+    std::string status = status_line(shot);
     if (status == told_status_) return;
     told_status_ = std::move(status);
     notify_status(told_status_);

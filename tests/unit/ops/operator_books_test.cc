@@ -105,6 +105,18 @@ TEST_CASE("a trace keeps what fits until it is fetched, says what it lost, and i
     CHECK(book.filters()->empty());
 }
 
+TEST_CASE("what is kept goes when memory is short") {
+    EventBooks books;
+    books.refused(refusal_of("ann"));
+    const auto trace = books.traces.begin_trace({.who = "ann"}, 0);
+    CHECK_FALSE(books.traced(traced("ann"), refusal_of("ann")));
+    books.forget();
+    CHECK(books.refusals.find("", 10).all == 0);
+    const auto fetched = books.traces.fetch(*trace, 1);
+    CHECK(fetched->records.empty());
+    CHECK(fetched->lost == 1);
+}
+
 TEST_CASE("so much is watched, and no more") {
     TraceBook book;
     for (size_t i = 0; i + 1 < TraceBook::most_watches; ++i) REQUIRE(book.begin_trace({}, 0));
