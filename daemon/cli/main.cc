@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
     wayleave::add_reload(app, exit_code);
     wayleave::add_status(app, exit_code);
     wayleave::add_sessions(app, exit_code);
+    wayleave::add_nodes(app, exit_code);
     wayleave::add_bans(app, exit_code);
     wayleave::add_publish(app, exit_code);
     wayleave::add_progress(app, exit_code);

@@ -34,7 +34,7 @@ _wayleave() {
     esac
     local words
     case $command in
-        "") words="serve lint explain test diff types fmt reload status sessions bans publish progress settings token version --help --version" ;;
+        "") words="serve lint explain test diff types fmt reload status sessions nodes bans publish progress settings token version --help --version" ;;
         serve | settings) words="--config --help" ;;
         lint) words="--config --format --strict --explain --help" ;;
         explain)
@@ -46,7 +46,7 @@ _wayleave() {
         diff) words="--format --help" ;;
         fmt) words="--check --help" ;;
         reload) words="--config --socket --dry-run --format --help" ;;
-        status) words="--config --socket --format --help" ;;
+        status | nodes) words="--config --socket --format --help" ;;
         sessions) words="--config --socket --format --user --route --ip --channel --help" ;;
         publish) words="--config --socket --dedup --key --help" ;;
         progress) words="--config --socket --help" ;;

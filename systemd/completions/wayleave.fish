@@ -1,5 +1,5 @@
 # fish completion for wayleave
-set -l commands serve lint explain test diff types fmt reload status sessions bans publish progress settings token version
+set -l commands serve lint explain test diff types fmt reload status sessions nodes bans publish progress settings token version
 complete -c wayleave -f
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a serve -d "Run the daemon in the foreground"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a lint -d "Check settings, policy files and keys"
@@ -11,6 +11,7 @@ complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a fmt -d "W
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a reload -d "Have the daemon read its files again"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a status -d "Ask the daemon how it is"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a sessions -d "List the connections of the daemon"
+complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a nodes -d "List the daemons that share one Redis"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a bans -d "List who is kept out, or let them in again"
 complete -c wayleave -n "__fish_seen_subcommand_from bans" -a lift -d "End a ban"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a publish -d "Publish a message as the server"
@@ -21,15 +22,15 @@ complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a settings 
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a token -d "Make a signed token or a key"
 complete -c wayleave -n "not __fish_seen_subcommand_from $commands" -a version -d "Print versions"
 complete -c wayleave -l help -d "Help"
-complete -c wayleave -n "__fish_seen_subcommand_from serve lint explain test types reload status sessions bans publish progress settings" -s c -l config -r -F -d "Settings file"
-complete -c wayleave -n "__fish_seen_subcommand_from explain reload status sessions bans publish progress" -s s -l socket -r -F -d "Control socket"
+complete -c wayleave -n "__fish_seen_subcommand_from serve lint explain test types reload status sessions nodes bans publish progress settings" -s c -l config -r -F -d "Settings file"
+complete -c wayleave -n "__fish_seen_subcommand_from explain reload status sessions nodes bans publish progress" -s s -l socket -r -F -d "Control socket"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l format -x -a "text json sarif" -d "Form of the output"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l strict -d "Exit with 1 on warnings"
 complete -c wayleave -n "__fish_seen_subcommand_from lint" -l explain -x -d "Print the page of a check"
 complete -c wayleave -n "__fish_seen_subcommand_from lint fmt test diff types" -F
 complete -c wayleave -n "__fish_seen_subcommand_from types" -l route -x -d "The route"
 complete -c wayleave -n "__fish_seen_subcommand_from fmt" -l check -d "Write nothing"
-complete -c wayleave -n "__fish_seen_subcommand_from explain diff reload status sessions bans" -l format -x -a "text json" -d "Form of the output"
+complete -c wayleave -n "__fish_seen_subcommand_from explain diff reload status sessions nodes bans" -l format -x -a "text json" -d "Form of the output"
 complete -c wayleave -n "__fish_seen_subcommand_from token" -l key -r -F -d "Private key"
 complete -c wayleave -n "__fish_seen_subcommand_from token" -l kid -x -d "Which key of a JWKS"
 complete -c wayleave -n "__fish_seen_subcommand_from token" -l issuer -x -d "Claim iss"

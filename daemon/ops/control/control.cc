@@ -133,13 +133,18 @@ void progress(const ControlActions& actions, std::string_view body, const Respon
     });
 }
 
+void nodes(const ControlActions& actions, std::string_view, const Responder& respond) {
+    const auto list = actions.nodes();
+    respond(list ? json(nodes_json(*list)) : problem(409, "this daemon shares nothing with others"));
+}
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;
     void (*answer)(const ControlActions& actions, std::string_view body, const Responder& respond);
 };
 
-constexpr std::array<Endpoint, 10> endpoints{{
+constexpr std::array<Endpoint, 11> endpoints{{
     {"POST", "/reload", reload},
     {"POST", "/reload/dry-run", dry_run},
     {"POST", "/explain", explain},
@@ -150,6 +155,7 @@ constexpr std::array<Endpoint, 10> endpoints{{
     {"POST", "/bans/lift", lift},
     {"POST", "/publish", publish},
     {"POST", "/progress", progress},
+    {"GET", "/nodes", nodes},
 }};
 
 }  // namespace
@@ -168,7 +174,7 @@ void answer_control(const OpsRequest& request, const ControlActions& actions, co
         return respond(
             problem(404,
                     "there are POST /reload, /reload/dry-run, /explain, /sessions, /bans/lift, /publish and "
-                    "/progress, GET /status, /sessions and /bans"));
+                    "/progress, GET /status, /sessions, /bans and /nodes"));
     respond(problem(405, fmt::format("{} takes {}", request.path, allowed),
                     fmt::format("Allow: {}\r\n", allowed)));
 }

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/decision/bans.h"
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/inspect.h"
+#include "daemon/ops/control/nodes.h"
 #include "daemon/ops/control/reload_preview.h"
 #include "daemon/ops/server/http_server.h"
 #include "daemon/ops/server/snapshot.h"
@@ -49,10 +51,12 @@ struct ControlActions {
     std::function<size_t(const std::string& name)> lift;  // how many
     std::function<void(std::string_view json, ControlPublisher::ThenPublished)> publish;
     std::function<void(std::string_view json, ControlPublisher::ThenProgress)> progress;
+    std::function<std::optional<NodeList>()> nodes;  // nothing: the daemon is alone
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457); 503
 // where it was not tried.
+// GET /nodes: 409 where there are none.
 // POST /explain, GET /status, GET or POST /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
 // POST /publish and POST /progress: see ControlPublisher.
 void answer_control(const OpsRequest& request, const ControlActions& actions, const Responder& respond);

@@ -14,6 +14,7 @@
 #include "daemon/edge/loop_calls.h"
 #include "daemon/edge/mailbox.h"
 #include "daemon/message/broker.h"
+#include "daemon/message/commons.h"
 #include "daemon/ops/control/control.h"
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/unix_listener.h"
@@ -61,6 +62,7 @@ class ControlPlane {
     void publish(std::string_view json, ControlPublisher::ThenPublished then);
 
     const Parts parts_;
+    Commons* commons_ = nullptr;  // null: the daemon is alone
     std::optional<ControlPublisher> publisher_;
     std::optional<UnixListener> file_;
     std::optional<HttpServer> server_;
