@@ -19,6 +19,7 @@ void add_fmt(CLI::App& app, int& exit_code);
 void add_reload(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);
 void add_bans(CLI::App& app, int& exit_code);
+void add_nodes(CLI::App& app, int& exit_code);
 void add_progress(CLI::App& app, int& exit_code);
 void add_publish(CLI::App& app, int& exit_code);
 void add_sessions(CLI::App& app, int& exit_code);

@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
     wayleave::add_trace(app, exit_code);
     wayleave::add_log(app, exit_code);
     wayleave::add_kick(app, exit_code);
+    wayleave::add_nodes(app, exit_code);
     wayleave::add_bans(app, exit_code);
     wayleave::add_drain(app, exit_code);
     wayleave::add_reopen(app, exit_code);

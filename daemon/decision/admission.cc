@@ -60,9 +60,8 @@ class AdmissionCheck {
         if (!find_route() || !check_origin() || !check_tls() || !check_alias() || !choose_protocol() ||
             !read_facts() || !check_bans() || !decide_early() || !draw_arrival() || !authenticate() ||
             !check_bans() || (kind_ != AdmissionKind::post && !enter_connection())) {
-            if (question_)
-                return Waiting{std::move(*question_), out_.trace};  // it has drawn and entered nothing yet
             for (const std::string& key : out_.entered) limits_.leave(key);
+            if (question_) return Waiting{std::move(*question_), out_.trace};
             return turned_away();
         }
         return std::move(out_);
@@ -302,10 +301,8 @@ class AdmissionCheck {
     bool authenticate() {
         identified_ = true;
         if (out_.route->auth.empty()) return true;
-        static const std::vector<AnsweredProof> none;
         const Shown shown = this->shown();
-        auto found = identify(runtime_, *out_.route, out_.route->auth, shown,
-                              resumed_ ? resumed_->answers : none, now_);
+        auto found = identify(runtime_, *out_.route, out_.route->auth, shown, answers(), now_);
         if (auto* who = std::get_if<Identified>(&found)) {
             out_.expires_ms = who->claims.expires_ms;
             out_.token = who->token + 1;
@@ -334,14 +331,28 @@ class AdmissionCheck {
     }
 
     bool enter_connection() {
-        return draw_connects(dsl::Stage::identity) && decide() && enter_limits() && use_token();
+        return (was_to_use() || draw_connects(dsl::Stage::identity)) && decide() && enter_limits() &&
+               use_token();
+    }
+
+    const std::vector<AnsweredProof>& answers() const {
+        static const std::vector<AnsweredProof> none;
+        return resumed_ ? resumed_->answers : none;
+    }
+
+    // It has waited for the last step, and drawn what there is to be drawn.
+    bool was_to_use() const {
+        const auto& known = answers();
+        return std::any_of(known.begin(), known.end(),
+                           [](const AnsweredProof& one) { return one.credential.use.has_value(); });
     }
 
     bool use_token() {
         if (!who_) return true;
-        auto rejection = use_up(runtime_, *who_, now_);
-        if (rejection) rejection_ = std::move(*rejection);
-        return !rejection;
+        auto used = use_up(runtime_, *who_, answers(), now_);
+        if (auto* why = std::get_if<Rejection>(&used)) rejection_ = std::move(*why);
+        if (auto* question = std::get_if<Credential>(&used)) question_ = std::move(*question);
+        return std::holds_alternative<std::monostate>(used);
     }
 
     dsl::Request request() const { return request_for(out_.facts, connection_); }

@@ -76,7 +76,18 @@ struct alignas(64) BanTable::Stripe {
     std::atomic<uint64_t> begun{0};
     std::atomic<uint64_t> overflows{0};
 
-    // With the mutex held. The table's order is as good as random.
+    // With the mutex held, as those below.
+    Entry& entry_of(std::string_view key, size_t most, int64_t now_ms) {
+        auto it = entries.find(key);
+        if (it == entries.end()) {
+            if (entries.size() >= most) make_room(now_ms);
+            it = entries.try_emplace(std::string(key)).first;
+            it->second.window_ms = now_ms;
+        }
+        return it->second;
+    }
+
+    // The table's order is as good as random.
     void make_room(int64_t now_ms) {
         overflows.fetch_add(1, std::memory_order_relaxed);
         auto least = entries.begin();
@@ -110,15 +121,18 @@ std::optional<int64_t> BanTable::left(std::string_view key, int64_t now_ms) cons
 
 BanTable::Counted BanTable::count(std::string_view key, const dsl::Ban& ban,
                                   const std::function<BanEntry()>& describe, int64_t now_ms) {
+    std::optional<BanNews> news;
+    const Counted out = count(key, ban, describe, now_ms, news);
+    if (news) tell_(*news);
+    return out;
+}
+
+BanTable::Counted BanTable::count(std::string_view key, const dsl::Ban& ban,
+                                  const std::function<BanEntry()>& describe, int64_t now_ms,
+                                  std::optional<BanNews>& news) {
     Stripe& stripe = stripe_of(key);
     const std::lock_guard lock(stripe.mutex);
-    auto it = stripe.entries.find(key);
-    if (it == stripe.entries.end()) {
-        if (stripe.entries.size() >= most_keys_per_stripe_) stripe.make_room(now_ms);
-        it = stripe.entries.try_emplace(std::string(key)).first;
-        it->second.window_ms = now_ms;
-    }
-    Entry& entry = it->second;
+    Entry& entry = stripe.entry_of(key, most_keys_per_stripe_, now_ms);
     if (entry.until_ms > now_ms) return {entry.until_ms - now_ms};
     if (entry.forget_ms <= now_ms) entry.times = 0;
     const int64_t recent = entry.recent(ban.per_ms, now_ms);
@@ -130,7 +144,37 @@ BanTable::Counted BanTable::count(std::string_view key, const dsl::Ban& ban,
     entry.told->id = id_of(key);
     stripe.in_force.fetch_add(1, std::memory_order_relaxed);
     stripe.begun.fetch_add(1, std::memory_order_relaxed);
+    if (tell_) {
+        news.emplace(BanNews{std::string(key), *entry.told, entry.forget_ms - entry.until_ms});
+        news->ban.left_ms = entry.until_ms - now_ms;
+        news->ban.times = entry.times;
+    }
     return {entry.until_ms - now_ms, true, entry.told->id};
+}
+
+void BanTable::insert(BanNews news, int64_t now_ms) {
+    const int64_t left_ms = std::clamp<int64_t>(news.ban.left_ms, 0, longest_ms);
+    if (left_ms == 0) return;
+    Stripe& stripe = stripe_of(news.key);
+    const std::lock_guard lock(stripe.mutex);
+    Entry& entry = stripe.entry_of(news.key, most_keys_per_stripe_, now_ms);
+    if (entry.until_ms >= now_ms + left_ms) return;
+    if (entry.until_ms <= now_ms) stripe.in_force.fetch_add(1, std::memory_order_relaxed);
+    entry.until_ms = now_ms + left_ms;
+    entry.forget_ms = entry.until_ms + std::clamp<int64_t>(news.remembered_ms, 0, longest_ms);
+    entry.times = std::max<uint32_t>(1, news.ban.times);
+    entry.before = entry.now = 0;
+    entry.told = std::make_unique<BanEntry>(std::move(news.ban));
+}
+
+bool BanTable::lift_key(std::string_view key, int64_t now_ms) {
+    Stripe& stripe = stripe_of(key);
+    const std::lock_guard lock(stripe.mutex);
+    const auto it = stripe.entries.find(key);
+    if (it == stripe.entries.end() || it->second.until_ms <= now_ms) return false;
+    stripe.in_force.fetch_sub(1, std::memory_order_relaxed);
+    stripe.entries.erase(it);
+    return true;
 }
 
 std::vector<BanEntry> BanTable::list(int64_t now_ms) const {
@@ -151,16 +195,17 @@ std::vector<BanEntry> BanTable::list(int64_t now_ms) const {
     return out;
 }
 
-size_t BanTable::lift(std::string_view name, int64_t now_ms) {
-    size_t lifted = 0;
+std::vector<std::string> BanTable::lift(std::string_view name, int64_t now_ms) {
+    std::vector<std::string> lifted;
     const auto net = dsl::parse_net(name);
     for (size_t i = 0; i < stripes; ++i) {
         Stripe& stripe = stripes_[i];
         const std::lock_guard lock(stripe.mutex);
-        lifted += absl::erase_if(stripe.entries, [&](const auto& item) {
+        absl::erase_if(stripe.entries, [&](const auto& item) {
             const Entry& entry = item.second;
             if (entry.until_ms <= now_ms || !is_about(*entry.told, name, net)) return false;
             stripe.in_force.fetch_sub(1, std::memory_order_relaxed);
+            lifted.push_back(item.first);
             return true;
         });
     }

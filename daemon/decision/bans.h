@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dsl/policy/policy.h"
@@ -28,6 +29,13 @@ struct BanEntry {
     // What it is about, each by itself: "203.0.113.7"; of IPv6 the network that counts as one client.
     std::vector<std::string> values = {};
     std::vector<dsl::Net> networks = {};
+};
+
+// A ban as it is told to other nodes.
+struct BanNews {
+    std::string key;
+    BanEntry ban;
+    int64_t remembered_ms = 0;  // how long after its end it counts that there was one
 };
 
 class BanTable {
@@ -51,9 +59,16 @@ class BanTable {
                                 const std::function<BanEntry()>& describe, int64_t now_ms);
 
     [[nodiscard]] std::vector<BanEntry> list(int64_t now_ms) const;
+    // What begins here is told to `tell`, by the worker that counted it. Before the workers start.
+    void share(std::function<void(const BanNews&)> tell) { tell_ = std::move(tell); }
+    // One that another node has begun. Of two about the same the longer stays.
+    void insert(BanNews news, int64_t now_ms);
+    // One that another node has lifted.
+    bool lift_key(std::string_view key, int64_t now_ms);
+
     // By id, by all of `who`, by one value of it, by an address that is kept out, or by a network that such
-    // addresses are in. Forgets also how often it was. How many were lifted.
-    size_t lift(std::string_view name, int64_t now_ms);
+    // addresses are in. Forgets also how often it was. The keys of those that were lifted.
+    std::vector<std::string> lift(std::string_view name, int64_t now_ms);
 
     // Drops what has been quiet. Cheap: one stripe a call; call it at each tick of one thread.
     void forget_quiet(int64_t now_ms);
@@ -65,11 +80,14 @@ class BanTable {
   private:
     struct Entry;
     struct Stripe;
+    Counted count(std::string_view key, const dsl::Ban& ban, const std::function<BanEntry()>& describe,
+                  int64_t now_ms, std::optional<BanNews>& news);
     [[nodiscard]] Stripe& stripe_of(std::string_view key) const;
 
     std::unique_ptr<Stripe[]> stripes_;
     size_t most_keys_per_stripe_;
     size_t next_to_clean_ = 0;
+    std::function<void(const BanNews&)> tell_;  // empty: the daemon is alone
 };
 
 }  // namespace wayleave

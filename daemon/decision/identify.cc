@@ -73,6 +73,24 @@ std::variant<Identified, Rejection> read_proof(const Runtime& runtime, const dsl
     return Identified{place, number, std::move(user), is_secret_user(token), proof.key, std::move(*claims)};
 }
 
+// All nodes are asked through what they have in common. What was used here is noted here, too: who comes
+// again is refused at once.
+UsedUp use_up_everywhere(const Runtime& runtime, const std::string& block, const Identified& who,
+                         const std::vector<AnsweredProof>& answers, Now now) {
+    TokenUse use{block, who.claims.id, who.claims.until_ms};
+    for (const AnsweredProof& answer : answers) {
+        if (answer.credential.use != use) continue;
+        if (answer.proof.kind == Proof::Kind::refused) return used_before();
+        if (answer.proof.kind != Proof::Kind::good)
+            return Rejection::of(Reason::unavailable, std::string(answer.proof.because));
+        (void)runtime.used_tokens->use(block, use.id, use.until_ms, now.wall_ms);
+        return {};
+    }
+    Credential question{who.token, 0, {}};
+    question.use = std::move(use);
+    return question;
+}
+
 }  // namespace
 
 bool is_secret_user(const dsl::TokenDecl& token) {
@@ -130,11 +148,13 @@ void put_claims(const dsl::Route& route, const Identified& who, dsl::Facts& fact
         facts.values[route.first_claim + i] = who.claims.values[slots[i]];
 }
 
-std::optional<Rejection> use_up(const Runtime& runtime, const Identified& who, Now now) {
+UsedUp use_up(const Runtime& runtime, const Identified& who, const std::vector<AnsweredProof>& answers,
+              Now now) {
     const dsl::TokenDecl& token = runtime.policy->tokens[who.token];
-    if (!token.single_use || !runtime.used_tokens) return std::nullopt;
+    if (!token.single_use || !runtime.used_tokens) return {};
+    if (runtime.used_tokens->shared()) return use_up_everywhere(runtime, token.name, who, answers, now);
     switch (runtime.used_tokens->use(token.name, who.claims.id, who.claims.until_ms, now.wall_ms)) {
-        case UsedTokens::Use::first: return std::nullopt;
+        case UsedTokens::Use::first: return {};
         case UsedTokens::Use::again: return used_before();
         case UsedTokens::Use::full: break;
     }

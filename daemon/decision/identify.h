@@ -57,8 +57,11 @@ struct Shown {
 // The claims where the route's conditions read them.
 void put_claims(const dsl::Route& route, const Identified& who, dsl::Facts& facts);
 
-// Uses up a token that is good for one time; nothing, or why not. The last step: a client that is refused for
-// something else may come again with the same token.
-[[nodiscard]] std::optional<Rejection> use_up(const Runtime& runtime, const Identified& who, Now now);
+// Uses up a token that is good for one time: nothing; or why not; or what must be asked first, whose answer
+// stands among `answers` then. The last step: a client that is refused for something else may come again with
+// the same token.
+using UsedUp = std::variant<std::monostate, Rejection, Credential>;
+[[nodiscard]] UsedUp use_up(const Runtime& runtime, const Identified& who,
+                            const std::vector<AnsweredProof>& answers, Now now);
 
 }  // namespace wayleave

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "daemon/message/token_use.h"
 
 namespace wayleave {
 
@@ -11,6 +14,8 @@ struct Credential {
     uint32_t token = 0;   // in Policy::tokens
     uint32_t source = 0;  // in that token's `from`
     std::string text;     // secret: never logged; of a certificate none, since TLS has it
+    // It is good, for one use, and all nodes are to know that this is it. `text` is empty then.
+    std::optional<TokenUse> use = {};
 
     friend bool operator==(const Credential&, const Credential&) = default;
 };

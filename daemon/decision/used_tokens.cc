@@ -12,6 +12,9 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <utility>
+
+#include "daemon/message/commons.h"
 
 namespace wayleave {
 namespace {
@@ -101,6 +104,20 @@ UsedTokens::Use UsedTokens::use(std::string_view block, std::string_view id, int
     return Use::first;
 }
 
+void UsedTokens::use_everywhere(const TokenUse& use, int64_t wall_ms, std::function<void(Proof)> done) {
+    commons_.load(std::memory_order_acquire)
+        ->use_token(use, wall_ms, [this, done = std::move(done)](Commons::Use answer) {
+            switch (answer) {
+                case Commons::Use::first: return done(Proof::good({}));
+                case Commons::Use::again:
+                    replays_elsewhere_.fetch_add(1, std::memory_order_relaxed);
+                    return done(Proof::refused("the token was used before"));
+                case Commons::Use::unavailable: break;
+            }
+            done(Proof::unavailable("nobody can tell now whether the token was used before"));
+        });
+}
+
 size_t UsedTokens::size() const {
     size_t sum = 0;
     for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].size.load(std::memory_order_relaxed);
@@ -108,7 +125,7 @@ size_t UsedTokens::size() const {
 }
 
 uint64_t UsedTokens::replays() const {
-    uint64_t sum = 0;
+    uint64_t sum = replays_elsewhere_.load(std::memory_order_relaxed);
     for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].replays.load(std::memory_order_relaxed);
     return sum;
 }

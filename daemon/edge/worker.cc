@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/decision/used_tokens.h"
 #include "daemon/edge/listener.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/mailbox.h"
@@ -316,6 +317,10 @@ void Worker::Impl::ask() {
                                return true;
                            }});
         };
+        if (const auto& use = question.credential.use) {
+            question.runtime->used_tokens->use_everywhere(*use, now_.wall_ms, answer);
+            continue;
+        }
         question.runtime->verifier->ask(question.credential, question.asking, now_, answer);
     }
 }

@@ -18,6 +18,8 @@
 
 namespace wayleave {
 
+class Commons;
+
 // How a channel keeps its messages. It comes with each call, since the broker knows no policy.
 struct Retention {
     uint32_t history = 0;  // messages; 0: the channel is not numbered
@@ -208,6 +210,9 @@ class Broker {
 
     // What keeps it from working, in words for the operator; empty: nothing.
     [[nodiscard]] virtual std::string health() const { return {}; }
+
+    // What this daemon has in common with others; null: it is alone.
+    [[nodiscard]] virtual Commons* commons() { return nullptr; }
 
     // When all workers stand still, before their inboxes end: what waits is kept and answered, and afterwards
     // nothing is pushed any more.

@@ -68,32 +68,50 @@ void Authentication::authenticate(Session& session, const MessageParser::Message
 void Authentication::authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re,
                                           Now now) {
     if (auto limited = auth_limit(session, now)) return refuse_auth(session, re, std::move(*limited), now);
-    adopt_identity(session, *session.binding->route, who, re, now);
+    session.awaiting = std::make_unique<Awaiting>();
+    session.awaiting->re = re;
+    session.awaiting->who = std::make_shared<const Identified>(who);
+    go_on(session, now);
 }
 
 void Authentication::go_on(Session& session, Now now) {
     if (!reload_.rebind(session, now)) return reload_.close_pending(session, now);
     const dsl::Route& route = *session.binding->route;
-    auto found = identify(bindings_.runtime(), route, route.auth,
-                          shown_in_message(bindings_.policy(), route.auth, session.awaiting->token),
-                          session.awaiting->answers, now);
+    auto found = identity(*session.awaiting, route, now);
     if (auto* question = std::get_if<Credential>(&found))
         return questions_.ask(session, std::move(*question));
+    std::optional<Rejection> refused;
+    if (auto* why = std::get_if<Rejection>(&found)) {
+        refused = std::move(*why);
+    } else {
+        auto used = use(session, std::get<Identified>(found), now);
+        if (auto* question = std::get_if<Credential>(&used))
+            return questions_.ask(session, std::move(*question));
+        if (auto* no = std::get_if<Rejection>(&used)) refused = std::move(*no);
+    }
     const ReplyTo re = std::move(session.awaiting->re);
     session.awaiting.reset();
-    if (auto* why = std::get_if<Rejection>(&found)) return refuse_auth(session, re, std::move(*why), now);
-    adopt_identity(session, route, std::move(std::get<Identified>(found)), re, now);
+    if (refused) return refuse_auth(session, re, std::move(*refused), now);
+    if (take_on(session, route, std::move(std::get<Identified>(found)), re, now))
+        counters_.reauthenticated.add();
 }
 
-void Authentication::adopt_identity(Session& session, const dsl::Route& route, Identified who,
-                                    const ReplyTo& re, Now now) {
+Identification Authentication::identity(const Awaiting& awaiting, const dsl::Route& route, Now now) const {
+    if (awaiting.who) {
+        // The new policy may number its tokens otherwise.
+        if (awaiting.runtime && awaiting.runtime != bindings_.shared())
+            return Rejection::of(Reason::unavailable, "the policy has changed meanwhile");
+        return *awaiting.who;
+    }
+    return identify(bindings_.runtime(), route, route.auth,
+                    shown_in_message(bindings_.policy(), route.auth, awaiting.token), awaiting.answers, now);
+}
+
+UsedUp Authentication::use(const Session& session, const Identified& who, Now now) const {
     // Without a name nobody can tell whether it is the same.
     if (who.user.empty() || who.user != session.user)
-        return refuse_auth(session, re,
-                           Rejection::of(Reason::forbidden, "this is not the token of the same user"), now);
-    if (auto why = use_up(bindings_.runtime(), who, now))
-        return refuse_auth(session, re, std::move(*why), now);
-    if (take_on(session, route, std::move(who), re, now)) counters_.reauthenticated.add();
+        return Rejection::of(Reason::forbidden, "this is not the token of the same user");
+    return use_up(bindings_.runtime(), who, session.awaiting->answers, now);
 }
 
 bool Authentication::take_on(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re,

@@ -30,8 +30,8 @@ class Authentication {
 
   private:
     void authenticate_by_post(Session& session, const Identified& who, const ReplyTo& re, Now now);
-    void adopt_identity(Session& session, const dsl::Route& route, Identified who, const ReplyTo& re,
-                        Now now);
+    [[nodiscard]] Identification identity(const Awaiting& awaiting, const dsl::Route& route, Now now) const;
+    [[nodiscard]] UsedUp use(const Session& session, const Identified& who, Now now) const;
     void refuse_auth(Session& session, const ReplyTo& re, Rejection rejection, Now now);
 
     const Bindings& bindings_;

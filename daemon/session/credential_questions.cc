@@ -6,6 +6,11 @@ namespace wayleave {
 
 void CredentialQuestions::ask(ConnectionId id, Awaiting& awaiting, Credential question, const Trace* trace) {
     awaiting.question = ++asked_;
+    if (question.use) {
+        // Asked once more after a reload it is still the same that asks.
+        while (awaiting.claim == 0) awaiting.claim = random_();
+        question.use->claim = awaiting.claim;
+    }
     awaiting.runtime = bindings_.shared();
     awaiting.credential = question;
     out_.push_back(

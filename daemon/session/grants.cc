@@ -37,17 +37,25 @@ Grants::Looked Grants::look(Session& session, const MessageParser::Message& mess
         return Brought{std::move(*who), std::move(grant)};
     }
     if (auto* why = std::get_if<Rejection>(&found)) return refused(std::move(*why));
+    auto why = wait_for(session, message, re, std::move(std::get<Credential>(found)), known, now);
+    if (why) return std::move(*why);
+    return Waits{};
+}
+
+std::optional<Rejection> Grants::wait_for(Session& session, const MessageParser::Message& message,
+                                          const ReplyTo& re, Credential question,
+                                          const std::vector<AnsweredProof>& known, Now now) {
     std::string text = simdjson::minify(message.object);
-    if (auto why = why_no_question(session, text.size(), now)) return std::move(*why);
+    if (auto why = why_no_question(session, text.size(), now)) return why;
     WaitingSubscribe waiting;
     waiting.channel = text_member(message, "channel");
     waiting.message = {std::move(text), re.relay};
     waiting.awaiting.answers = known;
     const std::string channel = waiting.channel;
-    if (auto why = hold(session, std::move(waiting))) return std::move(*why);
-    questions_.ask(session.id, waiting_for(session, channel)->awaiting,
-                   std::move(std::get<Credential>(found)), session.trace.get());
-    return Waits{};
+    if (auto why = hold(session, std::move(waiting))) return why;
+    questions_.ask(session.id, waiting_for(session, channel)->awaiting, std::move(question),
+                   session.trace.get());
+    return std::nullopt;
 }
 
 // A backend is asked as often as one client may make it work.
@@ -82,13 +90,17 @@ std::optional<WaitingSubscribe> Grants::answered(Session& session, uint64_t ques
     return waiting;
 }
 
-std::optional<Rejection> Grants::use(const Session& session, const Brought& brought, const Channel* channel,
-                                     Now now) const {
+Grants::Used Grants::use(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                         const Brought& brought, const Channel* channel,
+                         const std::vector<AnsweredProof>& known, Now now) {
     if (!Subscriptions::has_room_for_grant(session, channel, brought.grant))
         return Rejection::of(Reason::limited, "this connection remembers as many grants as it may");
-    auto why = use_up(bindings_.runtime(), brought.who, now);
-    if (why) why = refused(std::move(*why));
-    return why;
+    auto used = use_up(bindings_.runtime(), brought.who, known, now);
+    if (auto* why = std::get_if<Rejection>(&used)) return refused(std::move(*why));
+    auto* question = std::get_if<Credential>(&used);
+    if (!question) return {};
+    if (auto why = wait_for(session, message, re, std::move(*question), known, now)) return std::move(*why);
+    return Waits{};
 }
 
 // Where the server has joined it, no grant is what it is there by.

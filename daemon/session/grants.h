@@ -45,14 +45,20 @@ class Grants {
     [[nodiscard]] std::optional<WaitingSubscribe> answered(Session& session, uint64_t question, Proof proof,
                                                            Now now);
 
-    // Uses up what is good for one time. Nothing, or why the session may not have it. `channel` may be null.
-    [[nodiscard]] std::optional<Rejection> use(const Session& session, const Brought& brought,
-                                               const Channel* channel, Now now) const;
+    // Uses up what is good for one time. Nothing, or why the session may not have it, or it has to wait.
+    // `channel` may be null.
+    using Used = std::variant<std::monostate, Rejection, Waits>;
+    [[nodiscard]] Used use(Session& session, const MessageParser::Message& message, const ReplyTo& re,
+                           const Brought& brought, const Channel* channel,
+                           const std::vector<AnsweredProof>& known, Now now);
     void keep(Session& session, const Channel& channel, const HeldGrant& grant, Now now);
     // Whose time has come: judged without it.
     void expire(Session& session, Now now);
 
   private:
+    [[nodiscard]] std::optional<Rejection> wait_for(Session& session, const MessageParser::Message& message,
+                                                    const ReplyTo& re, Credential question,
+                                                    const std::vector<AnsweredProof>& known, Now now);
     [[nodiscard]] std::optional<Rejection> why_no_question(Session& session, size_t bytes, Now now) const;
 
     const Bindings& bindings_;

@@ -221,7 +221,12 @@ void NativeDialect::subscribe(Session& session, const MessageParser::Message& me
     shadow_.subscription(session, request, judged, grant, message.find("token") != nullptr, now);
     const bool by_grant = judged.allowed() && brought && needs_grant(*session.binding->route, judged.verdict);
     if (by_grant) {
-        if (auto why = grants_.use(session, *brought, known, now)) give_back(std::move(*why));
+        auto used = grants_.use(session, message, re, *brought, known, known_.proofs, now);
+        if (auto* why = std::get_if<Rejection>(&used)) give_back(std::move(*why));
+        if (std::holds_alternative<Grants::Waits>(used)) {
+            for (const std::string& key : judged.entered) limits_.leave(key);
+            return;
+        }
     }
     if (judged.rejection) return replies_.reject(session, re, std::move(*judged.rejection), now);
     if (!again) known = subscriptions_.enter(session, channel->text, Entered::by_client, now);

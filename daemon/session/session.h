@@ -27,6 +27,7 @@ namespace wayleave {
 struct ApiRequest;
 struct Channel;
 struct HeldGrant;
+struct Identified;
 
 // A route of the policy that is in force, and what is left of its conditions for connections that answered
 // alike. Shared by them; keeps the policy alive. Never kept beyond a reload: see Gateway::replace.
@@ -94,8 +95,10 @@ struct Awaiting {
     Credential credential;                   // what it is about
     std::shared_ptr<const Runtime> runtime;  // that was asked; another one's answers would mean nothing
     std::vector<AnsweredProof> answers;
-    ReplyTo re;         // of an `$auth`
-    std::string token;  // likewise
+    ReplyTo re;                                       // of an `$auth`
+    std::string token;                                // likewise
+    std::shared_ptr<const Identified> who = nullptr;  // likewise, where a POST has shown it
+    uint64_t claim = 0;                               // see TokenUse; 0: nothing was to be used up
 };
 
 // What the identity was proved with, where it is to be asked about again.

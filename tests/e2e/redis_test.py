@@ -4,12 +4,10 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import tempfile
 
 from client import Client
-from daemon import PATIENCE, TOKEN_BLOCK, Daemon, run, wait_until
+from daemon import PATIENCE, TOKEN_BLOCK, run, wait_until
+from redis_server import Redis, first_tag, ready
 from runner import main
 
 POLICY = TOKEN_BLOCK + """
@@ -27,58 +25,8 @@ route chat /ws {
 """
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Redis:
-    def __init__(self, *options):
-        assert shutil.which("redis-server"), "redis-server is not installed; see tests/packages.txt"
-        self.directory = tempfile.mkdtemp(prefix="wayleave-redis-")
-        self.port = free_port()
-        self.options = options
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.directory, "--save", "",
-             "--logfile", os.path.join(self.directory, "log"), *self.options], stdin=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: self.ask("PING").startswith((b"+PONG", b"-NOAUTH")), "redis-server")
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def ask(self, *words):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as one:
-                one.sendall(f"*{len(words)}\r\n".encode() + b"".join(f"${len(w)}\r\n{w}\r\n".encode() for w in words))
-                return one.recv(65536)
-        except OSError:
-            return b""
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGCONT)
-        self.kill()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
 def node(redis, **options):
-    return Daemon(POLICY, more=f'\n[broker]\nkind = "redis"\n[redis]\nserver = "127.0.0.1:{redis.port}"\n', **options)
-
-
-def ready(daemon):
-    return daemon.admin("/readyz")[0] == 200
+    return redis.node(POLICY, **options)
 
 
 async def test_publish_at_one_and_hear_at_the_other():
@@ -202,18 +150,6 @@ def test_a_redis_that_is_of_no_use_is_said():
         assert a.process.wait(PATIENCE) == 78, a.log()
         assert "schema 9" in a.log(), a.log()
         shutil.rmtree(a.root, ignore_errors=True)
-
-
-def first_tag():
-    """Of partition 0: the smallest number whose slot is below 64."""
-    def crc16(data):
-        crc = 0
-        for byte in data:
-            crc ^= byte << 8
-            for _ in range(8):
-                crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xffff
-        return crc
-    return next(str(n) for n in range(1000) if crc16(str(n).encode()) % 16384 < 64)
 
 
 def test_a_password_stands_in_a_file_of_its_own():

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <stdexcept>
 #include <utility>
 
@@ -43,6 +42,7 @@ Result<std::unique_ptr<RedisBroker>, RedisFault> RedisBroker::open(const RedisSe
 
 RedisBroker::RedisBroker(const RedisSettings& settings, RedisReport report, Now now)
     : settings_(settings),
+      target_(settings.target),
       gate_(settings.most_waiting, settings.most_waiting_bytes),
       table_(settings.memory_bytes, ChannelTable::Numbered::elsewhere),
       shared_{table_,
@@ -51,12 +51,15 @@ RedisBroker::RedisBroker(const RedisSettings& settings, RedisReport report, Now 
               RedisKeys(settings.prefix),
               random_seed() & node_bits,
               random_seed,
-              server_name(settings.target)},
-      core_(shared_, settings.access, settings.trust_after_fork, settings.most_waiting, notes_, standing_,
-            std::move(report), now.steady_ms),
-      commands_(core_.links().commands, settings_.target),
-      subscriptions_(core_.links().subscriptions, settings_.target),
+              settings.sentinels.empty() ? server_name(settings.target)
+                                         : settings.primary + " (named by Sentinel)"},
+      core_(shared_, {settings.access, settings.trust_after_fork, settings.most_waiting, settings.times},
+            notes_, board_, standing_, std::move(report), now.steady_ms),
+      commands_(core_.links().commands, target_),
+      subscriptions_(core_.links().subscriptions, target_),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (!settings_.sentinels.empty())
+        sentinels_.emplace(settings_.sentinels, settings_.primary, settings_.sentinel_access, shared_.random);
     if (wake_fd_ < 0) throw std::runtime_error("no eventfd");
     thread_ = std::thread([this] { loop(); });
     pthread_setname_np(thread_.native_handle(), "redis");
@@ -84,12 +87,18 @@ void RedisBroker::loop() {
     for (;;) {
         const int64_t now_ms = read_clocks().steady_ms;
         core_.take(take_tasks());
+        if (sentinels_) follow_sentinels(now_ms);
         core_.turn(now_ms);
-        commands_.turn(now_ms);
-        subscriptions_.turn(now_ms);
+        if (!target_.host.empty()) {
+            commands_.turn(now_ms);
+            subscriptions_.turn(now_ms);
+        }
         {
             const std::lock_guard lock(mutex_);
-            if (stop_ && stop_by_ms == INT64_MAX) stop_by_ms = now_ms + finish_ms;
+            if (stop_ && stop_by_ms == INT64_MAX) {
+                stop_by_ms = now_ms + finish_ms;
+                core_.leave();
+            }
             if (stop_ && tasks_.empty() && (core_.idle() || now_ms >= stop_by_ms)) break;
         }
         wait(now_ms);
@@ -100,14 +109,40 @@ void RedisBroker::loop() {
     core_.end(now_ms);
 }
 
+// A primary that was demoted stays up and takes writes: what the Sentinels say counts, not what it says.
+void RedisBroker::follow_sentinels(int64_t now_ms) {
+    sentinels_->turn(now_ms);
+    const RedisPrimary current{target_.host, target_.port};
+    const auto named = sentinels_->primary(current, now_ms);
+    RedisUplink::Links& links = core_.links();
+    if (!named) {
+        // Of one that is connected the Sentinels need not speak.
+        if (!target_.host.empty()) return;
+        if (links.commands.wants_opening(now_ms)) links.commands.open(now_ms);
+        if (links.subscriptions.wants_opening(now_ms)) links.subscriptions.open(now_ms);
+        return links.commands.lost({sentinels_->trouble()}, now_ms);
+    }
+    if (*named == current) return;
+    target_.host = named->host;
+    target_.port = named->port;
+    commands_.retarget();
+    subscriptions_.retarget();
+    const RedisFault fault{"the Sentinels name another primary, " + server_name(target_)};
+    links.commands.lost(fault, now_ms);
+    links.subscriptions.lost(fault, now_ms);
+}
+
 void RedisBroker::wait(int64_t now_ms) {
-    std::array<pollfd, 3> wanted{commands_.wanted(), subscriptions_.wanted(), pollfd{wake_fd_, POLLIN, 0}};
-    const int64_t wake_ms = std::min(commands_.wake_ms(now_ms), subscriptions_.wake_ms(now_ms));
+    std::vector<pollfd> wanted{commands_.wanted(), subscriptions_.wanted(), pollfd{wake_fd_, POLLIN, 0}};
+    if (sentinels_) sentinels_->want(wanted);
+    int64_t wake_ms = std::min(commands_.wake_ms(now_ms), subscriptions_.wake_ms(now_ms));
+    if (sentinels_) wake_ms = std::min(wake_ms, sentinels_->wake_ms(now_ms));
     const int64_t sleep_ms = std::clamp<int64_t>(wake_ms - now_ms, 0, most_sleep_ms);
     if (poll(wanted.data(), wanted.size(), static_cast<int>(sleep_ms)) <= 0) return;
     const int64_t woken_ms = read_clocks().steady_ms;
     commands_.ready(wanted[0].revents, woken_ms);
     subscriptions_.ready(wanted[1].revents, woken_ms);
+    if (sentinels_) sentinels_->ready(&wanted[3], woken_ms);
     uint64_t count = 0;
     if (wanted[2].revents != 0) (void)!::read(wake_fd_, &count, sizeof count);
 }
@@ -166,7 +201,7 @@ std::optional<Receipt> RedisBroker::publish(Draft draft, Ticket ticket) {
     return std::nullopt;
 }
 
-// Presence is this node's own for now, and so is what it announces.
+// To this node's clients: what all are to hear the scripts publish.
 void RedisBroker::announce(const Publication& message) {
     table_.announce(message);
 }
@@ -202,6 +237,40 @@ std::optional<Progress> RedisBroker::progress(Cursor cursor, Ticket ticket) {
     }
     add(RedisCore::Ask{std::move(cursor), ticket});
     return std::nullopt;
+}
+
+// --- in common with other nodes ---
+
+void RedisBroker::Rooms::appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                                Now) {
+    broker_.add(RedisPresence::Stay{std::string(channel), std::string(user), rules, true});
+}
+
+void RedisBroker::Rooms::disappear(std::string_view channel, std::string_view user,
+                                   const PresenceRules& rules, Now) {
+    broker_.add(RedisPresence::Stay{std::string(channel), std::string(user), rules, false});
+}
+
+std::optional<Roster> RedisBroker::Rooms::present(std::string_view channel, uint32_t limit, Ticket ticket) {
+    if (auto because = broker_.refusal(0)) {
+        Roster roster;
+        roster.because = std::move(*because);
+        return roster;
+    }
+    broker_.add(RedisCore::Present{std::string(channel), limit, ticket});
+    return std::nullopt;
+}
+
+NodeList RedisBroker::nodes() const {
+    NodeList out = board_.list(read_clocks().steady_ms);
+    if (std::string health = standing_.health(); !health.empty()) out.because = std::move(health);
+    return out;
+}
+
+void RedisBroker::use_token(TokenUse use, int64_t wall_ms, std::function<void(Use)> done) {
+    if (refusal(0)) return done(Use::unavailable);
+    const int64_t keep_ms = std::max<int64_t>(1, use.until_ms - wall_ms);
+    add(RedisCore::UseToken{std::move(use), keep_ms, std::move(done)});
 }
 
 BrokerTotals RedisBroker::totals() const {

@@ -4,33 +4,42 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "daemon/broker/redis/connection.h"
 #include "daemon/broker/redis/core.h"
+#include "daemon/broker/redis/sentinels.h"
 #include "daemon/message/broker.h"
+#include "daemon/message/commons.h"
+#include "daemon/message/presence.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {
 
 struct RedisSettings {
-    RedisTarget target;
+    RedisTarget target;  // with Sentinels its host and port are theirs to say
+    std::vector<RedisTarget> sentinels = {};
+    std::string primary = {};  // what they call it
+    RedisAccess sentinel_access = {};
     RedisAccess access = {};
     std::string prefix = "wayleave";
     bool trust_after_fork = false;
     size_t memory_bytes = size_t{64} << 20U;  // of the newest messages
     size_t most_waiting = 100'000;            // publications, acknowledgements and questions
     size_t most_waiting_bytes = size_t{64} << 20U;
+    RedisTimes times = {};
     int64_t first_ms = 3000;  // to wait for the server at the start; then it goes on without it
 };
 
-class RedisBroker final : public Broker {
+class RedisBroker final : public Broker, private Commons {
   public:
     // Blocking, for `first_ms` at most. A server that is away is no failure; one that is of no use is.
     static Result<std::unique_ptr<RedisBroker>, RedisFault> open(const RedisSettings& settings,
@@ -52,12 +61,56 @@ class RedisBroker final : public Broker {
     void tick(Now now) override { (void)now; }
     [[nodiscard]] BrokerTotals totals() const override;
     [[nodiscard]] std::string health() const override { return standing_.health(); }
+    [[nodiscard]] Commons* commons() override { return this; }
     void finish() override;
 
   private:
+    // As workers see it: what they say is written down later, by the thread.
+    class Rooms final : public Presence {
+      public:
+        explicit Rooms(RedisBroker& broker) : broker_(broker) {}
+        void appear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                    Now now) override;
+        void disappear(std::string_view channel, std::string_view user, const PresenceRules& rules,
+                       Now now) override;
+        [[nodiscard]] std::optional<Roster> present(std::string_view channel, uint32_t limit,
+                                                    Ticket ticket) override;
+        void tick(Now now) override { (void)now; }
+
+      private:
+        RedisBroker& broker_;
+    };
+
+    class Slots final : public ConnectionSlots {
+      public:
+        explicit Slots(RedisBroker& broker) : broker_(broker) {}
+        void take(std::string_view key, int64_t most, const SlotHolder& holder) override {
+            broker_.add(RedisSeats::Take{std::string(key), most, holder});
+        }
+        void leave(std::string_view key, const SlotHolder& holder) override {
+            broker_.add(RedisSeats::Leave{std::string(key), holder});
+        }
+
+      private:
+        RedisBroker& broker_;
+    };
+
+    void begin_ban(CommonBan ban) override { add(RedisBans::Begin{std::move(ban)}); }
+    void lift_ban(std::string key) override { add(RedisBans::Lift{std::move(key)}); }
+    void hear_bans(BanListener listener) override { core_.bans().hear(std::move(listener)); }
+    void on_evict(std::function<void(const SlotHolder&)> evict) override {
+        add(RedisCore::OnEvict{std::move(evict)});
+    }
+    [[nodiscard]] ConnectionSlots* slots() override { return &slots_; }
+    [[nodiscard]] Presence* presence() override { return &rooms_; }
+    void report(NodeReport report) override { board_.report(std::move(report)); }
+    [[nodiscard]] NodeList nodes() const override;
+    void use_token(TokenUse use, int64_t wall_ms, std::function<void(Use)> done) override;
+
     RedisBroker(const RedisSettings& settings, RedisReport report, Now now);
 
     void loop();
+    void follow_sentinels(int64_t now_ms);
     void wait(int64_t now_ms);
     void add(RedisCore::Task task);
     [[nodiscard]] std::vector<RedisCore::Task> take_tasks();
@@ -65,15 +118,20 @@ class RedisBroker final : public Broker {
 
     // In the order of birth; each uses those above it.
     const RedisSettings settings_;
+    RedisTarget target_;  // where the primary is now
     RedisCounters counters_;
     RedisGate gate_;
     ChannelTable table_;
     DeliveredNotes notes_;
+    RedisNodeBoard board_;
+    Rooms rooms_{*this};
+    Slots slots_{*this};
     RedisShared shared_;
     RedisCore::Standing standing_;
     RedisCore core_;
     RedisConnection commands_;
     RedisConnection subscriptions_;
+    std::optional<RedisSentinels> sentinels_;
     int wake_fd_ = -1;
 
     std::mutex mutex_;

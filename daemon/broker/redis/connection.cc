@@ -116,6 +116,12 @@ void RedisConnection::ready(short events, int64_t now_ms) {
     if (stage_ == Stage::open && !link_.output().empty()) write(now_ms);
 }
 
+void RedisConnection::retarget() {
+    close();
+    lookup_.reset();  // a thread that hangs in it goes on alone
+    attempts_ = 0;
+}
+
 // --- from a name to bytes that flow ---
 
 void RedisConnection::look_up() {

@@ -45,6 +45,8 @@ class RedisConnection {
     [[nodiscard]] pollfd wanted() const;
     [[nodiscard]] int64_t wake_ms(int64_t now_ms) const;
     void ready(short events, int64_t now_ms);
+    // The target has become another: what is known of the one before is forgotten.
+    void retarget();
 
   private:
     struct Address {

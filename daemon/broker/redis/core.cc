@@ -1,7 +1,10 @@
 #include "daemon/broker/redis/core.h"
 
+#include <array>
 #include <chrono>
 #include <utility>
+
+#include "daemon/broker/redis/node_report.h"
 
 namespace wayleave {
 namespace {
@@ -28,19 +31,31 @@ RedisFault RedisCore::Standing::first_outcome(int64_t most_ms) {
     return fault_;
 }
 
-RedisCore::RedisCore(RedisShared& shared, const RedisAccess& access, bool trust, size_t most_waiting,
-                     DeliveredNotes& notes, Standing& standing, RedisReport report, int64_t now_ms)
+RedisCore::RedisCore(RedisShared& shared, const Options& options, DeliveredNotes& notes,
+                     RedisNodeBoard& board, Standing& standing, RedisReport report, int64_t now_ms)
     : shared_(shared),
       standing_(standing),
       report_(std::move(report)),
-      uplink_(shared, *this, access, trust),
+      uplink_(shared, *this, options.access, options.trust),
       lanes_(shared, uplink_.calls()),
-      pages_(shared, uplink_.calls(), most_waiting,
+      pages_(shared, uplink_.calls(), options.most_waiting,
              [this](const std::string& channel, const Page& page) {
                  return subscriptions_.seen(channel, page);
              }),
       subscriptions_(shared, uplink_.links().subscriptions, uplink_.calls(), pages_),
       cursors_(shared, uplink_.calls(), notes),
+      nodes_(
+          shared, uplink_.calls(), options.times, board,
+          {[this] {
+               presence_.renamed();
+               seats_.renamed();
+           },
+           [this](const std::string& dead) { presence_.sweep(dead, [this, dead] { nodes_.swept(dead); }); }}),
+      presence_(shared, uplink_.calls(), nodes_, options.times.renew_ms,
+                [this](std::string_view channel) { return subscriptions_.hears(channel); }),
+      seats_(shared, uplink_.calls(), nodes_, options.times.seats_ms),
+      bans_(shared, uplink_.calls()),
+      own_control_(shared.keys.control(node_text(shared.node))),
       down_since_ms_(now_ms) {
     const std::lock_guard lock(standing_.mutex_);
     standing_.health_ = "Redis at " + shared_.server + " is not connected yet";
@@ -65,6 +80,24 @@ void RedisCore::begin(Ask& ask) {
     cursors_.progress(ask.cursor, ask.ticket);
 }
 
+// Whoever sets the key first has it. The answer to a call that was lost is not known, and not asked for: the
+// token may be used up then, for nobody.
+void RedisCore::begin(UseToken& asked) {
+    const std::string key = shared_.keys.used_token(asked.use.block, asked.use.id);
+    const std::string claim = std::to_string(shared_.node) + ":" + std::to_string(asked.use.claim);
+    const std::string keep = std::to_string(asked.keep_ms);
+    uplink_.calls().ask({"SET", key, claim, "NX", "PX", keep, "GET"},
+                        [this, claim, done = std::move(asked.done)](const RedisReply& reply) {
+                            shared_.gate.leave(0);
+                            using Kind = RedisReply::Kind;
+                            const bool first = reply.kind == Kind::nothing ||
+                                               (reply.kind == Kind::text && reply.text == claim);
+                            done(first                      ? Commons::Use::first
+                                 : reply.kind == Kind::text ? Commons::Use::again
+                                                            : Commons::Use::unavailable);
+                        });
+}
+
 void RedisCore::turn(int64_t now_ms) {
     uplink_.turn(now_ms);
     if (uplink_.ready()) {
@@ -72,6 +105,10 @@ void RedisCore::turn(int64_t now_ms) {
         pages_.flush();
         subscriptions_.turn();
         cursors_.turn();
+        nodes_.turn();
+        presence_.turn();
+        seats_.turn(evict_);
+        bans_.turn();
         return;
     }
     if (now_ms - down_since_ms_ < patience_ms) return;
@@ -95,11 +132,15 @@ void RedisCore::end(int64_t now_ms) {
 }
 
 bool RedisCore::idle() const {
-    return !uplink_.ready() || (lanes_.empty() && shared_.gate.waiting() == 0);
+    return !uplink_.ready() || (lanes_.empty() && presence_.idle() && shared_.gate.waiting() == 0);
 }
 
 void RedisCore::ready() {
+    const std::array<std::string, 2> controls{shared_.keys.control(), own_control_};
+    uplink_.links().subscriptions.subscribe(controls, uplink_.calls().now_ms());
     subscriptions_.ready();
+    nodes_.ready();
+    bans_.ready();
     standing_.ahead_ms_.store(uplink_.server_ahead_ms(), std::memory_order_relaxed);
     standing_.refuses_.store(false, std::memory_order_release);
     standing_.up_.store(true, std::memory_order_relaxed);
@@ -118,6 +159,27 @@ void RedisCore::down(const RedisFault&) {
     down_since_ms_ = uplink_.calls().now_ms();
     standing_.up_.store(false, std::memory_order_relaxed);
     subscriptions_.down();
+    nodes_.down();
+    presence_.down();
+    seats_.down();
+    bans_.down();
+}
+
+void RedisCore::forked() {
+    subscriptions_.forked();
+    nodes_.forked();
+    presence_.forked();
+    seats_.forked();
+    bans_.forked();
+}
+
+// What nodes say to each other begins with a word; what is published in channels has none.
+void RedisCore::heard(const std::string& channel, std::string_view payload) {
+    if (channel != shared_.keys.control() && channel != own_control_)
+        return subscriptions_.heard(channel, payload);
+    if (payload.starts_with(RedisSeats::word)) return seats_.lost(payload.substr(1), evict_);
+    if (payload.starts_with(RedisBans::word)) return bans_.heard(payload.substr(1));
+    shared_.counters.malformed.add();
 }
 
 // Once for each fault, and again after a while.

@@ -11,9 +11,13 @@
 #include <vector>
 
 #include "daemon/broker/delivered_notes.h"
+#include "daemon/broker/redis/bans.h"
 #include "daemon/broker/redis/cursors.h"
 #include "daemon/broker/redis/lanes.h"
+#include "daemon/broker/redis/nodes.h"
 #include "daemon/broker/redis/pages.h"
+#include "daemon/broker/redis/presence.h"
+#include "daemon/broker/redis/seats.h"
 #include "daemon/broker/redis/shared.h"
 #include "daemon/broker/redis/subscriptions.h"
 #include "daemon/broker/redis/uplink.h"
@@ -36,11 +40,27 @@ class RedisCore final : public RedisUser {
         Cursor cursor;
         Ticket ticket;
     };
+    // Before anybody takes a place.
+    struct OnEvict {
+        RedisSeats::Evict evict;
+    };
+    struct Present {
+        std::string channel;
+        uint32_t limit = 0;
+        Ticket ticket;
+    };
+    struct UseToken {
+        TokenUse use;
+        int64_t keep_ms = 0;
+        std::function<void(Commons::Use)> done;
+    };
     struct Ask {
         Cursor cursor;
         Ticket ticket;
     };
-    using Task = std::variant<RedisLanes::Waiting, Changed, Read, Acknowledge, Ask>;
+    using Task = std::variant<RedisLanes::Waiting, Changed, Read, Acknowledge, Ask, UseToken,
+                              RedisPresence::Stay, Present, RedisSeats::Take, RedisSeats::Leave,
+                              RedisBans::Begin, RedisBans::Lift, OnEvict>;
 
     // What other threads are told of the server.
     class Standing {
@@ -67,12 +87,23 @@ class RedisCore final : public RedisUser {
         std::atomic<int64_t> ahead_ms_{0};
     };
 
-    RedisCore(RedisShared& shared, const RedisAccess& access, bool trust, size_t most_waiting,
-              DeliveredNotes& notes, Standing& standing, RedisReport report, int64_t now_ms);
+    struct Options {
+        RedisAccess access = {};
+        bool trust = false;
+        size_t most_waiting = 0;
+        RedisTimes times = {};
+    };
+    RedisCore(RedisShared& shared, const Options& options, DeliveredNotes& notes, RedisNodeBoard& board,
+              Standing& standing, RedisReport report, int64_t now_ms);
 
     void take(std::vector<Task> tasks);
     void turn(int64_t now_ms);
+    [[nodiscard]] RedisBans& bans() { return bans_; }  // of it hear() alone
     [[nodiscard]] RedisUplink::Links& links() { return uplink_.links(); }
+    // The program ends soon.
+    void leave() {
+        if (uplink_.ready()) nodes_.leave();
+    }
     // Nothing waits any more, or it would wait in vain.
     [[nodiscard]] bool idle() const;
     // What waits is refused, since nothing comes any more.
@@ -81,11 +112,12 @@ class RedisCore final : public RedisUser {
     void ready() override;
     void down(const RedisFault& fault) override;
     void failed(const RedisFault& fault) override;
-    void forked() override { subscriptions_.forked(); }
-    void heard(const std::string& channel, std::string_view payload) override {
-        subscriptions_.heard(channel, payload);
+    void forked() override;
+    void heard(const std::string& channel, std::string_view payload) override;
+    void subscribed(const std::string& channel) override {
+        if (channel == shared_.keys.control()) return bans_.listening();
+        subscriptions_.subscribed(channel);
     }
-    void subscribed(const std::string& channel) override { subscriptions_.subscribed(channel); }
     void unsubscribed(const std::string& channel) override { subscriptions_.unsubscribed(channel); }
 
   private:
@@ -94,6 +126,14 @@ class RedisCore final : public RedisUser {
     void begin(Read& read);
     void begin(Acknowledge& acknowledge);
     void begin(Ask& ask);
+    void begin(UseToken& asked);
+    void begin(RedisPresence::Stay& stay) { presence_.changed(stay); }
+    void begin(OnEvict& asked) { evict_ = std::move(asked.evict); }
+    void begin(RedisSeats::Take& wish) { seats_.take(wish, evict_); }
+    void begin(RedisSeats::Leave& left) { seats_.leave(left); }
+    void begin(RedisBans::Begin& ban) { bans_.begin(ban); }
+    void begin(RedisBans::Lift& ban) { bans_.lift(ban); }
+    void begin(Present& asked) { presence_.present(asked.channel, asked.limit, asked.ticket); }
     void give_up();
 
     RedisShared& shared_;
@@ -104,6 +144,12 @@ class RedisCore final : public RedisUser {
     RedisPages pages_;
     RedisSubscriptions subscriptions_;
     RedisCursors cursors_;
+    RedisNodes nodes_;
+    RedisPresence presence_;
+    RedisSeats seats_;
+    RedisBans bans_;
+    RedisSeats::Evict evict_ = [](const SlotHolder&) {};
+    const std::string own_control_;  // the channel to this node
     int64_t down_since_ms_;
     std::string reported_;  // the fault that the operator was told of; empty: none
     int64_t reported_ms_ = 0;

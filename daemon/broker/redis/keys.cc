@@ -104,8 +104,28 @@ std::string RedisKeys::cursor(std::string_view channel, std::string_view user) c
     return key(partition_of(channel), "c", pair_of(channel, user));
 }
 
+std::string RedisKeys::users(std::string_view channel) const {
+    return key(partition_of(channel), "p", channel);
+}
+
+// The ids are secrets of their tokens, and of any length.
+std::string RedisKeys::used_token(std::string_view block, std::string_view id) const {
+    const std::string name = hexadecimal(dedup_key(pair_of(block, id)));
+    return key(partition_of(name), "t", name);
+}
+
+// What is counted is bytes of any kind.
+std::string RedisKeys::seats(std::string_view counted) const {
+    const std::string name = hexadecimal(dedup_key(counted));
+    return key(partition_of(name), "s", name);
+}
+
 std::string RedisKeys::messages(std::string_view channel) const {
     return key(partition_of(channel), "m", channel);
+}
+
+std::string RedisKeys::control(std::string_view node) const {
+    return key(partition_of(node), "ctl", node);
 }
 
 std::string RedisKeys::probe(std::string_view node) const {

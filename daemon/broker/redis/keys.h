@@ -32,8 +32,28 @@ class RedisKeys {
     [[nodiscard]] std::string dedup(std::string_view channel, std::string_view id) const;
     [[nodiscard]] std::string cursor(std::string_view channel, std::string_view user) const;
 
+    [[nodiscard]] std::string users(std::string_view channel) const;  // a hash
+    // In which channels of the partition, or of the channel's, a node has users.
+    [[nodiscard]] std::string node_channels(uint32_t partition, std::string_view node) const {
+        return key(partition, "pn", node);
+    }
+    [[nodiscard]] std::string node_channels(std::string_view channel, std::string_view node) const {
+        return node_channels(partition_of(channel), node);
+    }
+    [[nodiscard]] std::string used_token(std::string_view block, std::string_view id) const;
+    [[nodiscard]] std::string seats(std::string_view counted) const;
+    // Of all nodes, in one partition.
+    [[nodiscard]] std::string bans() const { return key(0, "b", {}); }
+    [[nodiscard]] std::string ban_texts() const { return key(0, "bt", {}); }
+    [[nodiscard]] std::string nodes() const { return key(0, "nodes", {}); }
+    [[nodiscard]] std::string node_reports() const { return key(0, "node", {}); }
+    [[nodiscard]] std::string sweeps() const { return key(0, "sweeps", {}); }
+    [[nodiscard]] std::string buried() const { return key(0, "buried", {}); }
+
     // --- channels of publish and subscribe ---
     [[nodiscard]] std::string messages(std::string_view channel) const;
+    [[nodiscard]] std::string control() const { return key(0, "ctl", {}); }  // to all nodes
+    [[nodiscard]] std::string control(std::string_view node) const;
     [[nodiscard]] std::string probe(std::string_view node) const;
     // Of such a name: the channel whose messages these are. Empty: none of ours.
     [[nodiscard]] std::string_view channel_of(std::string_view messages) const;

@@ -117,6 +117,7 @@ void RedisLink::greet(int64_t now_ms) {
         write(Step::plain, {"AUTH", access_.password}, now_ms);
     if (!access_.password.empty() && !access_.user.empty())
         write(Step::plain, {"AUTH", access_.user, access_.password}, now_ms);
+    if (role_ == Role::sentinel) return write(Step::role, {"ROLE"}, now_ms);
     const std::string database = std::to_string(access_.database);
     if (access_.database != 0) write(Step::plain, {"SELECT", database}, now_ms);
     write(Step::plain, {"CLIENT", "SETNAME", access_.name}, now_ms);
@@ -149,7 +150,9 @@ void RedisLink::take_greeting(const Pending& step, const RedisReply& reply, int6
     if (step.step == Step::role) {
         if (reply.kind != RedisReply::Kind::list || reply.items.empty())
             return close({"it does not say what it is"}, now_ms);
-        if (reply.items[0].text != "master")
+        if (role_ == Role::sentinel && reply.items[0].text != "sentinel")
+            return close({"it is no Sentinel but a " + escape_peer_text(reply.items[0].text, 32)}, now_ms);
+        if (role_ != Role::sentinel && reply.items[0].text != "master")
             return close({"it is no primary but a " + escape_peer_text(reply.items[0].text, 32)}, now_ms);
     }
     if (step.step == Step::info) {

@@ -41,8 +41,8 @@ struct RedisFault {
 
 class RedisLink {
   public:
-    // Of the two that a server has: who subscribes cannot ask.
-    enum class Role : uint8_t { commands, subscriptions };
+    // The two that a server has, since who subscribes cannot ask; and one to a Sentinel.
+    enum class Role : uint8_t { commands, subscriptions, sentinel };
     enum class State : uint8_t { waiting, opening, greeting, up };
 
     using Done = std::function<void(const RedisReply&)>;

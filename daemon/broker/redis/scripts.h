@@ -24,6 +24,13 @@ class RedisScript {
 [[nodiscard]] const RedisScript& cursor_script();
 [[nodiscard]] const RedisScript& tops_script();
 [[nodiscard]] const RedisScript& adopt_script();
-[[nodiscard]] std::array<const RedisScript*, 5> all_scripts();
+[[nodiscard]] const RedisScript& beat_script();
+[[nodiscard]] const RedisScript& presence_script();
+[[nodiscard]] const RedisScript& present_script();
+[[nodiscard]] const RedisScript& sweep_script();
+[[nodiscard]] const RedisScript& seat_script();
+[[nodiscard]] const RedisScript& ban_script();
+[[nodiscard]] const RedisScript& bans_script();
+[[nodiscard]] std::array<const RedisScript*, 12> all_scripts();
 
 }  // namespace wayleave

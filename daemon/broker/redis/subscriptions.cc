@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/base/utf8.h"
+#include "daemon/broker/local_presence.h"
+
 namespace wayleave {
 namespace {
 
 constexpr int64_t linger_ms = 2000;  // who comes back soon finds it live
 constexpr int64_t repair_ms = 1000;
 constexpr size_t most_held = 256;
+constexpr size_t most_name = 65'536;  // of a user: far more than a token has
 constexpr uint32_t repair_page = 500;
 constexpr int64_t round_ms = 20'000;
 constexpr int64_t tops_every_ms = 64;  // 2,000 channels in a second
@@ -161,6 +165,13 @@ void RedisSubscriptions::heard(const std::string& redis_channel, std::string_vie
     Live* live = find(channel);
     if (live == nullptr) return;
     shared_.counters.received.add();
+    if (payload.starts_with("J:") || payload.starts_with("L:")) {
+        const std::string_view user = payload.substr(2);
+        if (user.empty() || user.size() > most_name || !is_utf8(user))
+            return shared_.counters.malformed.add();
+        return shared_.table.announce(
+            presence_message(payload.front() == 'J' ? "$join" : "$leave", channel, user));
+    }
     auto entry = read_entry(payload, channel, shared_.node);
     if (!entry) return shared_.counters.malformed.add();
     const Position position = entry->message->position;

@@ -41,6 +41,11 @@ class RedisSubscriptions {
     void heard(const std::string& redis_channel, std::string_view payload);
     // See RedisPages::Seen.
     [[nodiscard]] RedisPages::Age seen(const std::string& channel, const Page& page);
+    // Nobody here listens to the channel, or what is published in it now comes.
+    [[nodiscard]] bool hears(std::string_view channel) const {
+        const auto it = channels_.find(channel);
+        return it == channels_.end() || it->second->live;
+    }
     // Of reads that wait: their turn comes, and finds no link.
     void let_go();
 

@@ -4,6 +4,7 @@
 
 #include "daemon/base/escape.h"
 #include "daemon/base/now.h"
+#include "daemon/broker/redis/node_report.h"
 
 namespace wayleave {
 namespace {
@@ -13,16 +14,6 @@ constexpr int64_t probe_every_ms = 1000;
 constexpr int most_adoptions = 5;
 constexpr std::string_view schema = "1";
 constexpr std::string_view test_channel = "$self-test";  // no client can name it
-
-std::string hexadecimal(uint64_t number) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (unsigned shift = 48; shift > 0;) {
-        shift -= 4;
-        out += digits[number >> shift & 15U];
-    }
-    return out;
-}
 
 // Whether the data under this generation is what the server holds now.
 bool fits(std::string_view held, const RedisInfo& info) {
@@ -43,7 +34,7 @@ RedisUplink::RedisUplink(RedisShared& shared, RedisUser& user, const RedisAccess
       links_{{RedisLink::Role::commands, access, shared.random},
              {RedisLink::Role::subscriptions, access, shared.random}},
       calls_(links_.commands, shared.keys.generation(), shared.counters.calls),
-      probe_channel_(shared.keys.probe(hexadecimal(shared.node))) {}
+      probe_channel_(shared.keys.probe(node_text(shared.node))) {}
 
 void RedisUplink::turn(int64_t now_ms) {
     calls_.set_now(now_ms);
@@ -191,18 +182,18 @@ void RedisUplink::test() {
 void RedisUplink::publish_test() {
     const RedisKeys& keys = shared_.keys;
     const std::string channel(test_channel);
-    calls_.run(
-        publish_script(),
-        {keys.numbering(channel), keys.history(channel), keys.dedup(channel, hexadecimal(shared_.node))},
-        {probe_channel_, "test", shared_.fresh_epoch(), "1", "10000", "0"}, [this](const RedisReply& reply) {
-            if (state_ != State::testing) return;
-            // Full: what is not kept goes on.
-            if (reply.error_is("OOM"))
-                return calls_.ask({"SPUBLISH", probe_channel_, "test"}, [](const RedisReply&) {});
-            if (reply.failed())
-                return close({"a publication to try it failed: " + escape_peer_text(reply.text) +
-                              "; the access rules that are needed are in wayleave(8), MANY MACHINES"});
-        });
+    calls_.run(publish_script(),
+               {keys.numbering(channel), keys.history(channel), keys.dedup(channel, node_text(shared_.node))},
+               {probe_channel_, "test", shared_.fresh_epoch(), "1", "10000", "0"},
+               [this](const RedisReply& reply) {
+                   if (state_ != State::testing) return;
+                   // Full: what is not kept goes on.
+                   if (reply.error_is("OOM"))
+                       return calls_.ask({"SPUBLISH", probe_channel_, "test"}, [](const RedisReply&) {});
+                   if (reply.failed())
+                       return close({"a publication to try it failed: " + escape_peer_text(reply.text) +
+                                     "; the access rules that are needed are in wayleave(8), MANY MACHINES"});
+               });
 }
 
 void RedisUplink::heard(RedisLink::Heard& heard) {

@@ -211,13 +211,18 @@ void take_over(const ControlActions& actions, std::string_view, const Responder&
     respond(answer ? *answer : desk_problem(answer.error()));
 }
 
+void nodes(const ControlActions& actions, std::string_view, const Responder& respond) {
+    const auto list = actions.nodes();
+    respond(list ? json(nodes_json(*list)) : problem(409, "this daemon shares nothing with others"));
+}
+
 struct Endpoint {
     std::string_view method;
     std::string_view path;
     void (*answer)(const ControlActions& actions, std::string_view body, const Responder& respond);
 };
 
-constexpr std::array<Endpoint, 23> endpoints{{
+constexpr std::array<Endpoint, 24> endpoints{{
     {"POST", "/reload", reload},
     {"POST", "/reload/dry-run", dry_run},
     {"POST", "/explain", explain},
@@ -241,6 +246,7 @@ constexpr std::array<Endpoint, 23> endpoints{{
     {"POST", "/log", set_log},
     {"POST", "/log/reset", reset_log},
     {"POST", "/take-over", take_over},
+    {"GET", "/nodes", nodes},
 }};
 
 // "GET /status, POST /reload"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/inspect.h"
 #include "daemon/ops/control/kick.h"
+#include "daemon/ops/control/nodes.h"
 #include "daemon/ops/control/reload_preview.h"
 #include "daemon/ops/control/tracing.h"
 #include "daemon/ops/control/why.h"
@@ -68,10 +70,12 @@ struct ControlActions {
     std::function<std::string()> reloads;  // JSON
     Tracing* tracing = nullptr;
     std::function<Result<OpsAnswer, DeskError>()> take_over;  // for another daemon
+    std::function<std::optional<NodeList>()> nodes;           // nothing: the daemon is alone
 };
 
 // POST /reload and POST /reload/dry-run: 200 with a summary, or 422 with a problem document (RFC 9457); 503
 // where it was not tried.
+// GET /nodes: 409 where there are none.
 // POST /explain, GET /status, GET or POST /sessions, GET /bans; POST /bans/lift: its body is an id, or who.
 // POST /publish and POST /progress: see ControlPublisher. POST /channels, /kick, /why, /trace and /log: see
 // their headers, where they are called with their bodies. POST /drain: `over_ms`, or `undo`; POST /reopen;

@@ -29,9 +29,9 @@ StartError refused(std::string text) {
 }
 
 // A file that others can read is no secret.
-Result<std::string, StartError> read_password(const std::string& path) {
+Result<std::string, StartError> read_password(const std::string& setting, const std::string& path) {
     constexpr size_t most = 4096;
-    const std::string where = "redis.password_file: " + path + ": ";
+    const std::string where = setting + ": " + path + ": ";
     struct stat found {};
     if (stat(path.c_str(), &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0 && !is_credential(path))
         return failure(refused(where + "group or others can use it; chmod 0600"));
@@ -42,26 +42,42 @@ Result<std::string, StartError> read_password(const std::string& path) {
     return std::move(*text);
 }
 
+// The settings have seen that it is one.
+RedisTarget target_of(const std::string& host_port) {
+    RedisTarget out;
+    const size_t colon = host_port.rfind(':');
+    out.host = host_port.substr(0, colon);
+    if (out.host.starts_with('[')) out.host = out.host.substr(1, out.host.size() - 2);
+    out.port = static_cast<uint16_t>(std::stoul(host_port.substr(colon + 1)));
+    return out;
+}
+
 Result<RedisSettings, StartError> redis_settings(const StartSettings& settings) {
     RedisSettings out;
-    const size_t colon = settings.redis_server.rfind(':');
-    std::string host = settings.redis_server.substr(0, colon);
-    if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-    out.target.host = std::move(host);
-    out.target.port = static_cast<uint16_t>(std::stoul(settings.redis_server.substr(colon + 1)));
+    if (!settings.redis_server.empty()) out.target = target_of(settings.redis_server);
+    for (const std::string& one : settings.redis_sentinels) out.sentinels.push_back(target_of(one));
+    out.primary = settings.redis_primary;
     out.target.server_name = settings.redis_server_name;
     out.access.user = settings.redis_user;
     out.access.database = static_cast<uint32_t>(settings.redis_database);
     out.access.name = "wayleave";
     if (!settings.redis_password_file.empty()) {
-        auto password = read_password(settings.redis_password_file);
+        auto password = read_password("redis.password_file", settings.redis_password_file);
         if (!password) return failure(password.error());
         out.access.password = std::move(*password);
+    }
+    out.sentinel_access.user = settings.redis_sentinel_user;
+    out.sentinel_access.name = out.access.name;
+    if (!settings.redis_sentinel_password_file.empty()) {
+        auto password = read_password("redis.sentinel_password_file", settings.redis_sentinel_password_file);
+        if (!password) return failure(password.error());
+        out.sentinel_access.password = std::move(*password);
     }
     if (settings.redis_tls) {
         auto tls = make_redis_tls({settings.redis_ca, settings.redis_certificate, settings.redis_key});
         if (!tls) return failure(refused(tls.error()));
-        out.target.tls = std::move(*tls);
+        out.target.tls = *tls;
+        for (RedisTarget& one : out.sentinels) one.tls = *tls;
     }
     out.prefix = settings.redis_prefix;
     out.trust_after_fork = settings.redis_after_fork == "trust";

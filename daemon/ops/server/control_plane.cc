@@ -10,6 +10,7 @@
 namespace wayleave {
 
 void ControlPlane::connect(Broker& broker) {
+    commons_ = broker.commons();
     publisher_.emplace(parts_.loop, parts_.calls, broker);
     publisher_->count_by([this](std::vector<Receivers> of, auto then) {
         count_receivers(parts_.questions, std::move(of), std::move(then));
@@ -91,7 +92,8 @@ ControlActions ControlPlane::actions() {
             [] { return reopen_log(); },
             [this] { return parts_.reloader.history().json(); },
             &tracing_,
-            parts_.take_over};
+            parts_.take_over,
+            [this] { return commons_ ? std::optional(commons_->nodes()) : std::nullopt; }};
 }
 
 void ControlPlane::kick(const Kick& order, Then<Kicked> then) {
@@ -133,7 +135,11 @@ void ControlPlane::publish(std::string_view json, ControlPublisher::ThenPublishe
 }
 
 size_t ControlPlane::lift_ban(const std::string& name) {
-    const size_t lifted = parts_.bans.lift(name, read_clocks().steady_ms);
+    const std::vector<std::string> keys = parts_.bans.lift(name, read_clocks().steady_ms);
+    const size_t lifted = keys.size();
+    for (const std::string& key : keys) {
+        if (commons_) commons_->lift_ban(key);
+    }
     if (lifted > 0) {
         log_event(Level::info, "ban-lifted", escape_peer_text(name, 256) + " was lifted by an operator",
                   {{"bans", std::to_string(lifted)}});

@@ -14,6 +14,7 @@
 #include "daemon/edge/loop_calls.h"
 #include "daemon/edge/mailbox.h"
 #include "daemon/message/broker.h"
+#include "daemon/message/commons.h"
 #include "daemon/ops/control/control.h"
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/event_books.h"
@@ -81,6 +82,7 @@ class ControlPlane {
 
     const Parts parts_;
     Tracing tracing_;
+    Commons* commons_ = nullptr;  // null: the daemon is alone
     std::optional<ControlPublisher> publisher_;
     std::optional<UnixListener> file_;
     std::optional<HttpServer> server_;

@@ -11,6 +11,7 @@
 #include "daemon/base/now.h"
 #include "daemon/broker/local_presence.h"
 #include "daemon/broker/local_slots.h"
+#include "daemon/decision/ban_text.h"
 #include "daemon/decision/bans.h"
 #include "daemon/decision/limits.h"
 #include "daemon/edge/canary.h"
@@ -35,6 +36,7 @@
 #include "daemon/ops/server/hand_over.h"
 #include "daemon/ops/server/health.h"
 #include "daemon/ops/server/http_server.h"
+#include "daemon/ops/server/node_watch.h"
 #include "daemon/ops/server/notify.h"
 #include "daemon/ops/server/open_files.h"
 #include "daemon/ops/server/open_listeners.h"
@@ -72,15 +74,26 @@ struct Shared {
     std::unique_ptr<Broker> broker;
     std::optional<Canary> canary;
     Exchange exchange;
-    LocalPresence presence{[this](const Publication& message) { broker->announce(message); }};
-    LocalSlots slots{[this](const SlotHolder& holder) {
-        (void)exchange.post(holder.worker, {.kind = Command::Kind::evict, .occupant = holder});
-    }};
+    LocalPresence own_presence{[this](const Publication& message) { broker->announce(message); }};
+    LocalSlots own_slots{[this](const SlotHolder& holder) { evict(holder); }};
     LimitTable limits;
     BanTable bans;
     BackendDirectory backends;
     std::unique_ptr<NoticeQueue> notices;  // its thread uses what is above
     ConnectionQuota quota;
+
+    void evict(const SlotHolder& holder) {
+        (void)exchange.post(holder.worker, {.kind = Command::Kind::evict, .occupant = holder});
+    }
+    // Of this daemon alone, or of all nodes.
+    [[nodiscard]] Presence& presence() {
+        Commons* commons = broker->commons();
+        return commons && commons->presence() ? *commons->presence() : own_presence;
+    }
+    [[nodiscard]] ConnectionSlots& slots() {
+        Commons* commons = broker->commons();
+        return commons && commons->slots() ? *commons->slots() : own_slots;
+    }
 };
 
 }  // namespace
@@ -103,7 +116,8 @@ class Server::Impl {
                     shared_.bans, shared_.books, drainer_, [this] { return snapshot(); },
                     [this] { return hand_over(); }}),
           stopper_({loop_, workers_, shared_.quota, reloader_, [this] { listeners_.clear(); },
-                    [this] { return status_line(snapshot()); }, [this] { control_.remove_file(); }}) {}
+                    [this] { return status_line(snapshot()); }, [this] { control_.remove_file(); }}),
+          nodes_(node_name(settings_.redis_node_name)) {}
     ~Impl() {
         stop_workers();
         identity_services_.stop();  // answers go to workers
@@ -120,6 +134,7 @@ class Server::Impl {
     Started open_admin();
     Started open_broker();
     Started open_workers();
+    void share(Commons& commons);
     void watch();
     void tell_of_start();
     [[nodiscard]] Result<OpsAnswer, DeskError> hand_over();
@@ -152,6 +167,7 @@ class Server::Impl {
     std::optional<Console> console_;
     HandOver hand_over_{
         {loop_, [this] { return to_hand_on(); }, [this](int64_t process) { handed_over(process); }}};
+    NodeWatch nodes_;
     std::optional<HttpServer> admin_;
     bool admin_passed_ = false;  // its socket is a service manager's
     FileDescriptor before_;      // to the daemon that this one takes over from, until it is told
@@ -174,6 +190,7 @@ Started Server::Impl::open() {
     control_.connect(*shared_.broker);
     health_.emplace(workers_, *shared_.canary, shared_.quota, start_);
     apply_limits();
+    if (Commons* commons = shared_.broker->commons()) nodes_.look(*commons, snapshot());
     identity_services_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
     watch();  // after them: the signals are unblocked in this thread alone
@@ -242,11 +259,31 @@ Started Server::Impl::open_broker() {
     if (!made) return failure(StartError(made.error()));
     shared_.broker = std::move(*made);
     shared_.canary.emplace(*shared_.broker);
+    if (Commons* commons = shared_.broker->commons()) share(*commons);
     shared_.backends.replace(reloader_.now().runtime->backends);  // it begins with what is on disk
     auto notices = make_notices(settings_, identity_services_.backends, shared_.backends, shared_.exchange);
     if (!notices) return refuse_start(EX_CONFIG, notices.error());
     shared_.notices = std::move(*notices);
     return Nothing{};
+}
+
+// With the other nodes.
+void Server::Impl::share(Commons& commons) {
+    identity_services_.used_tokens->share(commons);
+    commons.on_evict([this](const SlotHolder& holder) { shared_.evict(holder); });
+    shared_.bans.share([&commons](const BanNews& news) {
+        commons.begin_ban({news.key, write_ban(news), news.ban.left_ms});
+    });
+    commons.hear_bans(
+        {[this](const CommonBan& told) {
+             auto news = read_ban(told.text);
+             if (!news) return false;
+             news->key = told.key;
+             news->ban.left_ms = told.left_ms;
+             shared_.bans.insert(std::move(*news), read_clocks().steady_ms);
+             return true;
+         },
+         [this](const std::string& key) { (void)shared_.bans.lift_key(key, read_clocks().steady_ms); }});
 }
 
 Started Server::Impl::open_workers() {
@@ -260,7 +297,7 @@ Started Server::Impl::open_workers() {
         auto own = listeners_of_worker(listeners_, i, settings_.workers);
         if (!own) return failure(StartError(own.error()));
         auto worker = Worker::create(
-            {*shared_.broker, shared_.presence, shared_.slots, *shared_.canary, shared_.exchange,
+            {*shared_.broker, shared_.presence(), shared_.slots(), *shared_.canary, shared_.exchange,
              shared_.limits, shared_.bans, *shared_.notices, shared_.quota, shared_.report},
             settings, std::move(*own), now.runtime);
         if (!worker) return refuse_start(EX_CONFIG, worker.error());
@@ -350,6 +387,7 @@ void Server::Impl::every_second() {
     control_.keep();
     const Snapshot shot = snapshot();
     if (shot.memory_state == MemoryState::shedding) shared_.books.forget();
+    if (Commons* commons = shared_.broker->commons()) nodes_.look(*commons, shot);
     std::string status = status_line(shot);
     if (status == told_status_) return;
     told_status_ = std::move(status);
@@ -389,6 +427,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.log_lost = log_lost();
     shot.broker = shared_.broker->totals();
     shot.broker_health = shared_.broker->health();
+    if (const Commons* commons = shared_.broker->commons()) shot.nodes = commons->nodes();
     shot.identity = identity_services_.totals();
     shot.notices = shared_.notices->totals();
     reloader_.tell(shot);

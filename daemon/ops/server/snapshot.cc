@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "daemon/base/json_writer.h"
+#include "daemon/ops/server/node_watch.h"
 
 namespace wayleave {
 
@@ -179,6 +180,17 @@ void add_broker(Families& families, const BrokerTotals& broker) {
                      broker.duplicates);
     if (broker.disk) add_disk(families, *broker.disk);
     if (broker.link) add_link(families, *broker.link);
+}
+
+void add_nodes(Families& families, const NodeList& list) {
+    families.gauge("wayleave_redis_nodes", "Nodes whose lease is whole, this one included.",
+                   static_cast<double>(list.nodes.size()));
+    families.gauge("wayleave_redis_nodes_age_seconds", "How old what is known of the nodes is.",
+                   static_cast<double>(list.age_ms) / 1000.0);
+    families.counter("wayleave_redis_buried_total",
+                     "Times that other nodes took this one for dead while it lived.", list.buried);
+    families.gauge("wayleave_policy_skew", "1 while the nodes have had different policies for 5 minutes.",
+                   list.skewed_ms >= tolerated_skew_ms ? 1 : 0);
 }
 
 void add_policy(Families& families, const Snapshot& snapshot) {
@@ -410,6 +422,7 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_policy(families, snapshot);
     add_door(families, snapshot);
     add_broker(families, snapshot.broker);
+    if (snapshot.nodes) add_nodes(families, *snapshot.nodes);
     add_identity(families, snapshot.identity);
     add_backends(families, snapshot.identity.backends);
     add_notices(families, snapshot.notices);

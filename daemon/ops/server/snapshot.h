@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "daemon/decision/counters.h"
 #include "daemon/edge/canary.h"
 #include "daemon/message/broker.h"
+#include "daemon/message/commons.h"
 #include "daemon/notify/notice_queue.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/server/counter_rows.h"
@@ -79,7 +81,8 @@ struct Snapshot {
     uint64_t ban_overflows = 0;
     LogLoss log_lost;
     BrokerTotals broker;
-    std::string broker_health;  // what keeps it from working; empty: nothing
+    std::string broker_health;           // what keeps it from working; empty: nothing
+    std::optional<NodeList> nodes = {};  // of the installation; none: the daemon is alone
     IdentityTotals identity;
     NoticeTotals notices;
 

@@ -51,13 +51,7 @@ std::string_view type_name(const toml::node& node) {
 constexpr std::string_view prefix_characters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-";
 // That the design of many machines has, and this version has not.
-constexpr std::array<std::string_view, 7> later_names = {"redis.sentinels",
-                                                         "redis.primary",
-                                                         "redis.cluster",
-                                                         "redis.sync",
-                                                         "redis.replicas",
-                                                         "redis.sentinel_user",
-                                                         "redis.sentinel_password_file"};
+constexpr std::array<std::string_view, 3> later_names = {"redis.cluster", "redis.sync", "redis.replicas"};
 constexpr std::string_view url_path_characters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._~-";
 
@@ -82,6 +76,7 @@ std::string_view expected_name(SettingType type) {
         case SettingType::nets: return "an array of strings such as \"10.0.0.0/8\"";
         case SettingType::mode: return "a string such as \"0660\"";
         case SettingType::words: return "an array of strings such as \"api\"";
+        case SettingType::servers: return "an array of strings such as \"redis.internal:26379\"";
         case SettingType::hosts: return "an array of strings such as \"metrics.example.com\"";
         default: return "a string";
     }
@@ -187,10 +182,9 @@ class Reader {
             return error(at, fmt::format("{}; write `{}` above the first [table]", what, last));
         if (const auto later = std::find(later_names.begin(), later_names.end(), name);
             later != later_names.end())
-            return error(at,
-                         fmt::format("`{}` is not supported yet: there is one server, without Sentinel and "
-                                     "Cluster; write server = \"HOST:6379\"",
-                                     name));
+            return error(at, fmt::format("`{}` is not supported yet: there is one primary; write server = "
+                                         "\"HOST:6379\", or sentinels and primary",
+                                         name));
         if (last == "include" || last == "import")
             return error(at, what + "; there is no include: all settings stand in this one file");
         const auto near = near_name(name, names_);
@@ -281,10 +275,18 @@ class Reader {
 
     // The defaults are no wish.
     [[nodiscard]] bool wishes_redis() const {
-        const auto& named = {settings_.redis_server,     settings_.redis_user, settings_.redis_password_file,
-                             settings_.redis_ca,         settings_.redis_key,  settings_.redis_certificate,
-                             settings_.redis_server_name};
-        return settings_.redis_tls || settings_.redis_database != 0 ||
+        const auto& named = {settings_.redis_server,
+                             settings_.redis_user,
+                             settings_.redis_password_file,
+                             settings_.redis_ca,
+                             settings_.redis_key,
+                             settings_.redis_certificate,
+                             settings_.redis_server_name,
+                             settings_.redis_node_name,
+                             settings_.redis_primary,
+                             settings_.redis_sentinel_user,
+                             settings_.redis_sentinel_password_file};
+        return settings_.redis_tls || !settings_.redis_sentinels.empty() || settings_.redis_database != 0 ||
                settings_.redis_prefix != find_row("redis.prefix")->default_text ||
                settings_.redis_after_fork != find_row("redis.after_fork")->default_text ||
                std::any_of(named.begin(), named.end(), [](const std::string& one) { return !one.empty(); });
@@ -298,9 +300,24 @@ class Reader {
                 redis.node()->source().begin,
                 "`redis` is for kind redis, and messages are kept elsewhere; write kind = \"redis\" in "
                 "[broker], or remove the table");
-        if (settings_.broker == "redis" && settings_.redis_server.empty() && !redis["server"])
+        const bool by_sentinel = redis["sentinels"] || redis["primary"];
+        if (settings_.broker == "redis" && settings_.redis_server.empty() && !redis["server"] && !by_sentinel)
             error(document["broker"]["kind"].node()->source().begin,
                   "kind redis needs a server; write [redis] with server = \"127.0.0.1:6379\"");
+        if (by_sentinel && redis["server"])
+            error(at("server"),
+                  "the Sentinels name the server; remove `redis.server`, or sentinels and primary");
+        if (redis["sentinels"] && !redis["primary"])
+            error(at("sentinels"), "Sentinels are asked for a primary by its name; write primary");
+        if (!redis["sentinels"]) {
+            for (const char* name : {"primary", "sentinel_user", "sentinel_password_file"}) {
+                if (redis[name])
+                    error(at(name), fmt::format("`redis.{}` is of sentinels; write those", name));
+            }
+        }
+        if (redis["sentinel_user"] && !redis["sentinel_password_file"])
+            error(at("sentinel_user"),
+                  "`redis.sentinel_user` needs a password; write sentinel_password_file");
         for (const char* name : {"ca", "certificate", "key", "server_name"}) {
             if (redis[name] && !settings_.redis_tls)
                 error(at(name), fmt::format("`redis.{}` is of TLS, which is off; write tls = true", name));
@@ -404,6 +421,10 @@ class Reader {
             return read_list<std::string>(row, node, "host; write its name without a scheme or port", host_of,
                                           [](const std::string& host) { return host; });
         }
+        if (row.type == SettingType::servers) {
+            return read_list<std::string>(row, node, "host and port; write it like \"redis.internal:26379\"",
+                                          server_of, [](const std::string& server) { return server; });
+        }
         if (row.type == SettingType::words) return read_words(row, node, listener);
         const bool fits = node.is_string() ? row.type != SettingType::integer
                                            : node.is_integer() && (row.type == SettingType::integer ||
@@ -460,6 +481,12 @@ class Reader {
     static std::optional<std::string> host_of(const std::string& text) {
         const auto authority = parse_authority(text);
         return authority && !authority->port ? std::optional(authority->name) : std::nullopt;
+    }
+
+    static std::optional<std::string> server_of(const std::string& text) {
+        const auto authority = parse_authority(text);
+        return authority && authority->port && *authority->port != 0 ? std::optional(authority->text())
+                                                                     : std::nullopt;
     }
 
     static std::optional<dsl::Net> net_of(const std::string& text) {

@@ -59,8 +59,12 @@ struct StartSettings {
     size_t broker_memory = 0;                 // bytes
     size_t broker_max_waiting = 0;
     size_t broker_max_waiting_bytes = 0;
-    size_t broker_max_database = 0;  // bytes; 0: no bound
-    std::string redis_server;        // HOST:PORT
+    size_t broker_max_database = 0;            // bytes; 0: no bound
+    std::string redis_server;                  // HOST:PORT
+    std::vector<std::string> redis_sentinels;  // likewise; empty: none
+    std::string redis_primary;                 // what they call it
+    std::string redis_sentinel_user;
+    std::string redis_sentinel_password_file;  // empty: none
     std::string redis_user;
     std::string redis_password_file;  // empty: none
     bool redis_tls = false;
@@ -71,6 +75,7 @@ struct StartSettings {
     size_t redis_database = 0;
     std::string redis_prefix;
     std::string redis_after_fork;  // "epochs", "trust"
+    std::string redis_node_name;   // empty: the machine's
     LogFormat log_format = LogFormat::text;
     std::string log_file;          // empty: standard error, or the journal
     std::string control_socket;    // empty: none

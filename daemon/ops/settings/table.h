@@ -26,6 +26,7 @@ enum class SettingType {
     share,      // a number from 0 to 1
     nets,       // an array of strings such as "10.0.0.0/8"
     hosts,      // an array of strings such as "metrics.example.com"
+    servers,    // an array of strings such as "redis.internal:26379"
     words,      // an array of strings out of `words`
     mode,       // of a file: "0660"
     group,      // of a file: a name or number

@@ -1,5 +1,7 @@
 // Tokens of one use, questions that are out, and `$auth`, as the gateway does them.
 #include "daemon/decision/used_tokens.h"
+#include "daemon/message/commons.h"
+#include "daemon/message/connection_slots.h"
 #include "tests/unit/core/gateway_fixture.h"
 
 using namespace wayleave;
@@ -462,4 +464,119 @@ route chat /chat { auth = session  origins = { none }  allow connect  limit conn
     // What is known at once costs nobody's work, however often it is said.
     for (int i = 0; i < 5; ++i)
         CHECK_THAT(post("%7B%22sub%22:%22ann%22%7D", "10.0.0.1"), Contains("unknown_session"));
+}
+
+namespace {
+
+// Another node decides: what it is asked, and what it says.
+class Elsewhere final : public Commons {
+  public:
+    void report(NodeReport) override {}
+    [[nodiscard]] NodeList nodes() const override { return {}; }
+    void use_token(TokenUse use, int64_t, std::function<void(Use)> done) override {
+        asked.push_back(use);
+        done(answer);
+    }
+    void begin_ban(CommonBan) override {}
+    void lift_ban(std::string) override {}
+    void hear_bans(BanListener) override {}
+    void on_evict(std::function<void(const SlotHolder&)>) override {}
+
+    std::vector<TokenUse> asked;
+    Use answer = Use::first;
+};
+
+struct SharedWorld : World {
+    explicit SharedWorld(const std::string& policy = plain_policy) : World(policy) {
+        runtime->used_tokens = std::make_shared<UsedTokens>();
+        runtime->used_tokens->share(elsewhere);
+    }
+    // As a worker does.
+    void ask() {
+        for (const CredentialQuestion& question : std::exchange(gateway->actions().questions, {})) {
+            REQUIRE(question.credential.use);
+            question.runtime->used_tokens->use_everywhere(
+                *question.credential.use, now.wall_ms,
+                [&](Proof proof) { gateway->answered(question.id, question.number, std::move(proof), now); });
+        }
+    }
+    std::string shake(const std::string& address) {
+        const ConnectionId id = connect(address);
+        CHECK(read(id) == "");
+        ask();
+        return read(id);
+    }
+
+    Elsewhere elsewhere;
+};
+
+}  // namespace
+
+TEST_CASE("where nodes have their tokens in common a handshake waits for them") {
+    SharedWorld world;
+    // Who is refused for something else has used up nothing, and asked nobody.
+    CHECK_THAT(world.read(world.connect(ticket("m", "mallory"))), Contains(" 403 "));
+    CHECK(world.elsewhere.asked.empty());
+    CHECK_THAT(world.shake(ticket("a")), Contains(" 101 "));
+    REQUIRE(world.elsewhere.asked.size() == 1);
+    CHECK(world.elsewhere.asked[0].block == "ticket");
+    CHECK(world.elsewhere.asked[0].id == "a");
+    CHECK(world.elsewhere.asked[0].claim != 0);
+    // What was used here is known here.
+    CHECK_THAT(world.read(world.connect(ticket("a"))), Contains(" 401 ") && Contains("used before"));
+    // The fourth of the hour: each has drawn once, however long it waited.
+    CHECK_THAT(world.read(world.connect(ticket("b"))), Contains(" 429 "));
+    CHECK(world.elsewhere.asked.size() == 1);
+}
+
+TEST_CASE("what other nodes say of a token decides") {
+    SharedWorld world;
+    world.elsewhere.answer = Commons::Use::again;
+    CHECK_THAT(world.shake(ticket("b")), Contains(" 401 ") && Contains("the token was used before"));
+    CHECK(world.runtime->used_tokens->replays() == 1);
+    world.elsewhere.answer = Commons::Use::unavailable;
+    CHECK_THAT(world.shake(ticket("c")), Contains(" 503 ") && Contains("nobody can tell now"));
+    world.elsewhere.answer = Commons::Use::first;
+    CHECK_THAT(world.shake(ticket("c")), Contains(" 101 "));
+}
+
+TEST_CASE("an answer about a token's use outlives the policy that asked for it") {
+    SharedWorld world;
+    const ConnectionId id = world.connect(ticket("a"));
+    auto next = std::make_shared<Runtime>(*world.runtime);
+    next->policy = policy_from(plain_policy + "\nroute more /more { auth = none }\n");
+    world.gateway->replace(next, world.now);
+    world.ask();
+    CHECK(world.read(id) == "");
+    world.ask();  // the same asks again
+    CHECK_THAT(world.read(id), Contains(" 101 "));
+    REQUIRE(world.elsewhere.asked.size() == 2);
+    CHECK(world.elsewhere.asked[0].claim == world.elsewhere.asked[1].claim);
+}
+
+TEST_CASE("a new token on a connection waits for the other nodes, too") {
+    SharedWorld world(R"(
+token ticket {
+    keys = file "keys.jwks"
+    single_use = true
+    from query "ticket"
+    claim sub : string required
+}
+route chat /chat { auth = ticket  origins = { none }  allow connect }
+)");
+    const ConnectionId id = world.connect(ticket("z"));
+    world.ask();
+    (void)world.frames(id);
+    const auto renew = [&](const std::string& jti) {
+        world.feed(id,
+                   masked(Opcode::text, auth(R"({"sub":"ann","exp":1700000600,"jti":")" + jti + R"("})")));
+        world.ask();
+        return world.last(id);
+    };
+    CHECK_THAT(renew("a"), Contains("$ok"));
+    CHECK_THAT(renew("a"), Contains("used before"));
+    world.elsewhere.answer = Commons::Use::unavailable;
+    CHECK_THAT(renew("b"), Contains("unavailable"));
+    world.elsewhere.answer = Commons::Use::again;
+    CHECK_THAT(renew("c"), Contains("used before"));
 }

@@ -1,0 +1,66 @@
+// Whom the Sentinels name, and what is believed of it.
+#include "daemon/broker/redis/sentinels.h"
+
+#include <catch2/catch.hpp>
+
+using namespace wayleave;
+
+namespace {
+
+const RedisPrimary one{"10.0.0.1", 6379};
+const RedisPrimary two{"10.0.0.2", 6379};
+const RedisPrimary three{"10.0.0.3", 6379};
+
+RedisReply text(const std::string& bytes) {
+    return {RedisReply::Kind::text, 0, bytes, {}};
+}
+RedisReply list(const std::vector<std::string>& texts) {
+    RedisReply out{RedisReply::Kind::list, 0, {}, {}};
+    for (const std::string& one_text : texts) out.items.push_back(text(one_text));
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("the later configuration counts, then the majority, then another than the present one") {
+    CHECK_FALSE(choose_primary({}, one));
+    CHECK(choose_primary({{one, 1, 0}}, {}) == one);
+    CHECK(choose_primary({{one, 1, 0}, {one, 1, 0}, {two, 2, 0}}, one) == two);
+    CHECK(choose_primary({{two, 2, 0}, {one, 1, 0}, {one, 1, 0}}, one) == two);
+    CHECK(choose_primary({{one, 2, 0}, {two, 2, 0}, {two, 2, 0}}, one) == two);
+    CHECK(choose_primary({{one, 2, 0}, {two, 2, 0}}, one) == two);
+    CHECK(choose_primary({{two, 2, 0}, {one, 2, 0}}, one) == two);
+    CHECK(choose_primary({{two, 2, 0}, {one, 2, 0}}, two) == one);
+    CHECK(choose_primary({{one, 3, 0}, {two, 3, 0}, {three, 3, 0}, {two, 3, 0}}, one) == two);
+}
+
+TEST_CASE("an address of a Sentinel is one that can be dialed") {
+    CHECK(read_primary(list({"10.0.0.1", "6379"})) == one);
+    CHECK(read_primary(list({"redis-1.internal", "1"}))->host == "redis-1.internal");
+    CHECK(read_primary(list({"::1", "65535"}))->port == 65535);
+    for (const auto& wrong :
+         {list({}), list({"10.0.0.1"}), list({"10.0.0.1", "0"}), list({"10.0.0.1", "65536"}),
+          list({"10.0.0.1", "x"}), list({"", "1"}), list({"a b", "1"}), list({"a\x1b", "1"}),
+          list({std::string(300, 'a'), "1"}), list({"a", "1", "2"}), text("10.0.0.1"), RedisReply{}})
+        CHECK_FALSE(read_primary(wrong));
+    CHECK(read_config_epoch(list({"name", "config-epoch", "config-epoch", "12"})) == 12);
+    CHECK(read_config_epoch(list({"config-epoch", "x"})) == 0);
+    CHECK(read_config_epoch(list({"config-epoch"})) == 0);
+}
+
+TEST_CASE("a link to a Sentinel wants one, and asks for no more than that") {
+    const auto greeted = [](const std::string& role) {
+        RedisLink link(RedisLink::Role::sentinel, {"app", "secret", 7, "wayleave"},
+                       [] { return uint64_t{5}; });
+        link.open(0);
+        link.opened(0);
+        CHECK(link.output().find("SELECT") == std::string::npos);
+        CHECK(link.output().find("INFO") == std::string::npos);
+        CHECK(link.output().find("SCRIPT") == std::string::npos);
+        CHECK(link.output().find("secret") != std::string::npos);
+        link.received("+OK\r\n+OK\r\n*1\r\n" + role, 0);
+        return link.state() == RedisLink::State::up;
+    };
+    CHECK(greeted("$8\r\nsentinel\r\n"));
+    CHECK_FALSE(greeted("$6\r\nmaster\r\n"));
+}
