@@ -77,7 +77,18 @@ void RedisBans::heard(std::string_view text) {
                   static_cast<int64_t>(*left)};
     // What this node would write anew is over.
     if (ban.left_ms == 0) own_.erase(ban.key);
+    note_other(ban);
+    if (loading_) found_.insert(ban.key);
     tell(ban);
+}
+
+// Beyond the bound a ban ends when its time is over, whoever lifts it meanwhile.
+void RedisBans::note_other(const CommonBan& ban) {
+    if (ban.left_ms == 0) {
+        others_.erase(ban.key);
+    } else if (others_.size() < most_own) {
+        others_.insert(ban.key);
+    }
 }
 
 void RedisBans::forget_written() {
@@ -125,6 +136,10 @@ void RedisBans::write(const std::string& key, Own& own) {
 
 // Those of other nodes, from before this one came, or while it did not hear.
 void RedisBans::load(size_t from) {
+    if (from == 0) {
+        loading_ = true;
+        found_.clear();
+    }
     calls_.run(bans_script(), {shared_.keys.bans(), shared_.keys.ban_texts()},
                {std::to_string(from), std::to_string(page)},
                [this, from, stretch = stretch_](const RedisReply& reply) {
@@ -138,9 +153,31 @@ void RedisBans::loaded(size_t from, const RedisReply& reply) {
         const auto left = read_number(reply.items[i + 1].text);
         const auto own = own_.find(reply.items[i].text);
         if (own != own_.end() && own->second.until_ms < 0) continue;  // it is being lifted
-        tell({reply.items[i].text, reply.items[i + 2].text, left ? static_cast<int64_t>(*left) : 1});
+        const CommonBan ban{reply.items[i].text, reply.items[i + 2].text,
+                            left ? static_cast<int64_t>(*left) : 1};
+        found_.insert(ban.key);
+        if (own == own_.end()) note_other(ban);
+        tell(ban);
     }
-    if (reply.items.size() >= 3 * page && from < most_own) load(from + page);
+    if (reply.items.size() >= 3 * page && from < most_own) return load(from + page);
+    if (reply.items.size() < 3 * page) forget_lifted();
+    loading_ = false;
+    found_.clear();
+}
+
+// Who lifted them, or their time, has taken them from Redis while this node did not hear. Those of its own
+// that Redis has lost are written anew by forked().
+void RedisBans::forget_lifted() {
+    std::vector<std::string> gone;
+    for (const std::string& key : others_)
+        if (!found_.contains(key)) gone.push_back(key);
+    for (const auto& [key, own] : own_)
+        if (own.until_ms > 0 && own.written && !own.under_way && !found_.contains(key)) gone.push_back(key);
+    for (const std::string& key : gone) {
+        others_.erase(key);
+        own_.erase(key);
+        tell({key, {}, 0});
+    }
 }
 
 }  // namespace wayleave

@@ -3,6 +3,8 @@
 // thread, but for what is told apart.
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -40,7 +42,10 @@ class RedisBans {
     // What others tell comes from now on.
     void listening() { to_load_.store(true, std::memory_order_release); }
     void turn();
-    void down() { ++stretch_; }
+    void down() {
+        ++stretch_;
+        loading_ = false;
+    }
     void forked() { forget_written(); }
 
     static constexpr char word = 'B';  // with which such a message begins
@@ -57,6 +62,8 @@ class RedisBans {
     void write(const std::string& key, Own& own);
     void load(size_t from);
     void loaded(size_t from, const RedisReply& reply);
+    void forget_lifted();
+    void note_other(const CommonBan& ban);
     void tell(const CommonBan& ban);
 
     RedisShared& shared_;
@@ -65,6 +72,10 @@ class RedisBans {
     BanListener listener_;
     std::atomic<bool> to_load_{false};
     StringMap<Own> own_;  // that began here, or were lifted here: to be written, again if need be
+    using Names = absl::flat_hash_set<std::string>;
+    Names others_;  // that other nodes have told of; bounded
+    Names found_;   // while all are loaded: those that there are
+    bool loading_ = false;
     int64_t cleaned_ms_ = 0;
     bool some_wait_ = false;
     uint64_t stretch_ = 0;  // see RedisPresence

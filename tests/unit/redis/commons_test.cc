@@ -298,6 +298,27 @@ TEST_CASE("bans are those of all nodes, and of those that come later", "[redis][
     CHECK(comes([&] { return d.bans().size() >= 1201; }));
 }
 
+TEST_CASE("a ban that was lifted while a node heard nothing ends there, too", "[redis][bans]") {
+    NEEDS_REDIS();
+    const RedisServer server;
+    Node a(quick(server.port()));
+    Node b(quick(server.port()));
+    a.commons().begin_ban({"kept", "one", 600'000});
+    a.commons().begin_ban({"lifted", "two", 600'000});
+    CHECK(comes([&] { return b.bans().size() == 2; }));
+    CHECK(comes([&] { return server.ask({"ZCARD", keys.bans()}).number == 2; }));
+    // As another node does, whose word neither hears.
+    (void)server.ask({"ZREM", keys.bans(), "lifted"});
+    (void)server.ask({"HDEL", keys.ban_texts(), "lifted"});
+    (void)server.ask({"CLIENT", "KILL", "TYPE", "pubsub"});
+    CHECK(comes([&] { return !b.bans().contains("lifted"); }));
+    CHECK(b.bans().contains("kept"));
+    // Nor does the one that began it write it anew.
+    a.commons().begin_ban({"later", "three", 600'000});
+    CHECK(comes([&] { return b.bans().contains("later"); }));
+    CHECK(server.ask({"ZSCORE", keys.bans(), "lifted"}).text.empty());
+}
+
 TEST_CASE("random takings and leavings over three nodes", "[redis][seats][model]") {
     NEEDS_REDIS();
     const uint64_t seed = test::from_environment("WAYLEAVE_SEED", 1);
