@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 
@@ -11,6 +12,7 @@ from crowd import Crowd
 from daemon import PATIENCE, Daemon, run, wait_until
 from raw import CLOSE, Raw, head
 from runner import main
+from tls_test import TLS, make_certificate, tls_daemon, wrapped
 
 POLICY = """route open /ws {
     auth = none
@@ -99,6 +101,41 @@ def test_another_number_of_workers():
             for _ in range(30):
                 Raw(after.port).upgrade().close()
             first.process, first.stderr_path, daemon = after.process, after.stderr_path, after
+
+
+def test_listeners_with_tls():
+    """They go to the new daemon, too, which has read the certificate of today; one that is new is opened beside them."""
+    with tls_daemon() as first:
+        before = wrapped(first).upgrade("/open")
+        make_certificate(first)
+        first.write("wayleave.toml", first.read("wayleave.toml") + f'\n[[listen]]\naddress = "127.0.0.1:0"\n{TLS}\n')
+        after = first.successor()
+        after.start()
+        assert before.close_code() == 1001
+        before.close()
+        ended(first)
+        wrapped(after).upgrade("/open").close()
+        assert len(re.findall("event=listening address=https://", after.log())) == 2, after.log()
+        first.process, first.stderr_path = after.process, after.stderr_path
+
+
+def test_sockets_of_a_service_manager_are_handed_on():
+    kept = socket.socket()
+    kept.bind(("127.0.0.1", 0))
+    kept.listen(100)
+    first = Daemon(POLICY, address="127.0.0.1:1", tls='name = "clients"')
+    first.sockets = {"clients": [kept]}
+    with first:
+        after = first.successor()
+        after.sockets = {}
+        after.start()
+        ended(first)
+        Raw(kept.getsockname()[1]).upgrade().close()
+        first.process, first.stderr_path = after.process, after.stderr_path
+        other = after.successor()
+        other.sockets = {"clients": [kept]}
+        other.start(wait=False)
+        assert "the service manager passes the sockets; restart the unit instead" in ended(other, 64)
 
 
 def test_what_fails_changes_nothing():

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import time
 
 from client import Client
 from daemon import Daemon, wait_until
@@ -67,6 +68,26 @@ def test_reload_and_end():
         said = [line for message in daemon.manager.messages for line in message.splitlines()]
         order = [line for line in said if line.split("=")[0] in ("READY", "RELOADING", "STOPPING")]
         assert order == ["READY=1", "RELOADING=1", "READY=1", "RELOADING=1", "READY=1", "STOPPING=1"], order
+
+
+def test_what_is_said_belongs_together():
+    """One datagram each: a manager measures a reload by the time that comes with it, and shows the status beside the state."""
+    with Daemon(POLICY, env={"WATCHDOG_USEC": "1000000"}) as daemon:
+        ready = daemon.manager.wait_for("READY=1")
+        assert re.fullmatch(r"READY=1\nSTATUS=[^\n]+", ready), ready
+        before = time.monotonic_ns() // 1000
+        daemon.hang_up()
+        reloading = daemon.manager.wait_for("RELOADING=1")
+        moment = int(re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=(\d+)", reloading).group(1))
+        assert before <= moment <= time.monotonic_ns() // 1000, (before, moment)
+        daemon.write("routes.d/test.route", "this is no policy")
+        daemon.hang_up()  # a reload that was refused ends, too
+        daemon.manager.wait_for("WATCHDOG=1", len(daemon.manager.messages))
+        daemon.signal(signal.SIGTERM)
+        assert re.fullmatch(r"STOPPING=1\nSTATUS=[^\n]+", daemon.manager.wait_for("STOPPING=1"))
+        daemon.check_end()
+        after = daemon.manager.messages[daemon.manager.messages.index(daemon.manager.wait_for("STOPPING=1")):]
+        assert not [one for one in after if one.startswith(("READY", "RELOADING"))], after
 
 
 async def test_drain_asks_for_time():

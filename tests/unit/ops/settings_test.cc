@@ -352,6 +352,7 @@ TEST_CASE("forwarded_proto goes with the default of forwarded, as in the example
     CHECK(settings.forwarded_proto);
     CHECK(settings.forwarded == "x-forwarded-for");
     CHECK(load_settings(PROJECT_DIR "/examples/first/wayleave.toml"));
+    CHECK(load_settings(PROJECT_DIR "/systemd/package/wayleave.toml"));
 }
 
 TEST_CASE("a listener with a name needs no address") {
