@@ -154,6 +154,7 @@ async def test_the_oldest_connection_gives_way_at_whichever_node():
             await soon(lambda: redis.count("s") == 0, "the place is free")
             # Without Redis each node counts its own.
             fourth = await Client.open(a, "/one", user="ann")
+            await soon(lambda: redis.count("s") == 1, "she has a place again")
             redis.process.send_signal(signal.SIGSTOP)
             await soon(lambda: not ready(a) and not ready(b), "/readyz is 503 at both")
             fifth = await Client.open(b, "/one", user="ann")

@@ -116,6 +116,7 @@ class RedisCore final : public RedisUser {
     void heard(const std::string& channel, std::string_view payload) override;
     void subscribed(const std::string& channel) override {
         if (channel == shared_.keys.control()) return bans_.listening();
+        if (channel == own_control_) return seats_.listening();
         subscriptions_.subscribed(channel);
     }
     void unsubscribed(const std::string& channel) override { subscriptions_.unsubscribed(channel); }

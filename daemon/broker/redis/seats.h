@@ -41,6 +41,8 @@ class RedisSeats {
 
     void turn(const Evict& evict);
     void down();
+    // What others said until now was not heard: each place is asked about again.
+    void listening() { write_anew(); }
     void forked() { write_anew(); }
     void renamed() { write_anew(); }
 
