@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t most_users = 64;  // of one call
 constexpr size_t most_under_way = 8;
+constexpr size_t most_idle = 1024;      // rooms that are queued, and gone
 constexpr size_t renewed_at_once = 64;  // channels, in a turn with nothing else to do
 constexpr int64_t tried_again_ms = 1000;
 constexpr int64_t most_patience_ms = 1000;  // of a question, for what is to be written
@@ -40,10 +41,28 @@ void RedisPresence::changed(const Stay& stay) {
     }
     user.rules = stay.rules;
     mark(stay.channel, *room, stay.user, user);
+    if (user.connections == 0) forget_unwritten(stay.channel, stay.user);
+}
+
+// Who came and went while nothing could be written has never been there: else those would be without a bound
+// while Redis is away.
+void RedisPresence::forget_unwritten(const std::string& channel, const std::string& name) {
+    const auto it = rooms_.find(channel);
+    Room& room = *it->second;
+    const User& user = room.users.find(name)->second;
+    if (user.written > 0 || user.gone_at_ms != 0 || user.lost || room.under_way) return;
+    room.dirty.erase(name);
+    room.users.erase(name);
+    if (room.users.empty()) rooms_.erase(it);
+    if (queue_.size() <= 2 * rooms_.size() + most_idle) return;
+    queue_.clear();
+    for (const auto& [queued, one] : rooms_) {
+        if (one->queued) queue_.push_back(queued);
+    }
 }
 
 void RedisPresence::mark(const std::string& channel, Room& room, const std::string& name, User& user) {
-    if (!std::exchange(user.dirty, true)) room.dirty.push_back(name);
+    if (!std::exchange(user.dirty, true)) room.dirty.insert(name);
     queue(channel, room);
 }
 
@@ -99,7 +118,7 @@ void RedisPresence::turn() {
         const std::string channel = std::move(queue_.front());
         queue_.pop_front();
         const auto it = rooms_.find(channel);
-        if (it == rooms_.end()) continue;
+        if (it == rooms_.end() || !it->second->queued) continue;  // it was forgotten, and is another
         if (!live_(channel)) {
             queue_.push_back(channel);
             continue;
@@ -130,8 +149,8 @@ void RedisPresence::flush(const std::string& channel, Room& room) {
     std::vector<uint32_t> counts;
     std::vector<std::string> arguments{shared_.keys.messages(channel), channel, nodes_.id(), "0"};
     while (!room.dirty.empty() && names.size() < most_users) {
-        std::string name = std::move(room.dirty.back());
-        room.dirty.pop_back();
+        std::string name = *room.dirty.begin();
+        room.dirty.erase(room.dirty.begin());
         const auto it = room.users.find(name);
         if (it == room.users.end() || !std::exchange(it->second.dirty, false)) continue;
         const User& user = it->second;

@@ -3,6 +3,8 @@
 // On the broker's thread.
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
+
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -62,7 +64,7 @@ class RedisPresence {
     };
     struct Room {
         StringMap<User> users;
-        std::vector<std::string> dirty;
+        absl::flat_hash_set<std::string> dirty;  // names of users
         bool queued = false;
         bool under_way = false;
     };
@@ -89,6 +91,7 @@ class RedisPresence {
 
     void mark(const std::string& channel, Room& room, const std::string& name, User& user);
     void queue(const std::string& channel, Room& room);
+    void forget_unwritten(const std::string& channel, const std::string& name);
     void write_anew(bool lost);
     void renew();
     void look();

@@ -320,6 +320,7 @@ TEST_CASE("a user needs few rights, and what is missing is named", "[redis][faul
     RedisSettings settings = settings_for(server.port());
     settings.access.user = "app";
     settings.access.password = "secret";
+    settings.times = {200, 4000, 500, 60'000, 500};
     SECTION("with them all works") {
         RedisNode a(settings);
         INFO(a.broker->health());
@@ -335,6 +336,27 @@ TEST_CASE("a user needs few rights, and what is missing is named", "[redis][faul
         a.retention.history = 0;
         CHECK(a.publish("c").status == Receipt::Status::accepted);
         CHECK(brief(a.boxes[0].take(3)) == "1=a 2=b 0=c");
+        // And what nodes have in common.
+        const RedisKeys keys("wl");
+        Commons& commons = *a.broker->commons();
+        CHECK(comes([&] { return commons.nodes().nodes.size() == 1; }));
+        const auto present = [&] {
+            return a.finish(commons.presence()->present("room", 5, {0, ++a.ticket}), 0).users.size();
+        };
+        commons.presence()->appear("room", "ann", {true, 0}, read_clocks());
+        CHECK(comes([&] { return present() == 1; }));
+        commons.presence()->disappear("room", "ann", {true, 0}, read_clocks());
+        CHECK(comes([&] { return present() == 0; }));
+        for (uint64_t i = 1; i <= 2; ++i) commons.slots()->take("k", 1, {0, i, i});
+        commons.begin_ban({"key", "text", 60'000});
+        (void)server.ask({"SADD", keys.node_channels("room", "00000000dead"), "room"});
+        (void)server.ask({"ZADD", keys.nodes(), "1", "00000000dead"});
+        CHECK(comes([&] {
+            return server.ask({"ZCARD", keys.bans()}).number == 1 &&
+                   server.ask({"ZCARD", keys.seats("k")}).number == 1 &&
+                   server.ask({"EXISTS", keys.node_channels("room", "00000000dead")}).number == 0;
+        }));
+        CHECK(a.broker->totals().link->malformed == 0);
     }
     SECTION("without channels it starts, and says so") {
         (void)server.ask({"ACL", "SETUSER", "app", "resetchannels"});

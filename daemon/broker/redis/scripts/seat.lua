@@ -12,20 +12,20 @@ local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000000 + clock[2])
 if since == '' then since = now end
 redis.call('ZADD', KEYS[2], 'NX', since, who)
-local places = redis.call('ZRANGE', KEYS[2], 0, -1)
-local left = {}
-for i = 1, #places do
-  local node = string.match(places[i], '^(%x+):')
-  if not node or string.find(dead, ',' .. node .. ',', 1, true) then
-    redis.call('ZREM', KEYS[2], places[i])
-  else
-    left[#left + 1] = places[i]
+-- The places of the dead are looked for only where one is missing.
+if dead ~= ',' and redis.call('ZCARD', KEYS[2]) > most then
+  for _, place in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    local node = string.match(place, '^(%x+):')
+    if not node or string.find(dead, ',' .. node .. ',', 1, true) then redis.call('ZREM', KEYS[2], place) end
   end
 end
 local out = { redis.call('ZSCORE', KEYS[2], who) or since }
-for i = 1, #left - most do
-  redis.call('ZREM', KEYS[2], left[i])
-  out[#out + 1] = left[i]
+local over = redis.call('ZCARD', KEYS[2]) - most
+if over > 0 then
+  for _, place in ipairs(redis.call('ZRANGE', KEYS[2], 0, over - 1)) do
+    redis.call('ZREM', KEYS[2], place)
+    out[#out + 1] = place
+  end
 end
 redis.call('PEXPIRE', KEYS[2], '3600000')
 return out
