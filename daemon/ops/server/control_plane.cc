@@ -9,6 +9,15 @@
 
 namespace wayleave {
 
+namespace {
+
+// Who has the listening sockets can be the daemon for its clients: a group that may operate it may not.
+bool may_ask(const OpsRequest& request) {
+    return request.path != "/take-over" || is_peer_of(request.socket, std::nullopt);
+}
+
+}  // namespace
+
 void ControlPlane::connect(Broker& broker) {
     publisher_.emplace(parts_.loop, parts_.calls, broker);
     publisher_->count_by([this](std::vector<Receivers> of, auto then) {
@@ -60,7 +69,8 @@ void ControlPlane::serve(UnixListener listener, FileDescriptor socket) {
     server_.emplace(
         parts_.loop, std::move(socket),
         [this](const OpsRequest& request, const Responder& respond) {
-            answer_control(request, actions(), respond);
+            if (may_ask(request)) return answer_control(request, actions(), respond);
+            respond({403, "text/plain; charset=utf-8", "for root and the daemon's user alone\n"});
         },
         HttpServer::HostRule(), [group](int peer) { return is_peer_of(peer, group); });
 }

@@ -22,6 +22,7 @@ struct OpsRequest {
     std::string_view method;
     std::string_view path;  // decoded
     std::string_view body;
+    int socket = -1;  // whose peer asks
 };
 
 struct OpsAnswer {
