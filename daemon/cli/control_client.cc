@@ -33,7 +33,7 @@ Result<std::string, int> find_socket(const ControlAddress& address) {
     if (!settings) return failure(settings.error());
     if (!settings->control_socket.empty()) return settings->control_socket;
     complain(address.config +
-             ": control.socket is not set; set it and restart the daemon, or use systemctl reload");
+             ": control.socket is not set; set it and restart the daemon, or send it SIGHUP to reload");
     return failure(EX_CONFIG);
 }
 

@@ -95,6 +95,12 @@ def test_the_control_socket_is_for_its_group():
         assert code == 0, (code, out)
         code, out = ask_as(daemon, *stranger, "--clear-groups")
         assert code == 69, (code, out)
+        # An operator is not the daemon: he does not get the sockets that clients come to.
+        taking = subprocess.run(["setpriv", *stranger, f"--groups={group}", "curl", "-s", "-X", "POST", "--unix-socket",
+                                 daemon.path("run/control.sock"), "http://wayleave/take-over"], capture_output=True, text=True,
+                                check=True)
+        assert "for root and the daemon's user alone" in taking.stdout and "sockets" not in taking.stdout, taking.stdout
+        assert "event=hand-over" not in daemon.log()
         os.chmod(daemon.path("run/control.sock"), 0o777)  # a slip of the operator opens nothing
         code, out = ask_as(daemon, *stranger, "--clear-groups")
         assert code == 77 and "control.group" in out, (code, out)

@@ -9,6 +9,15 @@
 
 namespace wayleave {
 
+namespace {
+
+// Who has the listening sockets can be the daemon for its clients: a group that may operate it may not.
+bool may_ask(const OpsRequest& request) {
+    return request.path != "/take-over" || is_peer_of(request.socket, std::nullopt);
+}
+
+}  // namespace
+
 void ControlPlane::connect(Broker& broker) {
     commons_ = broker.commons();
     publisher_.emplace(parts_.loop, parts_.calls, broker);
@@ -60,7 +69,10 @@ void ControlPlane::serve(UnixListener listener, FileDescriptor socket) {
     if (server_) return server_->listen_at(std::move(socket));
     server_.emplace(
         parts_.loop, std::move(socket),
-        [this](const OpsRequest& request, const Responder& respond) { answer(request, respond); },
+        [this](const OpsRequest& request, const Responder& respond) {
+            if (may_ask(request)) return answer(request, respond);
+            respond({403, "text/plain; charset=utf-8", "for root and the daemon's user alone\n"});
+        },
         HttpServer::HostRule(), [group](int peer) { return is_peer_of(peer, group); });
 }
 

@@ -98,7 +98,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
         io_.watch(0);
         deadline_.after(answer_deadline_ms);
         const auto body = std::string_view(in_).substr(head_size_, expected_ - head_size_);
-        server_.handler_({method_, path_, body, authorization_, origin_, host_, takes_gzip_},
+        server_.handler_({method_, path_, body, socket_.get(), authorization_, origin_, host_, takes_gzip_},
                          [self = weak_from_this()](const OpsAnswer& answer) {
                              if (const auto connection = self.lock()) connection->respond(answer);
                          });

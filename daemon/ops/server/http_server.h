@@ -22,6 +22,7 @@ struct OpsRequest {
     std::string_view method;
     std::string_view path;  // decoded
     std::string_view body;
+    int socket = -1;                      // whose peer asks
     std::string_view authorization = {};  // the field; empty: it is not there
     std::string_view origin = {};         // likewise
     std::string_view host = {};           // "localhost:9180"; empty: HTTP/1.0

@@ -140,13 +140,17 @@ Result<TakenOver, StartError> take_over_from(const std::string& path) {
     const auto parsed = parse_response_head(answer->text, {});
     const auto* head = std::get_if<ResponseHead>(&parsed);
     if (head == nullptr) return strange("no HTTP");
+    const std::string_view body = std::string_view(answer->text).substr(head->size);
     simdjson::dom::parser parser;
     simdjson::dom::element document;
-    if (parser.parse(answer->text.data() + head->size, answer->text.size() - head->size).get(document) !=
-        simdjson::SUCCESS)
-        return strange("no JSON");
-    if (head->status != 200)
-        return refused(EX_TEMPFAIL, path, escape_peer_text(text_of(document, "detail"), most_shown));
+    const bool json = parser.parse(body.data(), body.size()).get(document) == simdjson::SUCCESS;
+    if (head->status != 200) {
+        const std::string why =
+            json ? text_of(document, "detail") : std::string(body.substr(0, body.find('\n')));
+        return refused(head->status == 403 ? EX_NOPERM : EX_TEMPFAIL, path,
+                       escape_peer_text(why, most_shown));
+    }
+    if (!json) return strange("no JSON");
     simdjson::dom::array list;
     TakenOver out;
     if (document["sockets"].get(list) != simdjson::SUCCESS || !sort_in(list, answer->sockets, out))
