@@ -341,7 +341,7 @@ TEST_CASE("a ban that another node tells of is shown without harm") {
         read_ban(R"({"v":1,"id":"0123456789ab","who":"ip \u001b[2J \\x1b","times":-4,"values":[1,"x"],)"
                  R"("networks":["10.0.0.0/8","nothing"]})");
     REQUIRE(news);
-    CHECK(news->ban.who == "ip \\x1b[2J \\x1b");
+    CHECK(news->ban.who == "ip \\x1B[2J \\x1b");
     CHECK(news->ban.times == 0);
     CHECK(news->ban.values == std::vector<std::string>{"x"});
     CHECK(news->ban.networks.size() == 1);
