@@ -36,7 +36,7 @@ int list(const BansOptions& options) {
         document["bans"].get(bans) != simdjson::SUCCESS)
         return not_understood(*answer);
     if (options.format == "json") {
-        write_text(stdout, answer->body);
+        write_json(answer->body);
         return EX_OK;
     }
     for (const simdjson::dom::element ban : bans) {

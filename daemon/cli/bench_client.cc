@@ -25,7 +25,7 @@ WebSocketLimits server_limits() {
 
 std::string refusal_text(const UpgradeRefused& refused) {
     return refused.status == 0 ? std::string(refused.reason)
-                               : "the handshake is answered " + std::to_string(refused.status);
+                               : std::string(handshake_answered) + std::to_string(refused.status);
 }
 
 }  // namespace

@@ -17,6 +17,9 @@ struct addrinfo;
 
 namespace wayleave {
 
+// With what the reason begins if the server has answered a handshake otherwise.
+inline constexpr std::string_view handshake_answered = "the handshake is answered ";
+
 class BenchClient {
   public:
     struct Events {

@@ -28,7 +28,7 @@ int channels(const ChannelsOptions& options) {
     const auto answer = ask_for_json(options.address, "POST", "/channels", question.text());
     if (!answer) return answer.error();
     if (options.format == "json") {
-        write_text(stdout, (*answer)->raw);
+        write_json((*answer)->raw);
         return EX_OK;
     }
     constexpr std::string_view row = "{:>11} {:>12}  {}\n";

@@ -29,7 +29,7 @@ int64_t this_day() {
 void show_as_json(const Observation& finding) {
     JsonObject out;
     out.add("state", to_string(finding.state)).add("about", finding.about).add("text", finding.text);
-    write_text(stdout, out.add_if_any("remedy", finding.remedy).text() + "\n");
+    write_json(out.add_if_any("remedy", finding.remedy).text() + "\n");
 }
 
 void show_as_text(const Observation& finding) {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "daemon/cli/doctor_observations.h"
+#include "daemon/ops/server/console.h"
 
 namespace wayleave {
 
@@ -107,6 +108,26 @@ Observations disk(const Settings& settings) {
     return {{State::well, "disk", text, ""}};
 }
 
+// What a start opens.
+Observations opened_files(const Settings& settings) {
+    Observations out;
+    if (!settings.log_file.empty()) {
+        std::filesystem::path directory = std::filesystem::path(settings.log_file).parent_path();
+        if (directory.empty()) directory = ".";
+        if (access(directory.c_str(), W_OK) != 0)
+            out.push_back(
+                {State::bad, "log.file", directory.string() + ": " + std::strerror(errno),
+                 "make the directory, for the daemon's user; without it the daemon does not start"});
+    }
+    if (!settings.admin_token_file.empty()) {
+        const auto token = read_console_token(settings.admin_token_file);
+        out.push_back(
+            token ? Observation{State::well, "console", "its token can be read", ""}
+                  : Observation{State::bad, "console", token.error(), "the daemon does not start so"});
+    }
+    return out;
+}
+
 void append(Observations& out, Observations more) {
     out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
@@ -127,6 +148,7 @@ Observations look_at_machine(const Settings& settings) {
     Observations out{open_files(settings), backlog(), clock_state(), memory(settings)};
     append(out, conntrack(settings));
     append(out, disk(settings));
+    append(out, opened_files(settings));
     return out;
 }
 

@@ -24,7 +24,7 @@ int drain(const DrainOptions& options) {
         ask_for_json(options.address, "POST", "/drain", order.add("undo", options.undo).text());
     if (!answer) return answer.error();
     if (options.format == "json") {
-        write_text(stdout, (*answer)->raw);
+        write_json((*answer)->raw);
     } else if (options.undo) {
         write_text(stdout, "ready: new clients are welcome, and those who are here stay\n");
     } else {

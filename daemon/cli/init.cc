@@ -105,6 +105,11 @@ std::string settings_of(const InitKind& kind) {
 // All that can go wrong is found before the first file is written.
 bool is_free(const std::string& directory) {
     std::error_code wrong;
+    constexpr size_t longest = 107 - std::string_view("/run/control.sock").size();  // sun_path less its NUL
+    if (std::filesystem::absolute(directory, wrong).string().size() > longest) {
+        complain(directory + " is too long a path for the control socket below it; name another directory");
+        return false;
+    }
     for (const char* name : {"wayleave.toml", "routes.d", "keys"}) {
         const std::string path = directory + "/" + name;
         if (!std::filesystem::exists(path, wrong)) continue;

@@ -41,7 +41,7 @@ int kick(const KickOptions& options) {
     if (!answer) return answer.error();
     const uint64_t sessions = number_of((*answer)->document, "sessions");
     if (options.format == "json") {
-        write_text(stdout, (*answer)->raw);
+        write_json((*answer)->raw);
     } else {
         write_text(stdout, fmt::format("{} connection{} {}\n", sessions, sessions == 1 ? "" : "s",
                                        options.dry_run ? "would end" : "ended"));

@@ -24,7 +24,7 @@ struct LogOptions {
 
 std::string order_of(const LogOptions& options) {
     JsonObject out;
-    out.add("level", options.level).add("for_ms", options.for_ms);
+    out.add("level", options.level.empty() ? "debug" : options.level).add("for_ms", options.for_ms);
     out.add_if_any("user", options.user).add_if_any("session", options.session);
     return out.add_if_any("route", options.route).add_if_any("rule", options.rule).text();
 }
@@ -48,17 +48,13 @@ void show(const simdjson::dom::element& state) {
 }
 
 int log(const LogOptions& options, bool filtered) {
-    if (options.level.empty() && filtered) {
-        complain("a filter needs a level; write --level debug");
-        return EX_USAGE;
-    }
-    const bool sets = !options.level.empty();
+    const bool sets = !options.level.empty() || filtered;
     const auto answer = options.reset ? ask_for_json(options.address, "POST", "/log/reset")
                         : sets        ? ask_for_json(options.address, "POST", "/log", order_of(options))
                                       : ask_for_json(options.address, "GET", "/log");
     if (!answer) return answer.error();
     if (options.format == "json") {
-        write_text(stdout, (*answer)->raw);
+        write_json((*answer)->raw);
     } else {
         show((*answer)->document);
     }

@@ -82,7 +82,10 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "serve") wayleave::block_signals();
     try {
-        return run(argc, argv);
+        const int exit_code = run(argc, argv);
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+        wayleave::complain("standard output takes no more; what was written is not whole");
+        return exit_code == EX_OK ? EX_IOERR : exit_code;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "wayleave: a bug, please report it: %s\n", error.what());
         return EX_SOFTWARE;

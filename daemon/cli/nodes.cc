@@ -62,7 +62,7 @@ int nodes(const NodesOptions& options) {
         return EX_PROTOCOL;
     }
     if (options.format == "json") {
-        write_text(stdout, answer->body);
+        write_json(answer->body);
         return EX_OK;
     }
     for (const simdjson::dom::element node : list) write_text(stdout, node_line(node));

@@ -28,7 +28,7 @@ void show_restart(const simdjson::dom::element& document) {
 
 int show_done(const simdjson::dom::element& document, const std::string& raw, const std::string& format) {
     if (format == "json") {
-        write_text(stdout, raw);
+        write_json(raw);
         return EX_OK;
     }
     const auto counted = [&](const char* name, std::string_view noun) {
@@ -47,7 +47,7 @@ int show_done(const simdjson::dom::element& document, const std::string& raw, co
 
 int show_forecast(const simdjson::dom::element& document, const std::string& raw, const std::string& format) {
     if (format == "json") {
-        write_text(stdout, raw);
+        write_json(raw);
         return EX_OK;
     }
     write_text(stderr, text_of(document, "diagnostics"));
@@ -74,7 +74,7 @@ int reload(const ReloadOptions& options) {
     if (answer->status == 200 && options.dry_run)
         return show_forecast(document, answer->body, options.format);
     if (answer->status == 200) return show_done(document, answer->body, options.format);
-    if (options.format == "json") write_text(stdout, answer->body);
+    if (options.format == "json") write_json(answer->body);
     write_text(stderr, text_of(document, "diagnostics"));
     complain(text_of(document, "detail"));
     if (answer->status == 503) return EX_TEMPFAIL;

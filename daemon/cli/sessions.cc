@@ -44,7 +44,7 @@ int sessions(const SessionsOptions& options) {
         return EX_PROTOCOL;
     }
     if (options.format == "json") {
-        write_text(stdout, answer->body);
+        write_json(answer->body);
         return EX_OK;
     }
     if (list.size() > 0)

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "daemon/base/escape.h"
+
 namespace wayleave {
 
 bool colour_wanted(FILE* stream) {
@@ -17,6 +19,10 @@ bool colour_wanted(FILE* stream) {
 
 void write_text(FILE* stream, std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stream);
+}
+
+void write_json(std::string_view json) {
+    write_text(stdout, escape_json(json));
 }
 
 void complain(std::string_view text) {

@@ -17,6 +17,9 @@ constexpr const char* default_config = WAYLEAVE_CONFIG;
 
 void write_text(FILE* stream, std::string_view text);
 
+// JSON of the daemon, on standard output: what others have written in it cannot reach into a terminal.
+void write_json(std::string_view json);
+
 // "wayleave: TEXT" on standard error.
 void complain(std::string_view text);
 

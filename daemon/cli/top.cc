@@ -47,7 +47,7 @@ int one_frame(const TopOptions& options, TopSample& before) {
     const auto frame = take_frame(options, before);
     if (!frame) return frame.error();
     if (options.format == "json") {
-        write_text(stdout, json_of(*frame));
+        write_json(json_of(*frame));
         return EX_OK;
     }
     for (const std::string& line : lines_of(*frame, SIZE_MAX)) write_text(stdout, line + "\n");

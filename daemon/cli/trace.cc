@@ -37,8 +37,8 @@ std::string filter_of(const TraceOptions& options) {
 
 void show(const simdjson::dom::element& document, const std::string& format) {
     for (const simdjson::dom::element event : document["events"].get_array())
-        write_text(stdout,
-                   format == "json" ? simdjson::to_string(event) + "\n" : event_line(event.get_object()));
+        format == "json" ? write_json(simdjson::to_string(event) + "\n")
+                         : write_text(stdout, event_line(event.get_object()));
     std::fflush(stdout);
     if (const uint64_t lost = number_of(document, "lost"); lost > 0)
         complain(fmt::format("{} more happened than could be kept", lost));

@@ -25,8 +25,7 @@ int why(const WhyOptions& options) {
     if (!answer) return answer.error();
     const simdjson::dom::array refusals = (*answer)->document["refusals"].get_array();
     if (options.format == "json") {
-        for (const simdjson::dom::element refusal : refusals)
-            write_text(stdout, simdjson::to_string(refusal) + "\n");
+        for (const simdjson::dom::element refusal : refusals) write_json(simdjson::to_string(refusal) + "\n");
         return refusals.size() > 0 ? EX_OK : EX_DATAERR;
     }
     for (const simdjson::dom::element refusal : refusals)
@@ -37,7 +36,7 @@ int why(const WhyOptions& options) {
     if (refusals.size() > 0) return EX_OK;
     std::string_view since;
     complain((*answer)->document["since"].get(since) == simdjson::SUCCESS
-                 ? fmt::format("no refusal of this is known since {}; older ones are forgotten", since)
+                 ? fmt::format("no refusal of this is kept; the oldest that is kept is of {}", since)
                  : "nothing was refused since the daemon started");
     return EX_DATAERR;
 }

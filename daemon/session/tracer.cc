@@ -59,7 +59,10 @@ void Tracer::delivered(const Channel& channel, std::span<const Publication> publ
         for (const Publication& publication : publications) {
             if (session.number == publication->except) continue;
             Event event = ConnectionLog::about(session, "delivered", "delivered");
-            event.with("action", "deliver").with("target", channel.name);
+            // A name that is secret may stand in that of a mailbox.
+            const bool hidden = session.nameless && !session.user.empty() &&
+                                channel.name.find(session.user) != std::string::npos;
+            event.with("action", "deliver").with("target", channel.name, hidden);
             if (publication->position.epoch != 0)
                 event.with("offset", std::to_string(publication->position.offset));
             put(std::move(event.with("bytes", std::to_string(publication->frame.bytes().size()))));

@@ -87,6 +87,15 @@ backend gone { url = "http://127.0.0.1:1" }
         assert "-> `wayleave lint` says why" in text, text
         daemon.write("routes.d/test.route", POLICY)
     assert run("doctor", "--config", "/nowhere/wayleave.toml").returncode == 66
+    with Daemon(POLICY) as daemon:
+        daemon.edit("wayleave.toml", 'format = "text"', 'format = "text"\nfile = "missing/wayleave.log"')
+        daemon.edit("wayleave.toml", "[admin]", '[admin]\ntoken_file = "keys/demo.key"')
+        os.chmod(daemon.path("keys/demo.key"), 0o644)
+        found = observations(run("doctor", "--config", daemon.config, "--format", "json"))
+        assert found["log.file"]["state"] == "error" and "No such file" in found["log.file"]["text"], found
+        assert found["console"]["state"] == "error" and "chmod 0600" in found["console"]["text"], found
+        full = subprocess.run(f"{BINARY} status --config {daemon.config} >/dev/full", shell=True, capture_output=True, text=True)
+        assert full.returncode == 74 and "takes no more" in full.stderr, full
 
 
 def test_bench_counts_what_it_did_and_says_what_was_refused():
@@ -106,7 +115,7 @@ def test_bench_counts_what_it_did_and_says_what_was_refused():
         refused = run("bench", url + "/shut", "--connections", "2", "--seconds", "1")
         assert refused.returncode == 65 and "forbidden" in refused.stderr, refused
         nowhere = run("bench", url + "/nowhere", "--connections", "2", "--seconds", "1")
-        assert nowhere.returncode == 69 and "answered 404" in nowhere.stderr, nowhere
+        assert nowhere.returncode == 65 and "answered 404" in nowhere.stderr, nowhere
         for wrong in ("http://127.0.0.1/", "wss://127.0.0.1/", "ws://", "ws://127.0.0.1:99999/", "ws://192.0.2.1/ws"):
             assert run("bench", wrong, "--seconds", "1").returncode == 64, wrong
         gone = run("bench", "ws://127.0.0.1:1/", "--connections", "2", "--seconds", "1")

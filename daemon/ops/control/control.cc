@@ -162,6 +162,7 @@ void drain(const ControlActions& actions, std::string_view body, const Responder
     const bool undo = members->flag("undo");
     if (over_ms > longest_ms) return respond(problem(400, "`over_ms` is at most a day"));
     if (undo && over_ms > 0) return respond(problem(400, "either `over_ms` or `undo`"));
+    if (actions.snapshot().stopping) return respond(problem(503, "the daemon is stopping"));
     actions.drain({static_cast<int64_t>(over_ms), undo});
     respond(json(fmt::format("{{\"draining\":{},\"sockets\":{}}}\n", !undo,
                              actions.snapshot().totals.of<&Counters::sockets>())));

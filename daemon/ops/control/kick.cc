@@ -32,9 +32,10 @@ Result<Kick> kick_from(std::string_view body) {
     auto whom = session_filter(*members);
     if (!whom) return failure(whom.error());
     if (whom->names_nobody())
-        return failure("say whom: who, user, session, route, ip or channel; POST /drain is for all");
+        return failure("say whom: who, user, session, route, ip or channel; `wayleave drain` sends all away");
     Kick out{std::move(*whom), members->text("because"), members->flag("reconnect"),
              members->flag("dry_run")};
+    out.order = body;
     if (out.because.size() > longest_because) return failure("`because` has at most 120 bytes");
     return out;
 }

@@ -14,9 +14,10 @@ namespace wayleave {
 
 struct Kick {
     SessionFilter whom;
-    std::string because;   // for the clients
-    bool returns = false;  // they are invited to come again
-    bool dry_run = false;  // they are only counted
+    std::string because;     // for the clients
+    bool returns = false;    // they are invited to come again
+    bool dry_run = false;    // they are only counted
+    std::string order = {};  // as it was asked, for the log
 };
 
 // The body of POST /kick: members of a session filter, of which one at least is there, `because`, `reconnect`

@@ -14,6 +14,10 @@ bool is_about(const EventRecord& record, std::string_view about) {
     if (about.empty()) return true;
     const bool named = std::any_of(names.begin(), names.end(),
                                    [&](const char* name) { return record.field(name) == about; });
+    // Where several issuers are trusted, a user's name stands behind the issuer's.
+    const std::string_view user = record.field("user");
+    const size_t bar = user.find('|');
+    if (bar != std::string_view::npos && user.substr(bar + 1) == about) return true;
     return named || is_place(about, record.field("rule"));
 }
 

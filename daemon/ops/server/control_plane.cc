@@ -113,7 +113,7 @@ void ControlPlane::kick(const Kick& order, Then<Kicked> then) {
         if (!order.dry_run && kicked.sessions > 0) {
             const std::string because = order.because.empty() ? "" : ": " + order.because;
             log_event(Level::info, "kicked", "an operator has ended connections" + because,
-                      {{"sessions", std::to_string(kicked.sessions)}});
+                      {{"sessions", std::to_string(kicked.sessions)}, {"order", order.order}});
         }
         then(kicked);
     });

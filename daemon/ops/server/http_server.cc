@@ -148,6 +148,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
             return refusal(421, "no such host here; ask by address, or add the name to admin.hosts");
         if (head.count("content-encoding") > 0) return refusal(415, "send the body without Content-Encoding");
         if (head.chunked) return refusal(501, "send the body with Content-Length");
+        if (head.count("origin") > 1 || head.count("authorization") > 1)
+            return refusal(400, "Origin and Authorization stand once at most");
         head_only_ = head.method == "HEAD";
         method_ = head_only_ ? "GET" : head.method;
         path_ = head.path;
