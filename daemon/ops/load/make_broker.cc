@@ -1,6 +1,5 @@
 #include "daemon/ops/load/make_broker.h"
 
-#include <sys/stat.h>
 #include <sysexits.h>
 
 #include <string>
@@ -9,7 +8,6 @@
 #include "daemon/broker/memory/broker.h"
 #include "daemon/broker/redis/broker.h"
 #include "daemon/broker/sqlite/broker.h"
-#include "daemon/identity/credential_file.h"
 #include "daemon/ops/load/read_file.h"
 #include "daemon/ops/log/log.h"
 
@@ -26,20 +24,6 @@ void report_redis(bool bad, const std::string& message) {
 
 StartError refused(std::string text) {
     return {EX_CONFIG, std::move(text)};
-}
-
-// A file that others can read is no secret.
-Result<std::string, StartError> read_password(const std::string& setting, const std::string& path) {
-    constexpr size_t most = 4096;
-    const std::string where = setting + ": " + path + ": ";
-    struct stat found {};
-    if (stat(path.c_str(), &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0 && !is_credential(path))
-        return failure(refused(where + "group or others can use it; chmod 0600"));
-    auto text = read_whole_file(path, most);
-    if (!text) return failure(refused(where + text.error()));
-    while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
-    if (text->empty()) return failure(refused(where + "it is empty; write the password into it"));
-    return std::move(*text);
 }
 
 // The settings have seen that it is one.
@@ -62,15 +46,15 @@ Result<RedisSettings, StartError> redis_settings(const StartSettings& settings) 
     out.access.database = static_cast<uint32_t>(settings.redis_database);
     out.access.name = "wayleave";
     if (!settings.redis_password_file.empty()) {
-        auto password = read_password("redis.password_file", settings.redis_password_file);
-        if (!password) return failure(password.error());
+        auto password = read_secret("redis.password_file", settings.redis_password_file);
+        if (!password) return failure(refused(password.error()));
         out.access.password = std::move(*password);
     }
     out.sentinel_access.user = settings.redis_sentinel_user;
     out.sentinel_access.name = out.access.name;
     if (!settings.redis_sentinel_password_file.empty()) {
-        auto password = read_password("redis.sentinel_password_file", settings.redis_sentinel_password_file);
-        if (!password) return failure(password.error());
+        auto password = read_secret("redis.sentinel_password_file", settings.redis_sentinel_password_file);
+        if (!password) return failure(refused(password.error()));
         out.sentinel_access.password = std::move(*password);
     }
     if (settings.redis_tls) {

@@ -10,6 +10,8 @@
 
 #include "daemon/edge/socket.h"
 
+#include "daemon/identity/credential_file.h"
+
 namespace wayleave {
 
 namespace {
@@ -45,6 +47,19 @@ Result<std::string> read_whole_file_at(int directory, const std::string& name, s
     return read_open(
         FileDescriptor(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)),
         most);
+}
+
+Result<std::string> read_secret(const std::string& setting, const std::string& path) {
+    constexpr size_t most = 4096;
+    const std::string where = setting + ": " + path + ": ";
+    struct stat found {};
+    if (stat(path.c_str(), &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0 && !is_credential(path))
+        return failure(where + "group or others can use it; chmod 0600");
+    const auto text = read_whole_file(path, most);
+    if (!text) return failure(where + text.error());
+    const std::string secret = text->substr(0, text->find_last_not_of("\r\n") + 1);
+    if (secret.empty()) return failure(where + "it is empty; write the secret into it");
+    return secret;
 }
 
 }  // namespace wayleave

@@ -15,4 +15,8 @@ namespace wayleave {
 // The same for a name inside an open directory, and a symbolic link is an error.
 [[nodiscard]] Result<std::string> read_whole_file_at(int directory, const std::string& name, size_t most);
 
+// A secret, without the end of its line. Error: "SETTING: PATH: what is wrong; what to do"; a file that
+// others can read is no secret.
+[[nodiscard]] Result<std::string> read_secret(const std::string& setting, const std::string& path);
+
 }  // namespace wayleave

@@ -1,7 +1,6 @@
 #include "daemon/ops/server/console.h"
 
 #include <openssl/crypto.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -9,7 +8,6 @@
 
 #include "daemon/base/json_writer.h"
 #include "daemon/console/console_files.h"
-#include "daemon/identity/credential_file.h"
 #include "daemon/ops/load/read_file.h"
 #include "daemon/ops/log/log.h"
 
@@ -145,20 +143,15 @@ void Console::ask(const OpsRequest& request, std::string_view path, const Respon
 }
 
 Result<std::string> read_console_token(const std::string& path) {
-    constexpr size_t most = 4096;
+    const auto token = read_secret("admin.token_file", path);
+    if (!token) return failure(token.error());
     const std::string where = "admin.token_file: " + path + ": ";
-    struct stat found {};
-    if (stat(path.c_str(), &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0 && !is_credential(path))
-        return failure(where + "group or others can use it; chmod 0600");
-    const auto text = read_whole_file(path, most);
-    if (!text) return failure(where + text.error());
-    const std::string token = text->substr(0, text->find_last_not_of("\r\n") + 1);
     const bool visible =
-        std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-    if (token.size() < shortest_token || !visible)
+        std::all_of(token->begin(), token->end(), [](char c) { return c > ' ' && c < '\x7f'; });
+    if (token->size() < shortest_token || !visible)
         return failure(where +
                        "a token has 16 visible characters at least; `openssl rand -hex 32` makes one");
-    return token;
+    return *token;
 }
 
 }  // namespace wayleave
