@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 """Two daemons, a primary, a replica and three Sentinels, of which those that matter are killed."""
 import asyncio
-import os
 import shutil
-import subprocess
 
 from client import Client
 from daemon import TOKEN_BLOCK, Daemon, run, wait_until
 from redis_server import Redis, free_port, ready
 from runner import main
+from sentinel_lab import Lab
 
 POLICY = TOKEN_BLOCK + """
 channel room/** { history = 1000  keep = 1h  dedup = 10m }
@@ -24,52 +23,6 @@ route chat /ws {
 CONNECTIONS = 2  # of a node: what it asks, and what it listens to
 
 
-class Sentinel(Redis):
-    def start(self):
-        path = os.path.join(self.directory, "sentinel.conf")
-        if not os.path.exists(path):
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n"
-                           f"logfile {self.directory}/log\n"
-                           f"sentinel monitor mymaster 127.0.0.1 {self.options[0]} 2\n"
-                           "sentinel down-after-milliseconds mymaster 1000\n"
-                           "sentinel failover-timeout mymaster 10000\n")
-        self.process = subprocess.Popen(["redis-server", path, "--sentinel"], stdin=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: self.ask("PING").startswith(b"+PONG"), "the Sentinel")
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-
-class Lab:
-    """A primary, its replica, and three Sentinels that know both."""
-
-    def __enter__(self):
-        self.primary = Redis().start()
-        self.replica = Redis("--replicaof", "127.0.0.1", str(self.primary.port), "--repl-diskless-sync-delay", "0").start()
-        self.sentinels = [Sentinel(str(self.primary.port)).start() for _ in range(3)]
-        wait_until(lambda: b"state=online" in self.primary.ask("INFO", "replication"), "the replica is connected")
-        for one in self.sentinels:
-            wait_until(lambda: self.known(one, "num-slaves") == "1" and self.known(one, "num-other-sentinels") == "2",
-                       "a Sentinel knows the others")
-        return self
-
-    @staticmethod
-    def known(sentinel, name):
-        parts = sentinel.ask("SENTINEL", "MASTER", "mymaster").decode().split("\r\n")
-        return parts[parts.index(name) + 2] if name in parts else None
-
-    def __exit__(self, *_):
-        for one in (*self.sentinels, self.replica, self.primary):
-            one.__exit__()
-
-    def node(self):
-        names = ", ".join(f'"127.0.0.1:{one.port}"' for one in self.sentinels)
-        return Daemon(POLICY, more=f'\n[broker]\nkind = "redis"\n[redis]\nsentinels = [{names}]\nprimary = "mymaster"\n')
-
-
 async def soon(condition, what):
     await asyncio.to_thread(wait_until, condition, what)
 
@@ -83,7 +36,6 @@ async def goes_on(lab, a, b, fail):
     await bob.wait_for(None, text="before")
     fail()
     await soon(lambda: lab.replica.ask("ROLE").startswith(b"*3\r\n$6\r\nmaster"), "the replica is the primary")
-
     # Until a node has learnt of the new primary, it writes to the earlier one, and that is lost.
     await soon(lambda: lab.replica.ask("CLIENT", "LIST").count(b"name=wayleave") >= 2 * CONNECTIONS,
                "both nodes are at the new primary")
@@ -97,7 +49,7 @@ async def goes_on(lab, a, b, fail):
 
 async def test_the_primary_is_killed_and_a_sentinel_with_it():
     with Lab() as lab:
-        async with lab.node() as a, lab.node() as b:
+        async with lab.node(POLICY) as a, lab.node(POLICY) as b:
             def fail():
                 lab.sentinels[0].kill()
                 lab.primary.kill()
@@ -106,7 +58,7 @@ async def test_the_primary_is_killed_and_a_sentinel_with_it():
 
 async def test_a_failover_by_hand_leaves_the_earlier_primary_alone():
     with Lab() as lab:
-        async with lab.node() as a, lab.node() as b:
+        async with lab.node(POLICY) as a, lab.node(POLICY) as b:
             # It stays up, and would go on to take what is written.
             await goes_on(lab, a, b, lambda: lab.sentinels[1].ask("SENTINEL", "FAILOVER", "mymaster"))
             assert b"wayleave" not in lab.primary.ask("CLIENT", "LIST")
