@@ -11,8 +11,8 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t stripes = 64;    // locks: two workers rarely want the same
-constexpr size_t overhead = 256;  // of a message beside its bytes: about
+constexpr size_t table_stripes = 64;  // locks: two workers rarely want the same
+constexpr size_t overhead = 256;      // of a message beside its bytes: about
 constexpr size_t least_compacted = 4096;
 constexpr size_t most_workers = 4096;
 
@@ -80,12 +80,12 @@ struct alignas(64) ChannelTable::Stripe {
 ChannelTable::ChannelTable(size_t most_bytes, Numbered numbered)
     : inboxes_(most_workers),
       numbered_(numbered),
-      stripes_(std::make_unique<Stripe[]>(stripes)),
+      stripes_(std::make_unique<Stripe[]>(table_stripes)),
       most_bytes_(most_bytes) {}
 ChannelTable::~ChannelTable() = default;
 
 ChannelTable::Stripe& ChannelTable::stripe_of(std::string_view channel) const {
-    return stripes_[stripe_for(channel, stripes)];
+    return stripes_[stripe_for(channel, table_stripes)];
 }
 
 uint32_t ChannelTable::add_inbox(Inbox& inbox) {

@@ -11,7 +11,7 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t stripes = 64;
+constexpr size_t presence_stripes = 64;
 
 struct Here {
     uint32_t connections = 0;
@@ -46,11 +46,11 @@ Publication presence_message(std::string_view word, std::string_view channel, st
 }
 
 LocalPresence::LocalPresence(Announce announce)
-    : announce_(std::move(announce)), stripes_(std::make_unique<Stripe[]>(stripes)) {}
+    : announce_(std::move(announce)), stripes_(std::make_unique<Stripe[]>(presence_stripes)) {}
 LocalPresence::~LocalPresence() = default;
 
 LocalPresence::Stripe& LocalPresence::stripe_of(std::string_view channel) const {
-    return stripes_[stripe_for(channel, stripes)];
+    return stripes_[stripe_for(channel, presence_stripes)];
 }
 
 void LocalPresence::appear(std::string_view channel, std::string_view user, const PresenceRules& rules, Now) {
@@ -106,7 +106,7 @@ std::optional<Roster> LocalPresence::present(std::string_view channel, uint32_t 
 }
 
 void LocalPresence::tick(Now now) {
-    for (size_t i = 0; i < stripes; ++i) {
+    for (size_t i = 0; i < presence_stripes; ++i) {
         Stripe& stripe = stripes_[i];
         const std::lock_guard lock(stripe.mutex);
         std::erase_if(stripe.leaving, [&](const Leaving& leaving) {

@@ -11,7 +11,7 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t stripes = 64;
+constexpr size_t slot_stripes = 64;
 
 }  // namespace
 
@@ -21,11 +21,11 @@ struct alignas(64) LocalSlots::Stripe {
 };
 
 LocalSlots::LocalSlots(Evict evict)
-    : evict_(std::move(evict)), stripes_(std::make_unique<Stripe[]>(stripes)) {}
+    : evict_(std::move(evict)), stripes_(std::make_unique<Stripe[]>(slot_stripes)) {}
 LocalSlots::~LocalSlots() = default;
 
 LocalSlots::Stripe& LocalSlots::stripe_of(std::string_view key) const {
-    return stripes_[stripe_for(key, stripes)];
+    return stripes_[stripe_for(key, slot_stripes)];
 }
 
 void LocalSlots::take(std::string_view key, int64_t most, const SlotHolder& holder) {

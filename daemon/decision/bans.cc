@@ -13,7 +13,7 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t stripes = 64;
+constexpr size_t ban_stripes = 64;
 constexpr size_t looked_at = 8;  // to find who may be forgotten
 constexpr int64_t longest_ms = std::numeric_limits<int64_t>::max() / 4;
 
@@ -101,13 +101,13 @@ struct alignas(64) BanTable::Stripe {
 };
 
 BanTable::BanTable(size_t most_keys)
-    : stripes_(std::make_unique<Stripe[]>(stripes)),
-      most_keys_per_stripe_(std::max<size_t>(1, most_keys / stripes)) {}
+    : stripes_(std::make_unique<Stripe[]>(ban_stripes)),
+      most_keys_per_stripe_(std::max<size_t>(1, most_keys / ban_stripes)) {}
 
 BanTable::~BanTable() = default;
 
 BanTable::Stripe& BanTable::stripe_of(std::string_view key) const {
-    return stripes_[stripe_for(key, stripes)];
+    return stripes_[stripe_for(key, ban_stripes)];
 }
 
 std::optional<int64_t> BanTable::left(std::string_view key, int64_t now_ms) const {
@@ -179,7 +179,7 @@ bool BanTable::lift_key(std::string_view key, int64_t now_ms) {
 
 std::vector<BanEntry> BanTable::list(int64_t now_ms) const {
     std::vector<BanEntry> out;
-    for (size_t i = 0; i < stripes; ++i) {
+    for (size_t i = 0; i < ban_stripes; ++i) {
         const Stripe& stripe = stripes_[i];
         const std::lock_guard lock(stripe.mutex);
         for (const auto& [key, entry] : stripe.entries) {
@@ -198,7 +198,7 @@ std::vector<BanEntry> BanTable::list(int64_t now_ms) const {
 std::vector<std::string> BanTable::lift(std::string_view name, int64_t now_ms) {
     std::vector<std::string> lifted;
     const auto net = dsl::parse_net(name);
-    for (size_t i = 0; i < stripes; ++i) {
+    for (size_t i = 0; i < ban_stripes; ++i) {
         Stripe& stripe = stripes_[i];
         const std::lock_guard lock(stripe.mutex);
         absl::erase_if(stripe.entries, [&](const auto& item) {
@@ -213,7 +213,7 @@ std::vector<std::string> BanTable::lift(std::string_view name, int64_t now_ms) {
 }
 
 void BanTable::forget_quiet(int64_t now_ms) {
-    Stripe& stripe = stripes_[next_to_clean_++ % stripes];
+    Stripe& stripe = stripes_[next_to_clean_++ % ban_stripes];
     const std::lock_guard lock(stripe.mutex);
     size_t in_force = 0;
     absl::erase_if(stripe.entries, [&](const auto& item) {
@@ -225,19 +225,19 @@ void BanTable::forget_quiet(int64_t now_ms) {
 
 size_t BanTable::in_force() const {
     size_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].in_force.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < ban_stripes; ++i) sum += stripes_[i].in_force.load(std::memory_order_relaxed);
     return sum;
 }
 
 uint64_t BanTable::begun() const {
     uint64_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].begun.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < ban_stripes; ++i) sum += stripes_[i].begun.load(std::memory_order_relaxed);
     return sum;
 }
 
 uint64_t BanTable::overflows() const {
     uint64_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].overflows.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < ban_stripes; ++i) sum += stripes_[i].overflows.load(std::memory_order_relaxed);
     return sum;
 }
 

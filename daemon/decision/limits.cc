@@ -11,7 +11,7 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t stripes = 64;
+constexpr size_t limit_stripes = 64;
 constexpr int64_t ns_a_ms = 1'000'000;
 
 __extension__ using Wide = __int128;
@@ -70,8 +70,8 @@ struct alignas(64) LimitTable::Stripe {
 };
 
 LimitTable::LimitTable(size_t most_rates)
-    : stripes_(std::make_unique<Stripe[]>(stripes)),
-      most_per_stripe_(std::max<size_t>(1, most_rates / stripes)) {}
+    : stripes_(std::make_unique<Stripe[]>(limit_stripes)),
+      most_per_stripe_(std::max<size_t>(1, most_rates / limit_stripes)) {}
 
 LimitTable::LimitTable(const LimitTable* beneath) : LimitTable(size_t{1} << 16U) {
     beneath_ = beneath;
@@ -80,7 +80,7 @@ LimitTable::LimitTable(const LimitTable* beneath) : LimitTable(size_t{1} << 16U)
 LimitTable::~LimitTable() = default;
 
 LimitTable::Stripe& LimitTable::stripe_of(std::string_view key) const {
-    return stripes_[stripe_for(key, stripes)];
+    return stripes_[stripe_for(key, limit_stripes)];
 }
 
 LimitTable::Rate LimitTable::rate_of(std::string_view key) const {
@@ -147,7 +147,7 @@ void LimitTable::leave(std::string_view key) {
 }
 
 void LimitTable::forget_idle(int64_t now_ms) {
-    Stripe& stripe = stripes_[next_to_clean_++ % stripes];
+    Stripe& stripe = stripes_[next_to_clean_++ % limit_stripes];
     const std::lock_guard lock(stripe.mutex);
     stripe.rates.forget_idle(now_ms * ns_a_ms);
     stripe.note_size();
@@ -155,13 +155,13 @@ void LimitTable::forget_idle(int64_t now_ms) {
 
 size_t LimitTable::keys() const {
     size_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].size.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < limit_stripes; ++i) sum += stripes_[i].size.load(std::memory_order_relaxed);
     return sum;
 }
 
 uint64_t LimitTable::evictions() const {
     uint64_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].evictions.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < limit_stripes; ++i) sum += stripes_[i].evictions.load(std::memory_order_relaxed);
     return sum;
 }
 

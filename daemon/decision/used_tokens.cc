@@ -19,7 +19,7 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t stripes = 64;
+constexpr size_t token_stripes = 64;
 constexpr int64_t cleaning_ms = 1000;  // a full stripe is not searched through for every handshake
 
 // The ids themselves are secrets of their tokens, and of any length.
@@ -71,13 +71,14 @@ struct alignas(64) UsedTokens::Stripe {
 };
 
 UsedTokens::UsedTokens(size_t most)
-    : stripes_(std::make_unique<Stripe[]>(stripes)), most_per_stripe_(std::max<size_t>(1, most / stripes)) {}
+    : stripes_(std::make_unique<Stripe[]>(token_stripes)),
+      most_per_stripe_(std::max<size_t>(1, most / token_stripes)) {}
 
 UsedTokens::~UsedTokens() = default;
 
 bool UsedTokens::was_used(std::string_view block, std::string_view id, int64_t wall_ms) const {
     const Key key = key_of(block, id);
-    Stripe& stripe = stripes_[key[0] % stripes];
+    Stripe& stripe = stripes_[key[0] % token_stripes];
     const std::lock_guard lock(stripe.mutex);
     const auto it = stripe.until_ms.find(key);
     if (it == stripe.until_ms.end() || it->second <= wall_ms) return false;
@@ -88,7 +89,7 @@ bool UsedTokens::was_used(std::string_view block, std::string_view id, int64_t w
 UsedTokens::Use UsedTokens::use(std::string_view block, std::string_view id, int64_t until_ms,
                                 int64_t wall_ms) {
     const Key key = key_of(block, id);
-    Stripe& stripe = stripes_[key[0] % stripes];
+    Stripe& stripe = stripes_[key[0] % token_stripes];
     const std::lock_guard lock(stripe.mutex);
     if (const auto it = stripe.until_ms.find(key); it != stripe.until_ms.end() && it->second > wall_ms) {
         stripe.replays.fetch_add(1, std::memory_order_relaxed);
@@ -120,19 +121,19 @@ void UsedTokens::use_everywhere(const TokenUse& use, int64_t wall_ms, std::funct
 
 size_t UsedTokens::size() const {
     size_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].size.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < token_stripes; ++i) sum += stripes_[i].size.load(std::memory_order_relaxed);
     return sum;
 }
 
 uint64_t UsedTokens::replays() const {
     uint64_t sum = replays_elsewhere_.load(std::memory_order_relaxed);
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].replays.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < token_stripes; ++i) sum += stripes_[i].replays.load(std::memory_order_relaxed);
     return sum;
 }
 
 uint64_t UsedTokens::full() const {
     uint64_t sum = 0;
-    for (size_t i = 0; i < stripes; ++i) sum += stripes_[i].full.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < token_stripes; ++i) sum += stripes_[i].full.load(std::memory_order_relaxed);
     return sum;
 }
 

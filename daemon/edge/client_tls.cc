@@ -9,7 +9,7 @@
 namespace wayleave {
 namespace {
 
-constexpr int64_t believed_ms = 600'000;
+constexpr int64_t roots_believed_ms = 600'000;
 
 Result<ClientTls::Context> make_context() {
     ClientTls::Context out(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
@@ -40,7 +40,7 @@ void ClientTls::prepare(int64_t now_ms, Done done) {
 void ClientTls::finish(const Result<Context>& made) {
     if (made) {
         context_ = *made;
-        until_ms_ = now_ms_ + believed_ms;
+        until_ms_ = now_ms_ + roots_believed_ms;
     }
     for (const Done& done : std::exchange(waiting_, {})) done(made);
 }

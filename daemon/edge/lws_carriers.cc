@@ -18,10 +18,10 @@ namespace {
 
 // lws buffers what the socket does not take, so this is also the most that one slow reader holds in lws. More
 // would make lws spin when a peer half-closes meanwhile (measured with several MB).
-constexpr size_t max_write = 65536;
+constexpr size_t carrier_write = 65536;
 // Reads of one event. At least one TLS record, or lws would walk its table of descriptors to serve what is
 // left in OpenSSL's buffer. One for each worker.
-constexpr unsigned read_buffer = 65536;
+constexpr unsigned carrier_read = 65536;
 
 // lws_create_context() and lws_context_destroy() share state between contexts: with TLS, four threads at it
 // crashed.
@@ -129,7 +129,7 @@ LwsCarrier::~LwsCarrier() {
 
 // All is taken: lws keeps what the socket does not take. Callers know full().
 std::optional<size_t> LwsCarrier::write(std::string_view bytes) {
-    bytes = bytes.substr(0, max_write);
+    bytes = bytes.substr(0, carrier_write);
     // lws neither changes nor keeps the bytes of a RAW write; its signature is older than const.
     auto* data = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data()));
     if (lws_write(wsi_, data, bytes.size(), LWS_WRITE_RAW) < 0) return std::nullopt;
@@ -237,7 +237,7 @@ Status LwsCarriers::Impl::open(std::vector<Side> sides, int64_t handshake_timeou
 
     protocols_[0].name = "raw";
     protocols_[0].callback = on_event;
-    protocols_[0].tx_packet_size = max_write;
+    protocols_[0].tx_packet_size = carrier_write;
     loops_[0] = loop_.raw();
 
     lws_context_creation_info info{};
@@ -245,7 +245,7 @@ Status LwsCarriers::Impl::open(std::vector<Side> sides, int64_t handshake_timeou
     info.options =
         LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.foreign_loops = loops_.data();
-    info.pt_serv_buf_size = read_buffer;
+    info.pt_serv_buf_size = carrier_read;
     info.timeout_secs = static_cast<unsigned>((handshake_timeout_ms + 999) / 1000);  // of the TLS handshake
     info.user = this;
     context_ = lws_create_context(&info);

@@ -7,7 +7,7 @@
 namespace wayleave {
 namespace {
 
-constexpr int64_t believed_ms = 30'000;
+constexpr int64_t name_believed_ms = 30'000;
 constexpr size_t most_known = 256;
 
 NameResolver::Answer look_up(const std::string& host, uint16_t port, int flags) {
@@ -50,7 +50,7 @@ void NameResolver::resolve(const std::string& host, uint16_t port, int64_t now_m
 void NameResolver::finish(const std::string& key, const Answer& answer) {
     if (answer) {
         if (known_.size() >= most_known) known_.clear();
-        known_[key] = {*answer, now_ms_ + believed_ms};
+        known_[key] = {*answer, now_ms_ + name_believed_ms};
     }
     const auto it = waiting_.find(key);
     if (it == waiting_.end()) return;

@@ -13,10 +13,10 @@ namespace wayleave {
 namespace {
 
 // What is joined into one write. What one connection may have in its carrier is no more.
-constexpr size_t max_write = 65536;
+constexpr size_t write_size = 65536;
 // Then others have their turn.
 constexpr int writes_per_turn = 4;
-constexpr size_t read_buffer = 65536;
+constexpr size_t read_size = 65536;
 
 // Without progress of a write for so long, the peer is not slow but gone; sooner if it has said that it is
 // finished.
@@ -37,7 +37,7 @@ constexpr uint32_t nowhere = UINT32_MAX;
 
 class Transports::Impl {
   public:
-    explicit Impl(const Parts& parts) : parts_(parts), read_buffer_(read_buffer) {}
+    explicit Impl(const Parts& parts) : parts_(parts), read_buffer_(read_size) {}
     ~Impl();
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
@@ -273,7 +273,7 @@ bool Transports::Impl::flush(Connection& connection) {
 }
 
 bool Transports::Impl::write_some(Connection& connection, SendQueue& queue) {
-    const std::string_view bytes = queue.gather(scratch_, max_write);
+    const std::string_view bytes = queue.gather(scratch_, write_size);
     parts_.counters.writes.add();
     const auto taken = connection.carrier->write(bytes);
     if (!taken) return false;

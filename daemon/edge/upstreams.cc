@@ -19,8 +19,8 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t read_buffer = 65536;
-constexpr size_t max_write = 65536;
+constexpr size_t upstream_read = 65536;
+constexpr size_t upstream_write = 65536;
 
 struct HostPort {
     std::string host;
@@ -79,7 +79,7 @@ Result<FileDescriptor> connect_to(const SocketAddress& address) {
 class Upstreams::Impl {
   public:
     explicit Impl(const Parts& parts)
-        : parts_(parts), read_buffer_(read_buffer), resolver_(parts.loop), tls_(parts.loop) {}
+        : parts_(parts), read_buffer_(upstream_read), resolver_(parts.loop), tls_(parts.loop) {}
     ~Impl() {
         closing_ = true;
         connections_.clear();
@@ -231,7 +231,8 @@ bool Upstreams::Impl::writeable(Connection& connection) {
 
 bool Upstreams::Impl::flush(Connection& connection) {
     for (;;) {
-        const std::string_view bytes = parts_.gateway.upstream_output(connection.number).substr(0, max_write);
+        const std::string_view bytes =
+            parts_.gateway.upstream_output(connection.number).substr(0, upstream_write);
         if (bytes.empty()) return true;
         const auto taken = connection.carrier->write(bytes);
         if (!taken) return false;

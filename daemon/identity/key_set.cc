@@ -18,14 +18,12 @@
 #include "daemon/identity/jwk.h"
 #include "daemon/identity/key_file.h"
 #include "daemon/identity/pem.h"
+#include "daemon/identity/raw_types.h"
 
 namespace wayleave {
 
 namespace {
 
-struct FreeJwk {
-    void operator()(jwk_t* jwk) const noexcept { r_jwk_free(jwk); }
-};
 struct FreeDigest {
     void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
 };
@@ -33,10 +31,6 @@ struct FreeEcdsa {
     void operator()(ECDSA_SIG* signature) const noexcept { ECDSA_SIG_free(signature); }
 };
 using Mac = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
-
-const unsigned char* bytes_of(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 Mac make_mac(std::string_view secret) {
     EVP_MAC* method = EVP_MAC_fetch(nullptr, "HMAC", nullptr);

@@ -13,15 +13,13 @@
 #include "daemon/identity/jwk.h"
 #include "daemon/identity/key_file.h"
 #include "daemon/identity/pem.h"
+#include "daemon/identity/raw_types.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {
 
 namespace {
 
-struct FreeJwk {
-    void operator()(jwk_t* jwk) const noexcept { r_jwk_free(jwk); }
-};
 struct FreeJws {
     void operator()(jws_t* jws) const noexcept { r_jws_free(jws); }
 };
@@ -36,10 +34,6 @@ struct SigningKey {
     Algorithm algorithm = Algorithm::HS256;
     std::string kid;  // what the header shall say; empty for none
 };
-
-const unsigned char* bytes_of(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 jwa_alg raw_algorithm(Algorithm algorithm) {
     switch (algorithm) {

@@ -20,7 +20,7 @@ bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_blanks(std::string_view text) {
     while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     return text;
@@ -52,13 +52,13 @@ std::string_view value_of(std::string_view member) {
     size_t at = 1;
     while (member[at] != '"') at += member[at] == '\\' ? 2 : 1;
     const size_t colon = member.find(':', at);
-    return trimmed(member.substr(colon + 1));
+    return without_blanks(member.substr(colon + 1));
 }
 
 // The first members of an object's text, in order: `"key": value` each.
 std::vector<std::string_view> split_members(std::string_view object, size_t most) {
     std::vector<std::string_view> out;
-    object = trimmed(object);
+    object = without_blanks(object);
     object = object.substr(1, object.size() - 2);
     size_t depth = 0;
     size_t start = 0;
@@ -71,12 +71,12 @@ std::vector<std::string_view> split_members(std::string_view object, size_t most
         } else if (c == '}' || c == ']') {
             --depth;
         } else if (c == ',' && depth == 0) {
-            out.push_back(trimmed(object.substr(start, i - start)));
+            out.push_back(without_blanks(object.substr(start, i - start)));
             if (out.size() == most) return out;
             start = i + 1;
         }
     }
-    const std::string_view last = trimmed(object.substr(start));
+    const std::string_view last = without_blanks(object.substr(start));
     if (!last.empty()) out.push_back(last);
     return out;
 }

@@ -5,14 +5,14 @@
 namespace wayleave {
 namespace {
 
-constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view epoch_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr size_t epoch_size = 8;
 
 }  // namespace
 
 std::string epoch_text(uint64_t epoch) {
-    std::string out(epoch_size, digits.front());
-    for (size_t i = epoch_size; i-- > 0; epoch >>= 6U) out[i] = digits[epoch & 63U];
+    std::string out(epoch_size, epoch_digits.front());
+    for (size_t i = epoch_size; i-- > 0; epoch >>= 6U) out[i] = epoch_digits[epoch & 63U];
     return out;
 }
 
@@ -20,7 +20,7 @@ std::optional<uint64_t> parse_epoch(std::string_view text) {
     if (text.size() != epoch_size) return std::nullopt;
     uint64_t epoch = 0;
     for (const char c : text) {
-        const size_t digit = digits.find(c);
+        const size_t digit = epoch_digits.find(c);
         if (digit == std::string_view::npos) return std::nullopt;
         epoch = epoch << 6U | digit;
     }

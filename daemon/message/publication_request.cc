@@ -9,7 +9,7 @@ namespace {
 // What a client says of its own message: short enough to be kept.
 constexpr size_t longest_word = 128;
 
-Failure<BadMessage> bad(std::string because) {
+Failure<BadMessage> refused(std::string because) {
     return failure(BadMessage{std::move(because)});
 }
 
@@ -33,17 +33,17 @@ Result<PublicationRequest, BadMessage> parse_publication(const MessageParser::Me
 Result<PublicationRequest, BadMessage> parse_publication(const MessageParser::Message& message,
                                                          std::string_view name) {
     const auto channel = dsl::split_channel(name);
-    if (!channel) return bad(no_channel(message));
+    if (!channel) return refused(no_channel(message));
     const MessageParser::Member* data = message.find("data");
     simdjson::dom::object object;
-    if (!data || data->value.get(object) != simdjson::SUCCESS) return bad("`data` is a JSON object");
+    if (!data || data->value.get(object) != simdjson::SUCCESS) return refused("`data` is a JSON object");
     const std::string_view text = data->raw.substr(data->raw.find('{', data->key.size()));
     PublicationRequest out{*channel, members_of(object, text), text.size()};
     const bool reserved = std::any_of(out.data.begin(), out.data.end(),
                                       [](const auto& member) { return member.key.starts_with('$'); });
-    if (reserved) return bad("members that begin with `$` are the server's");
-    if (has_duplicates(out.data)) return bad("a member of `data` stands twice");
-    if (speaks_as_daemon(out.data)) return bad("types that begin with `$` are the server's");
+    if (reserved) return refused("members that begin with `$` are the server's");
+    if (has_duplicates(out.data)) return refused("a member of `data` stands twice");
+    if (speaks_as_daemon(out.data)) return refused("types that begin with `$` are the server's");
     return out;
 }
 

@@ -12,7 +12,7 @@ namespace wayleave {
 namespace {
 
 constexpr char version = '1';  // of the id; another one's id is not ours
-constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view id_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr char name_sign = ',';  // stands before each name of a channel, and in none
 constexpr size_t mark_bytes = 6;
 constexpr size_t epoch_bytes = 6;
@@ -54,10 +54,10 @@ std::string to_text(std::string_view bytes) {
     unsigned bits = 0;
     for (const char c : bytes) {
         held = held << 8U | static_cast<unsigned char>(c);
-        for (bits += 8; bits >= 6; bits -= 6) out += digits[held >> (bits - 6) & 63U];
+        for (bits += 8; bits >= 6; bits -= 6) out += id_digits[held >> (bits - 6) & 63U];
         held &= (1U << bits) - 1;
     }
-    if (bits > 0) out += digits[held << (6 - bits) & 63U];
+    if (bits > 0) out += id_digits[held << (6 - bits) & 63U];
     return out;
 }
 
@@ -66,7 +66,7 @@ std::optional<std::string> to_bytes(std::string_view text) {
     uint32_t held = 0;
     unsigned bits = 0;
     for (const char c : text) {
-        const size_t digit = digits.find(c);
+        const size_t digit = id_digits.find(c);
         if (digit == std::string_view::npos) return std::nullopt;
         held = held << 6U | static_cast<uint32_t>(digit);
         bits += 6;

@@ -6,18 +6,12 @@
 #include <array>
 #include <charconv>
 
+#include "daemon/base/ascii.h"
+
 namespace wayleave {
 namespace {
 
 constexpr size_t longest_name = 255;  // RFC 1035 2.3.4
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 bool is_label_char(char c) {
     return (lower(c) >= 'a' && lower(c) <= 'z') || is_digit(c) || c == '-' || c == '_';

@@ -8,7 +8,7 @@
 namespace wayleave {
 namespace {
 
-constexpr int window_bits = 15;
+constexpr int our_window_bits = 15;
 constexpr int memory_level = 8;
 constexpr int level = 3;  // messages are compressed while their publisher waits
 constexpr size_t kept_buffer = 128 << 10;
@@ -28,7 +28,7 @@ struct Inflater::Stream {
 };
 
 Inflater::Inflater() : stream_(std::make_unique<Stream>()) {
-    if (inflateInit2(&stream_->z, -window_bits) != Z_OK) throw std::bad_alloc();
+    if (inflateInit2(&stream_->z, -our_window_bits) != Z_OK) throw std::bad_alloc();
 }
 
 Inflater::~Inflater() {
@@ -93,7 +93,8 @@ struct Deflater::Stream {
 };
 
 Deflater::Deflater() : stream_(std::make_unique<Stream>()) {
-    if (deflateInit2(&stream_->z, level, Z_DEFLATED, -window_bits, memory_level, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&stream_->z, level, Z_DEFLATED, -our_window_bits, memory_level, Z_DEFAULT_STRATEGY) !=
+        Z_OK)
         throw std::bad_alloc();
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "daemon/base/ascii.h"
+
 namespace wayleave {
 namespace {
 
@@ -12,13 +14,6 @@ constexpr std::string_view too_big = "the body is larger than a message may be h
 constexpr std::string_view bad_size = "the size of a chunk is no hexadecimal number";
 constexpr std::string_view bad_trailer = "the fields behind the last chunk are too long or malformed";
 constexpr std::string_view bad_end = "a chunk does not end where its size says";
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 }  // namespace
 

@@ -1,17 +1,18 @@
 #include "daemon/protocol/http_head.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 
+#include "daemon/base/ascii.h"
+#include "daemon/base/utf8.h"
+
 namespace wayleave {
 namespace {
 
-using Refused = std::optional<HeadRefusal>;  // nothing: all is well
+using HeadFault = std::optional<HeadRefusal>;  // nothing: all is well
 
-HeadRefusal bad(std::string_view reason) {
+HeadRefusal bad_head(std::string_view reason) {
     return {400, reason};
 }
 
@@ -30,22 +31,6 @@ bool is_token_char(char c) {
 }
 bool is_control(char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-}
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-int hex_digit(char c) {
-    if (is_digit(c)) return c - '0';
-    const char l = lower(c);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-bool is_utf8(std::string_view text) {
-    return text.empty() || simdjson::validate_utf8(text.data(), text.size());
 }
 
 // Percent-decoding of a path, or of a query where '+' is a space.
@@ -91,80 +76,82 @@ bool has_ambiguous_segment(std::string_view path) {
 }
 
 // RFC 9112 3.2.2: what a proxy is sent, and what every server accepts. Leaves the path and the query.
-Refused take_authority(std::string_view& target, HttpHead& head) {
+HeadFault take_authority(std::string_view& target, HttpHead& head) {
     const size_t scheme = target.find("://");
     const std::string_view name = target.substr(0, std::min(scheme, target.size()));
     const bool secure = same_ignoring_case(name, "https");
     if (scheme == std::string_view::npos || (!secure && !same_ignoring_case(name, "http")))
-        return bad("the request target must be a path that begins with '/', or an http or https address");
+        return bad_head(
+            "the request target must be a path that begins with '/', or an http or https address");
     target.remove_prefix(scheme + 3);
     const size_t end = std::min(target.find_first_of("/?"), target.size());
     auto authority = parse_authority(target.substr(0, end));
-    if (!authority) return bad("the request target names no host");
+    if (!authority) return bad_head("the request target names no host");
     head.authority = std::move(*authority);
     head.scheme_port = secure ? 443 : 80;
     target.remove_prefix(end);
     return {};
 }
 
-Refused parse_target(std::string_view target, HttpHead& head) {
+HeadFault parse_target(std::string_view target, HttpHead& head) {
     head.target = target;
     for (char c : target) {
         // Control bytes were refused by the scan; a space cannot be here. What is left is HTAB, '#' and >=
         // 0x80.
         if (c == '\t' || c == '#' || static_cast<unsigned char>(c) >= 0x80)
-            return bad("character in the request target that must be percent-encoded");
+            return bad_head("character in the request target that must be percent-encoded");
     }
     if (!target.starts_with('/')) {
-        if (const Refused refused = take_authority(target, head)) return refused;
+        if (const HeadFault refused = take_authority(target, head)) return refused;
     }
     const size_t mark = target.find('?');
     const std::string_view written = target.substr(0, mark);
     Decoded path = decode(written.empty() ? "/" : written, Part::path);
-    if (!path.wrong.empty()) return bad(path.wrong);
-    if (has_ambiguous_segment(path.text)) return bad("empty, '.' or '..' segment in the path");
+    if (!path.wrong.empty()) return bad_head(path.wrong);
+    if (has_ambiguous_segment(path.text)) return bad_head("empty, '.' or '..' segment in the path");
     head.path = std::move(path.text);
     if (mark != std::string_view::npos) {
         head.query = target.substr(mark + 1);
         if (const Decoded query = decode(head.query, Part::query); !query.wrong.empty())
-            return bad(query.wrong);
+            return bad_head(query.wrong);
     }
     return {};
 }
 
-Refused read_version(std::string_view version, HttpHead& head) {
+HeadFault read_version(std::string_view version, HttpHead& head) {
     head.http10 = version == "HTTP/1.0";
     if (version == "HTTP/1.1" || head.http10) return {};
     const bool is_http = version.size() == 8 && version.substr(0, 5) == "HTTP/" && is_digit(version[5]) &&
                          version[6] == '.' && is_digit(version[7]);
     if (is_http) return HeadRefusal{505, "only HTTP/1.1 and 1.0 are spoken here"};
-    return bad("the request line must end in HTTP/1.1");
+    return bad_head("the request line must end in HTTP/1.1");
 }
 
 // RFC 9112 3: method SP request-target SP HTTP-version, each space exactly one.
-Refused parse_request_line(std::string_view line, HttpHead& head) {
+HeadFault parse_request_line(std::string_view line, HttpHead& head) {
     const size_t first = line.find(' ');
     const size_t last = line.rfind(' ');
     if (first == std::string_view::npos || first == last || line.find(' ', first + 1) != last)
-        return bad("the request line must be a method, a target and HTTP/1.1, with one space between");
+        return bad_head("the request line must be a method, a target and HTTP/1.1, with one space between");
     head.method = line.substr(0, first);
-    if (!is_token(head.method)) return bad("the method is not a token");
-    if (const Refused refused = read_version(line.substr(last + 1), head)) return refused;
+    if (!is_token(head.method)) return bad_head("the method is not a token");
+    if (const HeadFault refused = read_version(line.substr(last + 1), head)) return refused;
     return parse_target(line.substr(first + 1, last - first - 1), head);
 }
 
-Refused parse_fields(std::string_view block, const HeadLimits& limits, HttpHead& head) {
+HeadFault parse_fields(std::string_view block, const HeadLimits& limits, HttpHead& head) {
     while (!block.empty()) {
         const size_t end = block.find("\r\n");  // there is one: the scan saw the end of the head
         const std::string_view line = block.substr(0, end);
         block.remove_prefix(end + 2);
         if (head.fields.size() == limits.fields) return HeadRefusal{431, "too many header fields"};
         if (line.front() == ' ' || line.front() == '\t')
-            return bad("folded header line; send it as one line");
+            return bad_head("folded header line; send it as one line");
         const size_t colon = line.find(':');
-        if (colon == std::string_view::npos) return bad("header line without a colon");
+        if (colon == std::string_view::npos) return bad_head("header line without a colon");
         const std::string_view name = line.substr(0, colon);
-        if (!is_token(name)) return bad("field name that is empty or holds a space or a special character");
+        if (!is_token(name))
+            return bad_head("field name that is empty or holds a space or a special character");
         head.fields.push_back({name, trim(line.substr(colon + 1))});
     }
     return {};
@@ -172,28 +159,28 @@ Refused parse_fields(std::string_view block, const HeadLimits& limits, HttpHead&
 
 // RFC 9112 3.2. An absolute target says the same again (3.2.2): where the two differ, one of those between us
 // and the client has understood another address than the other.
-Refused check_host(HttpHead& head) {
+HeadFault check_host(HttpHead& head) {
     const size_t hosts = head.count("host");
     if (hosts == 0 && head.http10) return {};  // health checks of proxies
-    if (hosts == 0) return bad("the Host field is missing");
-    if (hosts > 1) return bad("more than one Host field");
+    if (hosts == 0) return bad_head("the Host field is missing");
+    if (hosts > 1) return bad_head("more than one Host field");
     auto authority = parse_authority(head.field("host"));
-    if (!authority) return bad("the Host field is not a name or address with an optional port");
+    if (!authority) return bad_head("the Host field is not a name or address with an optional port");
     const auto port = [&](const Authority& one) { return one.port.value_or(head.scheme_port); };
     const bool same = head.authority.name == authority->name && port(head.authority) == port(*authority);
     if (!head.authority.name.empty() && !same)
-        return bad("the target names another host than the Host field");
+        return bad_head("the target names another host than the Host field");
     head.authority = std::move(*authority);
     return {};
 }
 
 // RFC 9112 6: a length that two parsers could read differently is how requests are smuggled.
-Refused check_framing(HttpHead& head) {
+HeadFault check_framing(HttpHead& head) {
     const size_t lengths = head.count("content-length");
-    if (lengths > 1) return bad("more than one Content-Length field");
+    if (lengths > 1) return bad_head("more than one Content-Length field");
     if (head.count("transfer-encoding") > 0) {
-        if (head.http10) return bad("Transfer-Encoding in a request of HTTP/1.0");
-        if (lengths > 0) return bad("both Transfer-Encoding and Content-Length");
+        if (head.http10) return bad_head("Transfer-Encoding in a request of HTTP/1.0");
+        if (lengths > 0) return bad_head("both Transfer-Encoding and Content-Length");
         head.chunked = head.count("transfer-encoding") == 1 &&
                        same_ignoring_case(head.field("transfer-encoding"), "chunked");
         if (head.chunked) return {};
@@ -202,10 +189,10 @@ Refused check_framing(HttpHead& head) {
     if (lengths == 0) return {};
     const std::string_view value = head.field("content-length");
     if (value.empty() || !std::all_of(value.begin(), value.end(), is_digit))
-        return bad("Content-Length is not a number");
+        return bad_head("Content-Length is not a number");
     uint64_t length = 0;
     const auto result = std::from_chars(value.data(), value.data() + value.size(), length);
-    if (result.ec != std::errc{}) return bad("Content-Length is too large a number");
+    if (result.ec != std::errc{}) return bad_head("Content-Length is too large a number");
     head.content_length = length;
     return {};
 }
@@ -214,17 +201,17 @@ Refused check_framing(HttpHead& head) {
 struct Scan {
     size_t size = 0;             // of the complete head; 0 while the empty line has not arrived
     size_t request_line_lf = 0;  // where the request line ended, if it did in this walk
-    Refused refused;
+    HeadFault refused;
 };
 
-Refused check_byte(std::string_view bytes, size_t at) {
+HeadFault check_byte(std::string_view bytes, size_t at) {
     const char c = bytes[at];
     if (at == 0 && !is_token_char(c))
-        return bad(c == 0x16 ? "this is a TLS handshake on a port without TLS"
-                             : "this is not an HTTP request");
-    if (at > 0 && bytes[at - 1] == '\r' && c != '\n') return bad("CR without LF");
-    if (c == '\n' && bytes[at - 1] != '\r') return bad("LF without CR; lines end in CRLF");
-    if (is_control(c) && c != '\t' && c != '\r' && c != '\n') return bad("control byte in the head");
+        return bad_head(c == 0x16 ? "this is a TLS handshake on a port without TLS"
+                                  : "this is not an HTTP request");
+    if (at > 0 && bytes[at - 1] == '\r' && c != '\n') return bad_head("CR without LF");
+    if (c == '\n' && bytes[at - 1] != '\r') return bad_head("LF without CR; lines end in CRLF");
+    if (is_control(c) && c != '\t' && c != '\r' && c != '\n') return bad_head("control byte in the head");
     return {};
 }
 
@@ -254,11 +241,11 @@ HeadResult parse_complete(std::string_view bytes, const HeadLimits& limits) {
     HttpHead head;
     head.size = bytes.size();
     const size_t line = bytes.find("\r\n");
-    if (const Refused refused = parse_request_line(bytes.substr(0, line), head)) return *refused;
+    if (const HeadFault refused = parse_request_line(bytes.substr(0, line), head)) return *refused;
     const std::string_view block = bytes.substr(line + 2, bytes.size() - line - 4);
-    if (const Refused refused = parse_fields(block, limits, head)) return *refused;
-    if (const Refused refused = check_host(head)) return *refused;
-    if (const Refused refused = check_framing(head)) return *refused;
+    if (const HeadFault refused = parse_fields(block, limits, head)) return *refused;
+    if (const HeadFault refused = check_host(head)) return *refused;
+    if (const HeadFault refused = check_framing(head)) return *refused;
     head.keep_alive = keeps_alive(head);
     return head;
 }
@@ -280,7 +267,7 @@ HeadResult parse_more(std::string_view bytes, const HeadLimits& limits, size_t& 
         0) {  // before what is wrong behind it: the answer must not depend on the split
         HttpHead ignored;
         const std::string_view line = visible.substr(0, scan.request_line_lf - 1);
-        if (const Refused refused = parse_request_line(line, ignored)) return *refused;
+        if (const HeadFault refused = parse_request_line(line, ignored)) return *refused;
     }
     if (scan.refused) return *scan.refused;
     if (bytes.size() >= limits.bytes) return HeadRefusal{431, "the request head is too large"};

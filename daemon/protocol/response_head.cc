@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "daemon/base/ascii.h"
+
 namespace wayleave {
 namespace {
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 bool is_value_char(char c) {
     const auto byte = static_cast<unsigned char>(c);

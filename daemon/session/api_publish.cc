@@ -11,8 +11,8 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_bytes = 16 << 20;  // of all drafts: a small body may name many channels
-constexpr size_t most_wrong = 100;       // that are told one by one
+constexpr size_t most_drafted_bytes = 16 << 20;  // of all drafts: a small body may name many channels
+constexpr size_t most_wrong = 100;               // that are told one by one
 
 Rejection bad(BadMessage why) {
     return Rejection::of(why.too_big ? Reason::too_big : Reason::bad_message, std::move(why.because));
@@ -141,7 +141,7 @@ std::optional<Rejection> ApiPublish::judge_channel(ApiRequest& request, const st
         authorize_publish(view, item, *asked, about, bindings_.policy().channel_rules(channel));
     if (judged.rejection) return std::move(judged.rejection);
     request.draft_bytes += judged.draft.members.size();
-    if (request.draft_bytes > most_bytes)
+    if (request.draft_bytes > most_drafted_bytes)
         return Rejection::of(Reason::too_big,
                              "a request publishes at most 16 MiB, to all of its channels together");
     judged.draft.except = *except;

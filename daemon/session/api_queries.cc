@@ -13,10 +13,10 @@
 namespace wayleave {
 namespace {
 
-constexpr uint64_t history_limit = 100;
-constexpr uint64_t most_history = 1000;
-constexpr size_t history_bytes = 1 << 20;
-constexpr uint32_t roster_limit = 10'000;
+constexpr uint64_t api_history_limit = 100;
+constexpr uint64_t api_most_history = 1000;
+constexpr size_t api_history_bytes = 1 << 20;
+constexpr uint32_t api_roster_limit = 10'000;
 
 std::optional<uint64_t> number_in(std::string_view text) {
     uint64_t number = 0;
@@ -35,7 +35,7 @@ std::optional<Position> position_in(std::string_view text) {
     return Position{parse_epoch(text.substr(0, colon)).value_or(0), *offset};
 }
 
-ApiAnswer unavailable(const std::string& because) {
+ApiAnswer api_unavailable(const std::string& because) {
     return {503, {}, Rejection::of(Reason::unavailable, because)};
 }
 
@@ -73,8 +73,8 @@ std::optional<ApiAnswer> ApiQueries::history(Session& session, ApiRequest& reque
     const dsl::ChannelRules& rules = bindings_.policy().channel_rules(channel.text);
     Query query = query_of(channel.text, rules, now);
     const auto limit = query_value(request.query, "limit");
-    const auto most = limit ? number_in(*limit) : history_limit;
-    if (!most || *most < 1 || *most > most_history)
+    const auto most = limit ? number_in(*limit) : api_history_limit;
+    if (!most || *most < 1 || *most > api_most_history)
         return refuse(request, "`limit` is a number from 1 to 1000", now);
     const auto reverse = query_value(request.query, "reverse");
     if (reverse && *reverse != "true" && *reverse != "false")
@@ -87,7 +87,7 @@ std::optional<ApiAnswer> ApiQueries::history(Session& session, ApiRequest& reque
     query.reverse = reverse == "true";
     if (query.reverse) query.above = std::exchange(query.since, std::nullopt);
     query.limit = static_cast<uint32_t>(*most);
-    query.bytes = history_bytes;
+    query.bytes = api_history_bytes;
     const Ticket ticket = requests_.next_ticket(session);
     if (auto page = broker_.read(std::move(query), ticket)) return answered(std::move(*page));
     return expect(session, ticket, BrokerRequest::Kind::history, now);
@@ -95,7 +95,7 @@ std::optional<ApiAnswer> ApiQueries::history(Session& session, ApiRequest& reque
 
 std::optional<ApiAnswer> ApiQueries::presence(Session& session, const dsl::ChannelName& channel, Now now) {
     const Ticket ticket = requests_.next_ticket(session);
-    if (auto roster = presence_.present(channel.text, roster_limit, ticket))
+    if (auto roster = presence_.present(channel.text, api_roster_limit, ticket))
         return answered(std::move(*roster));
     return expect(session, ticket, BrokerRequest::Kind::presence, now);
 }
@@ -125,14 +125,14 @@ ApiAnswer ApiQueries::refuse(const ApiRequest& request, const char* because, Now
 
 ApiAnswer ApiQueries::answered(const BrokerAnswer& answer) {
     if (const auto* page = std::get_if<Page>(&answer))
-        return page->because.empty() ? ApiAnswer{200, history_data(*page)} : unavailable(page->because);
+        return page->because.empty() ? ApiAnswer{200, history_data(*page)} : api_unavailable(page->because);
     if (const auto* roster = std::get_if<Roster>(&answer))
         return roster->because.empty() ? ApiAnswer{200, presence_data(*roster)}
-                                       : unavailable(roster->because);
+                                       : api_unavailable(roster->because);
     if (const auto* progress = std::get_if<Progress>(&answer))
         return progress->because.empty() ? ApiAnswer{200, json_of(*progress)}
-                                         : unavailable(progress->because);
-    return unavailable("the server's storage does not answer");
+                                         : api_unavailable(progress->because);
+    return api_unavailable("the server's storage does not answer");
 }
 
 }  // namespace wayleave

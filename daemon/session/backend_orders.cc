@@ -12,7 +12,7 @@ namespace wayleave {
 namespace {
 
 constexpr size_t most_publications = 1000;
-constexpr size_t most_bytes = 16 << 20;  // of all of them: a small answer may name many channels
+constexpr size_t most_ordered_bytes = 16 << 20;  // of all of them: a small answer may name many channels
 
 Rejection bad(std::string because) {
     return Rejection::of(Reason::bad_message, std::move(because));
@@ -111,8 +111,9 @@ std::optional<Rejection> BackendOrderRunner::judge_publication(const std::string
         draft.except = *except;
     }
     const bool too_much =
-        std::accumulate(drafts.begin(), drafts.end(), size_t{0},
-                        [](size_t sum, const Draft& one) { return sum + one.members.size(); }) > most_bytes;
+        std::accumulate(drafts.begin(), drafts.end(), size_t{0}, [](size_t sum, const Draft& one) {
+            return sum + one.members.size();
+        }) > most_ordered_bytes;
     return too_much ? std::optional(bad("it publishes more than 16 MiB")) : std::nullopt;
 }
 

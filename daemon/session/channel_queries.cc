@@ -13,7 +13,7 @@ constexpr uint32_t most_history = 1000;
 constexpr size_t history_bytes = 256 << 10;
 constexpr uint32_t roster_limit = 1000;
 
-Rejection unavailable(std::string because) {
+Rejection query_failed(std::string because) {
     return Rejection::of(Reason::unavailable, std::move(because));
 }
 
@@ -67,7 +67,7 @@ void ChannelQueries::history(Session& session, const MessageParser::Message& mes
 }
 
 void ChannelQueries::answer_history(Session& session, const ReplyTo& re, const Page& page, Now now) {
-    if (!page.because.empty()) return replies_.reject(session, re, unavailable(page.because), now);
+    if (!page.because.empty()) return replies_.reject(session, re, query_failed(page.because), now);
     replies_.reply(session, re, ok_text(re.id, history_data(page)), now);
 }
 
@@ -87,7 +87,7 @@ void ChannelQueries::presence(Session& session, const MessageParser::Message& me
 }
 
 void ChannelQueries::answer_presence(Session& session, const ReplyTo& re, const Roster& roster, Now now) {
-    if (!roster.because.empty()) return replies_.reject(session, re, unavailable(roster.because), now);
+    if (!roster.because.empty()) return replies_.reject(session, re, query_failed(roster.because), now);
     replies_.reply(session, re, ok_text(re.id, presence_data(roster)), now);
 }
 
@@ -124,7 +124,7 @@ void ChannelQueries::answer_acknowledge(Session& session, const ReplyTo& re, con
     if (receipt.status == Receipt::Status::refused)
         return replies_.reject(session, re, bad_message(receipt.because), now);
     if (receipt.status == Receipt::Status::unavailable)
-        return replies_.reject(session, re, unavailable(receipt.because), now);
+        return replies_.reject(session, re, query_failed(receipt.because), now);
     replies_.confirm(session, re, now);
 }
 

@@ -117,17 +117,22 @@ void ConnectionLog::tell_turned_away(const Session& session, const HttpHead& hea
 void ConnectionLog::tell_opened(const Session& session, const Admitted& admitted, Now now) {
     const bool each = bindings_.settings().log_connections;
     if (!each && !tracer_.on()) return;
-    Event event = about(session, "connection-opened", session.stream ? "stream opened" : "connection opened");
-    const size_t rule = admitted.verdict & ~dsl::verdict_bit;
-    event.with("action", "connect");
-    if (admitted.alias) event.with("alias", admitted.alias->address);
-    if (rule >= 2) {
-        const std::string& place = admitted.route->rules[rule - 2].place;
-        event.with("decision", decision_id(bindings_.policy(), place)).with("rule", place);
-    }
-    trace(event, session);
+    const auto opened = [&] {
+        Event event =
+            about(session, "connection-opened", session.stream ? "stream opened" : "connection opened");
+        const size_t rule = admitted.verdict & ~dsl::verdict_bit;
+        event.with("action", "connect");
+        if (admitted.alias) event.with("alias", admitted.alias->address);
+        if (rule >= 2) {
+            const std::string& place = admitted.route->rules[rule - 2].place;
+            event.with("decision", decision_id(bindings_.policy(), place)).with("rule", place);
+        }
+        return event;
+    };
+    if (tracer_.on()) trace(opened(), session);
     if (!each) return;
-    events_.tell(std::move(event), source_of(session.user, session.peer.ip), {}, now, most_connections);
+    events_.tell_of("connection-opened", source_of(session.user, session.peer.ip), {}, now, most_connections,
+                    opened);
 }
 
 // When the transport is gone, whoever ended it.
@@ -136,6 +141,18 @@ void ConnectionLog::tell_closed(const Session& session, Now now) {
     const Ending& why = session.ending ? *session.ending : lost;
     const bool each = bindings_.settings().log_connections;
     if (!each && !why.refused && !tracer_.on()) return;
+    const auto closed = [&] { return closed_event(session, why, now); };
+    if (tracer_.on()) trace(closed(), session, why.rule);
+    const std::string source = source_of(session.user, session.peer.ip);
+    if (each && !why.refused)
+        return events_.tell_of("connection-closed", source, {}, now, most_connections, closed);
+    if (!why.refused) return;
+    const std::string cause = each ? std::string() : why.decision + '\0' + why.reason;
+    events_.tell(closed(), source, cause, now, each ? most_connections : 1,
+                 [&](Event& told) { add_asides(told, *session.binding->route, session.facts, why.rule); });
+}
+
+Event ConnectionLog::closed_event(const Session& session, const Ending& why, Now now) {
     Event event = about(session, "connection-closed",
                         "connection closed: " + (why.because.empty() ? why.reason : why.because));
     event.with("action", why.action)
@@ -149,13 +166,7 @@ void ConnectionLog::tell_closed(const Session& session, Now now) {
         .with("messages_out", std::to_string(session.messages_out))
         .with("bytes_in", std::to_string(session.bytes_in))
         .with("bytes_out", std::to_string(session.bytes_out));
-    trace(event, session, why.rule);
-    if (!each && !why.refused) return;
-    const std::string cause = each ? std::string() : why.decision + '\0' + why.reason;
-    events_.tell(std::move(event), source_of(session.user, session.peer.ip), cause, now,
-                 each ? most_connections : 1, [&](Event& told) {
-                     if (why.refused) add_asides(told, *session.binding->route, session.facts, why.rule);
-                 });
+    return event;
 }
 
 void ConnectionLog::note_ending(Session& session, const Rejection& rejection) {

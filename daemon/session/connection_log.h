@@ -63,6 +63,7 @@ class ConnectionLog {
     void tell_of_no_channel(const Session& session, const dsl::Route& route, const dsl::Join& join, Now now);
 
   private:
+    [[nodiscard]] static Event closed_event(const Session& session, const Ending& why, Now now);
     // For who watches the connection.
     void trace(const Event& event, const Session& session, std::string_view rule = {});
 

@@ -14,19 +14,39 @@ constexpr uint64_t share = 50;  // lines of one source within a while
 
 void EventLog::tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines,
                     Finish finish) {
-    if (repeated_.size() >= most_kept) tell_of_more(now, true);
-    std::string key(event.name);
-    key.append(1, '\0').append(source).append(1, '\0').append(cause);
-    Repeated& known = repeated_[std::move(key)];
-    if (known.told + known.untold == 0) known.since_ms = now.steady_ms;
-    if (known.told < lines && within_share(source, now)) {
-        ++known.told;
+    Repeated& same = known(event.name, source, cause, now);
+    if (is_told(same, source, lines, now)) {
         finish(event);
         put(std::move(event));
     } else {
-        ++known.untold;
-        known.last = std::move(event);
+        same.last = std::move(event);
     }
+}
+
+void EventLog::tell_of(std::string_view name, std::string_view source, std::string_view cause, Now now,
+                       uint64_t lines, Make make) {
+    Repeated& same = known(name, source, cause, now);
+    if (is_told(same, source, lines, now)) {
+        put(make());
+    } else if (same.untold == 1) {
+        same.last = make();
+    }
+}
+
+EventLog::Repeated& EventLog::known(std::string_view name, std::string_view source, std::string_view cause,
+                                    Now now) {
+    if (repeated_.size() >= most_kept) tell_of_more(now, true);
+    std::string key(name);
+    key.append(1, '\0').append(source).append(1, '\0').append(cause);
+    Repeated& same = repeated_[std::move(key)];
+    if (same.told + same.untold == 0) same.since_ms = now.steady_ms;
+    return same;
+}
+
+bool EventLog::is_told(Repeated& known, std::string_view source, uint64_t lines, Now now) {
+    const bool told = known.told < lines && within_share(source, now);
+    ++(told ? known.told : known.untold);
+    return told;
 }
 
 bool EventLog::within_share(std::string_view source, Now now) {
@@ -66,7 +86,7 @@ void EventLog::tell_of_more(Now now, bool all) {
         if (!all && now.steady_ms - known.since_ms < while_ms) return false;
         if (known.untold == 0) return true;
         const std::string more = std::to_string(known.untold);
-        known.last.message += "; this is the last of " + more + " more like it";
+        known.last.message += "; this is one of " + more + " more like it";
         known.last.with("more", more);
         put(std::move(known.last));
         return true;

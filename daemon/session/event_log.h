@@ -31,6 +31,11 @@ class EventLog {
     }
     void tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines,
               Finish finish);
+    // For what happens with every connection: `make` is asked for an event that is told, and for one of those
+    // that are only counted.
+    using Make = absl::FunctionRef<Event()>;
+    void tell_of(std::string_view name, std::string_view source, std::string_view cause, Now now,
+                 uint64_t lines, Make make);
     // Tells how many more there were, whether or not it happens once more.
     void tick(Now now);
     // Memory is short. What was not told yet is lost.
@@ -48,6 +53,10 @@ class EventLog {
         uint64_t told = 0;
     };
 
+    [[nodiscard]] Repeated& known(std::string_view name, std::string_view source, std::string_view cause,
+                                  Now now);
+    // Whether it is told by itself.
+    [[nodiscard]] bool is_told(Repeated& known, std::string_view source, uint64_t lines, Now now);
     [[nodiscard]] bool within_share(std::string_view source, Now now);
     void put(Event event);
     void tell_of_more(Now now, bool all);

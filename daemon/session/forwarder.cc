@@ -11,7 +11,7 @@ namespace {
 
 // Of one session that wait for their answers. What a message with `ordered` waits for is counted, too.
 constexpr size_t most_messages = 64;
-constexpr size_t most_bytes = 1 << 20;  // but one message may be as large as its route permits
+constexpr size_t most_forwarded_bytes = 1 << 20;  // but one message may be as large as its route permits
 constexpr size_t most_bytes_of_all = 16 << 20;
 constexpr size_t bytes_of_none = 1024;  // what a message costs beside its text
 
@@ -41,7 +41,7 @@ std::optional<Rejection> Forwarder::admit(const Session& session, size_t bytes) 
     const auto it = lines_.find(session.number);
     if (it == lines_.end()) return std::nullopt;
     const Line& line = it->second;
-    if (line.messages < most_messages && line.bytes + bytes <= most_bytes) return std::nullopt;
+    if (line.messages < most_messages && line.bytes + bytes <= most_forwarded_bytes) return std::nullopt;
     return Rejection::of(Reason::unavailable, "too many of your messages wait for their answers");
 }
 

@@ -1,30 +1,10 @@
 #include "daemon/session/gateway.h"
 
-#include <openssl/rand.h>
-
-#include <stdexcept>
 #include <utility>
 
 #include "daemon/session/gateway_parts.h"
 
 namespace wayleave {
-namespace {
-
-// A session's number names its worker in the low bits. The others cannot be guessed: who sends a POST for a
-// session shows that he knows it, and on a public route nothing else.
-constexpr uint64_t worker_mask = 0xff;
-
-uint64_t session_number(uint32_t worker) {
-    uint64_t number = 0;
-    while (number >> 8U == 0) {
-        if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) != 1)
-            throw std::runtime_error("OpenSSL has no random numbers");
-    }
-    return (number & ~worker_mask) | (worker & worker_mask);
-}
-
-}  // namespace
-
 Gateway::Gateway(uint32_t worker, const GatewayShared& shared, Counters& counters,
                  std::shared_ptr<const Runtime> runtime)
     : parts_(std::make_unique<GatewayParts>(worker, shared, counters, std::move(runtime))) {}
@@ -55,7 +35,7 @@ void Gateway::set_gauges() {
 ConnectionId Gateway::opened(const Peer& peer, Now now) {
     Session& session = parts_->sessions.open();
     session.peer = peer;
-    session.number = session_number(parts_->worker);
+    session.number = parts_->numbers.next();
     session.opened_ms = session.last_heard_ms = now.steady_ms;
     set_gauges();
     parts_->deadlines.reschedule(session, now);
@@ -294,7 +274,7 @@ size_t Gateway::receivers(const Receivers& of) const {
 }
 
 uint32_t Gateway::worker_of(uint64_t session) {
-    return static_cast<uint32_t>(session & worker_mask);
+    return SessionNumbers::worker_of(session);
 }
 
 void Gateway::evict(const SlotHolder& occupant, Now now) {

@@ -30,6 +30,7 @@ GatewayParts::GatewayParts(uint32_t worker_in, const GatewayShared& shared, Coun
       notices(shared.notices),
       counters(counters_in),
       random(random_seed()),
+      numbers(worker_in),
       bindings(std::move(runtime)),
       hub(worker_in, shared.broker) {}
 

@@ -17,6 +17,7 @@
 #include "daemon/session/proxied_requests.h"
 #include "daemon/session/rechecks.h"
 #include "daemon/session/session_clock.h"
+#include "daemon/session/session_numbers.h"
 #include "daemon/session/subscription_orders.h"
 #include "daemon/session/tunnels.h"
 
@@ -38,6 +39,7 @@ struct GatewayParts {
     Notices* notices;
     Counters& counters;
     std::mt19937_64 random;
+    SessionNumbers numbers;
     Actions actions;
 
     SessionTable sessions;

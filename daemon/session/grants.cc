@@ -10,10 +10,10 @@
 namespace wayleave {
 namespace {
 
-constexpr ptrdiff_t most_waiting = 4;  // of a session, about whose grants somebody is asked
+constexpr ptrdiff_t most_asked = 4;  // of a session, about whose grants somebody is asked
 constexpr size_t longest_waiting = size_t{16} << 10U;
 constexpr uint32_t questions_a_minute = 60;
-constexpr int64_t minute_ms = 60'000;
+constexpr int64_t grants_minute_ms = 60'000;
 
 // The connection is what it was, whoever shows what: a grant that proves nothing opens nothing.
 Rejection refused(Rejection why) {
@@ -66,15 +66,14 @@ std::optional<Rejection> Grants::why_no_question(Session& session, size_t bytes,
     SessionGrants& grants = *session.grants;
     const auto asked = std::count_if(grants.waiting.begin(), grants.waiting.end(),
                                      [](const WaitingSubscribe& one) { return one.awaiting.question != 0; });
-    if (asked >= most_waiting)
-        return Rejection::of(Reason::limited, "the grants before are not answered yet");
-    if (now.steady_ms - grants.asked_since_ms >= minute_ms) {
+    if (asked >= most_asked) return Rejection::of(Reason::limited, "the grants before are not answered yet");
+    if (now.steady_ms - grants.asked_since_ms >= grants_minute_ms) {
         grants.asked_since_ms = now.steady_ms;
         grants.asked = 0;
     }
     if (++grants.asked <= questions_a_minute) return std::nullopt;
     Rejection limited = Rejection::of(Reason::limited, "too many grants that a backend is asked about");
-    limited.retry_after_ms = grants.asked_since_ms + minute_ms - now.steady_ms;
+    limited.retry_after_ms = grants.asked_since_ms + grants_minute_ms - now.steady_ms;
     return limited;
 }
 

@@ -7,12 +7,12 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_waiting = 128;
+constexpr size_t most_held = 128;
 constexpr size_t most_behind = 64;  // one of them
-constexpr size_t most_bytes = size_t{64} << 10U;
+constexpr size_t most_held_bytes = size_t{64} << 10U;
 
 std::optional<Rejection> weigh(SessionGrants& grants, size_t bytes) {
-    if (grants.waiting_bytes + bytes > most_bytes)
+    if (grants.waiting_bytes + bytes > most_held_bytes)
         return Rejection::of(Reason::limited, "too much waits for answers about channels");
     grants.waiting_bytes += bytes;
     return std::nullopt;
@@ -23,7 +23,7 @@ std::optional<Rejection> weigh(SessionGrants& grants, size_t bytes) {
 std::optional<Rejection> hold(Session& session, WaitingSubscribe waiting) {
     if (!session.grants) session.grants = std::make_unique<SessionGrants>();
     SessionGrants& grants = *session.grants;
-    if (grants.waiting.size() >= most_waiting)
+    if (grants.waiting.size() >= most_held)
         return Rejection::of(Reason::limited, "too many `$subscribe` wait for answers");
     if (auto why = weigh(grants, waiting.message.text.size())) return why;
     grants.waiting.push_back(std::move(waiting));

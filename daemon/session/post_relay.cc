@@ -7,7 +7,7 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_running = 16;  // of a session, whose answers are not there yet
+constexpr size_t most_posts = 16;  // of a session, whose answers are not there yet
 
 }  // namespace
 
@@ -23,7 +23,7 @@ ConnectionId PostRelay::find(uint64_t session) const {
 bool PostRelay::is_full(uint64_t session) const {
     const auto open = std::count_if(running_.begin(), running_.end(),
                                     [&](const auto& item) { return item.second.session == session; });
-    return static_cast<size_t>(open) >= most_running;
+    return static_cast<size_t>(open) >= most_posts;
 }
 
 uint64_t PostRelay::begin(const RelayedMessage& relayed, std::shared_ptr<const Identified> who) {

@@ -6,7 +6,7 @@ namespace wayleave {
 namespace {
 
 // Of either side, before the other is not read from. What one read brings comes on top.
-constexpr size_t most_waiting = 64 * 1024;
+constexpr size_t most_proxied_bytes = 64 * 1024;
 
 // TRACE would show a page of a foreign origin what the browser sends with it (Fetch 2.2.1). Methods are told
 // apart by case (RFC 9110 9.1), but not by every server.
@@ -100,7 +100,7 @@ void ProxiedRequests::read_body(Session& session, Now now) {
         counters_.tunnel_bytes_in.add(before - rest.size());
         buffer.erase(0, before - rest.size());
         if (passing->reach_by_ms == 0) actions_.upstreams_to_flush.push_back(passing->number);
-        if (passing->exchange.output().size() > most_waiting) session.input_full = true;
+        if (passing->exchange.output().size() > most_proxied_bytes) session.input_full = true;
     }
     if (buffer.size() > session.handshaking->most_ahead)
         fail(*passing, 400, "too much was sent before the request was answered", now);
@@ -119,7 +119,7 @@ void ProxiedRequests::sent(Session& session, Now now) {
     Passing* passing = of(session);
     if (!passing) return;
     session.last_heard_ms = now.steady_ms;
-    if (passing->paused && session.queue.bytes() <= most_waiting / 2) {
+    if (passing->paused && session.queue.bytes() <= most_proxied_bytes / 2) {
         passing->paused = false;
         actions_.upstreams_to_read.push_back(passing->number);
     }
@@ -176,7 +176,7 @@ void ProxiedRequests::go_on(Passing& passing, Session& session, HttpExchange::St
         outbox_.queue(session, framed(std::move(told)));
     }
     if (state == HttpExchange::State::complete) return conclude(passing, session, now);
-    if (session.queue.bytes() > most_waiting) passing.paused = true;
+    if (session.queue.bytes() > most_proxied_bytes) passing.paused = true;
 }
 
 void ProxiedRequests::conclude(Passing& passing, Session& session, Now now) {

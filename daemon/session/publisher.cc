@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t most_unanswered = 1000;  // publications of one session
 
-Rejection unavailable(std::string because) {
+Rejection storage_away(std::string because) {
     return Rejection::of(Reason::unavailable, std::move(because));
 }
 
@@ -96,7 +96,8 @@ void Publisher::published(Session& session, Publishing& publishing, Receipt rece
     if (!good && publishing.receipt.because.empty()) publishing.receipt.because = "it could not be kept";
     if (--publishing.left > 0) return;
     const Receipt& last = publishing.receipt;
-    if (!last.because.empty()) return replies_.reject(session, publishing.re, unavailable(last.because), now);
+    if (!last.because.empty())
+        return replies_.reject(session, publishing.re, storage_away(last.because), now);
     if (!publishing.replies.empty()) return reply(session, publishing, now);
     if (!publishing.re.wanted()) return;
     // Where a message went to several channels, no one position is its own.

@@ -13,7 +13,7 @@ namespace {
 constexpr size_t rebinds_a_tick = 300;
 constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
 constexpr size_t surveyed_at_once = 250;
-constexpr uint16_t come_again = 1012;  // RFC 6455's registry: service restart
+constexpr uint16_t service_restart = 1012;  // RFC 6455's registry: service restart
 
 uint32_t token_in(const dsl::Policy& policy, const OpenConnection& before) {
     if (!before.token) return 0;
@@ -208,8 +208,8 @@ void Reload::close_pending(Session& session, Now now) {
     Rejection told = sentence.rejection;
     log_.refused(session, told);
     closing_.close(session,
-                   {come_again, std::string(to_string(Reason::policy_changed)), sentence.rejection.because,
-                    static_cast<int64_t>(random_() % 2000)},
+                   {service_restart, std::string(to_string(Reason::policy_changed)),
+                    sentence.rejection.because, static_cast<int64_t>(random_() % 2000)},
                    now);
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 // An answer takes a hundred bytes, whatever was asked.
 constexpr size_t most_believed = 20'000;
-constexpr size_t most_running = 4096;
+constexpr size_t most_rulings = 4096;
 
 }  // namespace
 
@@ -32,7 +32,7 @@ std::optional<Rejection> Rulings::ask(const Session& session, const RulingQuesti
         counters_.rulings_shared.add();
         return std::nullopt;
     }
-    if (running_.size() >= most_running)
+    if (running_.size() >= most_rulings)
         return Rejection::of(Reason::unavailable, "too many questions wait for the servers behind this one",
                              question.rule);
     const Binding& binding = *session.binding;

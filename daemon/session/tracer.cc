@@ -11,7 +11,7 @@ namespace wayleave {
 namespace {
 
 // A turn; what is refused has its own room in the same list.
-constexpr size_t most_events = 128;
+constexpr size_t most_traced_events = 128;
 
 TraceFilter::Subject subject_of(const Session& session) {
     return {session.shown_user(), session.binding ? session.binding->route->name : std::string_view(),
@@ -21,7 +21,7 @@ TraceFilter::Subject subject_of(const Session& session) {
 }  // namespace
 
 void Tracer::put(Event event) {
-    if (out_.size() >= most_events) {
+    if (out_.size() >= most_traced_events) {
         ++missed_;
         return lost_.add();
     }

@@ -11,7 +11,7 @@ namespace wayleave {
 namespace {
 
 // Of either side, before the other is not read from. What one read brings comes on top.
-constexpr size_t most_waiting = 64 * 1024;
+constexpr size_t most_tunnelled_bytes = 64 * 1024;
 constexpr size_t most_head = 16'384;
 
 }  // namespace
@@ -73,7 +73,7 @@ void Tunnels::from_client(Session& session, std::string_view bytes) {
     if (!tunnel) return;
     tunnel->out.text().append(bytes);
     counters_.tunnel_bytes_in.add(bytes.size());
-    if (tunnel->out.view().size() > most_waiting) session.input_full = true;
+    if (tunnel->out.view().size() > most_tunnelled_bytes) session.input_full = true;
     if (tunnel->open) actions_.upstreams_to_flush.push_back(tunnel->dialled);
 }
 
@@ -131,7 +131,7 @@ void Tunnels::read_answer(Tunnel& tunnel, std::string_view bytes, Now now) {
 void Tunnels::to_client(Tunnel& tunnel, Session& session, std::string_view bytes) {
     counters_.tunnel_bytes_out.add(bytes.size());
     outbox_.queue(session, framed(std::string(bytes)));
-    if (session.queue.bytes() > most_waiting) tunnel.paused = true;
+    if (session.queue.bytes() > most_tunnelled_bytes) tunnel.paused = true;
 }
 
 // In words of our own: a body of the backend's would need its framing, too.

@@ -11,7 +11,7 @@ namespace wayleave {
 namespace {
 
 // Where that many questions are on their way, those of a reload wait: clients who subscribe go before.
-constexpr size_t most_running = 256;
+constexpr size_t most_vouchers = 256;
 constexpr size_t sessions_a_tick = 200;
 
 RulingOf asker(const Session& session) {
@@ -97,7 +97,7 @@ void Vouchers::settle(Session& session, const Channel& channel, const Ruled& rul
 }
 
 void Vouchers::tick(Now now) {
-    for (size_t i = 0; i < sessions_a_tick && rulings_.running() < most_running; ++i) {
+    for (size_t i = 0; i < sessions_a_tick && rulings_.running() < most_vouchers; ++i) {
         const auto id = subscriptions_.next_doubted();
         if (!id) return;
         Session* session = sessions_.find(*id);

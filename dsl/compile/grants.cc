@@ -11,7 +11,7 @@ namespace {
 constexpr size_t most_facts = 10'000;  // of all grants of a route: a fact's number has 16 bits
 
 // What stands before the dot of other names.
-constexpr std::string_view taken_words = "user connection message";
+constexpr std::string_view words_of_grants = "user connection message";
 
 bool is_only_shown_to_tls(const TokenDecl& token) {
     return !token.from.empty() && std::all_of(token.from.begin(), token.from.end(), [](const auto& source) {
@@ -45,7 +45,7 @@ void RouteCompiler::check_with(const ast::Rule& rule, const BodyPart& part) {
     }
     context_.used.insert(token->first);
     context_.granting.insert(token->first);
-    if (has_word(taken_words, name.text)) {
+    if (has_word(words_of_grants, name.text)) {
         return void(diagnostics_.error("E005", name.span, quoted(name.text) + " means something else already",
                                        {}, "choose another name for the token"));
     }

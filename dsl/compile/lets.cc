@@ -8,7 +8,7 @@ namespace {
 
 constexpr size_t most_policies = 100;  // that the tests of one policy make
 
-bool is_condition(const ast::Expr& expr) {
+bool is_whole_condition(const ast::Expr& expr) {
     using Kind = ast::Expr::Kind;
     return expr.kind == Kind::negation || expr.kind == Kind::all_of || expr.kind == Kind::any_of ||
            expr.kind == Kind::comparison;
@@ -40,7 +40,7 @@ class LetChecker {
         if (const auto* file = std::get_if<ast::FileValue>(&let.value)) return (void)checker.file(*file);
         const auto* expr = std::get_if<ast::Expr>(&let.value);
         if (!expr) return;
-        if (is_condition(*expr)) return (void)checker.condition(*expr, everything);
+        if (is_whole_condition(*expr)) return (void)checker.condition(*expr, everything);
         // A name alone is what it names, a condition or a value.
         if (expr->kind != ast::Expr::Kind::path) (void)checker.operand(*expr, everything);
     }

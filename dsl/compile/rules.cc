@@ -8,11 +8,11 @@
 namespace wayleave::dsl {
 namespace {
 
-const Context at_connect{true, false, false, "at connect"};
+const Context rule_at_connect{true, false, false, "at connect"};
 const Context at_arrival{true, false, false, "at a handshake"};
 const Context at_subscribe{true, true, false, "at subscribe"};
 const Context at_publish{true, true, true, "at publish"};
-const Context at_message{true, false, true, "at a message"};
+const Context rule_at_message{true, false, true, "at a message"};
 
 bool concerns(const ast::Rule& rule, Action action) {
     return std::any_of(rule.actions.begin(), rule.actions.end(),
@@ -71,12 +71,12 @@ void RouteCompiler::compile_decisions() {
             }
         });
     }
-    route_->connect = decision(Action::connect, at_connect);
+    route_->connect = decision(Action::connect, rule_at_connect);
     route_->subscribe = decision(Action::subscribe, at_subscribe);
     route_->publish = decision(Action::publish, at_publish);
     route_->presence = decision(Action::presence, at_subscribe);
     route_->history = decision(Action::history, at_subscribe);
-    route_->disconnect = decision(Action::disconnect, at_connect);
+    route_->disconnect = decision(Action::disconnect, rule_at_connect);
 }
 
 RootId RouteCompiler::decision(Action action, const Context& context) {
@@ -316,10 +316,10 @@ void RouteCompiler::compile_joins() {
     for (const BodyPart& part : parts_) {
         const Names names = names_for(part);
         each<ast::Join>(*part.members, [&](const ast::Join& join) {
-            const RootId condition = optional_condition(join.condition, names, at_connect);
+            const RootId condition = optional_condition(join.condition, names, rule_at_connect);
             for (const ast::ChannelPattern& channel : join.channels) {
                 route_->joins.push_back(
-                    {channel_pattern(channel, names, at_connect, true, nullptr), condition});
+                    {channel_pattern(channel, names, rule_at_connect, true, nullptr), condition});
             }
         });
     }
@@ -356,9 +356,9 @@ std::optional<Limit> RouteCompiler::limit(const ast::Limit& limit, const Names& 
     }
     const bool messages = limit.meter != Meter::connects && limit.meter != Meter::connections;
     const Context& context = limit.meter == Meter::subscriptions ? at_subscribe
-                             : messages                          ? at_message
+                             : messages                          ? rule_at_message
                              : limit.meter == Meter::connects    ? at_arrival
-                                                                 : at_connect;
+                                                                 : rule_at_connect;
     out.meter = limit.meter;
     out.stage = Stage::arrival;
     if (!limit_value(limit, names, context, out)) return std::nullopt;

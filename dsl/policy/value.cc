@@ -126,8 +126,11 @@ bool Address::is_v4() const {
 
 std::string Address::text() const {
     if (!is_v4()) return v6_text(*this);
-    char out[INET_ADDRSTRLEN] = "";
-    inet_ntop(AF_INET, bytes.data() + 12, out, sizeof out);
+    std::string out;
+    for (size_t i = 12; i < bytes.size(); ++i) {
+        if (i > 12) out += '.';
+        out += std::to_string(bytes[i]);
+    }
     return out;
 }
 

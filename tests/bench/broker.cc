@@ -127,6 +127,7 @@ Taken measure(Broker& broker, const Shape& shape) {
         threads.emplace_back([&, i] { serve(broker, boxes[i], i, workers, shape, waited[i], done[i]); });
     for (std::thread& thread : threads) thread.join();
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    broker.finish();  // it pushes into the boxes
     std::vector<double> all;
     for (const auto& part : waited) all.insert(all.end(), part.begin(), part.end());
     std::sort(all.begin(), all.end());

@@ -1,6 +1,7 @@
 // The floor of the benchmarks: what epoll and send() cost when nothing is checked, decided, bounded or
 // counted. One thread. It answers each request with a fixed 101 and a greeting; text from a connection on a
-// path that ends in "pub" goes to all others, joined into one send for each wake-up. Not a WebSocket server.
+// path with "pub" goes to all others of the path's last segment, joined into one send for each wake-up, and
+// on /echo back. Not a WebSocket server.
 //
 //   bench_floor PORT
 #include <arpa/inet.h>
@@ -25,10 +26,30 @@ const std::string greeting =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02{}";
 
-enum class Kind : char { fresh, subscriber, publisher };
+enum class Kind : char { fresh, subscriber, publisher, echo };
 
-std::vector<Kind> kinds;
-std::vector<int> subscribers;
+struct Peer {
+    Kind kind = Kind::fresh;
+    size_t channel = 0;
+};
+
+std::vector<Peer> peers;
+std::vector<std::vector<int>> channels(10'001);
+
+// /fan and /fanpub are 0, /ch/7 and /chpub/7 are 8.
+size_t channel_of(std::string_view path) {
+    const size_t slash = path.rfind('/');
+    if (slash == 0 || slash == std::string_view::npos) return 0;
+    return 1 + std::min<size_t>(std::strtoul(path.data() + slash + 1, nullptr, 10), channels.size() - 2);
+}
+
+Peer who_asks(std::string_view request) {
+    const size_t from = request.find(' ') + 1;
+    const std::string_view path = request.substr(from, request.find(' ', from) - from);
+    if (path == "/echo") return {Kind::echo, 0};
+    return {path.find("pub") != std::string_view::npos ? Kind::publisher : Kind::subscriber,
+            channel_of(path)};
+}
 
 // Client frames (masked with zeros) become server frames.
 std::string server_frames(std::string_view bytes) {
@@ -49,9 +70,11 @@ std::string server_frames(std::string_view bytes) {
 }
 
 void hang_up(int fd) {
-    if (kinds[static_cast<size_t>(fd)] == Kind::subscriber)
+    Peer& peer = peers[static_cast<size_t>(fd)];
+    auto& subscribers = channels[peer.channel];
+    if (peer.kind == Kind::subscriber)
         subscribers.erase(std::find(subscribers.begin(), subscribers.end(), fd));
-    kinds[static_cast<size_t>(fd)] = Kind::fresh;
+    peer = {};
     close(fd);
 }
 
@@ -60,15 +83,18 @@ void readable(int fd) {
     const ssize_t n = read(fd, buffer.data(), buffer.size());
     if (n <= 0) return hang_up(fd);
     const std::string_view bytes(buffer.data(), static_cast<size_t>(n));
-    Kind& kind = kinds[static_cast<size_t>(fd)];
-    if (kind == Kind::fresh) {
-        const bool publisher = bytes.find("pub HTTP/1.1") != std::string_view::npos;
-        kind = publisher ? Kind::publisher : Kind::subscriber;
-        if (!publisher) subscribers.push_back(fd);
+    Peer& peer = peers[static_cast<size_t>(fd)];
+    if (peer.kind == Kind::fresh) {
+        peer = who_asks(bytes);
+        if (peer.kind == Kind::subscriber) channels[peer.channel].push_back(fd);
         (void)!send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL);
-    } else if (kind == Kind::publisher) {
+    } else if (peer.kind != Kind::subscriber) {
         const std::string frames = server_frames(bytes);
-        for (const int to : subscribers) (void)!send(to, frames.data(), frames.size(), MSG_NOSIGNAL);
+        if (peer.kind == Kind::echo)
+            (void)!send(fd, frames.data(), frames.size(), MSG_NOSIGNAL);
+        else
+            for (const int to : channels[peer.channel])
+                (void)!send(to, frames.data(), frames.size(), MSG_NOSIGNAL);
     }
 }
 
@@ -79,7 +105,7 @@ int main(int argc, char** argv) {
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    kinds.resize(files.rlim_max);
+    peers.resize(files.rlim_max);
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     const int one = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

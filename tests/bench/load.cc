@@ -99,6 +99,7 @@ struct Client {
     SSL* ssl = nullptr;
     std::string request;  // to be sent when TLS is agreed
     bool open = false;    // 101 and the greeting are here
+    bool publishes = false;
     std::string pending;  // an incomplete head or frame
     uint64_t frames = 0;
 };
@@ -114,6 +115,10 @@ class Load {
         setrlimit(RLIMIT_NOFILE, &files);
         std::ifstream tokens(from_environment("BENCH_TOKENS"));
         for (std::string line; std::getline(tokens, line);) tokens_.push_back(line);
+        greets_ = from_environment("BENCH_GREETING") != "none";
+        // Of another node, if it is named.
+        const std::string other = from_environment("BENCH_PUBLISH_PORT");
+        publishers_port_ = other.empty() ? port : static_cast<uint16_t>(std::stoul(other));
         if (const std::string kind = from_environment("BENCH_TLS"); !kind.empty())
             tls_ = std::make_unique<Tls>(kind == "resumed");
     }
@@ -134,7 +139,7 @@ class Load {
         if (bind(client.fd, reinterpret_cast<sockaddr*>(&from), sizeof from) != 0) die("bind");
         const linger reset{1, 0};
         setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-        sockaddr_in to = address(port_);
+        sockaddr_in to = address(path.ends_with("pub") ? publishers_port_ : port_);
         if (::connect(client.fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) die("connect");
         fcntl(client.fd, F_SETFL, O_NONBLOCK);
         epoll_event event{};
@@ -142,6 +147,7 @@ class Load {
         event.data.u64 = index;
         epoll_ctl(epoll_, EPOLL_CTL_ADD, client.fd, &event);
         client.request = request(path);
+        client.publishes = path.find("pub") != std::string::npos;
         if (tls_) client.ssl = tls_->begin(client.fd);
         if (agreed(client)) ask(client);
     }
@@ -153,7 +159,8 @@ class Load {
         clients_[index].fd = -1;
     }
 
-    // Waits once and counts: `opened` when a greeting is complete, `delivered` for each later frame.
+    // Waits once and counts: `opened` when a greeting is complete, `delivered` for each later frame, but for
+    // those to who publishes.
     template <class Opened>
     void turn(const Opened& opened) {
         if (wait(2000, opened)) return;
@@ -297,12 +304,13 @@ class Load {
             }
             at = end + 4;
             // A greeting may come later: until then the head stays.
-            if (frame_size(bytes.substr(at)) == 0) return 0;
+            if (frame_size(bytes.substr(at)) == 0 && greets_) return 0;
+            if (!greets_) ++client.frames;
         }
         while (const size_t size = frame_size(bytes.substr(at))) {
             ++client.frames;
             if (client.open || client.frames > 1) {
-                ++delivered;
+                if (!client.publishes) ++delivered;
                 if (on_frame) on_frame(bytes.substr(at, size));
             }
             at += size;
@@ -323,6 +331,8 @@ class Load {
     }
 
     uint16_t port_;
+    uint16_t publishers_port_ = 0;
+    bool greets_ = true;  // the server says something first
     std::string path_;
     int epoll_ = -1;
     size_t sources_ = 0;
@@ -394,12 +404,38 @@ void refused(Load& load, size_t count, const std::string& path, uint64_t wanted)
     std::printf("}}\n");
 }
 
-void fanout(Load& load, size_t count, const std::string& path, double seconds, size_t batch) {
+// What a server takes for a publication, with or without an answer that is asked for.
+class Dialect {
+  public:
+    static bool is_socket_io() { return !from_environment("BENCH_SOCKETIO").empty(); }
+
+    static std::string publication(bool asks) {
+        const std::string text = R"("text":")" + std::string(170, 'x') + R"("})";
+        if (is_socket_io()) return masked_text((asks ? "420" : "42") + (R"(["say",{)" + text) + "]");
+        return masked_text(R"({"type":"say",)" + std::string(asks ? R"("$id":1,)" : "") + text);
+    }
+
+    static bool answers(std::string_view frame) {
+        const std::string_view payload = frame.substr(frame.size() > 127 ? 4 : 2);
+        return is_socket_io() ? payload.starts_with("430")
+                              : payload.find(R"("re":1)") != std::string_view::npos;
+    }
+};
+
+// Listeners, and one who publishes after them.
+void open_channel(Load& load, size_t count, const std::string& path) {
     load.open_all(0, count, path);
     load.open_all(count, count + 1, path + "pub");
+    if (!Dialect::is_socket_io()) return;
+    load.delivered = 0;
+    for (size_t i = 0; i <= count; ++i) load.send(i, masked_text("40"));
+    while (load.delivered < count) load.turn([](size_t) {});
+}
+
+void fanout(Load& load, size_t count, const std::string& path, double seconds, size_t batch) {
+    open_channel(load, count, path);
     std::string publication;
-    for (size_t i = 0; i < batch; ++i)
-        publication += masked_text(R"({"type":"say","text":")" + std::string(170, 'x') + R"("})");
+    for (size_t i = 0; i < batch; ++i) publication += Dialect::publication(false);
     std::printf("ready\n");
     std::fflush(stdout);
     wait_for_line();
@@ -413,6 +449,85 @@ void fanout(Load& load, size_t count, const std::string& path, double seconds, s
     }
     std::printf("{\"deliveries\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(load.delivered),
                 seconds_now() - start);
+}
+
+// So many channels with `listeners` each, and somebody who publishes to each: one publication to all of them.
+void channels(Load& load, size_t count, const std::string& path, double seconds, size_t listeners) {
+    for (size_t i = 0; i < count; ++i) {
+        const std::string name = "/" + std::to_string(i);
+        load.open_all(i * listeners, (i + 1) * listeners, path + name);
+        load.open_all(count * listeners + i, count * listeners + i + 1, path + "pub" + name);
+    }
+    const std::string publication = Dialect::publication(false);
+    std::printf("ready\n");
+    std::fflush(stdout);
+    wait_for_line();
+    load.delivered = 0;
+    uint64_t wanted = 0;
+    const double start = seconds_now();
+    while (seconds_now() - start < seconds) {
+        for (size_t i = 0; i < count; ++i) load.send(count * listeners + i, publication);
+        wanted += count * listeners;
+        while (load.delivered < wanted) load.turn([](size_t) {});
+    }
+    std::printf("{\"deliveries\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(load.delivered),
+                seconds_now() - start);
+}
+
+// Each has so many channels of its own.
+void subscribe(Load& load, size_t count, const std::string& path, size_t channels) {
+    load.open_all(0, count, path);
+    for (size_t i = 0; i < count; ++i) {
+        for (size_t n = 0; n < channels; ++n) {
+            load.delivered = 0;
+            load.send(i, masked_text(R"({"type":"$subscribe","channel":"many/)" + std::to_string(i) + "/" +
+                                     std::to_string(n) + R"("})"));
+            while (load.delivered == 0) load.turn([](size_t) {});
+        }
+    }
+    std::printf("ready\n");
+    std::fflush(stdout);
+    wait_for_line();
+}
+
+// Each has one message under way.
+void echo(Load& load, size_t count, const std::string& path, double seconds) {
+    load.open_all(0, count, path);
+    const std::string publication = Dialect::publication(false);
+    std::printf("ready\n");
+    std::fflush(stdout);
+    wait_for_line();
+    load.delivered = 0;
+    uint64_t sent = 0;
+    const double start = seconds_now();
+    while (seconds_now() - start < seconds) {
+        for (size_t i = 0; i < count; ++i) load.send(i, publication);
+        sent += count;
+        while (load.delivered < sent) load.turn([](size_t) {});
+    }
+    std::printf("{\"deliveries\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(load.delivered),
+                seconds_now() - start);
+}
+
+// How long the answer to a publication takes, so many of which are due in a second.
+void answers(Load& load, size_t count, const std::string& path, double seconds, size_t rate) {
+    open_channel(load, count, path);
+    bool answered = false;
+    load.on_frame = [&](std::string_view frame) { answered = answered || Dialect::answers(frame); };
+    const std::string publication = Dialect::publication(true);
+    std::vector<double> times;
+    const double start = seconds_now();
+    for (double due = start; due < start + seconds; due += 1.0 / static_cast<double>(rate)) {
+        while (seconds_now() < due) load.wait(0, [](size_t) {});
+        answered = false;
+        const double sent = seconds_now();
+        load.send(count, publication);
+        while (!answered) load.turn([](size_t) {});
+        times.push_back(seconds_now() - sent);
+    }
+    std::sort(times.begin(), times.end());
+    std::printf("{\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", 1e3 * times[times.size() / 2],
+                1e3 * times[times.size() * 99 / 100]);
 }
 
 // Publications with the time in them at which they were due.
@@ -537,18 +652,24 @@ int main(int argc, char** argv) {
     if (argc < 5)
         return std::fprintf(
                    stderr,
-                   "usage: bench_load idle|churn|refused|fanout|recover|slow PORT PATH N [SECONDS [M]]\n"),
+                   "usage: bench_load idle|churn|refused|fanout|channels|subscribe|echo|answers|recover|slow "
+                   "PORT PATH N [SECONDS [M]]\n"),
                64;
     const std::string mode = argv[1];
     const std::string path = argv[3];
     const auto count = static_cast<size_t>(std::atol(argv[4]));
     const double seconds = argc > 5 ? std::atof(argv[5]) : 2;
     const auto more = argc > 6 ? static_cast<size_t>(std::atol(argv[6])) : 1;
-    Load load(static_cast<uint16_t>(std::atoi(argv[2])), path, count + 2 + more);
+    const size_t clients = mode == "channels" ? count * (more + 1) : count + 2 + more;
+    Load load(static_cast<uint16_t>(std::atoi(argv[2])), path, clients);
     if (mode == "idle") idle(load, count, path);
     if (mode == "churn") churn(load, count, path, seconds);
     if (mode == "refused") refused(load, count, path, static_cast<uint64_t>(seconds));
     if (mode == "fanout") fanout(load, count, path, seconds, more);
+    if (mode == "subscribe") subscribe(load, count, path, more);
+    if (mode == "channels") channels(load, count, path, seconds, more);
+    if (mode == "echo") echo(load, count, path, seconds);
+    if (mode == "answers") answers(load, count, path, seconds, more);
     if (mode == "recover") recover(load, count, path, more);
     if (mode == "slow") slow(load, count, path, seconds, more);
     return 0;

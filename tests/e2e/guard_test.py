@@ -303,7 +303,7 @@ def test_what_is_refused_is_told_once_and_counted():
         raw_status(daemon, upgrade("/ws").replace(b"Version: 13", b"Version: 8"))
         raw_status(daemon, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
         daemon.wait_log("event=request-refused", 2)
-        daemon.wait_log("no route has this address; this is the last of 2 more")
+        daemon.wait_log("no route has this address; this is one of 2 more")
         daemon.wait_log("event=request-refused ip=127.0.0.1 action=request reason=bad_request")
         log = daemon.log()
         assert log.count("reason=unknown_route") == 2, log

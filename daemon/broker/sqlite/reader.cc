@@ -11,7 +11,7 @@
 namespace wayleave {
 namespace {
 
-constexpr int64_t remind_ms = 60'000;
+constexpr int64_t remind_reader_ms = 60'000;
 
 #define WAYLEAVE_MESSAGE "offset, at, wall, id, members, key, except_session"
 
@@ -117,7 +117,7 @@ void SqliteReader::answer(const Ask& ask) {
 void SqliteReader::failed(const SqliteFault& fault, Now now) {
     failures_.fetch_add(1, std::memory_order_relaxed);
     failing_.store(true, std::memory_order_relaxed);
-    if (now.steady_ms - reported_ms_ < remind_ms) return;
+    if (now.steady_ms - reported_ms_ < remind_reader_ms) return;
     reported_ms_ = now.steady_ms;
     report_(true, std::string("messages cannot be read: ") + fault.what());
 }

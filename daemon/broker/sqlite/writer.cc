@@ -14,7 +14,7 @@ constexpr int checkpoint_pages = 4096;        // 16 MB of the log, then it is mo
 constexpr int checkpoint_again_pages = 1024;  // if readers kept it from its end
 constexpr int most_wal_pages = 16'384;        // then they have to wait for it
 constexpr int checkpoint_wait_ms = 100;       // for readers that are no part of this daemon
-constexpr int64_t remind_ms = 10'000;
+constexpr int64_t remind_writer_ms = 10'000;
 constexpr int64_t least_between_reports_ms = 1000;
 constexpr int64_t notes_every_ms = 1000;
 constexpr size_t notes_at_once = 512;
@@ -294,7 +294,7 @@ void SqliteWriter::checkpoint() {
 void SqliteWriter::failed(const SqliteFault& fault) {
     failures_.add();
     failed_last_.store(true, std::memory_order_relaxed);
-    if (failing_ && now_.steady_ms - reported_ms_ < remind_ms) return;
+    if (failing_ && now_.steady_ms - reported_ms_ < remind_writer_ms) return;
     failing_ = true;
     reported_ms_ = now_.steady_ms;
     report_(true, path_ + ": messages cannot be stored, and publishers are refused: " + fault.what());

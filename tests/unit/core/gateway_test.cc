@@ -160,7 +160,7 @@ TEST_CASE("the operator is told who was turned away") {
     CHECK(events.size() == 2);
     world.later(11'000);  // also when nobody comes again
     REQUIRE(events.size() == 3);
-    CHECK_THAT(events[2].message, Contains("the signature is wrong") && Contains("the last of 2 more"));
+    CHECK_THAT(events[2].message, Contains("the signature is wrong") && Contains("one of 2 more"));
     CHECK_THAT(fields_of(events[2]), EndsWith(" more=2"));
     (void)world.connect("/chat?token=bad");
     CHECK(events.size() == 4);
@@ -239,7 +239,7 @@ TEST_CASE("one user's connections do not fill the log") {
     CHECK(events.size() == 41);
     world.later(11'000);
     REQUIRE(events.size() == 43);
-    CHECK_THAT(events[41].message, Contains("the last of 100 more"));
+    CHECK_THAT(events[41].message, Contains("one of 100 more"));
 }
 
 TEST_CASE("one client's noise does not hide what is said of another") {
