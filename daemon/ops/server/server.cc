@@ -421,6 +421,9 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_begun = shared_.bans.begun();
     shot.ban_overflows = shared_.bans.overflows();
     shot.log_lost = log_lost();
+    const RefusalBook::Totals refusals = shared_.books.refusals.totals();
+    shot.refusals_kept_bytes = refusals.bytes;
+    shot.refusals_forgotten = refusals.forgotten;
     shot.broker = shared_.broker->totals();
     shot.broker_health = shared_.broker->health();
     if (const Commons* commons = shared_.broker->commons()) shot.nodes = commons->nodes();

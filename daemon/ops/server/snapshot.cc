@@ -354,6 +354,10 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
     families.counter("wayleave_ban_overflows_total",
                      "Times that the table of bans was full and somebody was forgotten.",
                      snapshot.ban_overflows);
+    families.gauge("wayleave_refusals_kept_bytes", "What the refusals take that wayleave why knows.",
+                   static_cast<double>(snapshot.refusals_kept_bytes));
+    families.counter("wayleave_refusals_forgotten_total",
+                     "Refusals that wayleave why does not know any more.", snapshot.refusals_forgotten);
     auto& lost = families.family("wayleave_log_dropped_total", "Log lines that were lost, by cause.",
                                  MetricType::Counter);
     for (const auto& [cause, lines] : {std::pair{"queue", snapshot.log_lost.queue},

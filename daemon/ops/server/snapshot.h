@@ -80,6 +80,8 @@ struct Snapshot {
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;
     LogLoss log_lost;
+    size_t refusals_kept_bytes = 0;
+    uint64_t refusals_forgotten = 0;
     BrokerTotals broker;
     std::string broker_health;           // what keeps it from working; empty: nothing
     std::optional<NodeList> nodes = {};  // of the installation; none: the daemon is alone
