@@ -27,6 +27,7 @@
 #include "daemon/ops/load/load_log.h"
 #include "daemon/ops/load/make_broker.h"
 #include "daemon/ops/load/make_notices.h"
+#include "daemon/ops/load/start_files.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/log/report_event.h"
 #include "daemon/ops/server/admin.h"
