@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What a trace and a filter of the log show beside messages, and that they refuse what the policy does not have."""
 import asyncio
+import json
 
 import websockets
 from client import Client
@@ -105,6 +106,29 @@ async def test_streams_and_what_a_proxied_connection_moved():
         closed = [line for line in daemon.log().splitlines() if "event=connection-closed" in line and "route=passed" in line][0]
         moved = {name: int(value) for name, value in (word.split("=", 1) for word in closed.split() if word.startswith("bytes_"))}
         assert moved["bytes_in"] >= 5000 and moved["bytes_out"] >= 5000, closed
+
+
+
+async def test_busiest_types_are_counted_and_shown():
+    async with Daemon(POLICY % NOBODY) as daemon:
+        ann = await Client.open(daemon, user="ann")
+        for _ in range(3):
+            await ann.must("say")
+        await ann.refused("unheard-of", "unknown_message")
+
+        def counted(kind):
+            return daemon.metric(f'wayleave_messages_by_type_total{{route="chat",type="{kind}"}}')
+
+        assert await asyncio.to_thread(counted, "say") == 3
+        assert await asyncio.to_thread(counted, "(other)") == 1
+        top = asyncio.ensure_future(in_thread(daemon, "top", "--format", "json", "--every", "2s"))
+        while not top.done():
+            await ann.must("say")
+            await asyncio.sleep(0.01)
+        frame = json.loads((await top).stdout)
+        assert [(one["route"], one["type"]) for one in frame["types"]] == [("chat", "say")], frame
+        assert frame["types"][0]["messages_per_second"] > 0, frame
+        await ann.close()
 
 
 if __name__ == "__main__":
