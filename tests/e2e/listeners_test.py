@@ -260,5 +260,23 @@ def test_who_takes_over_gets_what_is_listened_on_then():
         daemon.process, daemon.stderr_path = other.process, other.stderr_path
 
 
+
+def test_what_a_successor_does_not_name_is_closed():
+    """Its clients would wait there for ever."""
+    port = free_port()
+    daemon = Daemon(POLICY)
+    with_listeners(daemon, f'address = "127.0.0.1:{port}"')
+    with daemon:
+        enter(port).close()
+        with_listeners(daemon)
+        other = daemon.successor()
+        other.start()
+        daemon.check_end()
+        wait_until(lambda: refused(port), "the end of the listener")
+        enter(other.port).close()
+        other.stop()
+        daemon.process, daemon.stderr_path = other.process, other.stderr_path
+
+
 if __name__ == "__main__":
     main(globals())
