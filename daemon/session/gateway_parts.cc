@@ -30,7 +30,7 @@ GatewayParts::GatewayParts(uint32_t worker_in, const GatewayShared& shared, Coun
       notices(shared.notices),
       counters(counters_in),
       random(random_seed()),
-      bindings(std::move(runtime)),
+      bindings(std::move(runtime), counters.messages),
       hub(worker_in, shared.broker) {}
 
 UpstreamUser& GatewayParts::upstream_user(uint64_t number) {

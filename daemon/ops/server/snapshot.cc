@@ -197,6 +197,12 @@ void add_policy(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
     families.family("wayleave_policy_info", "The hash of the policy in force.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"policy", snapshot.policy_hash}}));
+    auto& messages =
+        families.family("wayleave_messages_by_type_total",
+                        "Messages of clients, by the types that the policy names.", MetricType::Counter);
+    for (const auto& [key, count] : totals.messages)
+        messages.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(count),
+                                                   {{"route", key.first}, {"type", key.second}}));
     auto& decisions = families.family("wayleave_decisions_total",
                                       "What the policy in force refused, by decision, route and reason.",
                                       MetricType::Counter);
@@ -402,6 +408,13 @@ std::string aliases_json(const Snapshot& snapshot) {
     return out.text();
 }
 
+std::string messages_json(const Totals& totals) {
+    JsonArray out;
+    for (const auto& [key, count] : totals.messages)
+        out.raw(JsonObject().add("route", key.first).add("type", key.second).add("count", count).text());
+    return out.text();
+}
+
 }  // namespace
 
 void Totals::add(const Counters& counters) {
@@ -412,6 +425,7 @@ void Totals::add(const Counters& counters) {
     events_lost += counters.events_lost.get();
     for (size_t i = 0; i < timed_rows.size(); ++i) times[i].add((counters.*timed_rows[i].histogram).read());
     for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
+    for (const auto& [key, count] : counters.messages.read()) messages[key] += count;
     for (const auto& [address, count] : counters.aliases.read()) {
         aliases[address].handshakes += count.handshakes;
         aliases[address].sessions += count.sessions;
@@ -473,7 +487,8 @@ std::string status_json(const Snapshot& snapshot) {
         snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.log_lost.write +
             snapshot.totals.events_lost);
     return out +
-           fmt::format(R"("refusals":{},"aliases":{}}})", refusals_json(totals), aliases_json(snapshot)) +
+           fmt::format(R"("refusals":{},"messages":{},"aliases":{}}})", refusals_json(totals),
+                       messages_json(totals), aliases_json(snapshot)) +
            "\n";
 }
 

@@ -31,6 +31,7 @@ struct Totals {
     std::array<HistogramReading, timed_rows.size()> times{};  // in the order of the rows
     std::map<DecisionBook::Key, uint64_t> decisions;
     AliasBook::Counts aliases;
+    MessageBook::Counts messages;
 
     void add(const Counters& counters);
     template <auto member>
