@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "daemon/cli/doctor_observations.h"
-#include "daemon/ops/server/console.h"
+#include "daemon/ops/load/start_files.h"
 
 namespace wayleave {
 
@@ -111,20 +111,25 @@ Observations disk(const Settings& settings) {
 // What a start opens.
 Observations opened_files(const Settings& settings) {
     Observations out;
-    if (!settings.log_file.empty()) {
-        std::filesystem::path directory = std::filesystem::path(settings.log_file).parent_path();
-        if (directory.empty()) directory = ".";
-        if (access(directory.c_str(), W_OK) != 0)
-            out.push_back(
-                {State::bad, "log.file", directory.string() + ": " + std::strerror(errno),
-                 "make the directory, for the daemon's user; without it the daemon does not start"});
-    }
-    if (!settings.admin_token_file.empty()) {
-        const auto token = read_console_token(settings.admin_token_file);
-        out.push_back(
-            token ? Observation{State::well, "console", "its token can be read", ""}
-                  : Observation{State::bad, "console", token.error(), "the daemon does not start so"});
-    }
+    const StartFiles found = look_at_start_files(settings);
+    const auto add = [&](State state, const std::string& text) {
+        const std::string about = text.starts_with("log.file") ? "log.file" : "console";
+        const size_t end = text.rfind("; ");
+        const std::string remedy = state == State::bad ? "; the daemon does not start so" : "";
+        out.push_back({state, about, text.substr(0, end),
+                       (end == std::string::npos ? "check it" : text.substr(end + 2)) + remedy});
+    };
+    for (const std::string& problem : found.problems) add(State::bad, problem);
+    for (const std::string& warning : found.warnings) add(State::doubt, warning);
+    if (!found.problems.empty()) return out;
+    std::filesystem::path directory = std::filesystem::path(settings.log_file).parent_path();
+    if (directory.empty()) directory = ".";
+    if (!settings.log_file.empty() && access(directory.c_str(), W_OK) != 0)
+        out.push_back({State::unknown, "log.file",
+                       directory.string() + ": you may not write there, and the daemon's user may be another",
+                       ""});
+    if (!settings.admin_token_file.empty())
+        out.push_back({State::well, "console", "its token can be read", ""});
     return out;
 }
 

@@ -43,9 +43,8 @@ std::string sentence(const simdjson::dom::object& event, const char* name) {
 
 // Values of facts are in quotes already, with their own escapes: only what a terminal would obey is shown
 // otherwise.
-std::string facts_of(const simdjson::dom::object& event) {
+std::string with_values(std::string_view rest) {
     std::string out;
-    std::string_view rest = text_in(event, "facts");
     while (!rest.empty()) {
         const size_t stroke = std::min(rest.find('\\'), rest.size());
         out += escape_peer_text(rest.substr(0, stroke), longest_facts);
@@ -94,7 +93,13 @@ std::string refusal_text(const simdjson::dom::object& event) {
            with(", decision ", sentence(event, "decision")) + "\n";
     const std::string text = sentence(event, "rule_text");
     if (!text.empty()) out += "    the line: " + text + "\n";
-    const std::string known = facts_of(event);
+    std::string_view holds = text_in(event, "rule_holds");
+    while (!holds.empty()) {
+        const size_t end = std::min(holds.find('\n'), holds.size());
+        out += "        holds: " + with_values(holds.substr(0, end)) + "\n";
+        holds.remove_prefix(std::min(holds.size(), end + 1));
+    }
+    const std::string known = with_values(text_in(event, "facts"));
     if (!known.empty()) out += "    known:    " + known + "\n";
     const std::string more = member(event, "more");
     if (!more.empty()) out += "    and " + more + " more like it\n";

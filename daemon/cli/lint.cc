@@ -9,6 +9,7 @@
 #include "daemon/cli/commands.h"
 #include "daemon/cli/terminal.h"
 #include "daemon/ops/lint/report.h"
+#include "daemon/ops/load/start_files.h"
 #include "dsl/text/catalogue.h"
 #include "dsl/text/near_name.h"
 
@@ -72,6 +73,10 @@ int lint(const LintOptions& options) {
         report.settings_errors = settings.error();
     } else if (options.paths.empty()) {
         report.loaded = lint_runtime(*settings, today());
+        StartFiles files = look_at_start_files(*settings);
+        for (auto [from, to] : {std::pair{&files.problems, &report.loaded.problems},
+                                std::pair{&files.warnings, &report.loaded.warnings}})
+            to->insert(to->end(), from->begin(), from->end());
     } else {
         report.loaded = lint_policy_paths(options.paths, surroundings_of(*settings, today()));
     }

@@ -141,6 +141,22 @@ void add_channels(TopFrame& out, const Parsed& before, const Parsed& now, double
     });
 }
 
+std::string type_key(const simdjson::dom::element& one) {
+    return text_in(one["route"]) + '\0' + text_in(one["type"]);
+}
+
+void add_types(TopFrame& out, const Parsed& before, const Parsed& now, double seconds) {
+    Counts earlier;
+    simdjson::dom::array list;
+    if (before.status["messages"].get(list) == simdjson::SUCCESS)
+        for (const simdjson::dom::element one : list) earlier[type_key(one)] = number_in(one["count"]);
+    if (now.status["messages"].get(list) != simdjson::SUCCESS) return;
+    for (const simdjson::dom::element one : list)
+        out.types.push_back({text_in(one["route"]), text_in(one["type"]),
+                             per_second(count_in(earlier, type_key(one)), number_in(one["count"]), seconds)});
+    keep_largest(out.types, [](const TopFrame::Type& one) { return one.a_second; });
+}
+
 JsonArray rates_json(const std::vector<TopFrame::Rate>& rates) {
     JsonArray out;
     for (const TopFrame::Rate& rate : rates)
@@ -198,6 +214,7 @@ Result<TopFrame> top_frame(const TopSample& before, const TopSample& now) {
     add_rates(out, earlier, later, seconds);
     add_sessions(out, earlier, later);
     add_channels(out, earlier, later, seconds);
+    add_types(out, earlier, later, seconds);
     return out;
 }
 
@@ -207,6 +224,12 @@ std::string json_of(const TopFrame& frame) {
         JsonObject row;
         row.add("channel", one.channel).add("subscribers", one.subscribers);
         channels.raw(row.raw("messages_per_second", fmt::format("{:.1f}", one.messages_a_second)).text());
+    }
+    JsonArray types;
+    for (const TopFrame::Type& one : frame.types) {
+        JsonObject row;
+        row.add("route", one.route).add("type", one.type);
+        types.raw(row.raw("messages_per_second", fmt::format("{:.1f}", one.a_second)).text());
     }
     JsonObject out;
     out.add("state", frame.state).add("version", frame.version).add("policy", frame.policy);
@@ -219,7 +242,7 @@ std::string json_of(const TopFrame& frame) {
         .add("rates", rates_json(frame.rates))
         .add("refusals", rates_json(frame.refusals));
     out.add("slow", sessions_json(frame.slow)).add("busy", sessions_json(frame.busy));
-    return out.add("channels", channels).text() + "\n";
+    return out.add("channels", channels).add("types", types).text() + "\n";
 }
 
 std::vector<std::string> lines_of(const TopFrame& frame, size_t most) {
@@ -248,6 +271,12 @@ std::vector<std::string> lines_of(const TopFrame& frame, size_t most) {
         for (const TopFrame::Channel& one : frame.channels)
             out.push_back(
                 fmt::format("{:>13} {:>12.1f}  {}", one.subscribers, one.messages_a_second, one.channel));
+    }
+    if (!frame.types.empty()) {
+        out.emplace_back();
+        out.emplace_back("               MESSAGES/S  ROUTE            TYPE");
+        for (const TopFrame::Type& one : frame.types)
+            out.push_back(fmt::format("{:>25.1f}  {:<16} {}", one.a_second, one.route, one.type));
     }
     add_rows(out, "    MESSAGES      WAITING  SLOW CONNECTION   ROUTE            USER", frame.slow);
     add_rows(out, "    MESSAGES      WAITING  BUSY CONNECTION   ROUTE            USER", frame.busy);

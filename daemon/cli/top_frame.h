@@ -36,6 +36,11 @@ struct TopFrame {
         uint64_t subscribers = 0;
         double messages_a_second = 0;  // of a numbered one
     };
+    struct Type {  // of messages of clients
+        std::string route;
+        std::string type;
+        double a_second = 0;
+    };
     std::string state;
     std::string version;
     std::string policy;
@@ -52,6 +57,7 @@ struct TopFrame {
     std::vector<Session> slow;   // for whom the most waits, the most first
     std::vector<Session> busy;   // with the most messages between the samples
     std::vector<Channel> channels;
+    std::vector<Type> types;  // those of which some came between the samples, the most first
 };
 
 // Error: a sample is not what a daemon of this version says.

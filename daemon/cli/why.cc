@@ -58,9 +58,10 @@ void add_why(CLI::App& app, int& exit_code) {
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     command->footer(
-        "The daemon remembers its last 4096 refusals. Of those that are alike it keeps one in ten seconds, "
-        "with how\n"
-        "many there were. A user whose name is a secret claim stands as in the log.\n"
+        "The daemon remembers 2048 refusals of users, and as many of others. Of those that are alike it "
+        "keeps "
+        "the last,\n"
+        "with how many there were. A user whose name is a secret claim stands as in the log.\n"
         "Exit status: 0, 65 nothing is known, 69 no daemon answers.");
     command->callback([options, &exit_code] { exit_code = why(*options); });
 }

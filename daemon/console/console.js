@@ -91,6 +91,16 @@ function showFigures(frame) {
   show(by("figures"), figures.map(([value, name]) => element("li", {}, element("b", {}, value), element("span", {}, name))));
 }
 
+function showTypes(frame) {
+  const seconds = before ? (frame.at - before.at) / 1000 : 0;
+  const key = (one) => `${one.route} ${one.type}`;
+  const earlier = new Map((before?.status.messages ?? []).map((one) => [key(one), one.count]));
+  const rows = frame.status.messages
+    .map((one) => ({ ...one, rate: seconds > 0 ? Math.max(0, one.count - (earlier.get(key(one)) ?? 0)) / seconds : 0 }))
+    .filter((one) => one.count > 0).sort((a, b) => b.rate - a.rate || b.count - a.count).slice(0, 10);
+  show(by("types"), table(["A second", "In all", "Route", "Type"], rows.map((one) => [number(one.rate), number(one.count), one.route, one.type]), [0, 1]));
+}
+
 async function showRules(frame) {
   const rows = [...frame.metrics.entries()]
     .filter(([, series]) => series.name === "wayleave_decisions_total" && series.value > 0)
@@ -121,6 +131,7 @@ async function tick() {
   plots.add("latency", late);
   if (!by("overview").hidden) {
     showFigures(frame);
+    showTypes(frame);
     await showRules(frame);
   }
   before = frame;

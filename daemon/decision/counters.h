@@ -10,6 +10,7 @@
 #include "daemon/base/reason.h"
 #include "daemon/decision/alias_book.h"
 #include "daemon/decision/decision_book.h"
+#include "daemon/decision/message_book.h"
 
 namespace wayleave {
 
@@ -113,6 +114,7 @@ struct Counters {
     std::array<Counter, static_cast<size_t>(Reason::count_)> refused;
     DecisionBook decisions;
     AliasBook aliases;
+    MessageBook messages;
 
     void refuse(Reason reason) { refused[static_cast<size_t>(reason)].add(); }
 };

@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t first_delay_ms = 10;
 constexpr int64_t longest_delay_ms = 1000;
+constexpr size_t most_rest = 4096;  // as many as the kernel may hold
 
 // The connection under way failed, not the listener: accept(2) names these for TCP.
 bool concerns_one_peer(int error) {
@@ -81,19 +82,20 @@ Listener::Listener(const Parts& parts, FileDescriptor socket, bool tls, size_t p
     io_.watch(EV_READ);
 }
 
-// A bounded number, so that a flood of connections cannot starve those that are open; epoll tells of the rest
-// again.
-void Listener::readable() {
-    for (size_t i = 0; i < per_turn_; ++i) {
+// True: there may be more. A bounded number, so that a flood of connections cannot starve those that are
+// open; epoll tells of the rest again.
+bool Listener::accept_some(size_t most) {
+    for (size_t i = 0; i < most; ++i) {
         sockaddr_storage from{};
         socklen_t size = sizeof from;
         FileDescriptor socket(
             accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!socket.open()) {
             const int error = errno;
-            if (error == EAGAIN) return;
+            if (error == EAGAIN) return false;
             if (concerns_one_peer(error)) continue;
-            return back_off(error);
+            back_off(error);
+            return false;
         }
         delay_ms_ = first_delay_ms;
         if (const ConnectionQuota::Verdict verdict = parts_.quota.enter();
@@ -109,6 +111,11 @@ void Listener::readable() {
         accepted_(std::move(socket),
                   {.ip = address_of(from), .tls = tls_, .unix_socket = from.ss_family == AF_UNIX});
     }
+    return true;
+}
+
+void Listener::accept_rest() {
+    (void)accept_some(most_rest);
 }
 
 // The queue of connections stays in the kernel; without the pause epoll would tell of it again at once, for

@@ -45,8 +45,12 @@ class Listener {
 
     Listener(const Parts& parts, FileDescriptor socket, bool tls, size_t per_turn, Accepted accepted);
 
+    // Those who came before the socket is closed: they have heard from the kernel that they are connected.
+    void accept_rest();
+
   private:
-    void readable();
+    void readable() { (void)accept_some(per_turn_); }
+    [[nodiscard]] bool accept_some(size_t most);
     void back_off(int error);
     void resume();
 

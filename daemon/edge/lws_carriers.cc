@@ -5,10 +5,12 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "daemon/edge/certificate.h"
 
@@ -85,9 +87,11 @@ void on_tls_state(const SSL* ssl, int where, int result) noexcept {
 
 class LwsCarrier final : public Carrier {
   public:
-    // `adopting` points to it until it has a wsi or is gone.
-    LwsCarrier(CarrierEvents& events, LwsCarrier*& adopting) : events_(events), adopting_(adopting) {
+    // `adopting` points to it until it has a wsi or is gone; `siblings` counts it until then.
+    LwsCarrier(CarrierEvents& events, LwsCarrier*& adopting, size_t& siblings)
+        : events_(events), adopting_(adopting), siblings_(siblings) {
         adopting_ = this;
+        ++siblings_;
     }
     ~LwsCarrier() override;
 
@@ -118,11 +122,13 @@ class LwsCarrier final : public Carrier {
 
     CarrierEvents& events_;
     LwsCarrier*& adopting_;
+    size_t& siblings_;  // of its side
     struct lws* wsi_ = nullptr;
     bool heard_ = false;  // something came: TLS is complete
 };
 
 LwsCarrier::~LwsCarrier() {
+    --siblings_;
     if (adopting_ == this) adopting_ = nullptr;
     if (wsi_ != nullptr) lws_set_opaque_user_data(wsi_, nullptr);
 }
@@ -177,7 +183,9 @@ class LwsCarriers::Impl {
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    Status open(std::vector<Side> sides, int64_t handshake_timeout_ms);
+    Status open(int64_t handshake_timeout_ms);
+    Result<size_t> add(Side side);
+    void remove(size_t side) { slots_[side]->removed = true; }
     void replace(size_t side, std::shared_ptr<const TlsSide> tls);
     void adopt(FileDescriptor socket, size_t side, CarrierEvents& events, std::unique_ptr<Carrier>& place);
     void tick();
@@ -191,6 +199,8 @@ class LwsCarriers::Impl {
         std::shared_ptr<const TlsSide> side;
         ssl_ctx_st* context = nullptr;  // libwebsockets' own; it outlives the slot
         lws_vhost* vhost = nullptr;     // likewise
+        size_t carriers = 0;            // that are open
+        bool removed = false;           // its listener is gone
     };
     static int on_hello(SSL* ssl, int* alert, void* slot) noexcept;
     Status add_vhost(const std::string& name, TlsSlot& slot);
@@ -230,7 +240,7 @@ LwsCarriers::Impl::~Impl() {
     lws_context_destroy(context_);
 }
 
-Status LwsCarriers::Impl::open(std::vector<Side> sides, int64_t handshake_timeout_ms) {
+Status LwsCarriers::Impl::open(int64_t handshake_timeout_ms) {
     const std::lock_guard lock(context_mutex());
     lws_set_log_level(LLL_ERR | LLL_WARN, take_lws_line);
     const KeepLwsLines kept;
@@ -250,13 +260,29 @@ Status LwsCarriers::Impl::open(std::vector<Side> sides, int64_t handshake_timeou
     info.user = this;
     context_ = lws_create_context(&info);
     if (context_ == nullptr) return failure("libwebsockets cannot start: " + kept.lines());
-
-    for (Side& side : sides) {
-        slots_.push_back(std::make_unique<TlsSlot>(TlsSlot{std::move(side.files), std::move(side.tls)}));
-        if (auto added = add_vhost("tls-" + std::to_string(slots_.size() - 1), *slots_.back()); !added)
-            return failure(added.error() + (kept.lines().empty() ? "" : " (" + kept.lines() + ")"));
-    }
     return success();
+}
+
+// libwebsockets closes the connections of a host that it destroys, so a host stays for the next side: what is
+// its own is replaced like the certificates of a reload.
+Result<size_t> LwsCarriers::Impl::add(Side side) {
+    const auto unused = std::find_if(slots_.begin(), slots_.end(),
+                                     [](const auto& slot) { return slot->removed && slot->carriers == 0; });
+    if (unused != slots_.end()) {
+        const auto number = static_cast<size_t>(unused - slots_.begin());
+        (*unused)->removed = false;
+        (*unused)->files = std::move(side.files);
+        replace(number, std::move(side.tls));
+        return number;
+    }
+    const std::lock_guard lock(context_mutex());
+    const KeepLwsLines kept;
+    slots_.push_back(std::make_unique<TlsSlot>(TlsSlot{std::move(side.files), std::move(side.tls)}));
+    if (auto added = add_vhost("tls-" + std::to_string(slots_.size() - 1), *slots_.back()); !added) {
+        slots_.pop_back();
+        return failure(added.error() + (kept.lines().empty() ? "" : " (" + kept.lines() + ")"));
+    }
+    return slots_.size() - 1;
 }
 
 Status LwsCarriers::Impl::add_vhost(const std::string& name, TlsSlot& slot) {
@@ -300,7 +326,7 @@ void LwsCarriers::Impl::replace(size_t side, std::shared_ptr<const TlsSide> tls)
 
 void LwsCarriers::Impl::adopt(FileDescriptor socket, size_t side, CarrierEvents& events,
                               std::unique_ptr<Carrier>& place) {
-    place = std::make_unique<LwsCarrier>(events, adopting_);
+    place = std::make_unique<LwsCarrier>(events, adopting_, slots_[side]->carriers);
     lws_adopt_desc_t description{};
     description.vh = slots_[side]->vhost;
     description.type = static_cast<lws_adoption_type>(int{LWS_ADOPT_SOCKET} | int{LWS_ADOPT_ALLOW_SSL});
@@ -317,11 +343,9 @@ void LwsCarriers::Impl::tick() {
     lws_cancel_service(context_);  // the libev plug-in never re-arms its timer to an earlier time
 }
 
-Result<std::unique_ptr<LwsCarriers>> LwsCarriers::create(Loop& loop, std::vector<Side> sides,
-                                                         int64_t handshake_timeout_ms) {
+Result<std::unique_ptr<LwsCarriers>> LwsCarriers::create(Loop& loop, int64_t handshake_timeout_ms) {
     auto impl = std::make_unique<Impl>(loop);
-    if (auto opened = impl->open(std::move(sides), handshake_timeout_ms); !opened)
-        return failure(opened.error());
+    if (auto opened = impl->open(handshake_timeout_ms); !opened) return failure(opened.error());
     return std::unique_ptr<LwsCarriers>(new LwsCarriers(std::move(impl)));
 }
 
@@ -332,6 +356,12 @@ void LwsCarriers::report_on_this_thread(const EdgeReport& report) {
     report_here = &report;
 }
 
+Result<size_t> LwsCarriers::add(Side side) {
+    return impl_->add(std::move(side));
+}
+void LwsCarriers::remove(size_t side) {
+    impl_->remove(side);
+}
 void LwsCarriers::replace(size_t side, std::shared_ptr<const TlsSide> tls) {
     impl_->replace(side, std::move(tls));
 }

@@ -21,8 +21,10 @@
 
 namespace wayleave {
 
+struct DoorOrder;  // of the worker
+
 struct Command {
-    enum class Kind { answer, replace, drain, stop, task, evict, certificates };
+    enum class Kind { answer, replace, drain, stop, task, evict, certificates, prepare_doors, settle_doors };
 
     Kind kind = Kind::stop;
     std::shared_ptr<const Runtime> runtime = nullptr;  // to replace the present one with
@@ -32,8 +34,9 @@ struct Command {
     SlotHolder occupant = {};  // to be evicted
     uint64_t ticket = 0;       // of an answer
     BrokerAnswer answer = {};
-    size_t side = 0;  // of TLS, that gets new certificates
+    uint64_t listener = 0;  // that gets new certificates
     std::shared_ptr<const TlsSide> certificates = nullptr;
+    std::shared_ptr<DoorOrder> doors = nullptr;
 };
 
 class Exchange;

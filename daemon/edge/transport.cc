@@ -37,12 +37,14 @@ constexpr uint32_t nowhere = UINT32_MAX;
 
 class Transports::Impl {
   public:
-    explicit Impl(const Parts& parts) : parts_(parts), read_buffer_(read_size) {}
+    Impl(const Parts& parts, int64_t handshake_timeout_ms)
+        : parts_(parts), handshake_timeout_ms_(handshake_timeout_ms), read_buffer_(read_size) {}
     ~Impl();
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    Status open(std::vector<Side> tls, int64_t handshake_timeout_ms);
+    Result<size_t> add_side(Side side);
+    void remove_side(size_t side) { lws_->remove(side); }
     void replace(size_t side, std::shared_ptr<const TlsSide> tls) { lws_->replace(side, std::move(tls)); }
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
     void work_off();
@@ -99,7 +101,8 @@ class Transports::Impl {
     [[nodiscard]] bool must_end(const Connection& connection) const;
 
     Parts parts_;
-    std::unique_ptr<LwsCarriers> lws_;   // null: no listener has TLS
+    const int64_t handshake_timeout_ms_;
+    std::unique_ptr<LwsCarriers> lws_;   // null: no listener has had TLS
     std::vector<Connection*> by_index_;  // of the gateway's id; a connection belongs to itself
     std::vector<Connection*> watched_;   // stuck, waiting or lingering
     std::deque<ConnectionId> held_;      // in the order in which they were; some may be gone
@@ -117,12 +120,13 @@ Transports::Impl::~Impl() {
     for (Connection* connection : std::vector(watched_)) connection->carrier->close();
 }
 
-Status Transports::Impl::open(std::vector<Side> tls, int64_t handshake_timeout_ms) {
-    if (tls.empty()) return success();
-    auto carriers = LwsCarriers::create(parts_.loop, std::move(tls), handshake_timeout_ms);
-    if (!carriers) return failure(carriers.error());
-    lws_ = std::move(*carriers);
-    return success();
+Result<size_t> Transports::Impl::add_side(Side side) {
+    if (!lws_) {
+        auto carriers = LwsCarriers::create(parts_.loop, handshake_timeout_ms_);
+        if (!carriers) return failure(carriers.error());
+        lws_ = std::move(*carriers);
+    }
+    return lws_->add(std::move(side));
 }
 
 // --- events ---
@@ -369,19 +373,18 @@ void Transports::Impl::tick() {
     }
 }
 
-Result<std::unique_ptr<Transports>> Transports::create(const Parts& parts, std::vector<Side> tls,
-                                                       int64_t handshake_timeout_ms) {
-    auto impl = std::make_unique<Impl>(parts);
-    if (auto opened = impl->open(std::move(tls), handshake_timeout_ms); !opened)
-        return failure(opened.error());
-    return std::unique_ptr<Transports>(new Transports(std::move(impl)));
-}
-
-Transports::Transports(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Transports::Transports(const Parts& parts, int64_t handshake_timeout_ms)
+    : impl_(std::make_unique<Impl>(parts, handshake_timeout_ms)) {}
 Transports::~Transports() = default;
 
 void Transports::adopt(FileDescriptor socket, size_t side, const Peer& peer) {
     impl_->adopt(std::move(socket), side, peer);
+}
+Result<size_t> Transports::add_side(Side side) {
+    return impl_->add_side(std::move(side));
+}
+void Transports::remove_side(size_t side) {
+    impl_->remove_side(side);
 }
 void Transports::replace(size_t side, std::shared_ptr<const TlsSide> tls) {
     impl_->replace(side, std::move(tls));

@@ -35,19 +35,20 @@ class Transports {
 
     using Side = LwsCarriers::Side;
 
-    // One TLS side for each element of `tls`. Error: what is wrong with one.
-    static Result<std::unique_ptr<Transports>> create(const Parts& parts, std::vector<Side> tls,
-                                                      int64_t handshake_timeout_ms);
+    Transports(const Parts& parts, int64_t handshake_timeout_ms);
     ~Transports();  // closes what is open
     Transports(const Transports&) = delete;
     Transports& operator=(const Transports&) = delete;
 
+    // For a listener with TLS; see LwsCarriers::add(). Error: what is wrong.
+    Result<size_t> add_side(Side side);
+    void remove_side(size_t side);
     // From now on new connections of the side get these certificates.
     void replace(size_t side, std::shared_ptr<const TlsSide> tls);
 
     static constexpr size_t plain = SIZE_MAX;
     // A socket that entered through the quota and took a place there; it leaves both when it is closed, also
-    // when this fails. `side` is an index in `tls`, or plain.
+    // when this fails. `side` is a number of add_side(), or plain.
     void adopt(FileDescriptor socket, size_t side, const Peer& peer);
 
     // Does what the gateway asks for: writes, and closes.
@@ -63,8 +64,6 @@ class Transports {
 
   private:
     class Impl;
-    explicit Transports(std::unique_ptr<Impl> impl);
-
     std::unique_ptr<Impl> impl_;
 };
 

@@ -8,10 +8,8 @@
 #include <utility>
 
 #include "daemon/decision/used_tokens.h"
-#include "daemon/edge/listener.h"
 #include "daemon/edge/loop.h"
 #include "daemon/edge/mailbox.h"
-#include "daemon/edge/proxy_header_reader.h"
 #include "daemon/edge/upstreams.h"
 
 namespace wayleave {
@@ -27,6 +25,13 @@ constexpr int rounds_per_turn = 8;
 constexpr int64_t breather_ms = 200;
 
 }  // namespace
+
+struct DoorOrder {
+    std::vector<WorkerListener> more;  // to be prepared
+    std::function<void(Status)> prepared;
+    bool open = false;  // what was prepared; else it is dropped
+    std::vector<uint64_t> closed;
+};
 
 class Worker::Impl {
   public:
@@ -82,11 +87,8 @@ class Worker::Impl {
     void keep_pace();
     [[nodiscard]] bool out_of_breath();
     void hear_canary(std::span<const Publication> publications);
-
-    [[nodiscard]] Listener::Accepted through_proxy_header(Listener::Accepted adopt);
-    void refuse_proxy(const Peer& peer, std::string_view reason);
-    void refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer);
-    void close_proxy_headers();
+    void prepare(DoorOrder& order);
+    void settle(const DoorOrder& order);
 
     std::shared_ptr<const Runtime> runtime_;
     ConnectionQuota& quota_;
@@ -97,6 +99,7 @@ class Worker::Impl {
     Now now_ = read_clocks();  // of this turn
     Counters counters_;
     std::atomic<bool> drained_{false};
+    bool draining_ = false;
 
     // In the order of birth; each uses those above it.
     Loop loop_;
@@ -105,9 +108,7 @@ class Worker::Impl {
     Gateway gateway_;
     std::unique_ptr<Transports> transports_;
     std::unique_ptr<Upstreams> upstreams_;
-    Reserve reserve_;
-    std::vector<std::unique_ptr<ProxyHeaderReader>> proxy_headers_;  // one for each side that has one
-    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::optional<Doors> doors_;
     std::optional<Turn> turn_;
     std::optional<Timer> ticker_;
     std::optional<Timer> releaser_;
@@ -124,39 +125,14 @@ class Worker::Impl {
 };
 
 Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
-    std::vector<Transports::Side> tls;
-    for (WorkerListener& listener : listeners) {
-        if (listener.tls) tls.push_back(std::move(listener.side));
-    }
-    auto transports =
-        Transports::create({loop_, gateway_, counters_, quota_, now_, report_, exchange_.pressure()},
-                           std::move(tls), settings_.tls_timeout_ms);
-    if (!transports) return failure(transports.error());
-    transports_ = std::move(*transports);
+    transports_ = std::make_unique<Transports>(
+        Transports::Parts{loop_, gateway_, counters_, quota_, now_, report_, exchange_.pressure()},
+        settings_.tls_timeout_ms);
     upstreams_ = std::make_unique<Upstreams>(Upstreams::Parts{loop_, gateway_, quota_, now_});
-
-    size_t next_tls = 0;
-    for (WorkerListener& listener : listeners) {
-        const size_t side = listener.tls ? next_tls++ : Transports::plain;
-        // Here, behind the header of a proxy, which says nothing of whom the listener serves.
-        const auto adopt = [this, side, clients = listener.serves_clients, api = listener.serves_api](
-                               FileDescriptor socket, Peer peer) {
-            peer.serves_clients = clients;
-            peer.serves_api = api;
-            // A proxy that we trust stands for many.
-            if (!quota_.take_place(peer.ip,
-                                   !runtime_->settings.proxies.trusts_peer(peer.ip, peer.unix_socket)))
-                return refuse_many(socket, side != Transports::plain, peer);
-            transports_->adopt(std::move(socket), side, peer);
-        };
-        Listener::Accepted accepted = adopt;
-        if (listener.proxy_protocol) accepted = through_proxy_header(adopt);
-        for (FileDescriptor& socket : listener.sockets) {
-            listeners_.push_back(std::make_unique<Listener>(
-                Listener::Parts{loop_, quota_, counters_, reserve_, now_, report_}, std::move(socket),
-                listener.tls, settings_.accept_per_turn, accepted));
-        }
-    }
+    doors_.emplace(Doors::Parts{loop_, *transports_, quota_, counters_, now_, report_, runtime_,
+                                settings_.tls_timeout_ms, settings_.accept_per_turn});
+    if (auto prepared = doors_->prepare(std::move(listeners)); !prepared) return prepared;
+    doors_->open();
     turn_.emplace(
         loop_, [this] { begin_turn(); }, [this] { end_turn(); });
     ticker_.emplace(loop_, [this] { tick(); });
@@ -168,51 +144,13 @@ Status Worker::Impl::open(std::vector<WorkerListener> listeners) {
     return success();
 }
 
-// A proxy of ours says who is behind it; anybody else who comes to this listener is nobody's client.
-Listener::Accepted Worker::Impl::through_proxy_header(Listener::Accepted adopt) {
-    ProxyHeaderReader& room = *proxy_headers_.emplace_back(std::make_unique<ProxyHeaderReader>(
-        loop_, settings_.tls_timeout_ms, std::move(adopt),
-        [this](const Peer& peer, std::string_view reason) { refuse_proxy(peer, reason); }));
-    return [this, &room](FileDescriptor socket, const Peer& peer) {
-        if (runtime_->settings.proxies.trusts_peer(peer.ip, peer.unix_socket))
-            return room.enter(std::move(socket), peer, now_.steady_ms);
-        refuse_proxy(peer, "it is not in trusted_proxies");
-    };
-}
-
-void Worker::Impl::refuse_proxy(const Peer& peer, std::string_view reason) {
-    quota_.leave();
-    counters_.proxy_refused.add();
-    Event event{"proxy-refused",
-                "a connection to a listener with proxy_protocol is refused: " + std::string(reason),
-                Severity::warning};
-    event.of_client = true;
-    report_(event.with("ip", peer.ip.text()));
-}
-
-void Worker::Impl::refuse_many(const FileDescriptor& socket, bool tls, const Peer& peer) {
-    quota_.leave();
-    counters_.accept_refused.add();
-    refuse_socket(socket, tls);
-    if (quota_.may_report(now_.steady_ms))
-        report_({"connections-of-source", quota_.refusal(peer.ip), Severity::warning});
-}
-
-void Worker::Impl::close_proxy_headers() {
-    for (const auto& room : proxy_headers_) {
-        for (size_t i = 0; i < room->waiting(); ++i) quota_.leave();
-    }
-    proxy_headers_.clear();
-}
-
 void Worker::Impl::run() {
     pthread_setname_np(pthread_self(), "wayleave-worker");
     mailbox_.owned_by_this_thread();
     LwsCarriers::report_on_this_thread(report_);
     loop_.run();
     // In this order, while the gateway lives: closing the sockets tells it.
-    listeners_.clear();
-    close_proxy_headers();
+    doors_.reset();
     transports_.reset();
     upstreams_.reset();
 }
@@ -386,11 +324,12 @@ void Worker::Impl::obey(Command& command) {
             runtime_ = command.runtime;
             return gateway_.replace(std::move(command.runtime), now_);
         case Command::Kind::drain:
-            listeners_.clear();
-            close_proxy_headers();
+            doors_->close_all();
+            draining_ = true;
             return gateway_.drain(command.drain, now_);
-        case Command::Kind::certificates:
-            return transports_->replace(command.side, std::move(command.certificates));
+        case Command::Kind::certificates: return doors_->replace(command.listener, command.certificates);
+        case Command::Kind::prepare_doors: return prepare(*command.doors);
+        case Command::Kind::settle_doors: return settle(*command.doors);
         case Command::Kind::answer: return gateway_.answered(command.ticket, std::move(command.answer), now_);
         case Command::Kind::evict: return gateway_.evict(command.occupant, now_);
         case Command::Kind::stop: return loop_.stop();
@@ -400,10 +339,20 @@ void Worker::Impl::obey(Command& command) {
     }
 }
 
+// Reads certificates: two small files that the loader has just read.
+void Worker::Impl::prepare(DoorOrder& order) {
+    order.prepared(draining_ ? failure("the daemon is stopping") : doors_->prepare(std::move(order.more)));
+}
+
+void Worker::Impl::settle(const DoorOrder& order) {
+    order.open ? doors_->open() : doors_->drop_prepared();
+    doors_->close(order.closed);
+}
+
 void Worker::Impl::tick() {
     gateway_.tick(now_);
     transports_->tick();
-    for (const auto& room : proxy_headers_) room->tick(now_.steady_ms);
+    doors_->tick();
 }
 
 Result<std::unique_ptr<Worker>> Worker::create(const Parts& parts, const WorkerSettings& settings,
@@ -421,10 +370,21 @@ void Worker::start() {
     impl_->start();
 }
 void Worker::replace(std::shared_ptr<const Runtime> runtime, TlsSides tls) {
-    for (size_t i = 0; i < tls.size(); ++i) {
-        impl_->post({.kind = Command::Kind::certificates, .side = i, .certificates = std::move(tls[i])});
+    for (ListenerTls& one : tls) {
+        impl_->post({.kind = Command::Kind::certificates,
+                     .listener = one.listener,
+                     .certificates = std::move(one.side)});
     }
     impl_->post({.kind = Command::Kind::replace, .runtime = std::move(runtime)});
+}
+void Worker::prepare(std::vector<WorkerListener> listeners, std::function<void(Status)> prepared) {
+    impl_->post({.kind = Command::Kind::prepare_doors,
+                 .doors = std::make_shared<DoorOrder>(
+                     DoorOrder{std::move(listeners), std::move(prepared), false, {}})});
+}
+void Worker::settle(bool open, std::vector<uint64_t> closed) {
+    impl_->post({.kind = Command::Kind::settle_doors,
+                 .doors = std::make_shared<DoorOrder>(DoorOrder{{}, {}, open, std::move(closed)})});
 }
 void Worker::task(std::function<bool(Gateway&, Now)> work) {
     impl_->post({.kind = Command::Kind::task, .work = std::move(work)});

@@ -11,9 +11,8 @@
 #include "daemon/decision/counters.h"
 #include "daemon/edge/canary.h"
 #include "daemon/edge/connection_quota.h"
+#include "daemon/edge/doors.h"
 #include "daemon/edge/report.h"
-#include "daemon/edge/socket.h"
-#include "daemon/edge/transport.h"
 #include "daemon/message/broker.h"
 #include "daemon/session/gateway.h"
 #include "dsl/text/result.h"
@@ -22,15 +21,6 @@ namespace wayleave {
 
 class Exchange;
 class Notices;
-
-struct WorkerListener {
-    std::vector<FileDescriptor> sockets;  // listening, non-blocking; the descriptors are this worker's own
-    bool tls = false;
-    bool proxy_protocol = false;
-    Transports::Side side = {};  // of a TLS listener
-    bool serves_clients = true;
-    bool serves_api = true;
-};
 
 struct WorkerSettings {
     int64_t tls_timeout_ms = 10'000;  // of the TLS handshake; the gateway's own deadline follows reloads
@@ -65,9 +55,17 @@ class Worker {
     void start();
 
     // Any thread, also before start(); done at the worker's next turn.
-    // `tls` has one for each TLS listener, in their order.
-    using TlsSides = std::vector<std::shared_ptr<const TlsSide>>;
+    struct ListenerTls {
+        uint64_t listener;
+        std::shared_ptr<const TlsSide> side;
+    };
+    using TlsSides = std::vector<ListenerTls>;
     void replace(std::shared_ptr<const Runtime> runtime, TlsSides tls);
+    // Listeners come and go in two steps, so that what fails at one worker changes nothing at any. `prepared`
+    // is called on the worker's thread: nobody enters by the new ones yet. Then those of the first step are
+    // opened or dropped, and others closed.
+    void prepare(std::vector<WorkerListener> listeners, std::function<void(Status)> prepared);
+    void settle(bool open, std::vector<uint64_t> closed);
     // A longer piece of work, done a little at a time between other things: called again until it is true.
     void task(std::function<bool(Gateway&, Now)> work);
     void drain(Drain drain);  // closes the listeners, then the connections in good order

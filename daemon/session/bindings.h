@@ -2,9 +2,12 @@
 // they share it. One thread.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <memory>
 
 #include "daemon/base/string_map.h"
+#include "daemon/decision/message_book.h"
 #include "daemon/decision/runtime.h"
 #include "daemon/session/session.h"
 #include "dsl/policy/evaluate.h"
@@ -13,7 +16,8 @@ namespace wayleave {
 
 class Bindings {
   public:
-    explicit Bindings(std::shared_ptr<const Runtime> runtime) : runtime_(std::move(runtime)) {}
+    Bindings(std::shared_ptr<const Runtime> runtime, MessageBook& messages)
+        : runtime_(std::move(runtime)), messages_(messages) {}
 
     [[nodiscard]] const Runtime& runtime() const { return *runtime_; }
     [[nodiscard]] const std::shared_ptr<const Runtime>& shared() const { return runtime_; }
@@ -26,7 +30,11 @@ class Bindings {
     void forget() { bindings_.clear(); }
 
   private:
+    [[nodiscard]] std::shared_ptr<const MessageCounters> counters_of(const dsl::Route& route);
+
     std::shared_ptr<const Runtime> runtime_;
+    MessageBook& messages_;
+    absl::flat_hash_map<const dsl::Route*, std::shared_ptr<const MessageCounters>> counters_;
     StringMap<std::shared_ptr<const Binding>> bindings_;  // by route and answers
 };
 

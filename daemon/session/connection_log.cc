@@ -20,6 +20,7 @@ void add_why(Event& event, const Rejection& rejection) {
 void add_asides(Event& event, const dsl::Route& route, const dsl::Facts& facts, std::string_view rule,
                 bool identified = true) {
     event.with_aside("rule_text", rule_in_words(route, rule));
+    event.with_aside("rule_holds", findings_in_words(route, facts, rule, identified));
     event.with_aside("facts", facts_in_words(route, facts, identified));
 }
 

@@ -39,6 +39,10 @@ class ConnectionLog {
         handled_ = handled;
         if (tracer_.on()) tracer_.received(session, handled.action, handled.target, bytes);
     }
+    // Of a backend, by a stream, for who watches the connection.
+    void streamed(const Session& session, std::string_view stream, size_t bytes) {
+        if (tracer_.on()) tracer_.streamed(session, stream, bytes);
+    }
     // Counts it, and gives it the name under which it can be looked up.
     void refused(const dsl::Policy* policy, const dsl::Route* route, Rejection& rejection);
     // By the policy that the session is bound to.

@@ -244,6 +244,7 @@ void FoldedStreams::deliver(FoldedStream& stream, const UpstreamMessage& message
     Session* session = client_of(stream);
     if (!session) return;
     counters_.stream_messages_out.add();
+    log_.streamed(*session, stream.name, message.payload.size());
     if (session->unwrapped) {
         const Opcode opcode = message.binary ? Opcode::binary : Opcode::text;
         outbox_.send(*session, web_socket_.message(*session, opcode, message.payload), now);

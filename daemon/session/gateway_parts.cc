@@ -31,7 +31,7 @@ GatewayParts::GatewayParts(uint32_t worker_in, const GatewayShared& shared, Coun
       counters(counters_in),
       random(random_seed()),
       numbers(worker_in),
-      bindings(std::move(runtime)),
+      bindings(std::move(runtime), counters.messages),
       hub(worker_in, shared.broker) {}
 
 UpstreamUser& GatewayParts::upstream_user(uint64_t number) {

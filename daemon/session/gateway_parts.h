@@ -64,7 +64,8 @@ struct GatewayParts {
     Notifications notifications{epoch_text(random()), worker, notices, bindings, log, random};
     Subscriptions subscriptions{hub, presence, limits, bindings, notifications};
     DeliveryNotes notes{hub, broker, subscriptions};
-    Replayer replayer{sessions, hub, broker, subscriptions, requests, notes, outbox, replies, counters};
+    Replayer replayer{sessions, hub,    broker,  subscriptions, requests,
+                      notes,    outbox, replies, tracer,        counters};
     Delivery delivery{hub, subscriptions, bindings, replayer, notes, outbox, tracer, counters};
     Closing closing{sessions, bindings, subscriptions, outbox, log, deadlines, random};
     OperatorRequests operators{sessions, closing};

@@ -151,6 +151,7 @@ void NativeDialect::application_message(Session& session, const MessageParser::M
             return subscriptions_.adopt_policy(channel, now);
         },
         [&](std::string_view channel) { return orders_.keys_of(session, channel); }, limits_, now);
+    session.binding->counters->count(judged.block);
     if (judged.allowed() && !publisher_.has_room(session, judged.drafts.size())) {
         give_back(judged.places, limits_);
         judged.rejection = Publisher::no_room();

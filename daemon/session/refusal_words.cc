@@ -1,7 +1,9 @@
 #include "daemon/session/refusal_words.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "dsl/policy/describe.h"
 #include "dsl/policy/trace.h"
@@ -10,6 +12,7 @@ namespace wayleave {
 namespace {
 
 constexpr size_t most_facts = 32;
+constexpr size_t most_findings = 8;
 
 struct Decision {
     std::string_view action;  // empty: of a message's own block, where it is left out
@@ -26,15 +29,44 @@ std::vector<Decision> decisions_of(const dsl::Route& route) {
     return out;
 }
 
-std::string clause_at(const dsl::Route& route, std::string_view place) {
+struct Found {
+    Decision decision;
+    const dsl::Clause* clause = nullptr;
+};
+
+Found find_clause(const dsl::Route& route, std::string_view place) {
     for (const Decision& decision : decisions_of(route)) {
         if (decision.root >= route.clauses.size()) continue;
         for (const dsl::Clause& clause : route.clauses[decision.root]) {
-            if (clause.rule == dsl::Clause::no_rule || route.rules[clause.rule].place != place) continue;
-            return dsl::Words{route, decision.message, &clause.segments}.rule(decision.action, clause);
+            if (clause.rule != dsl::Clause::no_rule && route.rules[clause.rule].place == place)
+                return {decision, &clause};
         }
     }
     return {};
+}
+
+std::string clause_at(const dsl::Route& route, std::string_view place) {
+    const Found found = find_clause(route, place);
+    if (!found.clause) return {};
+    return dsl::Words{route, found.decision.message, &found.clause->segments}.rule(found.decision.action,
+                                                                                   *found.clause);
+}
+
+bool reads_fact(const dsl::Program& program, const dsl::Operand& operand) {
+    if (operand.from == dsl::Operand::From::lookup)
+        return reads_fact(program, program.lookups[operand.index].key);
+    return operand.from == dsl::Operand::From::attribute && operand.attribute == dsl::Attribute::fact;
+}
+
+// Whether it can still be answered.
+bool is_known(const dsl::Program& program, const dsl::Condition& condition, bool facts) {
+    if (condition.kind == dsl::Condition::Kind::constant) return true;
+    if (condition.kind != dsl::Condition::Kind::atom)
+        return std::all_of(condition.args.begin(), condition.args.end(),
+                           [&](const dsl::Condition& arg) { return is_known(program, arg, facts); });
+    const dsl::Atom& atom = program.atoms[condition.atom];
+    if (atom.stage > dsl::Stage::identity) return false;
+    return facts || !(reads_fact(program, atom.left) || reads_fact(program, atom.right));
 }
 
 std::string limit_at(const dsl::Words& words, const std::vector<dsl::Limit>& limits, std::string_view place) {
@@ -60,6 +92,29 @@ std::string rule_in_words(const dsl::Route& route, std::string_view place) {
     for (const dsl::Stream& stream : route.streams)
         if (std::string text = limit_at({route}, stream.limits, place); !text.empty()) return text;
     return {};
+}
+
+std::string findings_in_words(const dsl::Route& route, const dsl::Facts& facts, std::string_view place,
+                              bool identified) {
+    if (place.empty()) return {};
+    const Found found = find_clause(route, place);
+    if (!found.clause) return {};
+    dsl::Request request;
+    request.facts = &facts;
+    const dsl::Words words{route, found.decision.message, &found.clause->segments};
+    const dsl::Condition& whole = found.clause->condition;
+    const bool known = identified && facts.shape && facts.shape == route.shape;
+    std::string out;
+    size_t findings = 0;
+    const std::vector<dsl::Condition> parts =
+        whole.kind == dsl::Condition::Kind::all_of ? whole.args : std::vector{whole};
+    for (const dsl::Condition& part : parts) {
+        if (!is_known(route.program, part, known)) continue;
+        const dsl::Finding finding = dsl::find_out(words, part, request);
+        for (const std::string& why : finding.why)
+            if (finding.holds && ++findings <= most_findings) out += (out.empty() ? "" : "\n") + why;
+    }
+    return out;
 }
 
 std::string facts_in_words(const dsl::Route& route, const dsl::Facts& facts, bool identified) {

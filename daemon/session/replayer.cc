@@ -52,7 +52,7 @@ Subscribed subscribed_to(const Session& session, const Channel& channel, const d
 
 Replayer::Replayer(const SessionTable& sessions, Hub& hub, Broker& broker, Subscriptions& subscriptions,
                    BrokerRequests& requests, DeliveryNotes& notes, Outbox& outbox, Replies& replies,
-                   Counters& counters)
+                   Tracer& tracer, Counters& counters)
     : sessions_(sessions),
       hub_(hub),
       broker_(broker),
@@ -61,6 +61,7 @@ Replayer::Replayer(const SessionTable& sessions, Hub& hub, Broker& broker, Subsc
       notes_(notes),
       outbox_(outbox),
       replies_(replies),
+      tracer_(tracer),
       counters_(counters) {}
 
 // --- where a subscription begins ---
@@ -218,6 +219,7 @@ bool Replayer::apply_page(Session& session, const Channel* which, uint64_t ticke
     for (const Publication& message : page.messages) {
         if (message->except == session.number) continue;
         counters_.replayed.add();
+        if (tracer_.on()) tracer_.replayed(session, channel, message);
         if (rules.acks) notes_.owe(session, channel);
         outbox_.send_publication(session, message, rules, now);
     }

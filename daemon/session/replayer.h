@@ -12,6 +12,7 @@
 #include "daemon/session/replies.h"
 #include "daemon/session/session_table.h"
 #include "daemon/session/subscriptions.h"
+#include "daemon/session/tracer.h"
 
 namespace wayleave {
 
@@ -22,7 +23,7 @@ namespace wayleave {
 class Replayer {
   public:
     Replayer(const SessionTable& sessions, Hub& hub, Broker& broker, Subscriptions& subscriptions,
-             BrokerRequests& requests, DeliveryNotes& notes, Outbox& outbox, Replies& replies,
+             BrokerRequests& requests, DeliveryNotes& notes, Outbox& outbox, Replies& replies, Tracer& tracer,
              Counters& counters);
 
     // `$subscribe`, also of a channel that was subscribed before: then it begins anew.
@@ -68,6 +69,7 @@ class Replayer {
     DeliveryNotes& notes_;
     Outbox& outbox_;
     Replies& replies_;
+    Tracer& tracer_;
     Counters& counters_;
     std::vector<ConnectionId> waiting_;  // that go on at the next tick
     std::vector<ConnectionId> behind_;   // that catch up when the event is over

@@ -35,6 +35,7 @@ struct Binding {
     std::shared_ptr<const Runtime> runtime;
     const dsl::Route* route = nullptr;
     dsl::Residual residual;
+    std::shared_ptr<const MessageCounters> counters;  // of the route, at this worker
 };
 
 // A place in a channel's list of subscribers.

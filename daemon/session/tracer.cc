@@ -58,16 +58,31 @@ void Tracer::delivered(const Channel& channel, std::span<const Publication> publ
         if (!watches(session)) continue;
         for (const Publication& publication : publications) {
             if (session.number == publication->except) continue;
-            Event event = ConnectionLog::about(session, "delivered", "delivered");
-            // A name that is secret may stand in that of a mailbox.
-            const bool hidden = session.nameless && !session.user.empty() &&
-                                channel.name.find(session.user) != std::string::npos;
-            event.with("action", "deliver").with("target", channel.name, hidden);
-            if (publication->position.epoch != 0)
-                event.with("offset", std::to_string(publication->position.offset));
-            put(std::move(event.with("bytes", std::to_string(publication->frame.bytes().size()))));
+            put_delivery(session, channel, publication, "delivered");
         }
     }
+}
+
+void Tracer::replayed(const Session& session, const Channel& channel, const Publication& publication) {
+    if (watches(session)) put_delivery(session, channel, publication, "replayed");
+}
+
+void Tracer::streamed(const Session& session, std::string_view stream, size_t bytes) {
+    if (!watches(session)) return;
+    Event event = ConnectionLog::about(session, "streamed", "streamed");
+    event.with("action", "stream").with("target", stream);
+    put(std::move(event.with("bytes", std::to_string(bytes))));
+}
+
+void Tracer::put_delivery(const Session& session, const Channel& channel, const Publication& publication,
+                          std::string_view what) {
+    Event event = ConnectionLog::about(session, what, std::string(what));
+    // A name that is secret may stand in that of a mailbox.
+    const bool hidden =
+        session.nameless && !session.user.empty() && channel.name.find(session.user) != std::string::npos;
+    event.with("action", "deliver").with("target", channel.name, hidden);
+    if (publication->position.epoch != 0) event.with("offset", std::to_string(publication->position.offset));
+    put(std::move(event.with("bytes", std::to_string(publication->frame.bytes().size()))));
 }
 
 }  // namespace wayleave

@@ -35,8 +35,13 @@ class Tracer {
     // What a client asks for, before it is decided.
     void received(const Session& session, std::string_view action, std::string_view target, size_t bytes);
     void delivered(const Channel& channel, std::span<const Publication> publications);
+    // Out of a history, and from a backend by a stream. Call them only while on().
+    void replayed(const Session& session, const Channel& channel, const Publication& publication);
+    void streamed(const Session& session, std::string_view stream, size_t bytes);
 
   private:
+    void put_delivery(const Session& session, const Channel& channel, const Publication& publication,
+                      std::string_view what);
     [[nodiscard]] bool watches(const Session& session) const;
     void put(Event event);
 

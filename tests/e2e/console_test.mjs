@@ -103,6 +103,7 @@ await story(daemon, Object.fromEntries([
     await shot("refusals");
     await tab("Overview");
     await seen("#rules", "deny subscribe on room/attic");
+    await seen("#types", "(other)");
   }],
   ["sessions and channels are searched", async () => {
     await tab("Sessions");

@@ -300,6 +300,33 @@ def answered(code, *arguments):
     return result.stdout
 
 
+def test_files_that_a_start_opens():
+    """The console's token and the log; a start refuses what is an error here."""
+    with Daemon(POLICY) as daemon:
+        os.chmod(daemon.path("."), 0o755)
+        for path, mode, code, words in (("keys/none", None, 2, "No such file"), ("keys/demo.key", 0o640, 2, "chmod 0600"),
+                                        ("keys/demo.key", 0o600, 0, "no errors")):
+            daemon.edit("wayleave.toml", "[admin]", f'[admin]\ntoken_file = "{path}"')
+            if mode:
+                os.chmod(daemon.path(path), mode)
+            ended(run("lint", "--config", daemon.config, "--strict"), code, words)
+            if code == 2:
+                assert linted(daemon, "json")[1]["errors"] == 1
+                assert run("serve", "--config", daemon.config).returncode != 0
+            daemon.edit("wayleave.toml", f'[admin]\ntoken_file = "{path}"', "[admin]")
+        os.mkdir(daemon.path("open"))
+        os.chmod(daemon.path("open"), 0o777)
+        daemon.write("logs/known.log", "")
+        os.chmod(daemon.path("logs/known.log"), 0o666)
+        for path, code, words in (("nowhere/w.log", 2, "its directory: No such file"), ("keys", 2, "it is a directory"),
+                                  ("wayleave.toml/w.log", 2, "its directory is none"), ("open/w.log", 1, "chmod o-w"),
+                                  ("logs/known.log", 1, "chmod 0640"), ("logs/new.log", 0, "no errors")):
+            daemon.edit("wayleave.toml", "[log]", f'[log]\nfile = "{path}"')
+            ended(run("lint", "--config", daemon.config, "--strict"), code, words)
+            daemon.edit("wayleave.toml", f'[log]\nfile = "{path}"', "[log]")
+        assert not os.path.exists(daemon.path("logs/new.log")), "lint makes nothing"
+
+
 def test_bad_input():
     """A clear answer, whatever the file is."""
     deep = 100_000

@@ -72,7 +72,7 @@ async def test_why_tells_what_was_refused_to_whom_and_by_which_line():
         except websockets.InvalidStatusCode as refused:
             assert refused.status_code == 403
         text = (await in_thread(daemon, "why", "eve")).stdout
-        assert "not you" in text and 'user.name is "mallory"' in text, text
+        assert "not you" in text and '        holds: user.name == "mallory": user.name is "mallory"\n' in text, text
         # What he has chosen himself is no word of the daemon's.
         liar = 'a from 10.9.9.9, session deadbeef user=root'
         sly = await connect(daemon, liar)

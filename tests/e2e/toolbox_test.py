@@ -93,7 +93,16 @@ backend gone { url = "http://127.0.0.1:1" }
         os.chmod(daemon.path("keys/demo.key"), 0o644)
         found = observations(run("doctor", "--config", daemon.config, "--format", "json"))
         assert found["log.file"]["state"] == "error" and "No such file" in found["log.file"]["text"], found
-        assert found["console"]["state"] == "error" and "chmod 0600" in found["console"]["text"], found
+        assert found["console"]["state"] == "error" and "chmod 0600" in found["console"]["remedy"], found
+        log = daemon.path("missing/wayleave.log")
+        daemon.write("missing/wayleave.log", "")
+        os.chmod(log, 0o644)
+        os.chmod(daemon.path("keys/demo.key"), 0o600)
+        found = observations(run("doctor", "--config", daemon.config, "--format", "json"))
+        assert found["log.file"]["state"] == "warning" and "chmod 0640" in found["log.file"]["remedy"], found
+        assert found["console"]["state"] == "ok", found
+        os.chmod(log, 0o640)
+        assert "log.file" not in observations(run("doctor", "--config", daemon.config, "--format", "json"))
         full = subprocess.run(f"{BINARY} status --config {daemon.config} >/dev/full", shell=True, capture_output=True, text=True)
         assert full.returncode == 74 and "takes no more" in full.stderr, full
 

@@ -34,6 +34,11 @@ std::string list_json(const std::vector<std::string>& texts) {
     return "[" + out + "]";
 }
 
+std::string json_of(const ListenerChanges& listeners) {
+    return fmt::format(R"({{"added":{},"removed":{},"changed":{}}})", list_json(listeners.added),
+                       list_json(listeners.removed), list_json(listeners.changed));
+}
+
 OpsAnswer json(std::string body) {
     return {200, "application/json", std::move(body)};
 }
@@ -47,16 +52,17 @@ OpsAnswer reloaded(const ReloadReport& report, const Snapshot& now) {
         return refused("the reload was refused, and the earlier configuration is in force", report.text);
     return json(fmt::format(
         "{{\"generation\":{},\"policy\":{},\"unchanged\":{},\"files\":{},\"routes\":{},\"tokens\":{},"
-        "\"static_files\":{},\"changes\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
+        "\"static_files\":{},\"changes\":{},\"listeners\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
         now.generation, json_string(now.policy_hash), report.same, now.policy_files, now.routes.size(),
-        now.tokens, now.static_files, list_json(report.changes), list_json(report.restart),
-        json_string(report.text)));
+        now.tokens, now.static_files, list_json(report.changes), json_of(report.listeners),
+        list_json(report.restart), json_string(report.text)));
 }
 
 OpsAnswer foretold(const ForecastReport& report) {
     if (!report.would_load) return refused("a reload would be refused", report.text);
-    return json(fmt::format("{{{},\"restart_needed\":{},\"diagnostics\":{}}}\n", json_of(report.forecast),
-                            list_json(report.restart), json_string(report.text)));
+    return json(fmt::format("{{{},\"listeners\":{},\"restart_needed\":{},\"diagnostics\":{}}}\n",
+                            json_of(report.forecast), json_of(report.listeners), list_json(report.restart),
+                            json_string(report.text)));
 }
 
 void reload(const ControlActions& actions, std::string_view, const Responder& respond) {
@@ -259,6 +265,14 @@ std::string listed_endpoints() {
 }
 
 }  // namespace
+
+std::vector<std::string> ListenerChanges::lines() const {
+    std::vector<std::string> out;
+    for (const std::string& shown : added) out.push_back("listener " + shown + ": added");
+    for (const std::string& shown : removed) out.push_back("listener " + shown + ": removed");
+    for (const std::string& shown : changed) out.push_back("listener " + shown + ": changed");
+    return out;
+}
 
 void answer_control(const OpsRequest& request, const ControlActions& actions, const Responder& respond) {
     const auto it = std::find_if(endpoints.begin(), endpoints.end(), [&](const Endpoint& endpoint) {

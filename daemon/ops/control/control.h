@@ -21,6 +21,16 @@
 
 namespace wayleave {
 
+// As they are shown: "https://127.0.0.1:8443".
+struct ListenerChanges {
+    std::vector<std::string> added = {};
+    std::vector<std::string> removed = {};
+    std::vector<std::string> changed = {};  // their settings, at the same sockets
+
+    [[nodiscard]] bool none() const { return added.empty() && removed.empty() && changed.empty(); }
+    [[nodiscard]] std::vector<std::string> lines() const;  // for a person
+};
+
 struct ReloadReport {
     bool done = false;
     std::string text;                       // diagnostics and warnings, for a person
@@ -28,6 +38,7 @@ struct ReloadReport {
     bool same = false;                      // the policy means what it did
     std::vector<std::string> changes = {};  // a line each, for a person
     std::string difference = {};            // of the policy, line by line, likewise
+    ListenerChanges listeners = {};
 };
 
 struct ForecastReport {
@@ -35,6 +46,7 @@ struct ForecastReport {
     std::string text;  // diagnostics and warnings, for a person
     std::vector<std::string> restart;
     ReloadPreview forecast;  // if it would load
+    ListenerChanges listeners = {};
 };
 
 // How an action tells its result: once, on the main thread, within the call or later.

@@ -7,6 +7,7 @@
 #include "daemon/base/json_writer.h"
 #include "daemon/base/now.h"
 #include "daemon/ops/control/members.h"
+#include "daemon/ops/control/policy_names.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/session/native.h"
 
@@ -60,8 +61,8 @@ Result<TraceFilter> trace_filter(const Members& members) {
     return out;
 }
 
-Tracing::Tracing(Loop& loop, WorkerQuestions& workers, TraceBook& book)
-    : workers_(workers), book_(book), timer_(loop, [this] { look(); }) {}
+Tracing::Tracing(Loop& loop, WorkerQuestions& workers, TraceBook& book, PolicyInForce policy)
+    : workers_(workers), book_(book), policy_(std::move(policy)), timer_(loop, [this] { look(); }) {}
 
 void Tracing::tell_workers() {
     workers_.ask(
@@ -72,11 +73,18 @@ void Tracing::tell_workers() {
         worker_patience_ms, [](bool) {});
 }
 
+Result<TraceFilter, Tracing::Refusal> Tracing::filter_of(const Members& members) const {
+    auto filter = trace_filter(members);
+    if (!filter) return failure(Refusal{400, filter.error()});
+    if (auto known = check_names(*filter, policy_()); !known) return failure(Refusal{400, known.error()});
+    return std::move(*filter);
+}
+
 void Tracing::begin(std::string_view body, const ThenJson& then) {
     const auto members = Members::read(body, {{"who"}, {"user"}, {"session"}, {"route"}, {"rule"}});
     if (!members) return then(failure(Refusal{400, members.error()}));
-    auto filter = trace_filter(*members);
-    if (!filter) return then(failure(Refusal{400, filter.error()}));
+    auto filter = filter_of(*members);
+    if (!filter) return then(failure(Refusal(filter.error())));
     if (names_nobody(*filter))
         return then(failure(Refusal{400, "say what: who, user, session, route or rule"}));
     const auto number = book_.begin_trace(std::move(*filter), read_clocks().steady_ms);
@@ -137,8 +145,8 @@ void Tracing::set_log(std::string_view body, const ThenJson& then) {
     const uint64_t for_ms = members->number("for_ms").value_or(0);
     if (for_ms == 0 || for_ms > longest_ms)
         return then(failure(Refusal{400, "`for_ms` says for how long, at most a day"}));
-    auto filter = trace_filter(*members);
-    if (!filter) return then(failure(Refusal{400, filter.error()}));
+    auto filter = filter_of(*members);
+    if (!filter) return then(failure(Refusal(filter.error())));
     const int64_t until_ms = read_clocks().steady_ms + static_cast<int64_t>(for_ms);
     if (names_nobody(*filter)) {
         override_log_level(level);

@@ -11,6 +11,7 @@
 #include "daemon/edge/loop.h"
 #include "daemon/ops/control/trace_book.h"
 #include "daemon/ops/control/worker_questions.h"
+#include "dsl/policy/policy.h"
 #include "dsl/text/result.h"
 
 namespace wayleave {
@@ -27,8 +28,10 @@ class Tracing {
     };
     using ThenJson = std::function<void(Result<std::string, Refusal>)>;
 
+    using PolicyInForce = std::function<const dsl::Policy&()>;
+
     // All are borrowed; the workers' events come to the book.
-    Tracing(Loop& loop, WorkerQuestions& workers, TraceBook& book);
+    Tracing(Loop& loop, WorkerQuestions& workers, TraceBook& book, PolicyInForce policy);
 
     // The body of POST /trace: members of a filter, one at least. {"trace":7}
     void begin(std::string_view body, const ThenJson& then);
@@ -58,8 +61,11 @@ class Tracing {
     void tell_workers();
     [[nodiscard]] bool answer(const Waiting& waiting, bool late);
 
+    [[nodiscard]] Result<TraceFilter, Refusal> filter_of(const Members& members) const;
+
     WorkerQuestions& workers_;
     TraceBook& book_;
+    const PolicyInForce policy_;
     Timer timer_;
     std::list<Waiting> waiting_;  // as many as there are connections of the control socket
     std::optional<int64_t> level_until_ms_;

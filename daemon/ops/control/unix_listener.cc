@@ -20,7 +20,7 @@ std::optional<uint32_t> group_number(const std::string& text) {
     gid_t number = 0;
     const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (wrong == std::errc{} && end == text.data() + text.size()) return number;
-    const group* found = getgrnam(text.c_str());  // NOLINT: at the start, there is one thread
+    const group* found = getgrnam(text.c_str());  // NOLINT: the main thread alone
     return found ? std::optional<uint32_t>(found->gr_gid) : std::nullopt;
 }
 
@@ -42,41 +42,56 @@ std::string why_not_admitted(int code, const UnixListener::Options& options) {
                           : "the daemon must be a member of its group; " + where;
 }
 
+Failure<ListenError> error_at(const std::string& path, int code, std::string_view remedy) {
+    std::string text = path + ": " + std::strerror(code) + "; ";
+    return failure(ListenError{code, text.append(remedy)});
+}
+
+Result<sockaddr_un, ListenError> address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) return error_at(path, ENAMETOOLONG, "choose a shorter path");
+    std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
+    return address;
+}
+
 }  // namespace
+
+Result<Nothing, ListenError> UnixListener::check_unused(const std::string& path, const Options& options) {
+    const std::string setting(options.setting);
+    const auto address = address_of(path);
+    if (!address) return failure(ListenError(address.error()));
+    struct stat info {};
+    if (lstat(path.c_str(), &info) != 0) return Nothing{};
+    if (!S_ISSOCK(info.st_mode))
+        return error_at(path, EEXIST, "it is no socket; remove it or choose another " + setting);
+    const FileDescriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const int connected = connect(probe.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+    if (connected == 0 || errno == EAGAIN)
+        return error_at(path, EADDRINUSE,
+                        "another daemon answers there; stop it or choose another " + setting);
+    if (errno != ECONNREFUSED) return error_at(path, errno, "check who owns it");
+    return Nothing{};
+}
 
 Result<UnixListener, ListenError> UnixListener::open(const std::string& path, const Options& options) {
     const std::string setting(options.setting);
-    const auto error = [&](int code, std::string_view remedy) {
-        std::string text = path + ": " + std::strerror(code) + "; ";
-        return failure(ListenError{code, text.append(remedy)});
-    };
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) return error(ENAMETOOLONG, "choose a shorter path");
-    std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
-    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+    const auto error = [&](int code, std::string_view remedy) { return error_at(path, code, remedy); };
+    const auto address = address_of(path);
+    if (!address) return failure(ListenError(address.error()));
+    const auto* generic = reinterpret_cast<const sockaddr*>(&*address);
 
     std::error_code made;
     const auto parent = std::filesystem::path(path).parent_path();
     if (!parent.empty()) std::filesystem::create_directories(parent, made);
     if (made) return error(made.value(), "its directory cannot be made; check " + setting);
 
-    struct stat info {};
-    if (lstat(path.c_str(), &info) == 0) {
-        if (!S_ISSOCK(info.st_mode))
-            return error(EEXIST, "it is no socket; remove it or choose another " + setting);
-        const FileDescriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        const int connected = connect(probe.get(), generic, sizeof address);
-        if (connected == 0 || errno == EAGAIN) {
-            return error(EADDRINUSE, "another daemon answers there; stop it or choose another " + setting);
-        }
-        if (errno != ECONNREFUSED) return error(errno, "check who owns it");
-        unlink(path.c_str());  // a dead daemon's
-    }
+    if (auto unused = check_unused(path, options); !unused) return failure(ListenError(unused.error()));
+    unlink(path.c_str());  // a dead daemon's
     FileDescriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     // The mode that the file will have, set before there is one: at no moment can others connect.
     if (!fd.open() || fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 ||
-        bind(fd.get(), generic, sizeof address) != 0) {
+        bind(fd.get(), generic, sizeof *address) != 0) {
         return error(errno, "check " + setting + " and who may write to its directory");
     }
     UnixListener bound(path, std::move(fd));  // removes the file where it comes to nothing

@@ -24,6 +24,9 @@ class UnixListener {
     // answers, this is an error, with errno in `code`.
     [[nodiscard]] static Result<UnixListener, ListenError> open(const std::string& path,
                                                                 const Options& options);
+    // Whether open() would find nobody there.
+    [[nodiscard]] static Result<Nothing, ListenError> check_unused(const std::string& path,
+                                                                   const Options& options);
     // The file of a socket that another daemon has bound and gave to us. It stays that daemon's until
     // own_file().
     [[nodiscard]] static Result<UnixListener, ListenError> adopt(const std::string& path,

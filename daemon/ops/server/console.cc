@@ -8,7 +8,6 @@
 
 #include "daemon/base/json_writer.h"
 #include "daemon/console/console_files.h"
-#include "daemon/ops/load/read_file.h"
 #include "daemon/ops/log/log.h"
 
 namespace wayleave {
@@ -16,7 +15,6 @@ namespace wayleave {
 namespace {
 
 constexpr std::string_view place = "/console/";
-constexpr size_t shortest_token = 16;
 
 // Nothing but what stands beside the page is loaded, and nothing frames it.
 constexpr std::string_view page_headers =
@@ -140,18 +138,6 @@ void Console::ask(const OpsRequest& request, std::string_view path, const Respon
         out.extra_headers += page_headers;
         respond(out);
     });
-}
-
-Result<std::string> read_console_token(const std::string& path) {
-    const auto token = read_secret("admin.token_file", path);
-    if (!token) return failure(token.error());
-    const std::string where = "admin.token_file: " + path + ": ";
-    const bool visible =
-        std::all_of(token->begin(), token->end(), [](char c) { return c > ' ' && c < '\x7f'; });
-    if (token->size() < shortest_token || !visible)
-        return failure(where +
-                       "a token has 16 visible characters at least; `openssl rand -hex 32` makes one");
-    return *token;
 }
 
 }  // namespace wayleave

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "daemon/ops/server/http_server.h"
-#include "dsl/text/result.h"
 
 namespace wayleave {
 
@@ -29,8 +28,5 @@ class Console {
     const std::string token_;  // secret
     const Control control_;
 };
-
-// Of a file that nobody else can read. Error: what is wrong with the setting.
-[[nodiscard]] Result<std::string> read_console_token(const std::string& path);
 
 }  // namespace wayleave

@@ -47,7 +47,9 @@ class ControlPlane {
         std::function<Result<OpsAnswer, DeskError>()> take_over;
     };
     explicit ControlPlane(Parts parts)
-        : parts_(std::move(parts)), tracing_(parts_.loop, parts_.questions, parts_.books.traces) {}
+        : parts_(std::move(parts)),
+          tracing_(parts_.loop, parts_.questions, parts_.books.traces,
+                   [this]() -> const dsl::Policy& { return *parts_.reloader.now().runtime->policy; }) {}
 
     // Without a socket in the settings there is none. Nothing is answered before the loop runs; connect() is
     // called until then.

@@ -64,6 +64,16 @@ GivenListener GivenSockets::take(GivenListener::Use use, const std::string& name
     return taken;
 }
 
+bool GivenSockets::has(GivenListener::Use use, const std::string& name) const {
+    return std::any_of(listeners_.begin(), listeners_.end(), [&](const GivenListener& one) {
+        return !name.empty() && one.name == name && (one.use == use || one.use == GivenListener::Use::any);
+    });
+}
+
+void GivenSockets::drop_unnamed() {
+    std::erase_if(listeners_, [](const GivenListener& one) { return one.name.empty(); });
+}
+
 Started GivenSockets::check_all_taken() const {
     const auto left = std::find_if(listeners_.begin(), listeners_.end(),
                                    [](const GivenListener& one) { return !one.name.empty(); });

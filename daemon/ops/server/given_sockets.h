@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/edge/socket.h"
@@ -34,6 +35,12 @@ class GivenSockets {
     // Those of this name, or of this address. Each is found once; without sockets: there are none.
     [[nodiscard]] GivenListener take(GivenListener::Use use, const std::string& name,
                                      const std::string& address);
+    // Whether take() would find some of this name.
+    [[nodiscard]] bool has(GivenListener::Use use, const std::string& name) const;
+    // Nobody listens there any more; another may take them later.
+    void give_back(GivenListener listener) { listeners_.push_back(std::move(listener)); }
+    // What no service manager has bound is closed.
+    void drop_unnamed();
     // An error if the service manager passed some that nobody has taken: clients would wait there for ever.
     [[nodiscard]] Started check_all_taken() const;
 

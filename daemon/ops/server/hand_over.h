@@ -29,6 +29,7 @@ class HandOver {
     // The answer for the other daemon. With the sockets goes a line to here: by it the daemon says that it is
     // ready, or it breaks.
     [[nodiscard]] Result<OpsAnswer, DeskError> begin();
+    [[nodiscard]] bool begun() const { return line_.open(); }
 
   private:
     void hear();

@@ -129,7 +129,7 @@ Result<OpenListeners, StartError> open_listeners(const StartSettings& settings,
     const bool passed = given.of_manager();
     for (size_t i = 0; i < settings.listeners.size(); ++i) {
         OpenListener& listener =
-            out.emplace_back(OpenListener{settings.listeners[i], tls[i], {}, false, {}, {}});
+            out.emplace_back(OpenListener{settings.listeners[i], tls[i], {}, false, {}, {}, 0});
         GivenListener found =
             given.take(GivenListener::Use::clients, listener.settings.name, listener.settings.address);
         listener.passed = !found.name.empty();
@@ -151,6 +151,66 @@ Result<OpenListeners, StartError> open_listeners(const StartSettings& settings,
     return out;
 }
 
+Result<OpenListener, StartError> open_listener(const ListenerSettings& own,
+                                               const std::shared_ptr<const TlsSide>& tls, GivenListener found,
+                                               const StartSettings& settings) {
+    OpenListener listener{own, tls, std::move(found.sockets), !found.name.empty(), {}, {}, 0};
+    if (auto good = check_given(listener, settings.send_buffer); !good)
+        return failure(StartError(good.error()));
+    if (listener.sockets.empty()) {
+        if (auto opened = open_own(listener, settings); !opened) return failure(StartError(opened.error()));
+    }
+    listener.shown = addresses_of(listener);
+    return listener;
+}
+
+Result<OpenListener, StartError> open_again(const OpenListener& listener, const ListenerSettings& own,
+                                            const std::shared_ptr<const TlsSide>& tls) {
+    OpenListener again{own, tls, {}, listener.passed, {}, {}, 0};
+    for (const FileDescriptor& socket : listener.sockets) {
+        again.sockets.push_back(socket.share());
+        if (!again.sockets.back().open())
+            return refuse_start(EX_OSERR, title_of(own) + ": " + std::strerror(errno));
+        if (tls && is_unix_socket(socket))
+            return refuse_start(EX_CONFIG, title_of(own) + ": a Unix socket carries no TLS; remove tls");
+    }
+    again.shown = addresses_of(again);
+    return again;
+}
+
+Started check_openable(const ListenerSettings& own, bool given, bool shared) {
+    if (given) return Nothing{};
+    if (own.address.empty())
+        return refuse_start(EX_CONFIG, title_of(own) +
+                                           ": no socket of this name was passed when the daemon was started; "
+                                           "restart it by its socket unit, with FileDescriptorName=" +
+                                           own.name + ", or write an address");
+    if (!own.unix_path().empty()) {
+        auto unused = UnixListener::check_unused(own.unix_path(), unix_options(own));
+        return unused ? Started(Nothing{}) : refuse_start(unused.error());
+    }
+    if (shared) return Nothing{};
+    auto unused = check_unused(listen_address(own.address), own.ipv6only);
+    return unused ? Started(Nothing{}) : refuse_start(unused.error());
+}
+
+bool have_one_port(const ListenerSettings& a, const ListenerSettings& b) {
+    const auto port = [](const ListenerSettings& of) {
+        return of.address.empty() || !of.unix_path().empty() ? uint16_t{0} : listen_address(of.address).port;
+    };
+    return port(a) != 0 && port(a) == port(b);
+}
+
+std::string shown_as(const ListenerSettings& own, bool tls) {
+    if (own.address.empty()) return own.name;
+    if (!own.unix_path().empty()) return own.address;
+    return (tls ? "https://" : "http://") + own.address;
+}
+
+GivenListener to_give_back(OpenListener listener) {
+    return {GivenListener::Use::any, listener.settings.name, {}, std::move(listener.sockets)};
+}
+
 Result<WorkerListener, StartError> listener_of_worker(const OpenListener& listener, size_t worker,
                                                       size_t workers) {
     WorkerListener out;
@@ -162,6 +222,7 @@ Result<WorkerListener, StartError> listener_of_worker(const OpenListener& listen
         if (!out.sockets.back().open())
             return refuse_start(EX_OSERR, title_of(listener.settings) + ": " + std::strerror(errno));
     }
+    out.number = listener.number;
     out.tls = listener.tls != nullptr;
     out.proxy_protocol = listener.settings.proxy_protocol;
     out.side = {{listener.settings.certificate, listener.settings.key}, listener.tls};

@@ -11,6 +11,7 @@
 #include "daemon/ops/load/load_log.h"
 #include "daemon/ops/load/reload_changes.h"
 #include "daemon/ops/log/log.h"
+#include "daemon/ops/server/live_listeners.h"
 #include "daemon/ops/server/notify.h"
 #include "dsl/policy/canonical.h"
 #include "dsl/policy/describe.h"
@@ -41,10 +42,12 @@ struct Reloader::Loaded {
     std::vector<std::string> changes;
     std::string difference;  // of the policy, line by line
     ReloadPreview preview;
+    ListenerChanges listeners;
 
     [[nodiscard]] bool good() const { return runtime.runtime != nullptr; }
 
     void load(const std::string& file, uint64_t generation, IdentityServices& identity_services);
+    void add_problem(const std::string& problem);
     void compare(const InForce& now);
     void foretell(const InForce& now);
 };
@@ -59,6 +62,13 @@ void Reloader::Loaded::load(const std::string& file, uint64_t generation,
     }
     settings = std::move(*read);
     runtime = load_runtime(*settings, generation, &identity_services);
+    text = runtime.render(false);
+    errors = runtime.errors();
+}
+
+// Found behind the rest.
+void Reloader::Loaded::add_problem(const std::string& problem) {
+    runtime.problems.push_back(problem);
     text = runtime.render(false);
     errors = runtime.errors();
 }
@@ -154,49 +164,59 @@ void Reloader::begin_reload(const ThenReloaded& then) {
 }
 
 void Reloader::arrived(const std::shared_ptr<Loaded>& loaded, const ThenReloaded& then) {
-    if (!loaded->good()) {
-        log_event(Level::error, "reload-refused",
-                  "the reload was refused, and the earlier configuration is in force",
-                  {{"errors", std::to_string(loaded->errors)}});
-        if (loaded->settings) {
-            log_refusal(loaded->runtime, started_.log_format);
-        } else {
-            log_lines("reload-diagnostic", loaded->text);
-        }
-        return end_reload({false, loaded->text, {}}, then);
+    if (!loaded->good()) return refuse(*loaded, then);
+    auto opened = parts_.listeners.prepare(*loaded->settings, loaded->runtime.tls);
+    if (!opened) {
+        loaded->add_problem(opened.error().text);
+        return refuse(*loaded, then);
     }
-    put_in_force(*loaded);
-    // Whoever is told that the reload is done relies on it. Each worker takes the policy at its next turn,
-    // which is a matter of microseconds; one that is stuck is not waited for.
-    parts_.questions.ask([](size_t, Gateway&, Now) { return true; }, reload_wait_ms,
-                         [this, loaded, then](bool) { end_reload(log_done(*loaded), then); });
+    parts_.listeners.offer(**opened, [this, loaded, then, next = *opened](const Status& ready) {
+        if (queue_.stopped() || !ready) parts_.listeners.give_up(*next);
+        if (queue_.stopped()) {
+            then(stopping());
+            return queue_.end();
+        }
+        if (!ready) {
+            loaded->add_problem(ready.error());
+            return refuse(*loaded, then);
+        }
+        loaded->listeners = next->changes;
+        put_in_force(*loaded, *next);
+        // Whoever is told that the reload is done relies on it. Each worker takes the policy at its next
+        // turn, which is a matter of microseconds; one that is stuck is not waited for.
+        parts_.questions.ask([](size_t, Gateway&, Now) { return true; }, reload_wait_ms,
+                             [this, loaded, then](bool) { end_reload(log_done(*loaded), then); });
+    });
 }
 
-void Reloader::put_in_force(const Loaded& loaded) {
-    auto next = std::make_shared<InForce>(InForce{*loaded.settings, loaded.settings->origins,
-                                                  loaded.runtime.runtime, now_->tls, read_clocks().wall_ms});
-    const Worker::TlsSides tls = renew_sides(*next, loaded);
+void Reloader::refuse(const Loaded& loaded, const ThenReloaded& then) {
+    log_event(Level::error, "reload-refused",
+              "the reload was refused, and the earlier configuration is in force",
+              {{"errors", std::to_string(loaded.errors)}});
+    if (loaded.settings) {
+        log_refusal(loaded.runtime, started_.log_format);
+    } else {
+        log_lines("reload-diagnostic", loaded.text);
+    }
+    end_reload({false, loaded.text, {}}, then);
+}
+
+void Reloader::put_in_force(const Loaded& loaded, NextListeners& listeners) {
     retired_.push_back(now_->runtime);
-    now_ = std::move(next);
+    now_ = std::make_shared<const InForce>(InForce{*loaded.settings, loaded.settings->origins,
+                                                   loaded.runtime.runtime, loaded.runtime.tls,
+                                                   read_clocks().wall_ms});
     parts_.in_force();
     parts_.identity_services.refresh(read_clocks());
-    for (const auto& worker : parts_.workers) worker->replace(now_->runtime, tls);
+    parts_.listeners.put_in_force(listeners, now_->tls);
+    for (const auto& worker : parts_.workers) worker->replace(now_->runtime, parts_.listeners.sides());
 }
 
-// The listeners stay as they were opened; each takes the certificates that its address has now.
-Worker::TlsSides Reloader::renew_sides(InForce& next, const Loaded& loaded) const {
-    const std::vector<ListenerSettings>& listeners = loaded.settings->listeners;
-    Worker::TlsSides out;
-    for (size_t i = 0; i < started_.listeners.size(); ++i) {
-        auto& side = next.tls[i];
-        for (size_t k = 0; k < listeners.size(); ++k) {
-            if (listeners[k].address == started_.listeners[i].address &&
-                listeners[k].name == started_.listeners[i].name && side && loaded.runtime.tls[k])
-                side = loaded.runtime.tls[k];
-        }
-        if (side) out.push_back(side);
-    }
-    return out;
+// What came into force by reloads since is no reason for a restart.
+std::vector<std::string> Reloader::restart_needed_for(const Settings& next) const {
+    Settings now = started_;
+    now.listeners = parts_.listeners.settings();
+    return restart_needed(now, next);
 }
 
 ReloadReport Reloader::log_done(const Loaded& loaded) const {
@@ -211,9 +231,16 @@ ReloadReport Reloader::log_done(const Loaded& loaded) const {
                {"files", std::to_string(policy.files)},
                {"routes", std::to_string(policy.routes.size())}});
     log_warnings(loaded.runtime);
-    log_changes(loaded.changes);
-    ReloadReport report{true,        loaded.text,    restart_needed(started_, *loaded.settings),
-                        loaded.same, loaded.changes, loaded.difference};
+    std::vector<std::string> changes = loaded.listeners.lines();
+    changes.insert(changes.end(), loaded.changes.begin(), loaded.changes.end());
+    log_changes(changes);
+    ReloadReport report{true,
+                        loaded.text,
+                        restart_needed_for(*loaded.settings),
+                        loaded.same,
+                        changes,
+                        loaded.difference,
+                        loaded.listeners};
     for (const std::string& name : report.restart) {
         log_event(Level::warn, "restart-needed", name + " has changed and takes effect at the next start",
                   {{"setting", name}});
@@ -237,7 +264,14 @@ void Reloader::end_reload(const ReloadReport& report, const ThenReloaded& then) 
 
 void Reloader::begin_forecast(const ThenForecast& then) {
     load(then, true, [this, then](const std::shared_ptr<Loaded>& loaded) {
-        if (loaded->good()) return survey(loaded, then);
+        if (loaded->good()) {
+            auto listeners = parts_.listeners.foresee(*loaded->settings, loaded->runtime.tls);
+            if (listeners) {
+                loaded->listeners = std::move(*listeners);
+                return survey(loaded, then);
+            }
+            loaded->add_problem(listeners.error().text);
+        }
         then(ForecastReport{false, loaded->text, {}, {}});
         queue_.end();
     });
@@ -251,8 +285,10 @@ void Reloader::survey(const std::shared_ptr<Loaded>& loaded, const ThenForecast&
         },
         forecast_wait_ms,
         [this, impacts, loaded, then](bool all) {
-            ForecastReport report{true, loaded->text, restart_needed(started_, *loaded->settings),
-                                  std::move(loaded->preview)};
+            ForecastReport report{true, loaded->text, restart_needed_for(*loaded->settings),
+                                  std::move(loaded->preview), loaded->listeners};
+            const std::vector<std::string> lines = loaded->listeners.lines();
+            report.forecast.beside.insert(report.forecast.beside.begin(), lines.begin(), lines.end());
             report.forecast.impact_known = all;
             if (all) {
                 for (const ReloadImpact& impact : *impacts) report.forecast.impact.add(impact);

@@ -24,13 +24,15 @@
 namespace wayleave {
 
 class IdentityServices;
+class LiveListeners;
+struct NextListeners;
 
 // One value, replaced as a whole.
 struct InForce {
     ReloadableSettings settings;
     std::vector<SettingOrigin> origins;  // of all settings, as the files have them
     std::shared_ptr<const Runtime> runtime;
-    std::vector<std::shared_ptr<const TlsSide>> tls;  // of each listener that was opened, or null
+    std::vector<std::shared_ptr<const TlsSide>> tls;  // of each listener, or null
     int64_t loaded_wall_ms = 0;
 };
 
@@ -41,6 +43,7 @@ class Reloader {
         const Workers& workers;
         WorkerQuestions& questions;
         LoopCalls& calls;
+        LiveListeners& listeners;
         // Another configuration is in force, and the workers are not told yet.
         std::function<void()> in_force;
         // A line for the service manager.
@@ -85,9 +88,10 @@ class Reloader {
     void begin_reload(const ThenReloaded& then);
     void begin_forecast(const ThenForecast& then);
     void arrived(const std::shared_ptr<Loaded>& loaded, const ThenReloaded& then);
+    void refuse(const Loaded& loaded, const ThenReloaded& then);
     void survey(const std::shared_ptr<Loaded>& loaded, const ThenForecast& then);
-    void put_in_force(const Loaded& loaded);
-    [[nodiscard]] Worker::TlsSides renew_sides(InForce& next, const Loaded& loaded) const;
+    void put_in_force(const Loaded& loaded, NextListeners& listeners);
+    [[nodiscard]] std::vector<std::string> restart_needed_for(const Settings& next) const;
     [[nodiscard]] ReloadReport log_done(const Loaded& loaded) const;
     void end_reload(const ReloadReport& report, const ThenReloaded& then);
 

@@ -27,6 +27,7 @@
 #include "daemon/ops/load/load_log.h"
 #include "daemon/ops/load/make_broker.h"
 #include "daemon/ops/load/make_notices.h"
+#include "daemon/ops/load/start_files.h"
 #include "daemon/ops/log/log.h"
 #include "daemon/ops/log/report_event.h"
 #include "daemon/ops/server/admin.h"
@@ -36,6 +37,7 @@
 #include "daemon/ops/server/hand_over.h"
 #include "daemon/ops/server/health.h"
 #include "daemon/ops/server/http_server.h"
+#include "daemon/ops/server/live_listeners.h"
 #include "daemon/ops/server/node_watch.h"
 #include "daemon/ops/server/notify.h"
 #include "daemon/ops/server/open_files.h"
@@ -109,13 +111,13 @@ class Server::Impl {
           take_over_(options.take_over),
           version_(std::move(options.version)),
           shared_(max_connections),
-          reloader_({identity_services, workers_, questions_, calls_, [this] { apply_limits(); },
+          reloader_({identity_services, workers_, questions_, calls_, listeners_, [this] { apply_limits(); },
                      [this] { return status_line(snapshot()); }},
                     settings, loaded, start_.wall_ms),
           control_({loop_, calls_, settings_, reloader_, questions_, shared_.exchange, shared_.limits,
                     shared_.bans, shared_.books, drainer_, [this] { return snapshot(); },
                     [this] { return hand_over(); }}),
-          stopper_({loop_, workers_, shared_.quota, reloader_, [this] { listeners_.clear(); },
+          stopper_({loop_, workers_, shared_.quota, reloader_, [this] { listeners_.close(); },
                     [this] { return status_line(snapshot()); }, [this] { control_.remove_file(); }}),
           nodes_(node_name(settings_.redis_node_name)) {}
     ~Impl() {
@@ -156,8 +158,9 @@ class Server::Impl {
     Loop loop_;
     LoopCalls calls_{loop_};
     Shared shared_;
-    OpenListeners listeners_;
     Workers workers_;
+    LiveListeners listeners_{
+        {loop_, calls_, workers_, settings_, given_, [this] { return hand_over_.begun(); }}};
     WorkerQuestions questions_{loop_, calls_, workers_};
     std::optional<Health> health_;
     Reloader reloader_;
@@ -194,7 +197,7 @@ Started Server::Impl::open() {
     identity_services_.refresh(start_);
     for (const auto& worker : workers_) worker->start();
     watch();  // after them: the signals are unblocked in this thread alone
-    for (const OpenListener& listener : listeners_)
+    for (const OpenListener& listener : listeners_.all())
         log_event(Level::info, "listening", "listening on " + listener.shown, {{"address", listener.shown}});
     return Nothing{};
 }
@@ -288,13 +291,11 @@ void Server::Impl::share(Commons& commons) {
 
 Started Server::Impl::open_workers() {
     const InForce& now = reloader_.now();
-    auto opened = open_listeners(settings_, now.tls, given_);
-    if (!opened) return failure(StartError(opened.error()));
-    listeners_ = std::move(*opened);
+    if (auto opened = listeners_.open(now.tls); !opened) return opened;
     const WorkerSettings settings{now.settings.handshake_timeout.count(), settings_.accept_per_turn,
                                   settings_.workers};
     for (size_t i = 0; i < settings_.workers; ++i) {
-        auto own = listeners_of_worker(listeners_, i, settings_.workers);
+        auto own = listeners_.of_worker(i);
         if (!own) return failure(StartError(own.error()));
         auto worker = Worker::create(
             {*shared_.broker, shared_.presence(), shared_.slots(), *shared_.canary, shared_.exchange,
@@ -328,9 +329,7 @@ void Server::Impl::tell_of_start() {
     health_->begin(loop_, read_clocks());
     notify_ready(status_line(snapshot()));
     if (!before_.open()) return;
-    for (OpenListener& listener : listeners_) {
-        if (listener.file) listener.file->own_file();
-    }
+    listeners_.own_files();
     control_.own_file();
     if (!tell_ready(before_))
         log_event(Level::warn, "take-over", "the daemon before has ended meanwhile; this one serves alone");
@@ -352,7 +351,7 @@ Result<OpsAnswer, DeskError> Server::Impl::hand_over() {
 
 std::vector<GivenListener> Server::Impl::to_hand_on() const {
     std::vector<GivenListener> out;
-    for (const OpenListener& listener : listeners_) out.push_back(wayleave::to_hand_on(listener));
+    for (const OpenListener& listener : listeners_.all()) out.push_back(wayleave::to_hand_on(listener));
     GivenListener& admin = out.emplace_back(GivenListener{GivenListener::Use::admin, {}, {}, {}});
     (admin_passed_ ? admin.name : admin.address) =
         admin_passed_ ? settings_.admin_name : settings_.admin_address;
@@ -363,9 +362,7 @@ std::vector<GivenListener> Server::Impl::to_hand_on() const {
 
 // The files of the sockets are the other one's now.
 void Server::Impl::handed_over(int64_t process) {
-    for (OpenListener& listener : listeners_) {
-        if (listener.file) listener.file->leave_file();
-    }
+    listeners_.leave_files();
     control_.leave();
     if (admin_) admin_->stop_listening();
     if (process > 0) notify_main_process(process);
@@ -413,7 +410,7 @@ Snapshot Server::Impl::snapshot() const {
     shot.stopping = stopper_.stopping();
     shot.draining = shot.stopping || drainer_.draining();
     health_->tell(shot);
-    for (const OpenListener& listener : listeners_) shot.listeners.push_back(listener.shown);
+    for (const OpenListener& listener : listeners_.all()) shot.listeners.push_back(listener.shown);
     for (const auto& worker : workers_) {
         shot.totals.add(worker->counters());
         shot.loop_turns.push_back(worker->counters().loop_turns.get());
@@ -425,6 +422,9 @@ Snapshot Server::Impl::snapshot() const {
     shot.bans_begun = shared_.bans.begun();
     shot.ban_overflows = shared_.bans.overflows();
     shot.log_lost = log_lost();
+    const RefusalBook::Totals refusals = shared_.books.refusals.totals();
+    shot.refusals_kept_bytes = refusals.bytes;
+    shot.refusals_forgotten = refusals.forgotten;
     shot.broker = shared_.broker->totals();
     shot.broker_health = shared_.broker->health();
     if (const Commons* commons = shared_.broker->commons()) shot.nodes = commons->nodes();

@@ -197,6 +197,12 @@ void add_policy(Families& families, const Snapshot& snapshot) {
     const Totals& totals = snapshot.totals;
     families.family("wayleave_policy_info", "The hash of the policy in force.", MetricType::Gauge)
         .metric.push_back(Families::metric(MetricType::Gauge, 1.0, {{"policy", snapshot.policy_hash}}));
+    auto& messages =
+        families.family("wayleave_messages_by_type_total",
+                        "Messages of clients, by the types that the policy names.", MetricType::Counter);
+    for (const auto& [key, count] : totals.messages)
+        messages.metric.push_back(Families::metric(MetricType::Counter, static_cast<double>(count),
+                                                   {{"route", key.first}, {"type", key.second}}));
     auto& decisions = families.family("wayleave_decisions_total",
                                       "What the policy in force refused, by decision, route and reason.",
                                       MetricType::Counter);
@@ -354,6 +360,10 @@ void add_daemon(Families& families, const Snapshot& snapshot) {
     families.counter("wayleave_ban_overflows_total",
                      "Times that the table of bans was full and somebody was forgotten.",
                      snapshot.ban_overflows);
+    families.gauge("wayleave_refusals_kept_bytes", "What the refusals take that wayleave why knows.",
+                   static_cast<double>(snapshot.refusals_kept_bytes));
+    families.counter("wayleave_refusals_forgotten_total",
+                     "Refusals that wayleave why does not know any more.", snapshot.refusals_forgotten);
     auto& lost = families.family("wayleave_log_dropped_total", "Log lines that were lost, by cause.",
                                  MetricType::Counter);
     for (const auto& [cause, lines] : {std::pair{"queue", snapshot.log_lost.queue},
@@ -398,6 +408,13 @@ std::string aliases_json(const Snapshot& snapshot) {
     return out.text();
 }
 
+std::string messages_json(const Totals& totals) {
+    JsonArray out;
+    for (const auto& [key, count] : totals.messages)
+        out.raw(JsonObject().add("route", key.first).add("type", key.second).add("count", count).text());
+    return out.text();
+}
+
 }  // namespace
 
 void Totals::add(const Counters& counters) {
@@ -408,6 +425,7 @@ void Totals::add(const Counters& counters) {
     events_lost += counters.events_lost.get();
     for (size_t i = 0; i < timed_rows.size(); ++i) times[i].add((counters.*timed_rows[i].histogram).read());
     for (const auto& [key, count] : counters.decisions.read()) decisions[key] += count;
+    for (const auto& [key, count] : counters.messages.read()) messages[key] += count;
     for (const auto& [address, count] : counters.aliases.read()) {
         aliases[address].handshakes += count.handshakes;
         aliases[address].sessions += count.sessions;
@@ -469,7 +487,8 @@ std::string status_json(const Snapshot& snapshot) {
         snapshot.log_lost.queue + snapshot.log_lost.rate + snapshot.log_lost.write +
             snapshot.totals.events_lost);
     return out +
-           fmt::format(R"("refusals":{},"aliases":{}}})", refusals_json(totals), aliases_json(snapshot)) +
+           fmt::format(R"("refusals":{},"messages":{},"aliases":{}}})", refusals_json(totals),
+                       messages_json(totals), aliases_json(snapshot)) +
            "\n";
 }
 

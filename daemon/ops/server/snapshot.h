@@ -31,6 +31,7 @@ struct Totals {
     std::array<HistogramReading, timed_rows.size()> times{};  // in the order of the rows
     std::map<DecisionBook::Key, uint64_t> decisions;
     AliasBook::Counts aliases;
+    MessageBook::Counts messages;
 
     void add(const Counters& counters);
     template <auto member>
@@ -80,6 +81,8 @@ struct Snapshot {
     uint64_t bans_begun = 0;
     uint64_t ban_overflows = 0;
     LogLoss log_lost;
+    size_t refusals_kept_bytes = 0;
+    uint64_t refusals_forgotten = 0;
     BrokerTotals broker;
     std::string broker_health;           // what keeps it from working; empty: nothing
     std::optional<NodeList> nodes = {};  // of the installation; none: the daemon is alone

@@ -35,13 +35,13 @@ bool differs(const SettingRow& row, const Settings& old, const Settings& now) {
         row.member);
 }
 
-// What a reload cannot change. Certificates can.
+// What a reload cannot change: how a socket is bound that stays. Others are opened and closed.
 bool same_sockets(const std::vector<ListenerSettings>& old, const std::vector<ListenerSettings>& now) {
-    return std::equal(old.begin(), old.end(), now.begin(), now.end(), [](const auto& a, const auto& b) {
-        return a.address == b.address && a.name == b.name && a.proxy_protocol == b.proxy_protocol &&
-               a.mode == b.mode && a.group == b.group && a.ipv6only == b.ipv6only &&
-               a.serves("clients") == b.serves("clients") && a.serves("api") == b.serves("api") &&
-               a.certificate.empty() == b.certificate.empty();
+    return std::all_of(now.begin(), now.end(), [&](const auto& b) {
+        return std::all_of(old.begin(), old.end(), [&](const auto& a) {
+            const bool same = a.address == b.address && a.name == b.name;
+            return !same || (a.mode == b.mode && a.group == b.group && a.ipv6only == b.ipv6only);
+        });
     });
 }
 

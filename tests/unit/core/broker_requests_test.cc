@@ -19,7 +19,8 @@ struct Asked {
     }
 
     std::shared_ptr<Runtime> runtime = std::make_shared<Runtime>();
-    Bindings bindings{runtime};
+    MessageBook messages;
+    Bindings bindings{runtime, messages};
     BrokerRequests requests{4, bindings};
     Session session;
 };

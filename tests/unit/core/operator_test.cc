@@ -104,6 +104,7 @@ TEST_CASE("a refusal brings the line in words and what was known, but no secret"
     const Event& event = world.gateway->actions().events[0];
     CHECK_THAT(field(event, "rule_text"), StartsWith("deny subscribe on room/staff if not (user.pin"));
     CHECK_THAT(field(event, "facts"), Contains(R"(user.sub is "ann")") && Contains("user.pin is (secret)"));
+    CHECK_THAT(field(event, "rule_holds"), StartsWith("not user.pin") && Contains("user.pin is (secret)"));
     // Before the token is read, nothing is known of its claims.
     world.gateway->actions().events.clear();
     (void)world.connect("/chat?token=bad");

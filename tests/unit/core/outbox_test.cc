@@ -24,7 +24,8 @@ struct Desk {
     std::shared_ptr<Runtime> runtime = std::make_shared<Runtime>();
     Actions actions;
     Counters counters;
-    Bindings bindings{runtime};
+    MessageBook messages;
+    Bindings bindings{runtime, messages};
     BanTable bans;
     Tracer tracer{actions.events, counters.events_lost};
     ConnectionLog log{counters, actions.events, bindings, tracer};

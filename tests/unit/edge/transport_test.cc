@@ -21,9 +21,8 @@ constexpr GatewaySettings patient{
 
 struct Edge : World {
     Edge() : World(policy, patient) {
-        auto made = Transports::create({loop, *gateway, counters, quota, now, report, pressure}, {}, 10'000);
-        REQUIRE(made);
-        transports = std::move(*made);
+        transports = std::make_unique<Transports>(
+            Transports::Parts{loop, *gateway, counters, quota, now, report, pressure}, 10'000);
     }
     // An upgraded connection; the peer's end.
     FileDescriptor enter(SocketPair pair, const std::string& path = "/chat") {

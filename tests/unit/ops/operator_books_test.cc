@@ -16,6 +16,10 @@ EventRecord refusal_of(const std::string& user, int64_t wall_ms = 1) {
     return {wall_ms, "message-refused", "no", {{"user", user}, {"rule", "/r/chat.route:3:1"}}};
 }
 
+EventRecord refusal_at(const std::string& ip, const std::string& rule) {
+    return {1, "handshake-refused", "no", {{"ip", ip}, {"rule", rule}}};
+}
+
 Event refused(std::string_view user, bool secret = false) {
     Event event{"message-refused", "no"};
     event.of_client = true;
@@ -44,17 +48,65 @@ TEST_CASE("the book of refusals finds by each of its names, the newest first, an
     CHECK(book.find("chat.route:3", 10).all == 5);
     CHECK(book.find("chat.route:4", 10).all == 0);
     CHECK(book.find("", 10).all == 5);
-    for (size_t i = 0; i < RefusalBook::most_records; ++i) book.add(refusal_of("cleo", 100));
+    for (size_t i = 0; i < RefusalBook::most_records; ++i)
+        book.add(refusal_of("cleo" + std::to_string(i), 100));
     CHECK(book.find("ann", 10).all == 0);
     CHECK(book.find("", 1).since_wall_ms == 100);
+    CHECK(book.totals().forgotten == 5);
+}
+
+TEST_CASE("a flood of strangers pushes out neither a user's refusal nor a stranger's by another line") {
+    RefusalBook book;
+    book.add(refusal_of("victim"));
+    book.add(refusal_at("198.51.100.7", "/r/chat.route:9:1"));
+    for (int i = 0; i < 20'000; ++i) {
+        const std::string ip = "10." + std::to_string(i / 65536) + "." + std::to_string(i / 256 % 256) + "." +
+                               std::to_string(i % 256);
+        book.add(refusal_at(ip, "/r/chat.route:3:1"));
+    }
+    CHECK(book.find("victim", 10).all == 1);
+    CHECK(book.find("198.51.100.7", 10).all == 1);
+    CHECK(book.find("", 1).all == RefusalBook::most_records + 1);
+    CHECK(book.totals().bytes <= 2 * RefusalBook::most_bytes);
+    CHECK(book.totals().forgotten == 20'002 - RefusalBook::most_records - 1);
+}
+
+TEST_CASE("who is refused again and again has a few records, and the others are counted") {
+    RefusalBook book;
+    for (int64_t i = 1; i <= 1000; ++i) book.add(refusal_of("mallory", i));
+    const auto found = book.find("mallory", 100);
+    REQUIRE(found.all == RefusalBook::most_alike);
+    CHECK(found.records.front().wall_ms == 1000);
+    CHECK(found.records.front().field("more").empty());
+    CHECK(found.records.back().field("more") == "992");
+    CHECK(book.totals().forgotten == 0);
+
+    // The /64 of an IPv6 address is one source.
+    for (int i = 0; i < 1000; ++i)
+        book.add(refusal_at("2001:db8:1:2::" + std::to_string(i), "/r/chat.route:3:1"));
+    CHECK(book.find("", 1).all == 2 * RefusalBook::most_alike);
+    for (int i = 0; i < 1000; ++i) book.add(refusal_at("10.0.0.1", "/r/chat.route:" + std::to_string(i)));
+    CHECK(book.find("10.0.0.1", 1).all == RefusalBook::most_of_source);
+}
+
+TEST_CASE("what the log has gathered is counted along") {
+    RefusalBook book;
+    EventRecord record = refusal_of("ann");
+    record.fields.emplace_back("more", "41");
+    for (size_t i = 0; i < RefusalBook::most_alike + 1; ++i) book.add(record);
+    CHECK(book.find("ann", 100).records.back().field("more") == std::to_string(41 + 42));
 }
 
 TEST_CASE("long refusals push out others before they fill the memory") {
     RefusalBook book;
     EventRecord record = refusal_of("ann");
     record.message.assign(100'000, 'x');
-    for (int i = 0; i < 200; ++i) book.add(record);
+    for (int i = 0; i < 200; ++i) {
+        record.fields[0].second = "ann" + std::to_string(i);
+        book.add(record);
+    }
     CHECK(book.find("", 1).all < 50);
+    CHECK(book.totals().bytes <= RefusalBook::most_bytes);
 }
 
 TEST_CASE("why writes what was refused as JSON, whatever it holds") {

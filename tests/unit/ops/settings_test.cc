@@ -369,7 +369,7 @@ TEST_CASE("a listener with a name needs no address") {
     CHECK(again.listeners == settings.listeners);
     auto other = settings;
     other.listeners[0].name = "others";
-    CHECK(restart_needed(settings, other) == std::vector<std::string>{"listen"});
+    CHECK(restart_needed(settings, other).empty());  // a reload closes one and opens the other
 }
 
 TEST_CASE("Unix sockets, zones and both families are read, printed and read again") {
@@ -411,7 +411,7 @@ TEST_CASE("whom a listener serves is read, printed and read again") {
     other.listeners[0].serve = {"api", "clients"};
     CHECK(restart_needed(settings, other).empty());
     other.listeners[0].serve = {"clients"};
-    CHECK(restart_needed(settings, other) == std::vector<std::string>{"listen"});
+    CHECK(restart_needed(settings, other).empty());
 }
 
 TEST_CASE("what a reload cannot change is listed") {
@@ -425,6 +425,9 @@ TEST_CASE("what a reload cannot change is listed") {
     now.listeners[0].key = "/k";
     CHECK(restart_needed(old, now) == std::vector<std::string>{"workers"});
     now.listeners[0].proxy_protocol = true;
+    now.listeners.push_back({"127.0.0.1:9", {}, {}});
+    CHECK(restart_needed(old, now) == std::vector<std::string>{"workers"});
+    now.listeners[0].ipv6only = false;
     now.send_buffer = 4096;
     CHECK(restart_needed(old, now) == std::vector<std::string>{"listen", "workers", "limits.send_buffer"});
 }
