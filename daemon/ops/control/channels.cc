@@ -14,7 +14,7 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_listed = 10'000;
+constexpr size_t most_channels_listed = 10'000;
 constexpr size_t most_names = 200'000;  // that are told apart in one question
 
 struct Counted {
@@ -22,7 +22,7 @@ struct Counted {
     Position newest;
 };
 
-struct Listing {
+struct ChannelListing {
     StringMap<Counted> channels;
     bool full = false;
 
@@ -44,7 +44,7 @@ struct Listing {
 
 using Row = std::pair<std::string_view, const Counted*>;
 
-std::vector<Row> largest(const Listing& listing, size_t most) {
+std::vector<Row> largest(const ChannelListing& listing, size_t most) {
     std::vector<Row> rows;
     rows.reserve(listing.channels.size());
     for (const auto& [name, counted] : listing.channels) rows.emplace_back(name, &counted);
@@ -59,7 +59,7 @@ std::vector<Row> largest(const Listing& listing, size_t most) {
     return rows;
 }
 
-std::string json_of(const Listing& listing, size_t most, bool all) {
+std::string json_of(const ChannelListing& listing, size_t most, bool all) {
     JsonArray rows;
     for (const auto& [name, counted] : largest(listing, most)) {
         JsonObject row;
@@ -80,13 +80,13 @@ Result<ChannelQuestion> channel_question(std::string_view body) {
     if (!members) return failure(members.error());
     ChannelQuestion out{members->text("begins")};
     if (const auto most = members->number("most")) out.most = *most;
-    if (out.most == 0 || out.most > most_listed) return failure("`most` is from 1 to 10000");
+    if (out.most == 0 || out.most > most_channels_listed) return failure("`most` is from 1 to 10000");
     return out;
 }
 
 void list_channels(WorkerQuestions& workers, const ChannelQuestion& question,
                    std::function<void(const std::string& json)> then) {
-    const auto listing = std::make_shared<SharedAnswer<Listing>>();
+    const auto listing = std::make_shared<SharedAnswer<ChannelListing>>();
     const auto places = std::make_shared<std::vector<size_t>>(workers.workers());
     workers.ask(
         [listing, places, begins = question.begins](size_t worker, Gateway& gateway, Now) {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t most_sessions = 10'000;
 
-struct Listing {
+struct SessionListing {
     std::string text;
     size_t count = 0;
 };
@@ -69,7 +69,7 @@ Result<SessionFilter> session_filter(std::string_view body) {
 
 void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
                    std::function<void(const std::string& json)> then) {
-    auto listing = std::make_shared<SharedAnswer<Listing>>();
+    auto listing = std::make_shared<SharedAnswer<SessionListing>>();
     auto places = std::make_shared<std::vector<size_t>>(workers.workers());
     workers.ask(
         [listing, places, filter](size_t worker, Gateway& gateway, Now now) {
@@ -77,7 +77,7 @@ void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
             return gateway.walk((*places)[worker],
                                 [&](const OpenConnection& open) {
                                     if (!filter.admits(open)) return;
-                                    Listing& out = listing->value;
+                                    SessionListing& out = listing->value;
                                     if (++out.count > most_sessions) return;
                                     out.text += (out.text.empty() ? "" : ",") + session_json(open, worker);
                                 },

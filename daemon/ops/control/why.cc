@@ -7,7 +7,7 @@ namespace wayleave {
 
 namespace {
 
-constexpr size_t most_listed = 1000;
+constexpr size_t most_refusals_listed = 1000;
 
 }  // namespace
 
@@ -16,7 +16,7 @@ Result<WhyQuestion> why_question(std::string_view body) {
     if (!members) return failure(members.error());
     WhyQuestion out{members->text("about")};
     if (const auto most = members->number("most")) out.most = *most;
-    if (out.most == 0 || out.most > most_listed) return failure("`most` is from 1 to 1000");
+    if (out.most == 0 || out.most > most_refusals_listed) return failure("`most` is from 1 to 1000");
     return out;
 }
 

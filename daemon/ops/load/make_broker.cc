@@ -14,7 +14,7 @@
 namespace wayleave {
 namespace {
 
-void report(bool bad, const std::string& message) {
+void report_broker(bool bad, const std::string& message) {
     log_event(bad ? Level::error : Level::info, bad ? "broker-failed" : "broker-recovered", message);
 }
 
@@ -91,7 +91,7 @@ Result<std::unique_ptr<Broker>, StartError> make_broker(const StartSettings& set
                                       .memory_bytes = settings.broker_memory,
                                       .most_waiting = settings.broker_max_waiting,
                                       .most_waiting_bytes = settings.broker_max_waiting_bytes},
-                                     report, now);
+                                     report_broker, now);
     if (opened) return std::unique_ptr<Broker>(std::move(*opened));
     const OpenFailure& why = opened.error();
     return failure(StartError{why.may_pass ? EX_UNAVAILABLE : EX_CONFIG, "broker.path: " + why.text});

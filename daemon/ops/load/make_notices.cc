@@ -11,7 +11,7 @@
 namespace wayleave {
 namespace {
 
-void report(bool bad, const std::string& text) {
+void report_notices(bool bad, const std::string& text) {
     log_event(bad ? Level::warn : Level::info, bad ? "notice-failed" : "notice-recovered", text);
 }
 
@@ -51,7 +51,7 @@ Result<std::unique_ptr<NoticeQueue>> make_notices(const StartSettings& settings,
     };
     return std::make_unique<NoticeQueue>(
         NoticeQueue::Parts{backends, [&directory](std::string_view name) { return directory.find(name); },
-                           answered, report, std::move(store)},
+                           answered, report_notices, std::move(store)},
         NoticeQueue::Bounds{});
 }
 

@@ -30,7 +30,7 @@ struct ConsoleQuestion {
     bool acts = false;
 };
 
-constexpr std::array<ConsoleQuestion, 14> questions{{
+constexpr std::array<ConsoleQuestion, 14> console_questions{{
     {"GET", "status"},
     {"GET", "bans"},
     {"GET", "reloads"},
@@ -121,9 +121,10 @@ void Console::ask(const OpsRequest& request, std::string_view path, const Respon
     if (path == "unlock" && request.method == "POST")
         return respond(unlocked ? OpsAnswer{200, "application/json", "{}\n", std::string(page_headers)}
                                 : console_problem(401, "a token is needed"));
-    const auto* found = std::find_if(questions.begin(), questions.end(),
+    const auto* found = std::find_if(console_questions.begin(), console_questions.end(),
                                      [&](const ConsoleQuestion& one) { return one.path == path; });
-    if (found == questions.end()) return respond(console_problem(404, "the console asks no such thing"));
+    if (found == console_questions.end())
+        return respond(console_problem(404, "the console asks no such thing"));
     if (found->method != request.method)
         return respond(console_problem(405, "it is asked by another method"));
     if (found->acts && !unlocked)

@@ -13,7 +13,7 @@ namespace wayleave {
 
 namespace {
 
-constexpr int64_t second_ms = 1000;
+constexpr int64_t stall_ms = 1000;
 constexpr int64_t trim_every_ms = 2000;
 
 }  // namespace
@@ -86,7 +86,7 @@ void Health::check_pulses(int64_t now_ms) {
                     {{"worker", std::to_string(i)}, {"stalled_ms", std::to_string(now_ms - pulse.since_ms)}});
             }
             pulse = {turns, now_ms, false};
-        } else if (!pulse.stalled && now_ms - pulse.since_ms >= second_ms) {
+        } else if (!pulse.stalled && now_ms - pulse.since_ms >= stall_ms) {
             pulse.stalled = true;
             log_event(Level::error, "worker-stalled", "a worker's loop does not turn; its clients wait",
                       {{"worker", std::to_string(i)}});

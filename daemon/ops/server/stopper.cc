@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t drain_check_ms = 100;
 constexpr size_t drained_at_once = 100;  // fewer connections than this need no spreading
-constexpr int64_t second_ms = 1000;
+constexpr int64_t extend_every_ms = 1000;
 constexpr int64_t extend_ms = 5000;
 constexpr int64_t drain_grace_ms = 2000;  // for the last bytes, beyond what the settings grant
 
@@ -54,7 +54,7 @@ void Stopper::look() {
     const bool done = std::all_of(parts_.workers.begin(), parts_.workers.end(),
                                   [](const auto& worker) { return worker->drained(); });
     if (!done && now_ms < until_ms_) {
-        if (now_ms - extended_ms_ < second_ms) return;
+        if (now_ms - extended_ms_ < extend_every_ms) return;
         extended_ms_ = now_ms;
         return notify_extend_timeout(extend_ms);
     }
