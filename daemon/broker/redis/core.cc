@@ -120,6 +120,7 @@ void RedisCore::give_up() {
     lanes_.give_up(away);
     subscriptions_.let_go();
     pages_.give_up(away);
+    presence_.let_go();
     uplink_.calls().give_up(away);
 }
 
@@ -175,8 +176,10 @@ void RedisCore::forked() {
 
 // What nodes say to each other begins with a word; what is published in channels has none.
 void RedisCore::heard(const std::string& channel, std::string_view payload) {
-    if (channel != shared_.keys.control() && channel != own_control_)
+    if (channel != shared_.keys.control() && channel != own_control_) {
+        if (payload.starts_with("J:")) presence_.joined(shared_.keys.channel_of(channel), payload.substr(2));
         return subscriptions_.heard(channel, payload);
+    }
     if (payload.starts_with(RedisSeats::word)) return seats_.lost(payload.substr(1), evict_);
     if (payload.starts_with(RedisBans::word)) return bans_.heard(payload.substr(1));
     shared_.counters.malformed.add();
