@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "daemon/cli/control_options.h"
+#include "daemon/cli/all_nodes.h"
 
 namespace wayleave {
 
@@ -14,6 +14,7 @@ struct BansOptions {
     ControlAddress address;
     std::string format = "text";
     std::string name;  // to be lifted
+    bool all = false;
 };
 
 int64_t number(const simdjson::dom::element& ban, const char* name) {
@@ -24,6 +25,28 @@ int64_t number(const simdjson::dom::element& ban, const char* name) {
 int not_understood(const ControlAnswer& answer) {
     complain(strange_answer(answer));
     return EX_PROTOCOL;
+}
+
+void show_bans(const simdjson::dom::element& document) {
+    simdjson::dom::array bans;
+    if (document["bans"].get(bans) != simdjson::SUCCESS) return;
+    for (const simdjson::dom::element ban : bans) {
+        const std::string because = shown_text(ban, "because");
+        write_text(stdout,
+                   fmt::format("{}  {}  route {}, {} s left, {}. in a row, {}{}\n", shown_text(ban, "id"),
+                               shown_text(ban, "who"), shown_text(ban, "route"),
+                               (number(ban, "left_ms") + 999) / 1000, number(ban, "times"),
+                               shown_text(ban, "place"), because.empty() ? "" : ": " + because));
+    }
+    const auto count = static_cast<size_t>(number(document, "count"));
+    if (count > bans.size()) complain(fmt::format("these are not all: {} are in force", count));
+}
+
+int list_of_all(const BansOptions& options) {
+    return ask_all_nodes(options.address, {"GET", "/bans", {}, options.format},
+                         [&](const simdjson::dom::element& answer) {
+                             if (options.format == "text") show_bans(answer);
+                         });
 }
 
 int list(const BansOptions& options) {
@@ -39,16 +62,7 @@ int list(const BansOptions& options) {
         write_json(answer->body);
         return EX_OK;
     }
-    for (const simdjson::dom::element ban : bans) {
-        write_text(
-            stdout,
-            fmt::format("{}  {}  route {}, {} s left, {}. in a row, {}{}\n", text_of(ban, "id"),
-                        text_of(ban, "who"), text_of(ban, "route"), (number(ban, "left_ms") + 999) / 1000,
-                        number(ban, "times"), text_of(ban, "place"),
-                        text_of(ban, "because").empty() ? "" : ": " + std::string(text_of(ban, "because"))));
-    }
-    const auto count = static_cast<size_t>(number(document, "count"));
-    if (count > bans.size()) complain(fmt::format("these are not all: {} are in force", count));
+    show_bans(document);
     return EX_OK;
 }
 
@@ -79,9 +93,13 @@ void add_bans(CLI::App& app, int& exit_code) {
     auto* lifting = command->add_subcommand("lift", "End a ban at once, and forget how often it was.");
     lifting->add_option("KEY", options->name, "Its id, or who it is about, as listed")->required();
     lifting->fallthrough();  // the daemon may be named behind the key, too
-    command->footer("Exit status: 0, 65 there is no such ban, 69 no daemon answers.");
+    add_all(*command, options->all);
+    command->footer(
+        "Exit status: 0, 65 there is no such ban, 69 no daemon answers, 75 a node has not answered.");
     command->callback([command, options, lifting, &exit_code] {
-        exit_code = command->got_subcommand(lifting) ? lift(*options) : list(*options);
+        exit_code = command->got_subcommand(lifting) ? lift(*options)
+                    : options->all                   ? list_of_all(*options)
+                                                     : list(*options);
     });
 }
 

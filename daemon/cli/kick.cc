@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "daemon/base/json_writer.h"
+#include "daemon/cli/all_nodes.h"
 #include "daemon/cli/json_answer.h"
 
 namespace wayleave {
@@ -22,6 +23,7 @@ struct KickOptions {
     std::string because;
     bool returns = false;
     bool dry_run = false;
+    bool all = false;
 };
 
 std::string order_of(const KickOptions& options) {
@@ -36,6 +38,30 @@ std::string order_of(const KickOptions& options) {
     return out.add("dry_run", options.dry_run).text();
 }
 
+void show_kicked(uint64_t count, const KickOptions& options) {
+    write_text(stdout, fmt::format("{} connection{} {}\n", count, count == 1 ? "" : "s",
+                                   options.dry_run ? "would end" : "ended"));
+}
+
+int kick_everywhere(const KickOptions& options) {
+    uint64_t sum = 0;
+    bool whole = true;
+    const int code = ask_all_nodes(options.address, {"POST", "/kick", order_of(options), options.format},
+                                   [&](const simdjson::dom::element& answer) {
+                                       bool all = false;
+                                       whole = answer["all"].get(all) == simdjson::SUCCESS && all && whole;
+                                       const uint64_t count = number_of(answer, "sessions");
+                                       sum += count;
+                                       if (options.format == "text") show_kicked(count, options);
+                                   });
+    if (code != EX_OK) return code;
+    if (!whole) {
+        complain("a worker has not answered in time; these may not be all");
+        return EX_TEMPFAIL;
+    }
+    return sum > 0 ? EX_OK : EX_DATAERR;
+}
+
 int kick(const KickOptions& options) {
     const auto answer = ask_for_json(options.address, "POST", "/kick", order_of(options));
     if (!answer) return answer.error();
@@ -43,8 +69,7 @@ int kick(const KickOptions& options) {
     if (options.format == "json") {
         write_json((*answer)->raw);
     } else {
-        write_text(stdout, fmt::format("{} connection{} {}\n", sessions, sessions == 1 ? "" : "s",
-                                       options.dry_run ? "would end" : "ended"));
+        show_kicked(sessions, options);
     }
     if (!(*answer)->document["all"].get_bool().value()) {
         complain("a worker has not answered in time; these may not be all");
@@ -72,8 +97,11 @@ void add_kick(CLI::App& app, int& exit_code) {
     command->footer(
         "What is named must all fit. They are told $bye and close 4403, or 1012 with --reconnect; only a\n"
         "`deny` or a ban keeps them out.\n"
-        "Exit status: 0, 64 nothing says whom, 65 nobody fits, 69 no daemon answers.");
-    command->callback([options, &exit_code] { exit_code = kick(*options); });
+        "Exit status: 0, 64 nothing says whom, 65 nobody fits, 69 no daemon answers, 75 a node or a worker\n"
+        "has not answered.");
+    add_all(*command, options->all);
+    command->callback(
+        [options, &exit_code] { exit_code = options->all ? kick_everywhere(*options) : kick(*options); });
 }
 
 }  // namespace wayleave

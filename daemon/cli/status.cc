@@ -4,7 +4,8 @@
 
 #include <memory>
 
-#include "daemon/cli/control_options.h"
+#include "daemon/base/escape.h"
+#include "daemon/cli/all_nodes.h"
 
 namespace wayleave {
 
@@ -13,11 +14,12 @@ namespace {
 struct StatusOptions {
     ControlAddress address;
     std::string format = "text";
+    bool all = false;
 };
 
 std::string print_scalar(const simdjson::dom::element& value) {
     std::string_view text;
-    if (value.get(text) == simdjson::SUCCESS) return std::string(text);
+    if (value.get(text) == simdjson::SUCCESS) return escape_peer_text(text, 4096);
     return simdjson::to_string(value);
 }
 
@@ -32,7 +34,7 @@ std::string print_list(const simdjson::dom::array& list) {
 std::string print_row(const simdjson::dom::object& members) {
     std::string out;
     for (const auto& [key, value] : members)
-        out += (out.empty() ? "" : " ") + std::string(key) + "=" + print_scalar(value);
+        out += (out.empty() ? "" : " ") + escape_peer_text(key, 128) + "=" + print_scalar(value);
     return out;
 }
 
@@ -43,7 +45,7 @@ bool is_table(const simdjson::dom::array& list) {
 // One line a value, and each row of a table; what is nested is named with a dot.
 void print_object(const simdjson::dom::object& object, const std::string& prefix, std::string& out) {
     for (const auto& [key, value] : object) {
-        const std::string name = prefix + std::string(key);
+        const std::string name = prefix + escape_peer_text(key, 128);
         simdjson::dom::object inner;
         simdjson::dom::array list;
         if (value.get(inner) == simdjson::SUCCESS) {
@@ -57,6 +59,17 @@ void print_object(const simdjson::dom::object& object, const std::string& prefix
             out += fmt::format("{:<28} {}\n", name, print_scalar(value));
         }
     }
+}
+
+int status_of_all(const StatusOptions& options) {
+    return ask_all_nodes(options.address, {"GET", "/status", {}, options.format},
+                         [&](const simdjson::dom::element& answer) {
+                             simdjson::dom::object object;
+                             std::string out;
+                             if (options.format != "text" || answer.get(object) != simdjson::SUCCESS) return;
+                             print_object(object, "  ", out);
+                             write_text(stdout, out);
+                         });
 }
 
 int status(const StatusOptions& options) {
@@ -86,7 +99,10 @@ void add_status(CLI::App& app, int& exit_code) {
     command->add_option("--format", options->format, "Form of the output")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
-    command->callback([options, &exit_code] { exit_code = status(*options); });
+    add_all(*command, options->all);
+    command->footer("Exit status: 0, 69 no daemon answers, 75 a node has not answered.");
+    command->callback(
+        [options, &exit_code] { exit_code = options->all ? status_of_all(*options) : status(*options); });
 }
 
 }  // namespace wayleave

@@ -38,6 +38,12 @@ bool is_safe(std::string_view method) {
     return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
 
+Rejection too_many(const dsl::Limit& limit) {
+    const char* what =
+        limit.meter == Meter::subscriptions ? "too many subscriptions" : "too many connections";
+    return {Reason::limited, limit.because.empty() ? what : limit.because, limit.place, limit.then, 0};
+}
+
 // One handshake on its way through the door, step by step; each may turn it away.
 class AdmissionCheck {
   public:
@@ -343,8 +349,9 @@ class AdmissionCheck {
     // It has waited for the last step, and drawn what there is to be drawn.
     bool was_to_use() const {
         const auto& known = answers();
-        return std::any_of(known.begin(), known.end(),
-                           [](const AnsweredProof& one) { return one.credential.use.has_value(); });
+        return std::any_of(known.begin(), known.end(), [](const AnsweredProof& one) {
+            return one.credential.use || one.credential.place;
+        });
     }
 
     bool use_token() {
@@ -406,6 +413,26 @@ class AdmissionCheck {
         out_.connection_slots.push_back({limit_key(program, limit, request()), most});
     }
 
+    // The first that all nodes have not answered about is asked for; who is refused for another gives it
+    // back.
+    bool hold_place(const dsl::Limit& limit, const std::string& key) {
+        for (const AnsweredProof& answer : answers()) {
+            if (!answer.credential.place || answer.credential.place->key != key) continue;
+            if (answer.proof.place) {
+                out_.places.push_back(answer.proof.place);
+                return true;
+            }
+            rejection_ = answer.proof.kind == Proof::Kind::refused
+                             ? too_many(limit)
+                             : Rejection::of(Reason::unavailable, std::string(answer.proof.because));
+            return false;
+        }
+        const auto most = std::get<int64_t>(dsl::fetch(out_.route->program, limit.to, request()));
+        question_ = Credential{};
+        question_->place = PlaceWish{key, most};
+        return false;
+    }
+
     bool enter_limits() {
         for (const dsl::Limit& limit : out_.route->limits) {
             if (limit.meter != Meter::connections) continue;
@@ -413,10 +440,14 @@ class AdmissionCheck {
                 if (kind_ != AdmissionKind::request) note_seat(limit);
                 continue;
             }
+            const size_t before = out_.entered.size();
             if (auto rejection = enter(out_.route->program, limit, request(), limits_, out_.entered)) {
                 rejection_ = std::move(*rejection);
                 return false;
             }
+            if (limits_.counts_everywhere() && out_.entered.size() > before &&
+                !hold_place(limit, out_.entered.back()))
+                return false;
         }
         return true;
     }
@@ -474,10 +505,7 @@ std::optional<Rejection> enter(const dsl::Program& program, const dsl::Limit& li
         entered.push_back(std::move(key));
         return std::nullopt;
     }
-    const char* too_many =
-        limit.meter == Meter::subscriptions ? "too many subscriptions" : "too many connections";
-    return Rejection{Reason::limited, limit.because.empty() ? too_many : limit.because, limit.place,
-                     limit.then, 0};
+    return too_many(limit);
 }
 
 }  // namespace wayleave

@@ -48,6 +48,7 @@ struct Admitted {
     int64_t expires_ms = 0;              // wall time; 0: never
     std::vector<std::string> entered;    // keys of `limit connections`: the session gives them back
     std::vector<Seat> connection_slots;  // to be taken: the oldest makes room
+    std::vector<std::shared_ptr<const HeldPlace>> places;  // among those of all nodes: likewise of `entered`
     // Who brings a message by POST: it may be that he shows a new token. Null at the other doors.
     std::shared_ptr<const Identified> who = nullptr;
 };

@@ -47,6 +47,10 @@ class LimitTable {
     [[nodiscard]] bool enter(std::string_view key, int64_t most);
     void leave(std::string_view key);
 
+    // Before the workers start: who is inside is counted by all nodes, too.
+    void count_everywhere() { everywhere_ = true; }
+    [[nodiscard]] bool counts_everywhere() const { return everywhere_; }
+
     // Drops keys that are as good as new. Cheap: one stripe a call; call it at each tick of one thread.
     void forget_idle(int64_t now_ms);
 
@@ -68,6 +72,7 @@ class LimitTable {
     size_t most_per_stripe_;
     size_t next_to_clean_ = 0;
     const LimitTable* beneath_ = nullptr;
+    bool everywhere_ = false;
 };
 
 }  // namespace wayleave

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "daemon/message/common_place.h"
 #include "daemon/message/token_use.h"
 
 namespace wayleave {
@@ -16,6 +18,8 @@ struct Credential {
     std::string text;     // secret: never logged; of a certificate none, since TLS has it
     // It is good, for one use, and all nodes are to know that this is it. `text` is empty then.
     std::optional<TokenUse> use = {};
+    // It is none at all: the connection asks for a place among those of all nodes.
+    std::optional<PlaceWish> place = {};
 
     friend bool operator==(const Credential&, const Credential&) = default;
 };
@@ -32,9 +36,13 @@ struct Proof {
     std::string payload;       // a JSON object of claims, if good
     std::string_view because;  // static: a sentence for the client and the log
     uint64_t key = 0;          // of a signature: which key it was, as TokenVerifier::trusts() knows it
+    std::shared_ptr<const HeldPlace> place = nullptr;  // that was asked for, if good
 
     static Proof good(std::string payload, uint64_t key = 0) {
         return {Kind::good, std::move(payload), {}, key};
+    }
+    static Proof granted(std::shared_ptr<const HeldPlace> place) {
+        return {Kind::good, {}, {}, 0, std::move(place)};
     }
     static Proof refused(std::string_view because) { return {Kind::refused, {}, because}; }
     static Proof unavailable(std::string_view because) { return {Kind::unavailable, {}, because}; }

@@ -9,9 +9,9 @@ constexpr size_t most_songs = 32;    // under way: more seconds than the patienc
 constexpr int64_t keep_ms = 10'000;  // nobody reads it again
 constexpr int64_t second_us = 1'000'000;
 
-Draft draft_of(uint64_t number, Now now) {
+Draft draft_of(const std::string& channel, uint64_t number, Now now) {
     Draft draft;
-    draft.channel = Canary::channel;
+    draft.channel = channel;
     draft.id = std::to_string(number);
     // Numbered, so that a broker that keeps messages has to write.
     draft.retention = {.history = 1, .keep_ms = keep_ms};
@@ -28,6 +28,9 @@ bool covers(Position heard, Position position) {
 }
 
 }  // namespace
+
+Canary::Canary(Broker& broker, std::string_view node)
+    : broker_(broker), channel_(node.empty() ? "$canary" : "$canary/" + std::string(node)) {}
 
 void Canary::begin(size_t workers) {
     self_ = broker_.add_worker(*this);
@@ -50,7 +53,7 @@ void Canary::probe(Now now, int64_t at_us) {
         songs_.push_back({.number = number, .sung_us = at_us, .waiting = listeners_.size()});
     }
     // Without the lock: workers, and an answer, may come back from within.
-    const auto receipt = broker_.publish(draft_of(number, now), {self_, number});
+    const auto receipt = broker_.publish(draft_of(channel_, number, now), {self_, number});
     if (!receipt) return;
     const std::lock_guard lock(mutex_);
     settle(number, *receipt);

@@ -1,6 +1,6 @@
 // Proof that publications arrive: about once a second a message goes through the broker to every
-// worker, on a channel that no client can name, and each worker notes it in its own turn. One that does not
-// come back tells which worker is stuck. Thread-safe.
+// worker of this daemon, on a channel that is its own and that no client can name, and each worker notes it
+// in its own turn. One that does not come back tells which worker is stuck. Thread-safe.
 #pragma once
 
 #include <array>
@@ -33,18 +33,19 @@ struct CanaryReport {
 
 class Canary final : public Inbox {
   public:
-    static constexpr std::string_view channel = "$canary";
     static constexpr int64_t patience_us = 5'000'000;
 
-    explicit Canary(Broker& broker) : broker_(broker) {}
+    // `node`: of several daemons, what tells this one's channel from the others'; empty: it is alone.
+    explicit Canary(Broker& broker, std::string_view node = {});
+    [[nodiscard]] const std::string& channel() const { return channel_; }
 
-    // When the workers, from number 0 on, are known to the broker and each has subscribed to `channel`;
+    // When the workers, from number 0 on, are known to the broker and each has subscribed to channel();
     // before any of them starts.
     void begin(size_t workers);
 
     // Every second. Nothing is published while the broker is still busy with the last one.
     void probe(Now now, int64_t at_us);
-    // A worker's own turn has come to it. Other servers' canaries may be among them.
+    // A worker's own turn has come to it.
     void heard(uint32_t worker, Position position, int64_t at_us);
     [[nodiscard]] CanaryReport report(int64_t at_us) const;
 
@@ -75,6 +76,7 @@ class Canary final : public Inbox {
     [[nodiscard]] bool unheard(const Listener& listener) const;
 
     Broker& broker_;
+    const std::string channel_;
     uint32_t self_ = 0;
     mutable std::mutex mutex_;
     std::deque<Song> songs_;  // under way, oldest first

@@ -11,6 +11,7 @@
 #include "daemon/edge/loop.h"
 #include "daemon/edge/mailbox.h"
 #include "daemon/edge/upstreams.h"
+#include "daemon/message/commons.h"
 
 namespace wayleave {
 
@@ -40,6 +41,7 @@ class Worker::Impl {
           quota_(parts.quota),
           report_(parts.report),
           canary_(parts.canary),
+          commons_(parts.broker.commons()),
           exchange_(parts.exchange),
           settings_(settings),
           mailbox_(loop_, parts.exchange),
@@ -48,7 +50,7 @@ class Worker::Impl {
                    {parts.broker, parts.presence, parts.slots, parts.limits, parts.bans, &parts.notices,
                     settings.workers},
                    counters_, std::move(runtime)) {
-        parts.broker.subscribe(number_, Canary::channel);
+        parts.broker.subscribe(number_, canary_.channel());
         exchange_.add(number_, mailbox_);
     }
     ~Impl() {
@@ -94,6 +96,7 @@ class Worker::Impl {
     ConnectionQuota& quota_;
     const EdgeReport& report_;
     Canary& canary_;
+    Commons* const commons_;  // null: there are no other nodes
     Exchange& exchange_;
     const WorkerSettings settings_;
     Now now_ = read_clocks();  // of this turn
@@ -237,7 +240,7 @@ void Worker::Impl::keep_pace() {
 // Behind the deliveries: a worker that notes it has delivered all that came before it.
 void Worker::Impl::hear_canary(std::span<const Publication> publications) {
     for (const Publication& publication : publications) {
-        if (publication->channel == Canary::channel && !publication->stands)
+        if (publication->channel == canary_.channel() && !publication->stands)
             canary_.heard(number_, publication->position, steady_us());
     }
 }
@@ -257,6 +260,12 @@ void Worker::Impl::ask() {
         };
         if (const auto& use = question.credential.use) {
             question.runtime->used_tokens->use_everywhere(*use, now_.wall_ms, answer);
+            continue;
+        }
+        if (const auto& place = question.credential.place) {
+            commons_->enter_place(*place, [answer](std::shared_ptr<const HeldPlace> held) {
+                answer(held ? Proof::granted(std::move(held)) : Proof::refused("all places are taken"));
+            });
             continue;
         }
         question.runtime->verifier->ask(question.credential, question.asking, now_, answer);

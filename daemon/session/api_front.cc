@@ -320,6 +320,7 @@ bool ApiFront::answered(Session* session, const BrokerRequest& asked, BrokerAnsw
 void ApiFront::respond(Session& session, ApiAnswer answer, Now now, bool replayed) {
     const auto request = std::move(session.handshaking->api);
     for (const std::string& key : request->admitted.entered) limits_.leave(key);
+    request->admitted.places.clear();
     // What the broker has and has not answered yet is remembered when it answers.
     if (!request->asked || request->waiting == 0) remember(*request, answer);
     if (stopping_) request->keep_alive = false;
@@ -382,6 +383,7 @@ void ApiFront::forget(Session& session) {
     const auto request = std::move(session.handshaking->api);
     if (request->counting) remember(*request, ApiPublish::answer_of(*request));
     for (const std::string& key : request->admitted.entered) limits_.leave(key);
+    request->admitted.places.clear();
 }
 
 }  // namespace wayleave

@@ -60,6 +60,9 @@ void Opening::activate(Session& session, Admitted& admitted, Now now) {
     kept_.keep(session, std::exchange(admitted.shown, std::nullopt), now);
     if (admitted.trace) session.trace = std::make_unique<const Trace>(*admitted.trace);
     session.entered = std::move(admitted.entered);
+    if (!admitted.places.empty())
+        session.places =
+            std::make_unique<std::vector<std::shared_ptr<const HeldPlace>>>(std::move(admitted.places));
     for (Seat& seat : admitted.connection_slots) {
         slots_.take(seat.key, seat.most, {worker_, pack(session.id), session.number});
         session.connection_slots.push_back(std::move(seat.key));

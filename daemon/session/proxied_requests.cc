@@ -71,7 +71,8 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
         proxy_lines(who, target, head, "req_" + name_ + "-" + std::to_string(numbers_), random_, now);
     HttpExchange exchange(head, target.path, lines);
     auto made = std::make_unique<Passing>(Passing{number, session.number, session.id, std::move(target),
-                                                  std::move(exchange), std::move(admitted->entered)});
+                                                  std::move(exchange), std::move(admitted->entered),
+                                                  std::move(admitted->places)});
     counters_.proxied_requests.add();
     session.handshaking->passing_silence_ms =
         admitted->route->idle_timeout_ms > 0 ? admitted->route->idle_timeout_ms : Session::never_ms;

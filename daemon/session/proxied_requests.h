@@ -64,9 +64,10 @@ class ProxiedRequests final : public UpstreamUser {
         ProxyTarget target;
         HttpExchange exchange;
         std::vector<std::string> entered;  // keys of `limit connections`
-        int64_t reach_by_ms = 0;           // steady time; 0: it is reached
-        bool answered = false;             // the client has been told a part of the final response
-        bool paused = false;               // the client reads too slowly
+        std::vector<std::shared_ptr<const HeldPlace>> places;
+        int64_t reach_by_ms = 0;  // steady time; 0: it is reached
+        bool answered = false;    // the client has been told a part of the final response
+        bool paused = false;      // the client reads too slowly
     };
 
     [[nodiscard]] Passing* find(uint64_t number) const;

@@ -240,10 +240,12 @@ struct Session {
     std::unique_ptr<PendingClose> pending_close;  // null but for a while after a reload
     std::unique_ptr<Ending> ending;               // null until it is known
     std::vector<std::string> entered;             // keys of `limit connections`
-    std::vector<std::string> connection_slots;    // keys of those among them where the oldest makes room
-    std::vector<Counted> counted;                 // by `limit subscriptions` and `max_subscribers`
-    std::vector<Replay> replays;                  // most have none
-    std::unique_ptr<SessionGrants> grants;        // null until one was brought
+    // Of those keys, among all nodes; mostly null.
+    std::unique_ptr<std::vector<std::shared_ptr<const HeldPlace>>> places;
+    std::vector<std::string> connection_slots;  // keys of those among them where the oldest makes room
+    std::vector<Counted> counted;               // by `limit subscriptions` and `max_subscribers`
+    std::vector<Replay> replays;                // most have none
+    std::unique_ptr<SessionGrants> grants;      // null until one was brought
     // Channels with acknowledgements of which messages are queued; null: none.
     std::unique_ptr<std::vector<Channel*>> owed;
     uint32_t unanswered = 0;  // publications that the broker has not accepted yet

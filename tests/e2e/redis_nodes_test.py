@@ -2,8 +2,11 @@
 """What daemons on one Redis know of each other, and the tokens of one use that they have in common."""
 import asyncio
 import json
+import re
 import signal
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from client import Client, status_of
 from daemon import PATIENCE, TOKEN_BLOCK, Daemon, run, wait_until
@@ -55,6 +58,11 @@ def test_nodes_know_each_other():
             left, right = shown.stdout.splitlines()
             assert left.startswith("* ") and right.startswith("  ") and " left " in left and " right " in right, shown.stdout
             assert a.metric("wayleave_redis_nodes") == 2 and a.metric("wayleave_policy_skew") == 0
+            # Each has a canary of its own, which the other does not hear.
+            canaries = [c for c in redis.ask("PUBSUB", "SHARDCHANNELS", "*canary*").split(b"\r\n") if b"$canary/" in c]
+            assert len(canaries) == 2, canaries
+            for one in canaries:
+                assert redis.ask("PUBSUB", "SHARDNUMSUB", one.decode()).endswith(b":1\r\n"), canaries
             ids = {node["id"] for node in nodes_of(a)["nodes"]}
             # Another policy at one: both see it.
             b.write("routes.d/more.route", "route more /more { auth = none allow connect }\n")
@@ -174,6 +182,108 @@ async def test_without_redis_no_token_is_good():
             assert await status_of(b, token=three) == 101
             assert await status_of(a, token=three) == 401
             assert await status_of(b, token=a.token("ann", claims=['jti="one"'])) == 401, "Redis has forgotten nothing"
+
+
+# --- one question to all nodes ---
+
+def ask_all(daemon, *words):
+    asked = run(*words, "--all", "--config", daemon.config, "--format", "json")
+    return asked.returncode, json.loads(asked.stdout), asked.stderr
+
+
+async def test_one_question_to_all_nodes():
+    with Redis() as redis:
+        async with redis.node(SIMPLE, "left") as a, redis.node(SIMPLE, "right", like=a) as b:
+            await asyncio.to_thread(wait_until, lambda: names(a) == names(b) == ["left", "right"], "both know both")
+            here, there = await Client.open(a, user="ann"), await Client.open(b, user="ann")
+            bob = await Client.open(b, user="bob")
+
+            def look():
+                code, answer, _ = ask_all(a, "status")
+                assert code == 0 and answer["all"], answer
+                left, right = answer["nodes"]
+                assert left["self"] and not right["self"] and right["status"] == 200, answer
+                assert right["answer"]["connections"] == 2 and left["answer"]["connections"] == 1, answer
+                shown = run("status", "--all", "--config", a.config)
+                assert shown.returncode == 0 and "left (" in shown.stdout and "right (" in shown.stdout, shown
+                code, answer, _ = ask_all(a, "sessions", "--user", "ann")
+                assert code == 0 and [node["answer"]["count"] for node in answer["nodes"]] == [1, 1], answer
+                shown = run("sessions", "--all", "--config", b.config)
+                assert shown.returncode == 0 and shown.stdout.count(" ann") == 2 and " bob" in shown.stdout, shown
+                code, answer, _ = ask_all(b, "bans")
+                assert code == 0 and [node["answer"]["count"] for node in answer["nodes"]] == [0, 0], answer
+                wrong = run("sessions", "--all", "--ip", "nowhere", "--config", b.config)
+                assert wrong.returncode == 64 and "network" in wrong.stderr, wrong
+                counted = run("kick", "ann", "--all", "--dry-run", "--config", a.config)
+                assert counted.returncode == 0 and counted.stdout.count("1 connection would end") == 2, counted
+                assert run("kick", "nobody", "--all", "--config", a.config).returncode == 65
+                kicked = run("kick", "--user", "ann", "--all", "--because", "out", "--config", a.config)
+                assert kicked.returncode == 0 and kicked.stdout.count("1 connection ended") == 2, kicked
+            await asyncio.to_thread(look)
+            for client in (here, there):
+                assert (await client.closed())[0][-1]["because"] == "out"
+            await bob.quiet()
+            b.wait_log("event=kicked")
+
+            def one_is_missing():
+                b.signal(signal.SIGSTOP)
+                code, answer, errors = ask_all(a, "status")
+                b.signal(signal.SIGCONT)
+                assert code == 75 and not answer["all"], answer
+                assert "right (" in errors and "has not answered in time" in errors, errors
+                assert "answer" not in answer["nodes"][1], answer
+                redis.process.send_signal(signal.SIGSTOP)
+                wait_until(lambda: not ready(a), "/readyz is 503")
+                code, answer, errors = ask_all(a, "sessions")
+                assert code == 75 and "Redis is not connected" in errors, (answer, errors)
+                redis.process.send_signal(signal.SIGCONT)
+            await asyncio.to_thread(one_is_missing)
+    with Daemon(SIMPLE) as alone:
+        code, answer, _ = ask_all(alone, "status")
+        assert code == 0 and len(answer["nodes"]) == 1 and answer["nodes"][0]["self"], answer
+
+
+def test_what_another_node_answers_is_hostile():
+    with Redis() as redis, redis.node(SIMPLE, "left") as a:
+        wait_until(lambda: names(a) == ["left"], "it knows itself")
+        key = "wayleave:1:{" + first_tag() + "}:"
+        eve = "aaaaaaaaaaaa"
+        redis.ask("HSET", key + "node", eve, json.dumps({"v": 1, "name": "\x1b[2Jeve", "version": "9"}))
+        redis.ask("ZADD", key + "nodes", "9000000000000", eve)
+        wait_until(lambda: len(names(a)) == 2, "the other is listed")
+        with socket.create_connection(("127.0.0.1", redis.port), PATIENCE) as ear:
+            ear.sendall(f"*2\r\n$10\r\nSSUBSCRIBE\r\n${len(key) + 3}\r\n{key}ctl\r\n".encode())
+
+            def answered(text, *words):
+                """What is shown where the other node says this."""
+                with ThreadPoolExecutor(1) as pool:
+                    asked = pool.submit(run, *words, "--config", a.config)
+                    heard = b""
+                    while b"GET /" not in heard and b"POST /" not in heard:
+                        heard += ear.recv(65536)
+                    who, number = re.search(rb"Q([0-9a-f]{12}):(\d+):", heard).groups()
+                    channel = next(c for c in redis.ask("PUBSUB", "SHARDCHANNELS", "*").decode().split("\r\n")
+                                   if c.endswith(":ctl:" + who.decode()))
+                    redis.ask("SPUBLISH", channel, f"A{eve}:{number.decode()}:{text}")
+                    return asked.result()
+            session = {"session": "\x1b]0;x", "route": "\u202ex", "ip": "\x9b", "user": "\x07", "age_ms": -1, "channels": "x"}
+            shown = answered("200\n" + json.dumps({"sessions": [session], "count": 1, "more": True}), "sessions", "--all")
+            assert shown.returncode == 0 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown.stdout + shown.stderr), shown
+            shown = answered("200\n" + json.dumps({"a\x1b": {"b": ["\x1b[2J"]}}), "status", "--all")
+            assert shown.returncode == 0 and "\x1b" not in shown.stdout + shown.stderr, shown
+            shown = answered("200\n" + json.dumps({"sessions": "many", "all": 7}), "kick", "ann", "--all")
+            assert shown.returncode == 75, shown
+            shown = answered("404\n" + json.dumps({"detail": "\x1b[2Jno"}), "bans", "--all")
+            assert shown.returncode == 75 and "no" in shown.stderr and "\x1b" not in shown.stderr, shown
+            for wrong in ("", "200", "200\n", "200\n[]", "200\n{", "x\n{}", "99\n{}", '200\n{"a":1}{"nodes":[]}', "200\n" + "[" * 5000):
+                shown = answered(wrong or " ", "bans", "--all", "--format", "json")
+                assert shown.returncode == 75, (wrong, shown)
+                assert len(json.loads(shown.stdout)["nodes"]) == 2, shown
+        # Questions that nobody may ask this way change nothing.
+        log = a.log()
+        for question in ("POST /reload\n", "POST /drain\n{}", "POST /take-over\n", "GET /status", "", "\n", "POST /kick\n{}"):
+            redis.ask("SPUBLISH", key + "ctl", f"Q{eve}:1:{question}")
+        assert ready(a) and "event=reload" not in a.log()[len(log):]
 
 
 main(globals())

@@ -6,9 +6,9 @@ import json
 import shutil
 import signal
 
-from client import Client
+from client import Client, status_of
 from daemon import PATIENCE, TOKEN_BLOCK, run, wait_until
-from raw import KEY
+from raw import KEY, Raw
 from redis_server import Redis, ready
 from runner import main
 
@@ -26,6 +26,12 @@ route one /one {
     origins = { none }
     allow connect
     limit connections to 1 per user.sub on excess replace_oldest
+}
+route few /few {
+    auth    = demo
+    origins = { none }
+    allow connect
+    limit connections to 2 per user.sub because "two are enough"
 }
 route door /door {
     auth    = demo
@@ -165,6 +171,73 @@ async def test_the_oldest_connection_gives_way_at_whichever_node():
             # And when it is back one is left.
             assert (await fourth.closed())[0][-1]["reason"] == "replaced"
             await sixth.quiet()
+
+
+def stream(daemon, user):
+    """The status of a request for a stream of events, and the connection."""
+    raw = Raw(daemon.port)
+    raw.send(f"GET /few HTTP/1.1\r\nHost: 127.0.0.1:{daemon.port}\r\nAccept: text/event-stream\r\n"
+             f"Authorization: Bearer {daemon.token(user)}\r\n\r\n".encode())
+    return raw.read_head()[0], raw
+
+
+async def test_one_more_than_the_limit_is_refused_at_whichever_node():
+    with Redis() as redis:
+        async with redis.node(POLICY) as a, redis.node(POLICY, like=a) as b:
+            first = await Client.open(a, "/few", user="ann")
+            second = await Client.open(b, "/few", user="ann")
+            assert await status_of(a, "/few", user="ann") == 429
+            assert await status_of(b, "/few", user="ann") == 429
+            assert stream(b, "ann")[0] == 429
+            assert await status_of(b, "/few", user="bob") == 101, "another user"
+            await second.close()
+            for _ in range(300):
+                status, kept = await asyncio.to_thread(stream, b, "ann")
+                if status == 200:
+                    break
+                await asyncio.sleep(0.1)  # until what was given back is known
+            assert status == 200
+            assert await status_of(a, "/few", user="ann") == 429
+            kept.close()
+            await first.close()
+            await soon(lambda: redis.count("o") == 0, "nobody has a place")
+            answers = await asyncio.gather(*[status_of(node, "/few", user="max") for node in (a, b) for _ in range(5)])
+            assert 101 in answers and set(answers) <= {101, 429}, answers
+            await soon(lambda: redis.count("o") == 0, "nobody has a place")
+
+
+async def test_places_of_a_node_that_died_and_without_redis():
+    with Redis() as redis:
+        async with redis.node(POLICY) as a:
+            b = redis.node(POLICY, like=a)
+            b.start()
+            ann = [await Client.open(b, "/few", user="ann") for _ in range(2)]
+            assert await status_of(a, "/few", user="ann") == 429
+            kill(b)
+            for _ in range(600):
+                if await status_of(a, "/few", user="ann") == 101:
+                    break
+                await asyncio.sleep(0.1)
+            else:
+                raise AssertionError("the places of the dead are not free")
+            del ann
+            # Without Redis each node counts its own, and tells of it later.
+            async with redis.node(POLICY, like=a) as c:
+                one = await Client.open(a, "/few", user="bob")
+                redis.process.send_signal(signal.SIGSTOP)
+                await soon(lambda: not ready(a) and not ready(c), "/readyz is 503 at both")
+                two, three = await Client.open(a, "/few", user="bob"), await Client.open(c, "/few", user="bob")
+                assert await status_of(a, "/few", user="bob") == 429
+                redis.process.send_signal(signal.SIGCONT)
+                await soon(lambda: ready(a) and ready(c), "/readyz is 200 at both")
+                for client in (one, two, three):
+                    await client.quiet()
+                for _ in range(600):
+                    if await status_of(c, "/few", user="bob") == 429:
+                        break
+                    await asyncio.sleep(0.1)
+                else:
+                    raise AssertionError("what was counted without Redis is not known")
 
 
 def handshake(daemon):

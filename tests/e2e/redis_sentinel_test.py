@@ -79,4 +79,23 @@ def test_sentinels_that_know_nothing_are_said():
     shutil.rmtree(wrong.root, ignore_errors=True)
 
 
+async def test_nodes_hear_of_a_switch_where_they_may():
+    with Lab() as lab:
+        # One forbids it, with the rights that asking needs.
+        rights = "+role +ping +sentinel|master +sentinel|get-master-addr-by-name"
+        assert lab.sentinels[2].ask("ACL", "SETUSER", "default", "-@all", "+acl", "+client", *rights.split()).startswith(b"+OK")
+        async with lab.node() as a:
+            for one in lab.sentinels[:2]:
+                await soon(lambda: b" sub=2 " in one.ask("CLIENT", "LIST"), "the news are subscribed to")
+            await soon(lambda: ready(a), "it is ready")
+            assert b" sub=2 " not in lab.sentinels[2].ask("CLIENT", "LIST")
+            assert "the Sentinels" not in a.log()
+            ann = await Client.open(a, user="ann")
+            await ann.must("$publish", channel="room/1", data={"text": "before"})
+            lab.sentinels[0].ask("SENTINEL", "FAILOVER", "mymaster")
+            await soon(lambda: "the Sentinels name another primary" in a.log(), "it leaves the earlier primary")
+            await soon(lambda: ready(a) and b"wayleave" in lab.replica.ask("CLIENT", "LIST"), "it is at the new one")
+            await ann.must("$publish", channel="room/1", data={"text": "after"})
+
+
 main(globals())

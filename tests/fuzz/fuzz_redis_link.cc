@@ -22,6 +22,7 @@ std::string bulk(std::string_view text) {
 }
 
 std::string greeting(RedisLink::Role role) {
+    if (role == RedisLink::Role::sentinel_news) return "*1\r\n" + bulk("sentinel");
     std::string out = "+OK\r\n" +
                       bulk("redis_version:7.0.15\r\nrun_id:" + std::string(40, 'a') +
                            "\r\nserver_time_usec:1700000000123456\r\nmaxmemory_policy:noeviction\r\n"
@@ -44,6 +45,8 @@ void feed(RedisLink::Role role, bool greeted, std::string_view bytes, size_t pie
         check(link.state() == RedisLink::State::up);
         const std::string names[] = {"a", "b"};
         if (role == RedisLink::Role::subscriptions) link.subscribe(names, 1);
+        constexpr std::string_view news[] = {"+promoted-slave", "+switch-master"};
+        if (role == RedisLink::Role::sentinel_news) link.subscribe_to_news(news, 1);
         for (; role == RedisLink::Role::commands && asked < 3; ++asked)
             link.ask(
                 {"GET", "x"}, [&](const RedisReply&) { ++answered; }, 1);
@@ -70,5 +73,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
     feed((mode & 1U) != 0 ? RedisLink::Role::commands : RedisLink::Role::subscriptions, (mode & 2U) != 0,
          bytes, 1 + (mode >> 2U));
+    feed(RedisLink::Role::sentinel_news, (mode & 2U) != 0, bytes, 1 + (mode >> 2U));
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/broker/epoch.h"
+#include "daemon/broker/redis/node_report.h"
 
 namespace wayleave {
 namespace {
@@ -53,8 +54,10 @@ RedisBroker::RedisBroker(const RedisSettings& settings, RedisReport report, Now 
               random_seed,
               settings.sentinels.empty() ? server_name(settings.target)
                                          : settings.primary + " (named by Sentinel)"},
-      core_(shared_, {settings.access, settings.trust_after_fork, settings.most_waiting, settings.times},
-            notes_, board_, standing_, std::move(report), now.steady_ms),
+      core_(
+          shared_, {settings.access, settings.trust_after_fork, settings.most_waiting, settings.times},
+          notes_, board_, standing_, std::move(report),
+          [this](RedisInquiries::Answer answer) { add(std::move(answer)); }, now.steady_ms),
       commands_(core_.links().commands, target_),
       subscriptions_(core_.links().subscriptions, target_),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -264,6 +267,7 @@ std::optional<Roster> RedisBroker::Rooms::present(std::string_view channel, uint
 NodeList RedisBroker::nodes() const {
     NodeList out = board_.list(read_clocks().steady_ms);
     if (std::string health = standing_.health(); !health.empty()) out.because = std::move(health);
+    out.questions_dropped = counters_.questions_dropped.get();
     return out;
 }
 
@@ -271,6 +275,25 @@ void RedisBroker::use_token(TokenUse use, int64_t wall_ms, std::function<void(Us
     if (refusal(0)) return done(Use::unavailable);
     const int64_t keep_ms = std::max<int64_t>(1, use.until_ms - wall_ms);
     add(RedisCore::UseToken{std::move(use), keep_ms, std::move(done)});
+}
+
+std::string RedisBroker::process() const {
+    return node_text(shared_.node);
+}
+
+void RedisBroker::ask_nodes(std::string question, std::function<void(std::vector<NodeAnswer>)> done) {
+    add(RedisInquiries::Ask{std::move(question), board_.list(read_clocks().steady_ms).nodes,
+                            std::move(done)});
+}
+
+// Where too many wait already this node counts alone, as without Redis.
+void RedisBroker::enter_place(PlaceWish wish, std::function<void(std::shared_ptr<const HeldPlace>)> done) {
+    const bool asks = !standing_.refuses() && gate_.enter(0);
+    auto told = [this, key = wish.key, done = std::move(done)](bool taken) {
+        if (!taken) return done(nullptr);
+        done(std::make_shared<const HeldPlace>([this, key] { add(RedisPlaces::Leave{key}); }));
+    };
+    add(RedisPlaces::Enter{std::move(wish.key), wish.most, std::move(told), asks});
 }
 
 BrokerTotals RedisBroker::totals() const {

@@ -95,6 +95,10 @@ class RedisBroker final : public Broker, private Commons {
         RedisBroker& broker_;
     };
 
+    [[nodiscard]] std::string process() const override;
+    void ask_nodes(std::string question, std::function<void(std::vector<NodeAnswer>)> done) override;
+    void hear_nodes(NodeListener listener) override { add(RedisInquiries::Listen{std::move(listener)}); }
+    void enter_place(PlaceWish wish, std::function<void(std::shared_ptr<const HeldPlace>)> done) override;
     void begin_ban(CommonBan ban) override { add(RedisBans::Begin{std::move(ban)}); }
     void lift_ban(std::string key) override { add(RedisBans::Lift{std::move(key)}); }
     void hear_bans(BanListener listener) override { core_.bans().hear(std::move(listener)); }

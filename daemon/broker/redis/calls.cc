@@ -19,6 +19,12 @@ void RedisCalls::run(const RedisScript& script, std::vector<std::string> keys,
     send(std::make_shared<Call>(Call{&script, std::move(keys), std::move(arguments), std::move(done)}));
 }
 
+void RedisCalls::run_now(const RedisScript& script, std::vector<std::string> keys,
+                         std::vector<std::string> arguments, Done done) {
+    send(
+        std::make_shared<Call>(Call{&script, std::move(keys), std::move(arguments), std::move(done), false}));
+}
+
 void RedisCalls::send(const std::shared_ptr<Call>& call) {
     const std::string count = std::to_string(call->keys.size() + 1);
     const std::string word = generation_.word();
@@ -37,12 +43,16 @@ void RedisCalls::answered(const std::shared_ptr<Call>& call, const RedisReply& r
         return send(call);
     }
     // Nothing was done.
-    if (reply.error_is("FORK") && call->forks++ < most_repeats) return parked_.push_back(call);
+    if (reply.error_is("FORK")) {
+        met_another_ = true;
+        if (call->waits && call->forks++ < most_repeats) return parked_.push_back(call);
+    }
     call->done(reply);
 }
 
 void RedisCalls::set_generation(std::string held) {
     generation_.held = std::move(held);
+    met_another_ = false;
     for (const auto& call : std::exchange(parked_, {})) send(call);
 }
 

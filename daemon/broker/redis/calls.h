@@ -1,5 +1,5 @@
 // Calls of scripts over the commands' link. A script that the server has forgotten is loaded again, and a
-// call that meets another generation waits until this node knows of it.
+// call that meets another generation waits until this node knows of it, unless it means nothing there.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,12 @@ class RedisCalls {
     void run(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> arguments,
              Done done);
 
+    // Of this generation alone: in another one nothing is done, and the answer is the error FORK.
+    void run_now(const RedisScript& script, std::vector<std::string> keys, std::vector<std::string> arguments,
+                 Done done);
+
     // --- generations ---
-    [[nodiscard]] bool met_another() const { return !parked_.empty(); }
+    [[nodiscard]] bool met_another() const { return met_another_; }
     [[nodiscard]] const std::string& generation() const { return generation_.held; }
     // What has waited for it goes on.
     void set_generation(std::string held);
@@ -48,6 +52,7 @@ class RedisCalls {
         std::vector<std::string> keys;
         std::vector<std::string> arguments;
         Done done;
+        bool waits = true;  // for this node to know of another generation
         int loads = 0;
         int forks = 0;
     };
@@ -60,6 +65,7 @@ class RedisCalls {
     Counter& calls_;
     RedisGeneration generation_;
     std::vector<std::shared_ptr<Call>> parked_;
+    bool met_another_ = false;
     int64_t now_ms_ = 0;
 };
 

@@ -32,7 +32,8 @@ RedisFault RedisCore::Standing::first_outcome(int64_t most_ms) {
 }
 
 RedisCore::RedisCore(RedisShared& shared, const Options& options, DeliveredNotes& notes,
-                     RedisNodeBoard& board, Standing& standing, RedisReport report, int64_t now_ms)
+                     RedisNodeBoard& board, Standing& standing, RedisReport report, RedisInquiries::Send send,
+                     int64_t now_ms)
     : shared_(shared),
       standing_(standing),
       report_(std::move(report)),
@@ -49,12 +50,15 @@ RedisCore::RedisCore(RedisShared& shared, const Options& options, DeliveredNotes
           {[this] {
                presence_.renamed();
                seats_.renamed();
+               places_.renamed();
            },
            [this](const std::string& dead) { presence_.sweep(dead, [this, dead] { nodes_.swept(dead); }); }}),
       presence_(shared, uplink_.calls(), nodes_, options.times.renew_ms,
                 [this](std::string_view channel) { return subscriptions_.hears(channel); }),
       seats_(shared, uplink_.calls(), nodes_, options.times.seats_ms),
+      places_(shared, uplink_.calls(), nodes_, options.times.renew_ms),
       bans_(shared, uplink_.calls()),
+      inquiries_(shared, uplink_.calls(), nodes_, std::move(send)),
       own_control_(shared.keys.control(node_text(shared.node))),
       down_since_ms_(now_ms) {
     const std::lock_guard lock(standing_.mutex_);
@@ -100,6 +104,7 @@ void RedisCore::begin(UseToken& asked) {
 
 void RedisCore::turn(int64_t now_ms) {
     uplink_.turn(now_ms);
+    inquiries_.turn();
     if (uplink_.ready()) {
         lanes_.flush();
         pages_.flush();
@@ -108,6 +113,7 @@ void RedisCore::turn(int64_t now_ms) {
         nodes_.turn();
         presence_.turn();
         seats_.turn(evict_);
+        places_.turn();
         bans_.turn();
         return;
     }
@@ -120,6 +126,9 @@ void RedisCore::give_up() {
     lanes_.give_up(away);
     subscriptions_.let_go();
     pages_.give_up(away);
+    presence_.let_go();
+    places_.give_up();
+    inquiries_.give_up(away);
     uplink_.calls().give_up(away);
 }
 
@@ -162,6 +171,7 @@ void RedisCore::down(const RedisFault&) {
     nodes_.down();
     presence_.down();
     seats_.down();
+    places_.down();
     bans_.down();
 }
 
@@ -170,15 +180,21 @@ void RedisCore::forked() {
     nodes_.forked();
     presence_.forked();
     seats_.forked();
+    places_.forked();
     bans_.forked();
 }
 
 // What nodes say to each other begins with a word; what is published in channels has none.
 void RedisCore::heard(const std::string& channel, std::string_view payload) {
-    if (channel != shared_.keys.control() && channel != own_control_)
+    if (channel != shared_.keys.control() && channel != own_control_) {
+        if (payload.starts_with("J:")) presence_.joined(shared_.keys.channel_of(channel), payload.substr(2));
         return subscriptions_.heard(channel, payload);
+    }
     if (payload.starts_with(RedisSeats::word)) return seats_.lost(payload.substr(1), evict_);
     if (payload.starts_with(RedisBans::word)) return bans_.heard(payload.substr(1));
+    if (payload.starts_with(RedisInquiries::question_word))
+        return inquiries_.heard_question(payload.substr(1));
+    if (payload.starts_with(RedisInquiries::answer_word)) return inquiries_.heard_answer(payload.substr(1));
     shared_.counters.malformed.add();
 }
 

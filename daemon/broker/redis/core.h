@@ -13,9 +13,11 @@
 #include "daemon/broker/delivered_notes.h"
 #include "daemon/broker/redis/bans.h"
 #include "daemon/broker/redis/cursors.h"
+#include "daemon/broker/redis/inquiries.h"
 #include "daemon/broker/redis/lanes.h"
 #include "daemon/broker/redis/nodes.h"
 #include "daemon/broker/redis/pages.h"
+#include "daemon/broker/redis/places.h"
 #include "daemon/broker/redis/presence.h"
 #include "daemon/broker/redis/seats.h"
 #include "daemon/broker/redis/shared.h"
@@ -60,7 +62,8 @@ class RedisCore final : public RedisUser {
     };
     using Task = std::variant<RedisLanes::Waiting, Changed, Read, Acknowledge, Ask, UseToken,
                               RedisPresence::Stay, Present, RedisSeats::Take, RedisSeats::Leave,
-                              RedisBans::Begin, RedisBans::Lift, OnEvict>;
+                              RedisPlaces::Enter, RedisPlaces::Leave, RedisBans::Begin, RedisBans::Lift,
+                              OnEvict, RedisInquiries::Ask, RedisInquiries::Answer, RedisInquiries::Listen>;
 
     // What other threads are told of the server.
     class Standing {
@@ -94,7 +97,7 @@ class RedisCore final : public RedisUser {
         RedisTimes times = {};
     };
     RedisCore(RedisShared& shared, const Options& options, DeliveredNotes& notes, RedisNodeBoard& board,
-              Standing& standing, RedisReport report, int64_t now_ms);
+              Standing& standing, RedisReport report, RedisInquiries::Send send, int64_t now_ms);
 
     void take(std::vector<Task> tasks);
     void turn(int64_t now_ms);
@@ -132,8 +135,13 @@ class RedisCore final : public RedisUser {
     void begin(OnEvict& asked) { evict_ = std::move(asked.evict); }
     void begin(RedisSeats::Take& wish) { seats_.take(wish, evict_); }
     void begin(RedisSeats::Leave& left) { seats_.leave(left); }
+    void begin(RedisPlaces::Enter& wish) { places_.enter(wish); }
+    void begin(RedisPlaces::Leave& left) { places_.leave(left); }
     void begin(RedisBans::Begin& ban) { bans_.begin(ban); }
     void begin(RedisBans::Lift& ban) { bans_.lift(ban); }
+    void begin(RedisInquiries::Ask& asked) { inquiries_.ask(asked); }
+    void begin(const RedisInquiries::Answer& answer) { inquiries_.answer(answer); }
+    void begin(RedisInquiries::Listen& listen) { inquiries_.listen(listen); }
     void begin(Present& asked) { presence_.present(asked.channel, asked.limit, asked.ticket); }
     void give_up();
 
@@ -148,7 +156,9 @@ class RedisCore final : public RedisUser {
     RedisNodes nodes_;
     RedisPresence presence_;
     RedisSeats seats_;
+    RedisPlaces places_;
     RedisBans bans_;
+    RedisInquiries inquiries_;
     RedisSeats::Evict evict_ = [](const SlotHolder&) {};
     const std::string own_control_;  // the channel to this node
     int64_t down_since_ms_;

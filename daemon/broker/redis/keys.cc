@@ -120,6 +120,11 @@ std::string RedisKeys::seats(std::string_view counted) const {
     return key(partition_of(name), "s", name);
 }
 
+std::string RedisKeys::places(std::string_view counted) const {
+    const std::string name = hexadecimal(dedup_key(counted));
+    return key(partition_of(name), "o", name);
+}
+
 std::string RedisKeys::messages(std::string_view channel) const {
     return key(partition_of(channel), "m", channel);
 }

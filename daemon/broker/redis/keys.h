@@ -41,7 +41,8 @@ class RedisKeys {
         return node_channels(partition_of(channel), node);
     }
     [[nodiscard]] std::string used_token(std::string_view block, std::string_view id) const;
-    [[nodiscard]] std::string seats(std::string_view counted) const;
+    [[nodiscard]] std::string seats(std::string_view counted) const;   // a sorted set
+    [[nodiscard]] std::string places(std::string_view counted) const;  // a hash
     // Of all nodes, in one partition.
     [[nodiscard]] std::string bans() const { return key(0, "b", {}); }
     [[nodiscard]] std::string ban_texts() const { return key(0, "bt", {}); }

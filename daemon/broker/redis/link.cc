@@ -117,7 +117,7 @@ void RedisLink::greet(int64_t now_ms) {
         write(Step::plain, {"AUTH", access_.password}, now_ms);
     if (!access_.password.empty() && !access_.user.empty())
         write(Step::plain, {"AUTH", access_.user, access_.password}, now_ms);
-    if (role_ == Role::sentinel) return write(Step::role, {"ROLE"}, now_ms);
+    if (of_sentinel()) return write(Step::role, {"ROLE"}, now_ms);
     const std::string database = std::to_string(access_.database);
     if (access_.database != 0) write(Step::plain, {"SELECT", database}, now_ms);
     write(Step::plain, {"CLIENT", "SETNAME", access_.name}, now_ms);
@@ -150,9 +150,9 @@ void RedisLink::take_greeting(const Pending& step, const RedisReply& reply, int6
     if (step.step == Step::role) {
         if (reply.kind != RedisReply::Kind::list || reply.items.empty())
             return close({"it does not say what it is"}, now_ms);
-        if (role_ == Role::sentinel && reply.items[0].text != "sentinel")
+        if (of_sentinel() && reply.items[0].text != "sentinel")
             return close({"it is no Sentinel but a " + escape_peer_text(reply.items[0].text, 32)}, now_ms);
-        if (role_ != Role::sentinel && reply.items[0].text != "master")
+        if (!of_sentinel() && reply.items[0].text != "master")
             return close({"it is no primary but a " + escape_peer_text(reply.items[0].text, 32)}, now_ms);
     }
     if (step.step == Step::info) {
@@ -189,7 +189,8 @@ void RedisLink::received(std::string_view bytes, int64_t now_ms) {
 }
 
 void RedisLink::take(RedisReply reply, int64_t now_ms) {
-    if (state_ == State::up && role_ == Role::subscriptions && take_pushed(reply, now_ms)) return;
+    const bool listens = role_ == Role::subscriptions || role_ == Role::sentinel_news;
+    if (state_ == State::up && listens && take_pushed(reply, now_ms)) return;
     if (pending_.empty()) return close({"it sends what nobody asked for"}, now_ms);
     Pending pending = std::move(pending_.front());
     pending_.pop_front();
@@ -212,16 +213,17 @@ bool RedisLink::take_pushed(RedisReply& reply, int64_t now_ms) {
     }
     if (reply.items.size() != 3) return false;
     std::string& channel = reply.items[1].text;
-    if (kind == "smessage") {
+    const bool news = role_ == Role::sentinel_news;
+    if (kind == (news ? "message" : "smessage")) {
         events_.push_back(Heard{std::move(channel), std::move(reply.items[2].text)});
         return true;
     }
-    if (kind == "ssubscribe") {
+    if (kind == (news ? "subscribe" : "ssubscribe")) {
         events_.push_back(Subscribed{std::move(channel)});
         confirm(Step::subscribe, now_ms);
         return true;
     }
-    if (kind != "sunsubscribe") return false;
+    if (news || kind != "sunsubscribe") return false;
     events_.push_back(Unsubscribed{std::move(channel)});
     // Redis also says it unasked, where the channel's slot has moved.
     if (!pending_.empty() && pending_.front().step == Step::unsubscribe) confirm(Step::unsubscribe, now_ms);
@@ -266,6 +268,13 @@ void RedisLink::unsubscribe(std::span<const std::string> channels, int64_t now_m
         words.insert(words.end(), some.begin(), some.end());
         write(Step::unsubscribe, words, now_ms, {}, some.size());
     }
+}
+
+void RedisLink::subscribe_to_news(std::span<const std::string_view> channels, int64_t now_ms) {
+    if (state_ != State::up) return;
+    RedisWords words{"SUBSCRIBE"};
+    words.insert(words.end(), channels.begin(), channels.end());
+    write(Step::subscribe, words, now_ms, {}, channels.size());
 }
 
 std::vector<RedisLink::Event> RedisLink::take_events() {

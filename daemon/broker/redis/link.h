@@ -2,6 +2,7 @@
 // socket. In every state exactly one deadline is armed, so that no link waits for ever.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -41,8 +42,8 @@ struct RedisFault {
 
 class RedisLink {
   public:
-    // The two that a server has, since who subscribes cannot ask; and one to a Sentinel.
-    enum class Role : uint8_t { commands, subscriptions, sentinel };
+    // The two that a server has, since who subscribes cannot ask; and likewise the two to a Sentinel.
+    enum class Role : uint8_t { commands, subscriptions, sentinel, sentinel_news };
     enum class State : uint8_t { waiting, opening, greeting, up };
 
     using Done = std::function<void(const RedisReply&)>;
@@ -81,6 +82,10 @@ class RedisLink {
     void opened(int64_t now_ms);  // bytes flow
     void received(std::string_view bytes, int64_t now_ms);
     void lost(const RedisFault& fault, int64_t now_ms);
+    // While it waits: not before then.
+    void rest_until(int64_t ms) {
+        if (state_ == State::waiting) deadline_ms_ = std::max(deadline_ms_, ms);
+    }
     void check(int64_t now_ms);
     [[nodiscard]] std::string& output() { return output_; }  // who has written some of it removes that
 
@@ -92,6 +97,7 @@ class RedisLink {
     void ask(const RedisWords& words, Done done, int64_t now_ms);
     void subscribe(std::span<const std::string> channels, int64_t now_ms);
     void unsubscribe(std::span<const std::string> channels, int64_t now_ms);
+    void subscribe_to_news(std::span<const std::string_view> channels, int64_t now_ms);
     // The server has proved to be of use: the next failure is the first.
     void settled() { failures_ = 0; }
     [[nodiscard]] size_t unanswered() const { return pending_.size(); }
@@ -118,6 +124,7 @@ class RedisLink {
     [[nodiscard]] bool take_pushed(RedisReply& reply, int64_t now_ms);
     void confirm(Step step, int64_t now_ms);
     void take_greeting(const Pending& step, const RedisReply& reply, int64_t now_ms);
+    [[nodiscard]] bool of_sentinel() const { return role_ >= Role::sentinel; }
     [[nodiscard]] std::string refused(const RedisReply& reply) const;
     void close(const RedisFault& fault, int64_t now_ms);
     void arm(int64_t now_ms);

@@ -75,7 +75,8 @@ void RedisPresence::queue(const std::string& channel, Room& room) {
 void RedisPresence::write_anew(bool lost) {
     for (auto& [channel, room] : rooms_) {
         for (auto& [name, user] : room->users) {
-            user.lost = lost && (user.lost || user.written > 0 || user.gone_at_ms != 0);
+            const bool told = user.unsure ? user.joined : user.written > 0 || user.gone_at_ms != 0;
+            user.lost = lost && (user.lost || told);
             if (!lost) user.written = 0;
             mark(channel, *room, name, user);
         }
@@ -134,11 +135,17 @@ void RedisPresence::down() {
     under_way_ = 0;
     sweeping_ = false;
     sweeps_.clear();
-    for (const Question& question : std::exchange(questions_, {})) ask(question);
+    let_go();
     for (auto& [channel, room] : rooms_) {
         if (!std::exchange(room->under_way, false)) continue;
-        // Nobody knows which of it was done.
-        for (auto& [name, user] : room->users) mark(channel, *room, name, user);
+        // Nobody knows which of it was done; what perhaps was is taken out again.
+        for (auto& [name, user] : room->users) {
+            if (std::exchange(user.under_way, false) && user.written == 0 && user.gone_at_ms == 0) {
+                user.unsure = true;
+                user.written = 1;
+            }
+            mark(channel, *room, name, user);
+        }
     }
 }
 
@@ -167,6 +174,8 @@ void RedisPresence::flush(const std::string& channel, Room& room) {
         arguments.push_back(std::to_string(std::max<int64_t>(0, user.rules.grace_ms)));
         arguments.push_back(std::move(flags));
         counts.push_back(user.connections);
+        it->second.under_way = true;
+        it->second.joined = it->second.joined && user.unsure;
         names.push_back(std::move(name));
     }
     if (names.empty()) {
@@ -179,8 +188,9 @@ void RedisPresence::flush(const std::string& channel, Room& room) {
     auto done = [this, channel, names, counts, stretch = stretch_](const RedisReply& reply) {
         if (stretch == stretch_) flushed(channel, names, counts, reply);
     };
-    calls_.run(presence_script(), {keys.users(channel), keys.node_channels(channel, nodes_.id())},
-               std::move(arguments), std::move(done));
+    // In another generation it would say less than is true: who was told of before is told of again there.
+    calls_.run_now(presence_script(), {keys.users(channel), keys.node_channels(channel, nodes_.id())},
+                   std::move(arguments), std::move(done));
 }
 
 void RedisPresence::flushed(const std::string& channel, const std::vector<std::string>& users,
@@ -191,17 +201,23 @@ void RedisPresence::flushed(const std::string& channel, const std::vector<std::s
     Room& room = *it->second;
     room.under_way = false;
     const bool good = reply.is_list(users.size());
+    const bool forked = reply.error_is("FORK");
     // Redis is full, or holds under our key what is not ours: it is tried again, later.
-    if (!good && reply.kind != RedisReply::Kind::lost) shared_.counters.malformed.add();
+    if (!good && !forked && reply.kind != RedisReply::Kind::lost) shared_.counters.malformed.add();
     for (size_t i = 0; i < users.size(); ++i) {
         const auto found = room.users.find(users[i]);
         if (found == room.users.end()) continue;
         User& user = found->second;
+        user.under_way = false;
+        if (forked) {
+            mark(channel, room, users[i], user);
+            continue;
+        }
         if (!good) {
             wait_for(channel, users[i], user, tried_again_ms);
             continue;
         }
-        user.lost = false;
+        user.lost = user.unsure = user.joined = false;
         user.written = counts[i];
         user.gone_at_ms = 0;
         const auto left_ms = read_number(reply.items[i].text);
@@ -248,9 +264,22 @@ void RedisPresence::present(const std::string& channel, uint32_t limit, const Ti
     questions_.push_back(std::move(question));
 }
 
+void RedisPresence::joined(std::string_view channel, std::string_view name) {
+    const auto it = rooms_.find(channel);
+    if (it == rooms_.end() || !it->second->under_way) return;
+    const auto user = it->second->users.find(name);
+    if (user != it->second->users.end() && user->second.under_way) user->second.joined = true;
+}
+
+void RedisPresence::let_go() {
+    for (const Question& question : std::exchange(questions_, {})) ask(question);
+}
+
 bool RedisPresence::settled(const Question& question) const {
     const auto it = rooms_.find(question.channel);
-    if (it == rooms_.end() || calls_.now_ms() - question.since_ms >= most_patience_ms) return true;
+    if (calls_.now_ms() - question.since_ms >= most_patience_ms) return true;
+    if (!live_(question.channel)) return false;
+    if (it == rooms_.end()) return true;
     return it->second->dirty.empty() && !it->second->under_way;
 }
 

@@ -38,8 +38,12 @@ class RedisPresence {
     };
     void changed(const Stay& stay);
     void present(const std::string& channel, uint32_t limit, const Ticket& ticket);
+    // `$join` was heard: whatever becomes of the answer to who wrote it.
+    void joined(std::string_view channel, std::string_view user);
 
     void turn();
+    // Of questions that wait: their turn comes, and finds no link.
+    void let_go();
     // All is written that can be.
     [[nodiscard]] bool idle() const { return under_way_ == 0 && (queue_.empty() || !nodes_.whole()); }
     // What was asked is not answered any more.
@@ -60,7 +64,10 @@ class RedisPresence {
         PresenceRules rules;
         int64_t gone_at_ms = 0;  // when to look whether the grace is over; 0: none is
         bool dirty = false;
-        bool lost = false;  // written in an earlier generation
+        bool lost = false;       // written in an earlier generation
+        bool under_way = false;  // it is being written
+        bool unsure = false;     // its first writing was not answered: perhaps it was done
+        bool joined = false;     // and then it was, since `$join` was heard
     };
     struct Room {
         StringMap<User> users;
@@ -68,7 +75,8 @@ class RedisPresence {
         bool queued = false;
         bool under_way = false;
     };
-    // Who has just come finds himself: it is asked when what is to be written has been.
+    // Who has just come finds himself: it is asked when what is to be written has been. And what is told
+    // afterwards is heard.
     struct Question {
         std::string channel;
         uint32_t limit = 0;

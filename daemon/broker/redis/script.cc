@@ -19,10 +19,10 @@ RedisScript::RedisScript(std::string_view text) : text_(text) {
     }
 }
 
-std::array<const RedisScript*, 12> all_scripts() {
-    return {&publish_script(), &read_script(), &cursor_script(),   &tops_script(),
-            &adopt_script(),   &beat_script(), &presence_script(), &present_script(),
-            &sweep_script(),   &seat_script(), &ban_script(),      &bans_script()};
+std::array<const RedisScript*, 13> all_scripts() {
+    return {&publish_script(), &read_script(),     &cursor_script(),  &tops_script(),  &adopt_script(),
+            &beat_script(),    &presence_script(), &present_script(), &sweep_script(), &seat_script(),
+            &place_script(),   &ban_script(),      &bans_script()};
 }
 
 }  // namespace wayleave

@@ -29,8 +29,9 @@ class RedisScript {
 [[nodiscard]] const RedisScript& present_script();
 [[nodiscard]] const RedisScript& sweep_script();
 [[nodiscard]] const RedisScript& seat_script();
+[[nodiscard]] const RedisScript& place_script();
 [[nodiscard]] const RedisScript& ban_script();
 [[nodiscard]] const RedisScript& bans_script();
-[[nodiscard]] std::array<const RedisScript*, 12> all_scripts();
+[[nodiscard]] std::array<const RedisScript*, 13> all_scripts();
 
 }  // namespace wayleave

@@ -1,6 +1,7 @@
 #include "daemon/broker/redis/sentinels.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "daemon/base/escape.h"
@@ -13,6 +14,9 @@ constexpr int64_t ask_every_ms = 500;
 constexpr int64_t fresh_ms = 3000;  // an older word is none
 constexpr size_t most_host = 255;
 constexpr uint64_t most_port = 65'535;
+// A Sentinel names a replica as soon as it is promoted, and tells of the switch when all is done.
+constexpr std::array<std::string_view, 2> news = {"+promoted-slave", "+switch-master"};
+constexpr int64_t news_again_ms = 5000;  // where its rules forbid to listen, asking has to do
 
 bool is_host(const std::string& text) {
     constexpr std::string_view others = ".-_:%";
@@ -63,7 +67,9 @@ struct RedisSentinels::Peer {
     Peer(RedisTarget where, const RedisAccess& access, const std::function<uint64_t()>& random)
         : target(std::move(where)),
           link(RedisLink::Role::sentinel, access, random),
-          connection(link, target) {}
+          connection(link, target),
+          news_link(RedisLink::Role::sentinel_news, access, random),
+          news_connection(news_link, target) {}
 
     const RedisTarget target;
     RedisLink link;
@@ -73,6 +79,8 @@ struct RedisSentinels::Peer {
     std::string trouble = "is not connected yet";
     int64_t asked_ms = INT64_MIN;
     bool under_way = false;
+    RedisLink news_link;
+    RedisConnection news_connection;
 };
 
 RedisSentinels::RedisSentinels(const std::vector<RedisTarget>& targets, std::string primary,
@@ -88,6 +96,7 @@ void RedisSentinels::turn(int64_t now_ms) {
     for (const auto& peer : peers_) {
         peer->link.check(now_ms);
         take(*peer);
+        hear(*peer, now_ms);
         const bool due = peer->asked_ms == INT64_MIN || now_ms - peer->asked_ms >= ask_every_ms;
         if (peer->link.state() == RedisLink::State::up && !peer->under_way && due) ask(*peer, now_ms);
         peer->connection.turn(now_ms);
@@ -106,6 +115,21 @@ void RedisSentinels::take(Peer& peer) {
             }
         }
     }
+}
+
+// What it says is not read: it is asked.
+void RedisSentinels::hear(Peer& peer, int64_t now_ms) {
+    peer.news_link.check(now_ms);
+    for (RedisLink::Event& event : peer.news_link.take_events()) {
+        if (std::holds_alternative<RedisLink::Up>(event)) {
+            peer.news_link.subscribe_to_news(news, now_ms);
+        } else if (std::holds_alternative<RedisLink::Down>(event)) {
+            peer.news_link.rest_until(now_ms + news_again_ms);
+        } else if (const auto* heard = std::get_if<RedisLink::Heard>(&event)) {
+            if (heard->payload.find(name_) != std::string::npos) peer.asked_ms = INT64_MIN;
+        }
+    }
+    peer.news_connection.turn(now_ms);
 }
 
 void RedisSentinels::ask(Peer& peer, int64_t now_ms) {
@@ -151,17 +175,24 @@ std::string RedisSentinels::trouble() const {
 }
 
 void RedisSentinels::want(std::vector<pollfd>& out) const {
-    for (const auto& peer : peers_) out.push_back(peer->connection.wanted());
+    for (const auto& peer : peers_) {
+        out.push_back(peer->connection.wanted());
+        out.push_back(peer->news_connection.wanted());
+    }
 }
 
 int64_t RedisSentinels::wake_ms(int64_t now_ms) const {
     int64_t out = now_ms + ask_every_ms;
-    for (const auto& peer : peers_) out = std::min(out, peer->connection.wake_ms(now_ms));
+    for (const auto& peer : peers_)
+        out = std::min({out, peer->connection.wake_ms(now_ms), peer->news_connection.wake_ms(now_ms)});
     return out;
 }
 
 void RedisSentinels::ready(const pollfd* found, int64_t now_ms) {
-    for (const auto& peer : peers_) peer->connection.ready((found++)->revents, now_ms);
+    for (const auto& peer : peers_) {
+        peer->connection.ready((found++)->revents, now_ms);
+        peer->news_connection.ready((found++)->revents, now_ms);
+    }
 }
 
 }  // namespace wayleave

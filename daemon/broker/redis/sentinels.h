@@ -1,5 +1,6 @@
-// Who is the primary, as the Sentinels say. All are asked twice a second, over connections of their own: an
-// event that one of them publishes would be missed when it dies with its primary. On the broker's thread.
+// Who is the primary, as the Sentinels say. All are asked twice a second, over connections of their own, and
+// one that publishes that it changes is asked at once. The news alone would not do: they are missed when a
+// Sentinel dies with its primary. On the broker's thread.
 #pragma once
 
 #include <cstdint>
@@ -58,6 +59,7 @@ class RedisSentinels {
   private:
     struct Peer;
     static void take(Peer& peer);
+    void hear(Peer& peer, int64_t now_ms);
     void ask(Peer& peer, int64_t now_ms);
 
     const std::string name_;

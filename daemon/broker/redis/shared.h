@@ -29,6 +29,7 @@ struct RedisCounters {
     Counter resubscribed;
     Counter forks;
     Counter blind_ms;
+    Counter questions_dropped;
     Gauge dials;
     Gauge subscriptions;
     Gauge probe_us;

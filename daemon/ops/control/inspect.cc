@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/base/json_writer.h"
@@ -46,7 +47,8 @@ bool SessionFilter::names_nobody() const {
 
 Result<SessionFilter> session_filter(const Members& members) {
     SessionFilter out{
-        members.text("who"), members.text("user"), members.text("route"), {}, members.text("channel"), {}};
+        members.text("who"), members.text("user"), members.text("route"), {}, members.text("channel"), {},
+        most_sessions};
     if (const std::string text = members.text("ip"); !text.empty()) {
         out.ip = dsl::parse_net(text);
         if (!out.ip) return failure("`ip` is an address or a network such as 10.0.0.0/8");
@@ -61,10 +63,14 @@ Result<SessionFilter> session_filter(const Members& members) {
 Result<SessionFilter> session_filter(std::string_view body) {
     if (body.empty())
         return failure("the filter is a JSON object with any of who, user, session, route, ip and channel");
-    const auto members =
-        Members::read(body, {{"who"}, {"user"}, {"session"}, {"route"}, {"ip"}, {"channel"}});
+    const auto members = Members::read(
+        body,
+        {{"who"}, {"user"}, {"session"}, {"route"}, {"ip"}, {"channel"}, {"most", Members::Kind::number}});
     if (!members) return failure(members.error());
-    return session_filter(*members);
+    auto out = session_filter(*members);
+    const uint64_t most = members->number("most").value_or(most_sessions);
+    if (out) out->most = static_cast<size_t>(std::min<uint64_t>(most, most_sessions));
+    return out;
 }
 
 void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
@@ -78,16 +84,16 @@ void list_sessions(WorkerQuestions& workers, const SessionFilter& filter,
                                 [&](const OpenConnection& open) {
                                     if (!filter.admits(open)) return;
                                     SessionListing& out = listing->value;
-                                    if (++out.count > most_sessions) return;
+                                    if (++out.count > filter.most) return;
                                     out.text += (out.text.empty() ? "" : ",") + session_json(open, worker);
                                 },
                                 now);
         },
         worker_patience_ms,
-        [listing, then = std::move(then)](bool all) {
+        [listing, most = filter.most, then = std::move(then)](bool all) {
             const std::lock_guard lock(listing->mutex);
             then(fmt::format("{{\"sessions\":[{}],\"count\":{},\"more\":{}}}\n", listing->value.text,
-                             listing->value.count, !all || listing->value.count > most_sessions));
+                             listing->value.count, !all || listing->value.count > most));
         });
 }
 

@@ -23,6 +23,7 @@ struct SessionFilter {
     std::optional<dsl::Net> ip;
     std::string channel;
     std::optional<uint64_t> session;
+    size_t most = 10'000;  // that are listed
 
     [[nodiscard]] bool admits(const OpenConnection& open) const;
     [[nodiscard]] bool names_nobody() const;  // it admits all

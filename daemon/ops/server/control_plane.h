@@ -18,6 +18,7 @@
 #include "daemon/ops/control/control.h"
 #include "daemon/ops/control/control_publisher.h"
 #include "daemon/ops/control/event_books.h"
+#include "daemon/ops/control/everywhere.h"
 #include "daemon/ops/control/unix_listener.h"
 #include "daemon/ops/control/worker_questions.h"
 #include "daemon/ops/server/drainer.h"
@@ -57,7 +58,12 @@ class ControlPlane {
     void connect(Broker& broker);
     // As at the socket, for those who have shown elsewhere that they may ask.
     void answer(const OpsRequest& request, const Responder& respond) {
+        if (is_for_all(request)) return ask_everywhere(request, actions(), commons_, parts_.calls, respond);
         answer_control(request, actions(), respond);
+    }
+    // What another node asks.
+    void answer_other(std::string_view question, const std::function<void(std::string)>& answer) {
+        answer_node(question, actions(), answer);
     }
     void set_broker_timeout(int64_t ms) { publisher_->set_timeout(ms); }
 

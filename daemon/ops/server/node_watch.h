@@ -13,10 +13,10 @@ class NodeWatch {
     explicit NodeWatch(std::string name) : name_(std::move(name)) {}
 
     void look(Commons& commons, const Snapshot& snapshot);
-
-  private:
+    // What changed since it was told the last time.
     void tell(const NodeList& list);
 
+  private:
     const std::string name_;
     bool told_skew_ = false;
     uint64_t told_buried_ = 0;

@@ -261,8 +261,9 @@ Started Server::Impl::open_broker() {
     auto made = make_broker(settings_, start_);
     if (!made) return failure(StartError(made.error()));
     shared_.broker = std::move(*made);
-    shared_.canary.emplace(*shared_.broker);
-    if (Commons* commons = shared_.broker->commons()) share(*commons);
+    Commons* const commons = shared_.broker->commons();
+    shared_.canary.emplace(*shared_.broker, commons ? commons->process() : std::string());
+    if (commons) share(*commons);
     shared_.backends.replace(reloader_.now().runtime->backends);  // it begins with what is on disk
     auto notices = make_notices(settings_, identity_services_.backends, shared_.backends, shared_.exchange);
     if (!notices) return refuse_start(EX_CONFIG, notices.error());
@@ -273,6 +274,12 @@ Started Server::Impl::open_broker() {
 // With the other nodes.
 void Server::Impl::share(Commons& commons) {
     identity_services_.used_tokens->share(commons);
+    shared_.limits.count_everywhere();
+    commons.hear_nodes([this](std::string question, std::function<void(std::string)> answer) {
+        calls_.post([this, question = std::move(question), answer = std::move(answer)] {
+            control_.answer_other(question, answer);
+        });
+    });
     commons.on_evict([this](const SlotHolder& holder) { shared_.evict(holder); });
     shared_.bans.share([&commons](const BanNews& news) {
         commons.begin_ban({news.key, write_ban(news), news.ban.left_ms});

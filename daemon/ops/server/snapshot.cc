@@ -189,6 +189,9 @@ void add_nodes(Families& families, const NodeList& list) {
                    static_cast<double>(list.age_ms) / 1000.0);
     families.counter("wayleave_redis_buried_total",
                      "Times that other nodes took this one for dead while it lived.", list.buried);
+    families.counter("wayleave_redis_questions_dropped_total",
+                     "Questions of other nodes that were not answered, since more than 20 came in a second.",
+                     list.questions_dropped);
     families.gauge("wayleave_policy_skew", "1 while the nodes have had different policies for 5 minutes.",
                    list.skewed_ms >= tolerated_skew_ms ? 1 : 0);
 }

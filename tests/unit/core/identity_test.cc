@@ -471,12 +471,21 @@ namespace {
 // Another node decides: what it is asked, and what it says.
 class Elsewhere final : public Commons {
   public:
+    [[nodiscard]] std::string process() const override { return {}; }
     void report(NodeReport) override {}
     [[nodiscard]] NodeList nodes() const override { return {}; }
     void use_token(TokenUse use, int64_t, std::function<void(Use)> done) override {
         asked.push_back(use);
         done(answer);
     }
+    void enter_place(PlaceWish wish, std::function<void(std::shared_ptr<const HeldPlace>)> done) override {
+        wishes.push_back(wish);
+        if (*taken >= most) return done(nullptr);
+        ++*taken;
+        done(std::make_shared<const HeldPlace>([taken = taken] { --*taken; }));
+    }
+    void ask_nodes(std::string, std::function<void(std::vector<NodeAnswer>)>) override {}
+    void hear_nodes(NodeListener) override {}
     void begin_ban(CommonBan) override {}
     void lift_ban(std::string) override {}
     void hear_bans(BanListener) override {}
@@ -484,6 +493,9 @@ class Elsewhere final : public Commons {
 
     std::vector<TokenUse> asked;
     Use answer = Use::first;
+    std::vector<PlaceWish> wishes;
+    int64_t most = 1000;
+    std::shared_ptr<int64_t> taken = std::make_shared<int64_t>(0);  // outlives the connections
 };
 
 struct SharedWorld : World {
@@ -494,6 +506,13 @@ struct SharedWorld : World {
     // As a worker does.
     void ask() {
         for (const CredentialQuestion& question : std::exchange(gateway->actions().questions, {})) {
+            if (const auto& place = question.credential.place) {
+                elsewhere.enter_place(*place, [&](std::shared_ptr<const HeldPlace> held) {
+                    gateway->answered(question.id, question.number,
+                                      held ? Proof::granted(std::move(held)) : Proof::refused("taken"), now);
+                });
+                continue;
+            }
             REQUIRE(question.credential.use);
             question.runtime->used_tokens->use_everywhere(
                 *question.credential.use, now.wall_ms,
@@ -579,4 +598,91 @@ route chat /chat { auth = ticket  origins = { none }  allow connect }
     CHECK_THAT(renew("b"), Contains("unavailable"));
     world.elsewhere.answer = Commons::Use::again;
     CHECK_THAT(renew("c"), Contains("used before"));
+}
+
+// --- places among those of all nodes ---
+
+namespace {
+
+const std::string counted_policy = R"(
+token ticket {
+    keys = file "keys.jwks"
+    single_use = true
+    from query "ticket"
+    claim sub : string required
+}
+route chat /chat {
+    auth    = ticket
+    origins = { none }
+    allow connect
+    limit connects to 4/h per ip
+    limit connections to 2 per user.sub
+    limit connections to 5 per ip because "this network has enough"
+}
+)";
+
+struct CountedWorld : SharedWorld {
+    CountedWorld() : SharedWorld(counted_policy) { limits.count_everywhere(); }
+};
+
+}  // namespace
+
+TEST_CASE("a limit of connections asks the other nodes, and gives back what it was given") {
+    CountedWorld world;
+    const ConnectionId first = world.connect(ticket("a"));
+    CHECK(world.read(first) == "");
+    world.ask();
+    CHECK(world.read(first) == "");  // the second limit is asked about
+    world.ask();
+    CHECK(world.elsewhere.asked.empty());  // and only then the token
+    world.ask();
+    CHECK_THAT(world.read(first), Contains(" 101 "));
+    REQUIRE(world.elsewhere.wishes.size() == 2);
+    CHECK(world.elsewhere.wishes[0].most == 2);
+    CHECK(world.elsewhere.wishes[1].most == 5);
+    CHECK(world.elsewhere.wishes[0].key != world.elsewhere.wishes[1].key);
+    CHECK(*world.elsewhere.taken == 2);
+    world.gateway->closed(first, world.now);
+    CHECK(*world.elsewhere.taken == 0);
+}
+
+TEST_CASE("who is refused a place has none, has used up nothing, and has drawn once") {
+    CountedWorld world;
+    world.elsewhere.most = 1;  // the second is taken
+    const ConnectionId refused = world.connect(ticket("a"));
+    world.ask();
+    CHECK(*world.elsewhere.taken == 1);
+    world.ask();
+    CHECK_THAT(world.read(refused), Contains(" 429 ") && Contains("this network has enough"));
+    CHECK(*world.elsewhere.taken == 0);
+    CHECK(world.elsewhere.asked.empty());
+    // Who does not wait for the answer gives it back, too.
+    const ConnectionId gone = world.connect(ticket("a"));
+    world.gateway->closed(gone, world.now);
+    world.ask();
+    CHECK(*world.elsewhere.taken == 0);
+    // Another policy asks anew.
+    world.elsewhere.most = 1000;
+    const ConnectionId kept = world.connect(ticket("a"));
+    auto next = std::make_shared<Runtime>(*world.runtime);
+    next->policy = policy_from(counted_policy + "\nroute more /more { auth = none }\n");
+    world.gateway->replace(next, world.now);
+    for (int i = 0; i < 4; ++i) world.ask();
+    CHECK_THAT(world.read(kept), Contains(" 101 "));
+    CHECK(*world.elsewhere.taken == 2);
+    world.gateway->closed(kept, world.now);
+    CHECK(*world.elsewhere.taken == 0);
+}
+
+TEST_CASE("who is too many at this node alone asks nobody") {
+    CountedWorld world;
+    for (const std::string name : {"a", "b"}) {
+        const ConnectionId id = world.connect(ticket(name));
+        for (int i = 0; i < 3; ++i) world.ask();
+        CHECK_THAT(world.read(id), Contains(" 101 "));
+    }
+    const size_t before = world.elsewhere.wishes.size();
+    CHECK_THAT(world.read(world.connect(ticket("c"))), Contains(" 429 ") && Contains("too many connections"));
+    CHECK(world.elsewhere.wishes.size() == before);
+    CHECK(*world.elsewhere.taken == 4);
 }

@@ -84,6 +84,8 @@ TEST_CASE("it is numbered, has an end, and its answers come to it") {
     cage.probe();
     REQUIRE(cage.broker.drafts.size() == 1);
     CHECK(cage.broker.drafts[0].channel == "$canary");
+    CHECK(cage.canary.channel() == "$canary");
+    CHECK(Canary(cage.broker, "0123456789ab").channel() == "$canary/0123456789ab");
     CHECK(cage.broker.drafts[0].retention.history == 1);
     CHECK(cage.broker.drafts[0].retention.keep_ms > 0);
     CHECK(cage.broker.tickets[0].worker == 2);

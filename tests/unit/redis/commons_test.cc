@@ -42,7 +42,10 @@ class Node : public RedisNode {
                                  bans_.erase(key);
                              }});
     }
-    ~Node() { broker.reset(); }
+    ~Node() {
+        held_.clear();
+        broker.reset();
+    }
 
     Commons& commons() { return *broker->commons(); }
     Commons::Use use(const std::string& id, uint64_t claim, int64_t ms = 60'000) {
@@ -58,6 +61,18 @@ class Node : public RedisNode {
     void leave(const std::string& key, uint64_t session) {
         commons().slots()->leave(key, {0, session * 7, session});
     }
+    // Whether it got a place, which it keeps until give_back().
+    bool enter(const std::string& key, int64_t most) {
+        std::promise<std::shared_ptr<const HeldPlace>> promise;
+        auto told = promise.get_future();
+        commons().enter_place(
+            {key, most}, [&](std::shared_ptr<const HeldPlace> held) { promise.set_value(std::move(held)); });
+        auto held = told.get();
+        if (!held) return false;
+        held_[key].push_back(std::move(held));
+        return true;
+    }
+    void give_back(const std::string& key) { held_[key].pop_back(); }
     std::vector<uint64_t> evicted() {
         const std::lock_guard lock(mutex_);
         return evicted_;
@@ -70,6 +85,7 @@ class Node : public RedisNode {
   private:
     std::mutex mutex_;
     std::vector<uint64_t> evicted_;
+    std::map<std::string, std::vector<std::shared_ptr<const HeldPlace>>> held_;
     std::map<std::string, std::string> bans_;
 };
 
@@ -82,6 +98,23 @@ NodeReport said(const std::string& name, const std::string& policy) {
 
 int64_t seats_in(const RedisServer& server, const std::string& key) {
     return server.ask({"ZCARD", keys.seats(key)}).number;
+}
+
+// How many have a place, of all nodes.
+int64_t places_in(const RedisServer& server, const std::string& key) {
+    int64_t sum = 0;
+    for (const RedisReply& one : server.ask({"HVALS", keys.places(key)}).items) sum += std::stoll(one.text);
+    return sum;
+}
+
+// Both have heard who is dead: the second beat follows the answer to the first.
+void two_beats(const RedisServer& server, Node& asked) {
+    for (const NodeStatus& node : asked.commons().nodes().nodes) {
+        for (int i = 0; i < 2; ++i) {
+            const std::string before = server.ask({"ZSCORE", keys.nodes(), node.id}).text;
+            CHECK(comes([&] { return server.ask({"ZSCORE", keys.nodes(), node.id}).text != before; }));
+        }
+    }
 }
 
 }  // namespace
@@ -214,17 +247,177 @@ TEST_CASE("the oldest connection loses its place, at whichever node it is", "[re
     // The places of the dead are free.
     (void)server.ask({"ZADD", keys.nodes(), "1", "00000000beef"});
     CHECK(comes([&] { return server.ask({"ZSCORE", keys.buried(), "00000000beef"}).text != ""; }));
-    // Both have heard of it: the second beat follows the answer to the first.
-    for (const NodeStatus& node : a.commons().nodes().nodes) {
-        for (int i = 0; i < 2; ++i) {
-            const std::string before = server.ask({"ZSCORE", keys.nodes(), node.id}).text;
-            CHECK(comes([&] { return server.ask({"ZSCORE", keys.nodes(), node.id}).text != before; }));
-        }
-    }
+    two_beats(server, a);
     b.take("ann", 2, 8);
     b.take("ann", 2, 9);
     CHECK(settled(2));
     CHECK(b.evicted().size() == 1);
+}
+
+TEST_CASE("one more than there are places for is refused, at whichever node", "[redis][places]") {
+    NEEDS_REDIS();
+    RedisServer server;
+    Node a(quick(server.port()));
+    Node b(quick(server.port()));
+    CHECK(a.enter("ann", 2));
+    CHECK(b.enter("ann", 2));
+    CHECK_FALSE(a.enter("ann", 2));
+    CHECK_FALSE(b.enter("ann", 2));
+    CHECK(b.enter("ann", 3));  // another policy permits more
+    CHECK(b.enter("bob", 1));  // another key
+    CHECK(places_in(server, "ann") == 3);
+    b.give_back("ann");
+    b.give_back("ann");
+    CHECK(comes([&] { return places_in(server, "ann") == 1; }));
+    CHECK(b.enter("ann", 2));
+    CHECK_FALSE(a.enter("ann", 2));
+    CHECK_FALSE(a.enter("none", 0));
+    // Redis has lost all: they are written again.
+    (void)server.ask({"FLUSHALL"});
+    CHECK(comes([&] { return places_in(server, "ann") == 2 && places_in(server, "bob") == 1; }));
+    CHECK_FALSE(b.enter("ann", 2));
+    // Those of the dead are free, and those of the living are not.
+    (void)server.ask({"HSET", keys.places("ann"), "00000000beef", "7"});
+    CHECK_FALSE(a.enter("ann", 9));
+    (void)server.ask({"ZADD", keys.nodes(), "1", "00000000beef"});
+    CHECK(comes([&] { return server.ask({"ZSCORE", keys.buried(), "00000000beef"}).text != ""; }));
+    two_beats(server, a);
+    CHECK(a.enter("ann", 3));
+    CHECK(places_in(server, "ann") == 3);
+    // Who was buried and lives has its own under another id.
+    const NodeList list = a.commons().nodes();
+    for (const NodeStatus& node : list.nodes) {
+        if (node.self) (void)server.ask({"ZREM", keys.nodes(), node.id});
+    }
+    CHECK(comes([&] { return a.commons().nodes().buried == 1; }));
+    CHECK(comes([&] { return places_in(server, "ann") >= 5; }));  // also those of the earlier id
+    a.give_back("ann");
+    a.give_back("ann");
+    b.give_back("ann");
+    b.give_back("bob");
+    CHECK(comes([&] { return server.ask({"EXISTS", keys.places("bob")}).number == 0; }));
+    // Garbage under our key is nobody's place.
+    (void)server.ask({"DEL", keys.places("eve")});
+    (void)server.ask({"HSET", keys.places("eve"), "", "x"});
+    CHECK(a.enter("eve", 1));
+    CHECK_FALSE(a.enter("eve", 1));
+}
+
+TEST_CASE("without Redis each node counts its own places, and tells of them later", "[redis][places]") {
+    NEEDS_REDIS();
+    RedisServer server;
+    Node a(quick(server.port()));
+    Node b(quick(server.port()));
+    CHECK(a.enter("ann", 1));
+    const auto malformed = a.broker->totals().link->malformed;
+    // A key of another type, and a Redis that is full.
+    (void)server.ask({"SET", keys.places("odd"), "a text"});
+    CHECK(a.enter("odd", 1));
+    CHECK(a.broker->totals().link->malformed > malformed);
+    (void)server.ask({"DEL", keys.places("odd")});
+    CHECK(comes([&] { return places_in(server, "odd") == 1; }));
+    (void)server.ask({"CONFIG", "SET", "maxmemory", "1"});
+    CHECK(b.enter("full", 1));
+    (void)server.ask({"CONFIG", "SET", "maxmemory", "0"});
+    CHECK(comes([&] { return places_in(server, "full") == 1; }));
+    CHECK_FALSE(a.enter("full", 1));
+    server.kill();
+    // While nobody has noticed it, and afterwards.
+    CHECK(b.enter("ann", 1));
+    CHECK(comes([&] { return !a.up() && !b.up(); }));
+    CHECK(b.enter("ann", 1));
+    b.give_back("ann");
+    for (int i = 0; i < 3000; ++i) {  // who comes and goes meanwhile leaves nothing
+        CHECK(b.enter("k" + std::to_string(i), 1));
+        b.give_back("k" + std::to_string(i));
+    }
+    server.start();
+    CHECK(comes([&] { return places_in(server, "ann") == 2; }));
+    CHECK_FALSE(a.enter("ann", 2));
+    CHECK(comes([&] { return server.ask({"KEYS", "wl:1:*:o:*"}).items.size() == 3; }));
+    CHECK(a.broker->totals().link->waiting == 0);
+    CHECK(b.broker->totals().link->waiting == 0);
+}
+
+TEST_CASE("many who come at once at three nodes get as many places as there are", "[redis][places]") {
+    NEEDS_REDIS();
+    const RedisServer server;
+    std::array<std::unique_ptr<Node>, 3> nodes;
+    for (auto& node : nodes) node = std::make_unique<Node>(quick(server.port()));
+    constexpr int each = 100;
+    constexpr int64_t most = 70;
+    std::mutex mutex;
+    std::vector<std::shared_ptr<const HeldPlace>> held;
+    std::atomic<int> answered{0};
+    for (int i = 0; i < each; ++i) {
+        for (auto& node : nodes) {
+            node->commons().enter_place({"door", most}, [&](std::shared_ptr<const HeldPlace> place) {
+                const std::lock_guard lock(mutex);
+                if (place) held.push_back(std::move(place));
+                ++answered;
+            });
+        }
+    }
+    CHECK(comes([&] { return answered == 3 * each; }));
+    CHECK(held.size() == most);
+    CHECK(places_in(server, "door") == most);
+    uint64_t calls = 0;
+    for (auto& node : nodes) calls += node->broker->totals().link->calls;
+    CHECK(calls < 3 * each);  // those that come together go together
+    held.clear();
+    CHECK(comes([&] { return places_in(server, "door") == 0; }));
+}
+
+TEST_CASE("a question goes to all nodes, and who does not answer is named", "[redis][inquiries]") {
+    NEEDS_REDIS();
+    const RedisServer server;
+    Node a(quick(server.port()));
+    Node b(quick(server.port()));
+    Node c(quick(server.port()));
+    const auto asked = [](Node& node, const std::string& question) {
+        std::promise<std::vector<NodeAnswer>> promise;
+        auto told = promise.get_future();
+        node.commons().ask_nodes(
+            question, [&](std::vector<NodeAnswer> answers) { promise.set_value(std::move(answers)); });
+        return told.get();
+    };
+    b.commons().hear_nodes([](const std::string& question, const auto& answer) { answer("b: " + question); });
+    c.commons().hear_nodes([](const std::string&, const auto&) {});
+    b.commons().report(said("b", "one"));
+    CHECK(comes([&] { return a.commons().nodes().nodes.size() == 3; }));
+    CHECK(comes([&] {
+        const NodeList list = a.commons().nodes();
+        return std::any_of(list.nodes.begin(), list.nodes.end(),
+                           [](const NodeStatus& node) { return node.report.name == "b"; });
+    }));
+    const auto answers = asked(a, "who?");
+    REQUIRE(answers.size() == 2);
+    for (const NodeAnswer& one : answers) {
+        const bool from_b = one.node.report.name == "b";
+        CHECK(one.text == (from_b ? "b: who?" : ""));
+        CHECK(one.because.empty() == from_b);
+    }
+    CHECK(asked(a, std::string(20'000, 'x')).at(0).because == "too much is asked");
+    // What is none, and more than is taken in a second.
+    const auto before = b.broker->totals().link->malformed;
+    const std::string node = "00000000beef";
+    const std::vector<std::string> wrong{
+        std::string("Q"),    std::string("Q::"),     "Qnobody:1:x",
+        "Q" + node + ":x:y", "Q" + node + ":1:\xff", "Q" + node + ":1:" + std::string(20'000, 'x'),
+        std::string("A"),    "A" + node + ":1:",     "A" + node + ":1"};
+    for (const std::string& one : wrong) (void)server.ask({"SPUBLISH", keys.control(), one});
+    CHECK(comes([&] { return b.broker->totals().link->malformed >= before + wrong.size(); }));
+    (void)server.ask({"SPUBLISH", keys.control(), "A" + node + ":7:late"});
+    CHECK(comes([&] {
+        for (int i = 0; i < 100; ++i) (void)server.ask({"SPUBLISH", keys.control(), "Q" + node + ":1:x"});
+        return b.commons().nodes().questions_dropped > 0;
+    }));
+    (void)server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+    CHECK(comes([&] { return a.up() && b.up() && c.up(); }));
+    server.stop();
+    CHECK(comes([&] { return !a.up(); }));
+    for (const NodeAnswer& one : asked(a, "who?")) CHECK_FALSE(one.because.empty());
+    server.resume();
 }
 
 TEST_CASE("words about places that are none", "[redis][seats]") {

@@ -207,6 +207,73 @@ TEST_CASE("a Redis that has lost all is told of who is there, and nobody hears o
     CHECK(comes([&] { return b.who() == "ann=1 tom=1"; }));
 }
 
+TEST_CASE("what changes while Redis loses all is told once", "[redis][presence]") {
+    NEEDS_REDIS();
+    const RedisServer server;
+    Node a(quick(server.port()));
+    Node b(quick(server.port()));
+    (void)a.join();
+    (void)b.join();
+    b.come("ann");
+    CHECK(a.heard("+ann") == "+ann");
+    for (int i = 1; i <= 5; ++i) {
+        // The change finds another generation.
+        (void)server.ask({"FLUSHALL"});
+        b.come("ann");
+        const std::string wanted = "ann=" + std::to_string(i + 1);
+        CHECK(comes([&] { return a.who() == wanted; }));
+    }
+    (void)server.ask({"FLUSHALL"});
+    b.come("bob");
+    CHECK(a.heard("+bob") == "+bob");
+    (void)server.ask({"FLUSHALL"});
+    b.go("bob");
+    CHECK(a.heard("-bob") == "-bob");
+    for (int i = 0; i < 6; ++i) b.go("ann");
+    CHECK(a.heard("-ann") == "-ann");
+    CHECK(comes([&] { return a.who().empty(); }));
+}
+
+TEST_CASE("who came and went while nobody knows whether it was written is no ghost", "[redis][presence]") {
+    NEEDS_REDIS();
+    const RedisServer server;
+    Node a(quick(server.port()));
+    Node b(quick(server.port()));
+    (void)a.join();
+    (void)b.join();
+    b.come("ann");
+    CHECK(comes([&] { return a.who() == "ann=1"; }));
+    // Redis takes it from the connection that is closed meanwhile.
+    server.stop();
+    a.come("eve");
+    CHECK(comes([&] { return !a.up(); }));
+    a.go("eve");
+    server.resume();
+    CHECK(comes([&] { return b.who() == "ann=1" && a.up(); }));
+    CHECK(comes([&] { return server.ask({"HEXISTS", RedisKeys("wl").users("room"), "eve"}).number == 0; }));
+    CHECK(b.who() == "ann=1");
+}
+
+TEST_CASE("what is told after the answer to who is there is heard", "[redis][presence]") {
+    NEEDS_REDIS();
+    const RedisServer server;
+    Node a(quick(server.port()));
+    Node b(quick(server.port()));
+    // Its channel is one of many that it hears of again.
+    for (int i = 0; i < 3000; ++i) a.broker->subscribe(0, "other" + std::to_string(i));
+    (void)a.join();
+    (void)b.join();
+    for (int i = 0; i < 20; ++i) {
+        b.come("bob");
+        CHECK(comes([&] { return a.who() == "bob=1"; }));
+        (void)server.ask({"CLIENT", "KILL", "TYPE", "pubsub"});
+        CHECK(comes([&] { return !a.up() || !b.up(); }));
+        CHECK(comes([&] { return a.who() == "bob=1"; }));
+        b.go("bob");
+        CHECK(a.heard("-bob").ends_with("-bob"));
+    }
+}
+
 TEST_CASE("without Redis the question is answered, and what changes is written later", "[redis][presence]") {
     NEEDS_REDIS();
     RedisServer server({"--appendonly", "yes", "--appendfsync", "always"});

@@ -1,6 +1,7 @@
 // Whom the Sentinels name, and what is believed of it.
 #include "daemon/broker/redis/sentinels.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 
 using namespace wayleave;
@@ -63,4 +64,41 @@ TEST_CASE("a link to a Sentinel wants one, and asks for no more than that") {
     };
     CHECK(greeted("$8\r\nsentinel\r\n"));
     CHECK_FALSE(greeted("$6\r\nmaster\r\n"));
+}
+
+TEST_CASE("the news of a Sentinel are heard, and nothing else is taken for them") {
+    RedisLink link(RedisLink::Role::sentinel_news, {}, [] { return uint64_t{5}; });
+    link.open(0);
+    link.opened(0);
+    link.received("*1\r\n$8\r\nsentinel\r\n", 0);
+    REQUIRE(link.state() == RedisLink::State::up);
+    link.output().clear();
+    constexpr std::array<std::string_view, 2> news = {"+promoted-slave", "+switch-master"};
+    link.subscribe_to_news(news, 0);
+    CHECK(link.output() == "*3\r\n$9\r\nSUBSCRIBE\r\n$15\r\n+promoted-slave\r\n$14\r\n+switch-master\r\n");
+    link.received("*3\r\n$9\r\nsubscribe\r\n$15\r\n+promoted-slave\r\n:1\r\n", 1);
+    link.received("*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:2\r\n", 1);
+    link.received("*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$6\r\ncity a\r\n", 2);
+    const auto heard = [&] {
+        std::string out;
+        for (const RedisLink::Event& event : link.take_events()) {
+            if (const auto* one = std::get_if<RedisLink::Heard>(&event))
+                out += one->channel + "=" + one->payload;
+        }
+        return out;
+    };
+    CHECK(heard() == "+switch-master=city a");
+    CHECK(link.unanswered() == 0);
+    // Quiet ones are asked whether they are there.
+    link.output().clear();
+    link.check(2 + RedisLink::quiet_ms);
+    CHECK(link.output() == "*1\r\n$4\r\nPING\r\n");
+    link.received("*2\r\n$4\r\npong\r\n$0\r\n\r\n", 1100);
+    CHECK(link.state() == RedisLink::State::up);
+    link.received("*3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$1\r\nb\r\n", 1200);
+    CHECK(link.state() == RedisLink::State::waiting);
+    // Who may not listen is left alone for a while.
+    link.rest_until(9000);
+    CHECK_FALSE(link.wants_opening(8999));
+    CHECK(link.wants_opening(9000));
 }
