@@ -191,6 +191,10 @@ class Broker {
     // offsets.
     virtual std::optional<Receipt> publish(Draft draft, Ticket ticket) = 0;
 
+    // Between the two, of one thread, what `worker` publishes may wait, so that all of it goes out together.
+    virtual void gather(uint32_t /*worker*/) {}
+    virtual void hand_over(uint32_t /*worker*/) {}
+
     // To the inbox of every worker that subscribed, and kept nowhere: `$join` and `$leave`.
     virtual void announce(const Publication& message) = 0;
 

@@ -57,7 +57,10 @@ void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
         parts_->http.read(*session, {bytes.data(), bytes.size()}, now);
     } else {
         session->bytes_in += bytes.size();
+        // They may hold many messages.
+        parts_->broker.gather(parts_->worker);
         parts_->frames.read(*session, bytes, now);
+        parts_->broker.hand_over(parts_->worker);
     }
     finish_event(now);
 }

@@ -78,8 +78,7 @@ void RedisBroker::finish() {
         const std::lock_guard lock(mutex_);
         stop_ = true;
     }
-    const uint64_t one = 1;
-    (void)!::write(wake_fd_, &one, sizeof one);
+    wake();
     if (thread_.joinable()) thread_.join();
 }
 
@@ -150,20 +149,24 @@ void RedisBroker::wait(int64_t now_ms) {
     if (wanted[2].revents != 0) (void)!::read(wake_fd_, &count, sizeof count);
 }
 
-void RedisBroker::add(RedisCore::Task task) {
-    bool wake = false;
+void RedisBroker::add(RedisCore::Task task, bool later) {
     {
         const std::lock_guard lock(mutex_);
-        wake = tasks_.empty();
         tasks_.push_back(std::move(task));
+        if (later || woken_) return;
+        woken_ = true;
     }
-    if (!wake) return;
+    wake();
+}
+
+void RedisBroker::wake() const {
     const uint64_t one = 1;
     (void)!::write(wake_fd_, &one, sizeof one);
 }
 
 std::vector<RedisCore::Task> RedisBroker::take_tasks() {
     const std::lock_guard lock(mutex_);
+    woken_ = false;
     return std::exchange(tasks_, {});
 }
 
@@ -200,8 +203,27 @@ std::optional<std::string> RedisBroker::refusal(size_t bytes) {
 std::optional<Receipt> RedisBroker::publish(Draft draft, Ticket ticket) {
     const size_t bytes = size_of(draft);
     if (auto because = refusal(bytes)) return Receipt{Receipt::Status::unavailable, {}, std::move(*because)};
-    add(RedisLanes::Waiting{std::move(draft), ticket, bytes});
+    Gathering* gathering = ticket.worker < gathering_.size() ? &gathering_[ticket.worker] : nullptr;
+    const bool later = gathering && *gathering != Gathering::no;
+    if (later) *gathering = Gathering::something;
+    add(RedisLanes::Waiting{std::move(draft), ticket, bytes}, later);
     return std::nullopt;
+}
+
+void RedisBroker::gather(uint32_t worker) {
+    if (worker < gathering_.size()) gathering_[worker] = Gathering::nothing;
+}
+
+// Woken by each of them, the thread would send the first alone.
+void RedisBroker::hand_over(uint32_t worker) {
+    if (worker >= gathering_.size()) return;
+    if (std::exchange(gathering_[worker], Gathering::no) != Gathering::something) return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (woken_ || tasks_.empty()) return;
+        woken_ = true;
+    }
+    wake();
 }
 
 // To this node's clients: what all are to hear the scripts publish.

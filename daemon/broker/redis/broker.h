@@ -2,6 +2,7 @@
 // node to the subscribers of all. README.md says what survives what.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -52,6 +53,8 @@ class RedisBroker final : public Broker, private Commons {
     void subscribe(uint32_t worker, std::string_view channel) override;
     void unsubscribe(uint32_t worker, std::string_view channel) override;
     [[nodiscard]] bool heard(std::string_view channel) const override;  // on this node
+    void gather(uint32_t worker) override;
+    void hand_over(uint32_t worker) override;
     std::optional<Receipt> publish(Draft draft, Ticket ticket) override;
     void announce(const Publication& message) override;
     std::optional<Page> read(Query query, Ticket ticket) override;
@@ -116,7 +119,9 @@ class RedisBroker final : public Broker, private Commons {
     void loop();
     void follow_sentinels(int64_t now_ms);
     void wait(int64_t now_ms);
-    void add(RedisCore::Task task);
+    // `later`: hand_over() wakes the thread.
+    void add(RedisCore::Task task, bool later = false);
+    void wake() const;
     [[nodiscard]] std::vector<RedisCore::Task> take_tasks();
     [[nodiscard]] std::optional<std::string> refusal(size_t bytes);
 
@@ -140,7 +145,12 @@ class RedisBroker final : public Broker, private Commons {
 
     std::mutex mutex_;
     std::vector<RedisCore::Task> tasks_;
+    bool woken_ = false;  // since the thread took the tasks
     bool stop_ = false;
+
+    // Each belongs to the thread of its worker.
+    enum class Gathering : uint8_t { no, nothing, something };
+    std::array<Gathering, 256> gathering_{};
 
     std::thread thread_;  // last: it uses all above
 };
