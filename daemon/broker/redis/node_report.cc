@@ -10,14 +10,14 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_bytes = 8192;
-constexpr size_t most_text = 512;
+constexpr size_t most_report_bytes = 8192;
+constexpr size_t most_report_text = 512;
 constexpr size_t id_digits = 12;
-constexpr uint64_t version = 1;
+constexpr uint64_t known_version = 1;
 
 std::string text_in(const simdjson::dom::object& object, std::string_view name) {
     std::string_view text;
-    if (object[name].get(text) != simdjson::SUCCESS || text.size() > most_text) return {};
+    if (object[name].get(text) != simdjson::SUCCESS || text.size() > most_report_text) return {};
     return std::string(text);
 }
 
@@ -32,14 +32,14 @@ bool truth_in(const simdjson::dom::object& object, std::string_view name) {
 }
 
 std::string cut(const std::string& text) {
-    return text.size() <= most_text ? text : text.substr(0, most_text - 3) + "...";
+    return text.size() <= most_report_text ? text : text.substr(0, most_report_text - 3) + "...";
 }
 
 }  // namespace
 
 std::string write_node_report(const NodeReport& report) {
     return JsonObject()
-        .add("v", version)
+        .add("v", known_version)
         .add("name", cut(report.name))
         .add("version", cut(report.version))
         .add("policy", cut(report.policy))
@@ -58,10 +58,10 @@ Result<NodeReport> read_node_report(std::string_view text) {
     thread_local simdjson::dom::parser parser;
     simdjson::dom::element root;
     simdjson::dom::object object;
-    if (text.size() > most_bytes || parse_json(parser, text, root) != simdjson::SUCCESS ||
+    if (text.size() > most_report_bytes || parse_json(parser, text, root) != simdjson::SUCCESS ||
         root.get(object) != simdjson::SUCCESS)
         return failure("it is no JSON object of a node");
-    if (number_in(object, "v") != version) return failure("it is of a version that is not known");
+    if (number_in(object, "v") != known_version) return failure("it is of a version that is not known");
     NodeReport out;
     out.name = text_in(object, "name");
     out.version = text_in(object, "version");

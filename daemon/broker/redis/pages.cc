@@ -10,7 +10,7 @@ namespace wayleave {
 namespace {
 
 constexpr size_t most_calls = 64;
-constexpr size_t most_bytes = size_t{1} << 20U;  // of one page
+constexpr size_t most_page_bytes = size_t{1} << 20U;  // of one page
 constexpr uint32_t most_messages = 1000;
 
 void put_position(std::vector<std::string>& out, const std::optional<Position>& position) {
@@ -32,7 +32,7 @@ std::vector<std::string> arguments_of(const Query& query) {
     std::vector<std::string> out{std::to_string(query.retention.history),
                                  std::to_string(std::max<int64_t>(1, query.retention.keep_ms)),
                                  std::to_string(std::min(query.limit, most_messages)),
-                                 std::to_string(std::min(query.bytes, most_bytes))};
+                                 std::to_string(std::min(query.bytes, most_page_bytes))};
     put_position(out, query.since);
     put_position(out, query.above);
     out.push_back(flags_of(query));

@@ -6,18 +6,18 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_under_way = 32;
-constexpr size_t most_askers = 1000;  // of one call
-constexpr size_t most_idle = 1024;    // names that are queued, and gone
-constexpr int64_t patience_ms = 1000;
-constexpr int64_t tried_again_ms = 1000;
+constexpr size_t most_places_asked = 32;
+constexpr size_t most_askers = 1000;       // of one call
+constexpr size_t most_idle_places = 1024;  // names that are queued, and gone
+constexpr int64_t place_patience_ms = 1000;
+constexpr int64_t place_tried_again_ms = 1000;
 
 }  // namespace
 
 void RedisPlaces::queue(const std::string& name, Count& count) {
     if (count.under_way || std::exchange(count.queued, true)) return;
     queue_.push_back(name);
-    if (queue_.size() > 2 * counts_.size() + most_idle) compact();
+    if (queue_.size() > 2 * counts_.size() + most_idle_places) compact();
 }
 
 // While Redis is away those that come and go would make it grow.
@@ -99,7 +99,7 @@ void RedisPlaces::give_up() {
 // A node that is not registered, because Redis is full, say, writes nothing: nobody would take it back.
 void RedisPlaces::admit_late() {
     if (unsure_ms_ < 0) unsure_ms_ = calls_.now_ms();
-    if (calls_.now_ms() - unsure_ms_ >= patience_ms) give_up();
+    if (calls_.now_ms() - unsure_ms_ >= place_patience_ms) give_up();
 }
 
 void RedisPlaces::down() {
@@ -127,7 +127,7 @@ void RedisPlaces::turn() {
             if (const auto it = counts_.find(name); it != counts_.end()) queue(name, it->second);
         }
     }
-    while (!queue_.empty() && under_way_ < most_under_way) {
+    while (!queue_.empty() && under_way_ < most_places_asked) {
         const std::string name = std::move(queue_.front());
         queue_.pop_front();
         const auto it = counts_.find(name);
@@ -171,7 +171,7 @@ void RedisPlaces::answered(const std::string& name, uint64_t had, const RedisRep
         count.written = std::max<uint64_t>(count.written, 1);
         admit_all(count);
         failed_.push_back(name);
-        try_again_ms_ = calls_.now_ms() + tried_again_ms;
+        try_again_ms_ = calls_.now_ms() + place_tried_again_ms;
         return;
     }
     const auto more = static_cast<size_t>(reply.number);

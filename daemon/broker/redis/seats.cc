@@ -11,9 +11,9 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_under_way = 32;
-constexpr size_t most_text = 512;
-constexpr size_t most_idle = 1024;  // of those that wait
+constexpr size_t most_seats_asked = 32;
+constexpr size_t most_seat_text = 512;
+constexpr size_t most_idle_seats = 1024;  // of those that wait
 
 // NODE:PROCESS:WORKER:PLACE:SESSION, of which the last three are a holder's.
 constexpr size_t parts = 5;
@@ -89,7 +89,7 @@ void RedisSeats::take(const Take& take, const Evict& evict) {
     places.seats.push_back({take.holder, {}});
     ++held_;
     queue(name, places.seats.back());
-    if (queue_.size() > 2 * held_ + most_idle) compact();
+    if (queue_.size() > 2 * held_ + most_idle_seats) compact();
 }
 
 // While Redis is away those who come and go would make it grow.
@@ -109,7 +109,7 @@ void RedisSeats::lost(std::string_view text, const Evict& evict) {
     // E, the key's name after its length, and who.
     const size_t colon = text.find(':');
     const auto size = read_number(text.substr(0, std::min(colon, text.size())));
-    if (text.size() > most_text || colon == std::string_view::npos || !size ||
+    if (text.size() > most_seat_text || colon == std::string_view::npos || !size ||
         *size >= text.size() - colon - 1)
         return shared_.counters.malformed.add();
     const std::string name(text.substr(colon + 1, static_cast<size_t>(*size)));
@@ -133,7 +133,7 @@ void RedisSeats::turn(const Evict& evict) {
         again_ms_ = calls_.now_ms() + ask_again_ms_;
         write_anew();
     }
-    while (!queue_.empty() && under_way_ < most_under_way) {
+    while (!queue_.empty() && under_way_ < most_seats_asked) {
         const Due due = std::move(queue_.front());
         queue_.pop_front();
         Seat* seat = find(due.name, due.holder);

@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t linger_ms = 2000;  // who comes back soon finds it live
 constexpr int64_t repair_ms = 1000;
 constexpr size_t most_held = 256;
-constexpr size_t most_name = 65'536;  // of a user: far more than a token has
+constexpr size_t most_user_name = 65'536;  // of a user: far more than a token has
 constexpr uint32_t repair_page = 500;
 constexpr int64_t round_ms = 20'000;
 constexpr int64_t tops_every_ms = 64;  // 2,000 channels in a second
@@ -167,7 +167,7 @@ void RedisSubscriptions::heard(const std::string& redis_channel, std::string_vie
     shared_.counters.received.add();
     if (payload.starts_with("J:") || payload.starts_with("L:")) {
         const std::string_view user = payload.substr(2);
-        if (user.empty() || user.size() > most_name || !is_utf8(user))
+        if (user.empty() || user.size() > most_user_name || !is_utf8(user))
             return shared_.counters.malformed.add();
         return shared_.table.announce(
             presence_message(payload.front() == 'J' ? "$join" : "$leave", channel, user));
