@@ -108,7 +108,8 @@ void RedisBans::turn() {
         absl::erase_if(own_, [&](const auto& item) { return std::abs(item.second.until_ms) <= now_ms; });
         some_wait_ = true;
     }
-    if (to_load_.exchange(false, std::memory_order_acquire)) load(0);
+    // One after the other: what the first has found the second would take for lifted.
+    if (!loading_ && to_load_.exchange(false, std::memory_order_acquire)) load(0);
     if (!std::exchange(some_wait_, false)) return;
     for (auto& [key, own] : own_) {
         if (!own.written && !own.under_way) write(key, own);
@@ -148,7 +149,10 @@ void RedisBans::load(size_t from) {
 }
 
 void RedisBans::loaded(size_t from, const RedisReply& reply) {
-    if (reply.kind != RedisReply::Kind::list) return;
+    if (reply.kind != RedisReply::Kind::list) {
+        loading_ = false;
+        return;
+    }
     for (size_t i = 0; i + 2 < reply.items.size(); i += 3) {
         const auto left = read_number(reply.items[i + 1].text);
         const auto own = own_.find(reply.items[i].text);
