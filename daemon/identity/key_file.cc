@@ -29,11 +29,19 @@ struct OpenFile {
     int fd;
 };
 
+std::string remedy_for(const std::string& path, int error) {
+    if (error == EACCES)
+        return "give it to the daemon's user, or with systemd by LoadCredential= and `file credential`";
+    // As a setting in wayleave.toml would be written.
+    const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+    if (name.starts_with("credential:"))
+        return fmt::format("in a policy it is written `file credential \"{}\"`",
+                           name.substr(name.find(':') + 1));
+    return "check the path and who may read it";
+}
+
 Failure<KeyError> system_error(const std::string& path, int error) {
-    return unusable(fmt::format("{}: {}", path, std::strerror(error)),
-                    error == EACCES ? "give it to the daemon's user, or with systemd by LoadCredential= and "
-                                      "`file credential`"
-                                    : "check the path and who may read it");
+    return unusable(fmt::format("{}: {}", path, std::strerror(error)), remedy_for(path, error));
 }
 
 KeyStatus check_kind_and_size(const std::string& path, const struct stat& info) {

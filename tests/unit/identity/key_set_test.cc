@@ -176,6 +176,9 @@ TEST_CASE("secret material that others may read or write is refused") {
 TEST_CASE("broken key files say what is wrong") {
     const KeyDirectory directory;
     check_error(directory.path() + "/missing", "No such file");
+    const auto as_a_setting = KeySet::load(directory.path() + "/credential:app.key");
+    REQUIRE(!as_a_setting);
+    CHECK(as_a_setting.error().remedy == "in a policy it is written `file credential \"app.key\"`");
     check_error(directory.path(), "not a regular file");
     check_error(directory.write("big", std::string(max_token_bytes * 9, 'x')), "larger than 64 KiB");
     check_error(directory.write("empty", ""), "is empty");
