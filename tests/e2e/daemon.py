@@ -293,6 +293,11 @@ class Daemon:
     def refusals(self, reason):
         return self.metric(f'wayleave_refusals_total{{reason="{reason}"}}')
 
+    def has_quarantine(self):
+        """Of a sanitizer, which keeps what was freed and reserves terabytes of addresses to know it: its memory is not ours."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return any(line.startswith("VmSize:") and int(line.split()[1]) > 1 << 30 for line in file)
+
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 

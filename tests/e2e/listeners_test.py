@@ -278,5 +278,16 @@ def test_what_a_successor_does_not_name_is_closed():
         daemon.process, daemon.stderr_path = other.process, other.stderr_path
 
 
+def test_a_port_that_the_kernel_has_chosen_may_be_written_down():
+    with Daemon(POLICY) as daemon:
+        raw = enter(daemon.port)
+        daemon.edit("wayleave.toml", '[[listen]]\naddress = "127.0.0.1:0"', f'[[listen]]\naddress = "127.0.0.1:{daemon.port}"')
+        assert "listener" not in reload(daemon, "--dry-run").stdout
+        reload(daemon)
+        assert len(listeners(daemon)) == 1
+        assert lives(raw)
+        assert lives(enter(daemon.port))
+
+
 if __name__ == "__main__":
     main(globals())

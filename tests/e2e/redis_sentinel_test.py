@@ -84,7 +84,7 @@ async def test_nodes_hear_of_a_switch_where_they_may():
         # One forbids it, with the rights that asking needs.
         rights = "+role +ping +sentinel|master +sentinel|get-master-addr-by-name"
         assert lab.sentinels[2].ask("ACL", "SETUSER", "default", "-@all", "+acl", "+client", *rights.split()).startswith(b"+OK")
-        async with lab.node() as a:
+        async with lab.node(POLICY) as a:
             for one in lab.sentinels[:2]:
                 await soon(lambda: b" sub=2 " in one.ask("CLIENT", "LIST"), "the news are subscribed to")
             await soon(lambda: ready(a), "it is ready")

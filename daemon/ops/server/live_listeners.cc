@@ -14,9 +14,11 @@ namespace {
 
 constexpr int64_t prepare_wait_ms = 10'000;
 
-// What a service manager has bound is known by its name, whatever the address says.
+// What a service manager has bound is known by its name, whatever the address says. A port that the kernel has chosen may
+// be written down afterwards.
 bool is_at(const OpenListener& open, const ListenerSettings& next) {
-    return open.passed ? open.settings.name == next.name : open.settings.address == next.address;
+    if (open.passed) return open.settings.name == next.name;
+    return open.settings.address == next.address || open.shown == shown_as(next, open.tls != nullptr);
 }
 
 // The workers have to treat those who come there in another way.
