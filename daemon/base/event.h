@@ -28,6 +28,7 @@ struct Event {
     bool of_client = false;
     // For who watches the connection alone: it is no line of the log.
     bool traced = false;
+    int64_t wall_ms = 0;  // when it happened, where that was before it is told; else 0
     std::vector<EventField> fields = {};
 
     // An empty value is no field.

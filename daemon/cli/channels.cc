@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "daemon/base/json_writer.h"
+#include "daemon/cli/all_nodes.h"
 #include "daemon/cli/json_answer.h"
 
 namespace wayleave {
@@ -36,7 +37,7 @@ int channels(const ChannelsOptions& options) {
     if (list.size() > 0) write_text(stdout, fmt::format(row, "SUBSCRIBERS", "OFFSET", "CHANNEL"));
     for (const simdjson::dom::element channel : list) {
         write_text(stdout, fmt::format(row, number_of(channel, "subscribers"), position_of(channel),
-                                       text_of(channel, "channel")));
+                                       shown_text(channel, "channel")));
     }
     if ((*answer)->document["more"].get_bool().value())
         complain(fmt::format("these are not all: there are {}", number_of((*answer)->document, "count")));

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "daemon/base/json_writer.h"
+#include "daemon/cli/all_nodes.h"
 #include "daemon/cli/json_answer.h"
 
 namespace wayleave {
@@ -35,15 +36,15 @@ std::string left_of(const simdjson::dom::element& object) {
 }
 
 void show(const simdjson::dom::element& state) {
-    write_text(stdout, fmt::format("level {}{}\n", text_of(state, "level"), left_of(state)));
+    write_text(stdout, fmt::format("level {}{}\n", shown_text(state, "level"), left_of(state)));
     for (const simdjson::dom::element filter : state["filters"].get_array()) {
         std::string names;
         for (const char* name : {"user", "session", "route", "rule"}) {
-            std::string_view text;
-            if (filter[name].get(text) == simdjson::SUCCESS) names += fmt::format(" {} {}", name, text);
+            if (const std::string text = shown_text(filter, name); !text.empty())
+                names += fmt::format(" {} {}", name, text);
         }
         write_text(stdout,
-                   fmt::format("level {} of{}{}\n", text_of(filter, "level"), names, left_of(filter)));
+                   fmt::format("level {} of{}{}\n", shown_text(filter, "level"), names, left_of(filter)));
     }
 }
 

@@ -35,9 +35,17 @@ int why(const WhyOptions& options) {
         complain(fmt::format("these are the last {} of {}; --most shows more", refusals.size(), count));
     if (refusals.size() > 0) return EX_OK;
     std::string_view since;
-    complain((*answer)->document["since"].get(since) == simdjson::SUCCESS
-                 ? fmt::format("no refusal of this is kept; the oldest that is kept is of {}", since)
-                 : "nothing was refused since the daemon started");
+    const uint64_t forgotten = number_of((*answer)->document, "forgotten");
+    if ((*answer)->document["since"].get(since) != simdjson::SUCCESS) {
+        complain("nothing was refused since the daemon started");
+    } else if (forgotten > 0) {
+        complain(
+            fmt::format("no refusal of this is kept; the oldest that is kept is of {}, but {} were forgotten "
+                        "for others, and this may be among them: look into the log",
+                        since, forgotten));
+    } else {
+        complain(fmt::format("no refusal of this is kept; the oldest that is kept is of {}", since));
+    }
     return EX_DATAERR;
 }
 

@@ -12,14 +12,20 @@ constexpr uint64_t share = 50;  // lines of one source within a while
 
 }  // namespace
 
+void EventLog::Repeated::keep(Event event, Now now) {
+    first_untold = std::move(event);
+    first_untold.wall_ms = now.wall_ms;
+}
+
 void EventLog::tell(Event event, std::string_view source, std::string_view cause, Now now, uint64_t lines,
                     Finish finish) {
     Repeated& same = known(event.name, source, cause, now);
     if (is_told(same, source, lines, now)) {
         finish(event);
         put(std::move(event));
-    } else {
-        same.last = std::move(event);
+    } else if (same.untold == 1) {
+        finish(event);
+        same.keep(std::move(event), now);
     }
 }
 
@@ -29,7 +35,7 @@ void EventLog::tell_of(std::string_view name, std::string_view source, std::stri
     if (is_told(same, source, lines, now)) {
         put(make());
     } else if (same.untold == 1) {
-        same.last = make();
+        same.keep(make(), now);
     }
 }
 
@@ -86,9 +92,9 @@ void EventLog::tell_of_more(Now now, bool all) {
         if (!all && now.steady_ms - known.since_ms < while_ms) return false;
         if (known.untold == 0) return true;
         const std::string more = std::to_string(known.untold);
-        known.last.message += "; this is one of " + more + " more like it";
-        known.last.with("more", more);
-        put(std::move(known.last));
+        known.first_untold.message += "; this is one of " + more + " more like it";
+        known.first_untold.with("more", more);
+        put(std::move(known.first_untold));
         return true;
     });
 }

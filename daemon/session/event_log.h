@@ -46,7 +46,9 @@ class EventLog {
         int64_t since_ms = 0;
         uint64_t told = 0;
         uint64_t untold = 0;
-        Event last;  // that was not told
+        Event first_untold;
+
+        void keep(Event event, Now now);
     };
     struct Share {
         int64_t since_ms = 0;

@@ -7,7 +7,7 @@ import signal
 
 from client import Client
 from daemon import PATIENCE, TOKEN_BLOCK, run, wait_until
-from redis_server import Redis, first_tag, ready
+from redis_server import Redis, first_tag, free_port, ready
 from runner import main
 
 POLICY = TOKEN_BLOCK + """
@@ -124,6 +124,69 @@ async def test_a_redis_that_has_lost_everything_begins_new_epochs():
             assert news["room/1"]["epoch"] != told["epoch"]
             sent = await ann.must("$publish", channel="room/1", data={"text": "after"})
             assert sent["epoch"] == news["room/1"]["epoch"] and sent["offset"] == 1
+
+
+class Address:
+    """One at which two servers can be reached, one at a time, as behind a load balancer."""
+
+    def __init__(self, *servers):
+        self.servers, self.chosen, self.port = servers, servers[0], free_port()
+        self.open = set()
+
+    async def __aenter__(self):
+        self.listener = await asyncio.start_server(self.pass_on, "127.0.0.1", self.port)
+        return self
+
+    async def __aexit__(self, *_):
+        self.listener.close()
+        self.switch(None)
+
+    def switch(self, server):
+        self.chosen = server
+        for writer in self.open:
+            writer.transport.abort()
+
+    async def pass_on(self, reader, writer):
+        if self.chosen is None:
+            return writer.transport.abort()
+        there, back = await asyncio.open_connection("127.0.0.1", self.chosen.port)
+        self.open |= {writer, back}
+
+        async def copy(source, sink):
+            try:
+                while data := await source.read(65536):
+                    sink.write(data)
+            except OSError:
+                pass
+            sink.transport.abort()
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+        self.open -= {writer, back}
+
+    def node(self, policy, like=None):
+        return Redis.node(self, policy, like=like)
+
+
+async def test_back_at_a_server_that_never_heard_of_the_other():
+    with Redis() as first, Redis() as second:
+        async with Address(first, second) as address:
+            a = address.node(POLICY)
+            async with a, address.node(POLICY, like=a) as b:
+                await asyncio.to_thread(wait_until, lambda: ready(a) and ready(b), "/readyz is 200 at both")
+                ann, bob = await Client.open(a, user="ann"), await Client.open(b, user="bob")
+                epochs = {(await bob.subscribe("room/1"))["epoch"]}
+                for number, server in enumerate((first, second, first, second)):
+                    if number > 0:
+                        forks = a.metric("wayleave_redis_forks_total") + b.metric("wayleave_redis_forks_total")
+                        address.switch(server)
+                        await asyncio.to_thread(wait_until, lambda: a.metric("wayleave_redis_forks_total") +
+                                                b.metric("wayleave_redis_forks_total") > forks, "a new generation")
+                        news = await bob.wait_for("$subscribed", recovered=False, channel="room/1")
+                        assert news["epoch"] not in epochs, (epochs, news)
+                        epochs.add(news["epoch"])
+                    await asyncio.to_thread(wait_until, lambda: ready(a) and ready(b), "/readyz is 200 at both")
+                    for text in (f"{number}a", f"{number}b"):
+                        await ann.must("$publish", channel="room/1", data={"text": text})
+                        await bob.wait_for(None, text=text)
 
 
 def test_redis_may_come_later():

@@ -1,5 +1,6 @@
 #include "daemon/broker/redis/uplink.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/base/escape.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr int64_t test_ms = 3000;  // until a message has come back
 constexpr int64_t probe_every_ms = 1000;
 constexpr int most_adoptions = 5;
+constexpr size_t most_left = 64;  // generations that are remembered
 constexpr std::string_view schema = "1";
 constexpr std::string_view test_channel = "$self-test";  // no client can name it
 
@@ -125,8 +127,11 @@ void RedisUplink::check_generation() {
     });
 }
 
+// A server that was the primary before may never have heard what another one took meanwhile: what it holds fits it, and
+// is older than what this node has seen.
 void RedisUplink::judge(const std::string& held) {
-    if (fits(held, info_) || (trust_ && !held.empty())) return settle(held);
+    const bool was_left = std::find(left_.begin(), left_.end(), held) != left_.end();
+    if (!was_left && (fits(held, info_) || (trust_ && !held.empty()))) return settle(held);
     if (++adoptions_ > most_adoptions) return close({"its generation changes all the time"});
     adopt(held);
 }
@@ -151,6 +156,10 @@ void RedisUplink::adopt(const std::string& held) {
 void RedisUplink::settle(const std::string& held) {
     const bool other = held != calls_.generation();
     rechecking_ = false;
+    if (other && !calls_.generation().empty()) {
+        left_.push_back(calls_.generation());
+        if (left_.size() > most_left) left_.pop_front();
+    }
     calls_.set_generation(held);
     if (state_ == State::checking) test();
     if (other) user_.forked();

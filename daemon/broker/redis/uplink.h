@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 
@@ -70,6 +71,7 @@ class RedisUplink {
     RedisInfo info_;
     bool rechecking_ = false;
     int adoptions_ = 0;
+    std::deque<std::string> left_;  // generations from which this node has gone on to another
     int64_t server_ahead_ms_ = 0;
     uint64_t probe_ = 0;     // the one that is under way
     int64_t probed_us_ = 0;  // when that was sent; 0: none is

@@ -109,7 +109,8 @@ void RefusalBook::add(EventRecord record) {
     Kept kept{++numbers_, std::move(record), 0, 0, {}, {}};
     kept.source = source_of(kept.record);
     kept.cause = cause_of(kept.record);
-    kept.more = more_of(kept.record);
+    // It is one of them.
+    kept.more = std::max<uint64_t>(more_of(kept.record), 1) - 1;
     kept.bytes = kept.record.bytes() + 3 * (kept.source.size() + kept.cause.size()) + bookkeeping;
     Ring& ring = kept.record.field("user").empty() ? anonymous_ : known_;
     forgotten_ += ring.add(std::move(kept));

@@ -27,6 +27,7 @@ std::string why_json(const RefusalBook& book, const WhyQuestion& question) {
     JsonObject out;
     out.add("refusals", refusals).add("count", found.all);
     if (found.since_wall_ms != 0) out.add("since", time_text_of(found.since_wall_ms));
+    out.add("forgotten", book.totals().forgotten);
     return out.text() + "\n";
 }
 

@@ -59,7 +59,10 @@ bool is_refusal(const Event& event) {
 }
 
 EventRecord record_of(const HashKey& key, const Event& event) {
-    EventRecord out{read_clocks().wall_ms, std::string(event.name), event.message, {}};
+    EventRecord out{event.wall_ms != 0 ? event.wall_ms : read_clocks().wall_ms,
+                    std::string(event.name),
+                    event.message,
+                    {}};
     out.fields.reserve(event.fields.size());
     for (const EventField& field : event.fields)
         out.fields.emplace_back(field.key, field.secret ? hashed(key, field.value) : field.value);
