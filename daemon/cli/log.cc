@@ -40,8 +40,9 @@ void show(const simdjson::dom::element& state) {
     for (const simdjson::dom::element filter : state["filters"].get_array()) {
         std::string names;
         for (const char* name : {"user", "session", "route", "rule"}) {
-            if (const std::string text = shown_text(filter, name); !text.empty())
-                names += fmt::format(" {} {}", name, text);
+            std::string_view text;
+            if (filter[name].get(text) == simdjson::SUCCESS)
+                names += fmt::format(" {} {}", name, shown_text(filter, name));
         }
         write_text(stdout,
                    fmt::format("level {} of{}{}\n", shown_text(filter, "level"), names, left_of(filter)));

@@ -175,6 +175,10 @@ async def test_a_filter_of_the_log_tells_of_one_user_and_ends_by_itself():
         daemon.wait_log("event=message-received")
         told = [line for line in daemon.log().splitlines() if "event=message-received" in line]
         assert all(" user=ann " in line for line in told), told
+        # What one operator names cannot move the terminal of another.
+        await in_thread(daemon, "log", "--user", "\x1b[31m\u202e", "--for", "1h")
+        shown = (await in_thread(daemon, "log")).stdout
+        assert "\x1b" not in shown and "\u202e" not in shown and "[31m" in shown, repr(shown)
         assert "filters" in (await in_thread(daemon, "log", "--reset", "--format", "json")).stdout
         assert (await in_thread(daemon, "log")).stdout == "level debug\n"
         assert (await in_thread(daemon, "log", "--level", "error", "--for", "1s")).stdout.startswith("level error, for 1 s more")

@@ -127,8 +127,8 @@ void RedisUplink::check_generation() {
     });
 }
 
-// A server that was the primary before may never have heard what another one took meanwhile: what it holds fits it, and
-// is older than what this node has seen.
+// A server that was the primary before may never have heard what another one took meanwhile: what it holds
+// fits it, and is older than what this node has seen.
 void RedisUplink::judge(const std::string& held) {
     const bool was_left = std::find(left_.begin(), left_.end(), held) != left_.end();
     if (!was_left && (fits(held, info_) || (trust_ && !held.empty()))) return settle(held);

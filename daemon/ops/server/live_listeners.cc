@@ -14,8 +14,8 @@ namespace {
 
 constexpr int64_t prepare_wait_ms = 10'000;
 
-// What a service manager has bound is known by its name, whatever the address says. A port that the kernel has chosen may
-// be written down afterwards.
+// What a service manager has bound is known by its name, whatever the address says. A port that the kernel
+// has chosen may be written down afterwards.
 bool is_at(const OpenListener& open, const ListenerSettings& next) {
     if (open.passed) return open.settings.name == next.name;
     return open.settings.address == next.address || open.shown == shown_as(next, open.tls != nullptr);

@@ -94,7 +94,8 @@ TEST_CASE("what the log has gathered is counted along") {
     EventRecord record = refusal_of("ann");
     record.fields.emplace_back("more", "41");
     for (size_t i = 0; i < RefusalBook::most_alike + 1; ++i) book.add(record);
-    CHECK(book.find("ann", 100).records.back().field("more") == std::to_string(41 + 42));
+    // Each is one of its own 41.
+    CHECK(book.find("ann", 100).records.back().field("more") == std::to_string(40 + 41));
 }
 
 TEST_CASE("long refusals push out others before they fill the memory") {
