@@ -82,8 +82,8 @@ TEST_CASE("the news of a Sentinel are heard, and nothing else is taken for them"
     const auto heard = [&] {
         std::string out;
         for (const RedisLink::Event& event : link.take_events()) {
-            if (const auto* news = std::get_if<RedisLink::Heard>(&event))
-                out += news->channel + "=" + news->payload;
+            if (const auto* told = std::get_if<RedisLink::Heard>(&event))
+                out += told->channel + "=" + told->payload;
         }
         return out;
     };
