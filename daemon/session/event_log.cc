@@ -49,9 +49,9 @@ EventLog::Repeated& EventLog::known(std::string_view name, std::string_view sour
     return same;
 }
 
-bool EventLog::is_told(Repeated& known, std::string_view source, uint64_t lines, Now now) {
-    const bool told = known.told < lines && within_share(source, now);
-    ++(told ? known.told : known.untold);
+bool EventLog::is_told(Repeated& same, std::string_view source, uint64_t lines, Now now) {
+    const bool told = same.told < lines && within_share(source, now);
+    ++(told ? same.told : same.untold);
     return told;
 }
 

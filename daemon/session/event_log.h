@@ -58,7 +58,7 @@ class EventLog {
     [[nodiscard]] Repeated& known(std::string_view name, std::string_view source, std::string_view cause,
                                   Now now);
     // Whether it is told by itself.
-    [[nodiscard]] bool is_told(Repeated& known, std::string_view source, uint64_t lines, Now now);
+    [[nodiscard]] bool is_told(Repeated& same, std::string_view source, uint64_t lines, Now now);
     [[nodiscard]] bool within_share(std::string_view source, Now now);
     void put(Event event);
     void tell_of_more(Now now, bool all);

@@ -432,23 +432,32 @@ void open_channel(Load& load, size_t count, const std::string& path) {
     while (load.delivered < count) load.turn([](size_t) {});
 }
 
+// Says that it is ready, waits to be told to begin, and plays rounds: each sends, and returns how many
+// deliveries come of it.
+template <class Round>
+void play(Load& load, double seconds, const Round& round) {
+    std::printf("ready\n");
+    std::fflush(stdout);
+    wait_for_line();
+    load.delivered = 0;
+    uint64_t wanted = 0;
+    const double start = seconds_now();
+    while (seconds_now() - start < seconds) {
+        wanted += round();
+        while (load.delivered < wanted) load.turn([](size_t) {});
+    }
+    std::printf("{\"deliveries\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(load.delivered),
+                seconds_now() - start);
+}
+
 void fanout(Load& load, size_t count, const std::string& path, double seconds, size_t batch) {
     open_channel(load, count, path);
     std::string publication;
     for (size_t i = 0; i < batch; ++i) publication += Dialect::publication(false);
-    std::printf("ready\n");
-    std::fflush(stdout);
-    wait_for_line();
-    const double start = seconds_now();
-    uint64_t publications = 0;
-    load.delivered = 0;
-    while (seconds_now() - start < seconds) {
+    play(load, seconds, [&] {
         load.send(count, publication);
-        publications += batch;
-        while (load.delivered < publications * count) load.turn([](size_t) {});
-    }
-    std::printf("{\"deliveries\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(load.delivered),
-                seconds_now() - start);
+        return batch * count;
+    });
 }
 
 // So many channels with `listeners` each, and somebody who publishes to each: one publication to all of them.
@@ -459,19 +468,10 @@ void channels(Load& load, size_t count, const std::string& path, double seconds,
         load.open_all(count * listeners + i, count * listeners + i + 1, path + "pub" + name);
     }
     const std::string publication = Dialect::publication(false);
-    std::printf("ready\n");
-    std::fflush(stdout);
-    wait_for_line();
-    load.delivered = 0;
-    uint64_t wanted = 0;
-    const double start = seconds_now();
-    while (seconds_now() - start < seconds) {
+    play(load, seconds, [&] {
         for (size_t i = 0; i < count; ++i) load.send(count * listeners + i, publication);
-        wanted += count * listeners;
-        while (load.delivered < wanted) load.turn([](size_t) {});
-    }
-    std::printf("{\"deliveries\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(load.delivered),
-                seconds_now() - start);
+        return count * listeners;
+    });
 }
 
 // Each has so many channels of its own.
@@ -494,19 +494,10 @@ void subscribe(Load& load, size_t count, const std::string& path, size_t channel
 void echo(Load& load, size_t count, const std::string& path, double seconds) {
     load.open_all(0, count, path);
     const std::string publication = Dialect::publication(false);
-    std::printf("ready\n");
-    std::fflush(stdout);
-    wait_for_line();
-    load.delivered = 0;
-    uint64_t sent = 0;
-    const double start = seconds_now();
-    while (seconds_now() - start < seconds) {
+    play(load, seconds, [&] {
         for (size_t i = 0; i < count; ++i) load.send(i, publication);
-        sent += count;
-        while (load.delivered < sent) load.turn([](size_t) {});
-    }
-    std::printf("{\"deliveries\":%llu,\"seconds\":%.3f}\n", static_cast<unsigned long long>(load.delivered),
-                seconds_now() - start);
+        return count;
+    });
 }
 
 // How long the answer to a publication takes, so many of which are due in a second.
