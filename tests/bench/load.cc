@@ -17,6 +17,8 @@
 //   BENCH_HEADER  is added to each request, without its line end
 //   BENCH_TOKENS  a file with a token a line, of which each request shows the next one
 //   BENCH_TLS     full or resumed: over TLS, with that kind of handshake
+//   BENCH_DIALECT what the server speaks, if not JSON: socket.io or nats
+//   BENCH_GREETING none: the server says nothing first
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
@@ -41,6 +43,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -94,11 +97,67 @@ class Tls {
     SSL_CTX* context_;
 };
 
+std::string masked_text(const std::string& text) {
+    std::string out("\x81", 1);
+    if (text.size() < 126) {
+        out += static_cast<char>(0x80 | text.size());
+    } else {
+        out += static_cast<char>(0x80 | 126);
+        out += static_cast<char>(text.size() >> 8);
+        out += static_cast<char>(text.size() & 255);
+    }
+    return out + std::string(4, '\0') + text;  // a mask of zeros is a mask
+}
+
+// What a server takes for a publication, with or without an answer that is asked for.
+class Dialect {
+  public:
+    static bool is_socket_io() { return from_environment("BENCH_DIALECT") == "socket.io"; }
+    static bool is_nats() {
+        static const bool it_is = from_environment("BENCH_DIALECT") == "nats";
+        return it_is;
+    }
+
+    static std::string publication(bool asks, const std::string& subject) {
+        const std::string text = R"("text":")" + std::string(170, 'x') + R"("})";
+        if (is_socket_io()) return masked_text((asks ? "420" : "42") + (R"(["say",{)" + text) + "]");
+        const std::string say = R"({"type":"say",)" + std::string(asks ? R"("$id":1,)" : "") + text;
+        if (is_nats())
+            return masked_text("PUB " + subject + " " + std::to_string(say.size()) + "\r\n" + say + "\r\n");
+        return masked_text(say);
+    }
+
+    static bool answers(std::string_view frame) {
+        const std::string_view payload = frame.substr(frame.size() > 127 ? 4 : 2);
+        return is_socket_io() ? payload.starts_with("430")
+                              : payload.find(R"("re":1)") != std::string_view::npos;
+    }
+
+    static std::string nats_greeting(const std::string& subject) {
+        const std::string wish = subject.empty() ? "" : "SUB " + subject + " 1\r\n";
+        return masked_text(R"(CONNECT {"verbose":false})"
+                           "\r\n" +
+                           wish + "PING\r\n");
+    }
+
+    // NATS joins them in one frame.
+    static size_t messages_in(std::string_view frame) {
+        if (!is_nats()) return 1;
+        constexpr std::string_view mark = "\r\n{\"type\":\"say\"";
+        size_t messages = 0;
+        for (size_t at = frame.find(mark); at != std::string_view::npos; at = frame.find(mark, at + 1))
+            ++messages;
+        return messages;
+    }
+};
+
 struct Client {
     int fd = -1;
     SSL* ssl = nullptr;
-    std::string request;  // to be sent when TLS is agreed
-    bool open = false;    // 101 and the greeting are here
+    std::string request;   // to be sent when TLS is agreed
+    std::string greeting;  // what it says to what the server says first
+    bool upgraded = false;
+    bool open = false;  // 101 and the server's greetings are here
     bool publishes = false;
     std::string pending;  // an incomplete head or frame
     uint64_t frames = 0;
@@ -115,7 +174,8 @@ class Load {
         setrlimit(RLIMIT_NOFILE, &files);
         std::ifstream tokens(from_environment("BENCH_TOKENS"));
         for (std::string line; std::getline(tokens, line);) tokens_.push_back(line);
-        greets_ = from_environment("BENCH_GREETING") != "none";
+        if (from_environment("BENCH_GREETING") == "none") greetings_ = 0;
+        if (Dialect::is_nats()) greetings_ = 2;  // INFO, and PONG when it has subscribed
         // Of another node, if it is named.
         const std::string other = from_environment("BENCH_PUBLISH_PORT");
         publishers_port_ = other.empty() ? port : static_cast<uint16_t>(std::stoul(other));
@@ -148,6 +208,8 @@ class Load {
         epoll_ctl(epoll_, EPOLL_CTL_ADD, client.fd, &event);
         client.request = request(path);
         client.publishes = path.find("pub") != std::string::npos;
+        if (Dialect::is_nats())
+            client.greeting = Dialect::nats_greeting(client.publishes ? "" : subject_of(index, path));
         if (tls_) client.ssl = tls_->begin(client.fd);
         if (agreed(client)) ask(client);
     }
@@ -186,6 +248,14 @@ class Load {
         socklen_t size = sizeof info;
         getsockopt(clients_[index].fd, IPPROTO_TCP, TCP_INFO, &info, &size);
         return info.tcpi_state == 1;  // established
+    }
+
+    // Where NATS publishes what other servers take from their paths: `/chpub/7` is what `/ch/7` hears.
+    [[nodiscard]] static std::string subject_of(size_t index, std::string path) {
+        if (path == "/echo") return "echo." + std::to_string(index);
+        if (const size_t at = path.find("pub"); at != std::string::npos) path.erase(at, 3);
+        std::replace(path.begin(), path.end(), '/', '.');
+        return path.substr(1);
     }
 
     void open_all(size_t from, size_t to, const std::string& path) {
@@ -283,7 +353,8 @@ class Load {
             bytes = client.pending;
         }
         const size_t used = consume(client, bytes);
-        const bool greeted = !client.open && client.frames > 0;
+        if (client.frames > 0 && !client.greeting.empty()) send(index, std::exchange(client.greeting, {}));
+        const bool greeted = !client.open && client.upgraded && client.frames >= greetings_;
         std::string rest(bytes.substr(used));
         client.pending.swap(rest);
         if (!greeted) return;
@@ -294,7 +365,7 @@ class Load {
     // Takes whole frames off the front; before the upgrade, the head.
     size_t consume(Client& client, std::string_view bytes) {
         size_t at = 0;
-        if (!client.open && client.frames == 0) {
+        if (!client.upgraded) {
             const size_t end = bytes.find("\r\n\r\n");
             if (end == std::string_view::npos) return 0;
             if (!bytes.starts_with("HTTP/1.1 101")) {
@@ -304,13 +375,13 @@ class Load {
             }
             at = end + 4;
             // A greeting may come later: until then the head stays.
-            if (frame_size(bytes.substr(at)) == 0 && greets_) return 0;
-            if (!greets_) ++client.frames;
+            if (greetings_ > 0 && frame_size(bytes.substr(at)) == 0) return 0;
+            client.upgraded = true;
         }
         while (const size_t size = frame_size(bytes.substr(at))) {
             ++client.frames;
-            if (client.open || client.frames > 1) {
-                if (!client.publishes) ++delivered;
+            if (client.frames > greetings_) {
+                if (!client.publishes) delivered += Dialect::messages_in(bytes.substr(at, size));
                 if (on_frame) on_frame(bytes.substr(at, size));
             }
             at += size;
@@ -332,7 +403,7 @@ class Load {
 
     uint16_t port_;
     uint16_t publishers_port_ = 0;
-    bool greets_ = true;  // the server says something first
+    size_t greetings_ = 1;  // frames that the server says first
     std::string path_;
     int epoll_ = -1;
     size_t sources_ = 0;
@@ -341,18 +412,6 @@ class Load {
     std::unique_ptr<Tls> tls_;
     std::vector<Client> clients_;
 };
-
-std::string masked_text(const std::string& text) {
-    std::string out("\x81", 1);
-    if (text.size() < 126) {
-        out += static_cast<char>(0x80 | text.size());
-    } else {
-        out += static_cast<char>(0x80 | 126);
-        out += static_cast<char>(text.size() >> 8);
-        out += static_cast<char>(text.size() & 255);
-    }
-    return out + std::string(4, '\0') + text;  // a mask of zeros is a mask
-}
 
 void wait_for_line() {
     std::array<char, 16> line;
@@ -404,24 +463,6 @@ void refused(Load& load, size_t count, const std::string& path, uint64_t wanted)
     std::printf("}}\n");
 }
 
-// What a server takes for a publication, with or without an answer that is asked for.
-class Dialect {
-  public:
-    static bool is_socket_io() { return !from_environment("BENCH_SOCKETIO").empty(); }
-
-    static std::string publication(bool asks) {
-        const std::string text = R"("text":")" + std::string(170, 'x') + R"("})";
-        if (is_socket_io()) return masked_text((asks ? "420" : "42") + (R"(["say",{)" + text) + "]");
-        return masked_text(R"({"type":"say",)" + std::string(asks ? R"("$id":1,)" : "") + text);
-    }
-
-    static bool answers(std::string_view frame) {
-        const std::string_view payload = frame.substr(frame.size() > 127 ? 4 : 2);
-        return is_socket_io() ? payload.starts_with("430")
-                              : payload.find(R"("re":1)") != std::string_view::npos;
-    }
-};
-
 // Listeners, and one who publishes after them.
 void open_channel(Load& load, size_t count, const std::string& path) {
     load.open_all(0, count, path);
@@ -453,7 +494,8 @@ void play(Load& load, double seconds, const Round& round) {
 void fanout(Load& load, size_t count, const std::string& path, double seconds, size_t batch) {
     open_channel(load, count, path);
     std::string publication;
-    for (size_t i = 0; i < batch; ++i) publication += Dialect::publication(false);
+    const std::string subject = Load::subject_of(count, path);
+    for (size_t i = 0; i < batch; ++i) publication += Dialect::publication(false, subject);
     play(load, seconds, [&] {
         load.send(count, publication);
         return batch * count;
@@ -467,9 +509,12 @@ void channels(Load& load, size_t count, const std::string& path, double seconds,
         load.open_all(i * listeners, (i + 1) * listeners, path + name);
         load.open_all(count * listeners + i, count * listeners + i + 1, path + "pub" + name);
     }
-    const std::string publication = Dialect::publication(false);
+    std::vector<std::string> publications;
+    for (size_t i = 0; i < count; ++i)
+        publications.push_back(
+            Dialect::publication(false, Load::subject_of(i, path + "/" + std::to_string(i))));
     play(load, seconds, [&] {
-        for (size_t i = 0; i < count; ++i) load.send(count * listeners + i, publication);
+        for (size_t i = 0; i < count; ++i) load.send(count * listeners + i, publications[i]);
         return count * listeners;
     });
 }
@@ -493,9 +538,11 @@ void subscribe(Load& load, size_t count, const std::string& path, size_t channel
 // Each has one message under way.
 void echo(Load& load, size_t count, const std::string& path, double seconds) {
     load.open_all(0, count, path);
-    const std::string publication = Dialect::publication(false);
+    std::vector<std::string> publications;
+    for (size_t i = 0; i < count; ++i)
+        publications.push_back(Dialect::publication(false, Load::subject_of(i, path)));
     play(load, seconds, [&] {
-        for (size_t i = 0; i < count; ++i) load.send(i, publication);
+        for (size_t i = 0; i < count; ++i) load.send(i, publications[i]);
         return count;
     });
 }
@@ -505,7 +552,7 @@ void answers(Load& load, size_t count, const std::string& path, double seconds, 
     open_channel(load, count, path);
     bool answered = false;
     load.on_frame = [&](std::string_view frame) { answered = answered || Dialect::answers(frame); };
-    const std::string publication = Dialect::publication(true);
+    const std::string publication = Dialect::publication(true, Load::subject_of(count, path));
     std::vector<double> times;
     const double start = seconds_now();
     for (double due = start; due < start + seconds; due += 1.0 / static_cast<double>(rate)) {
