@@ -26,8 +26,9 @@ void Mailbox::push(const Publication& publication) {
         was_empty = publications_.empty() && commands_.empty();
         if (publications_.empty()) since_us_ = steady_us();
         publications_.push_back(publication);
-        ++held_.messages;
-        held_.bytes += size_of(publication);
+        filled_.store(true, std::memory_order_release);
+        held_messages_ += 1;
+        held_bytes_ += size_of(publication);
         (void)authorize();  // it cannot get better
     }
     // One wake for many: a sender that finds the box empty sends it, and the reader takes all.
@@ -42,18 +43,22 @@ void Mailbox::post(Command command) {
     {
         const std::lock_guard lock(mutex_);
         commands_.push_back(std::move(command));
+        filled_.store(true, std::memory_order_release);
     }
     wake();
 }
 
 bool Mailbox::take(std::vector<Publication>& publications, std::vector<Command>& commands,
                    int64_t& since_us) {
+    // Whoever fills it after this look wakes us after that.
+    if (!filled_.load(std::memory_order_acquire)) return !publications.empty();
     const std::lock_guard lock(mutex_);
     if (publications.empty()) {
         publications.swap(publications_);
         since_us = since_us_;
     }
     commands.swap(commands_);
+    filled_.store(!publications_.empty(), std::memory_order_relaxed);
     return !publications.empty() || !commands.empty();
 }
 
@@ -63,14 +68,15 @@ void Mailbox::delivered(std::span<const Publication> publications) {
     bool all_have_room = false;
     {
         const std::lock_guard lock(mutex_);
-        held_.messages -= publications.size();
-        held_.bytes -= bytes;
+        held_messages_ -= publications.size();
+        held_bytes_ -= bytes;
         all_have_room = authorize();
     }
     if (all_have_room) exchange_.wake_all();
 }
 
 void Mailbox::set_behind(bool behind) {
+    if (behind == behind_) return;  // this thread alone changes it
     bool all_have_room = false;
     {
         const std::lock_guard lock(mutex_);
@@ -84,7 +90,7 @@ void Mailbox::set_behind(bool behind) {
 // last mailbox without room.
 bool Mailbox::authorize() {
     const auto beyond = [&](size_t part) {
-        return held_.messages >= most_messages / part || held_.bytes >= most_bytes / part;
+        return held_messages_ >= most_messages / part || held_bytes_ >= most_bytes / part;
     };
     over_ = beyond(over_ ? 2 : 1);
     const bool full = over_ || behind_;
@@ -95,8 +101,7 @@ bool Mailbox::authorize() {
 }
 
 Mailbox::Held Mailbox::held() const {
-    const std::lock_guard lock(mutex_);
-    return held_;
+    return {held_messages_.load(std::memory_order_relaxed), held_bytes_.load(std::memory_order_relaxed)};
 }
 
 void Exchange::add(uint32_t worker, Mailbox& mailbox) {

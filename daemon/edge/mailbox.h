@@ -1,6 +1,7 @@
 // What other threads have for a worker: publications from the broker and commands from the main thread.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -86,7 +87,10 @@ class Mailbox final : public Inbox {
     std::vector<Publication> publications_;
     int64_t since_us_ = 0;  // the first of them
     std::vector<Command> commands_;
-    Held held_;  // here, and taken but not delivered
+    std::atomic<bool> filled_{false};  // most turns bring nothing by this way, and need no lock to see it
+    // Here, and taken but not delivered; written under the lock.
+    std::atomic<size_t> held_messages_{0};
+    std::atomic<size_t> held_bytes_{0};
     bool over_ = false;
     bool behind_ = false;
     bool full_ = false;

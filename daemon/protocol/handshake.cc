@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 
 namespace wayleave {
@@ -74,10 +76,17 @@ Refused collect_protocols(const HttpHead& head, std::vector<std::string_view>& p
     return {};
 }
 
-// To look for it by its name takes longer than to compute it.
-const EVP_MD* sha1() {
+struct DigestEnd {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+// To look for it by its name, and to make room for it, takes longer than to compute it.
+bool sha1(std::string_view text, std::span<unsigned char, 20> digest) {
     static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-    return found;
+    thread_local const std::unique_ptr<EVP_MD_CTX, DigestEnd> context(EVP_MD_CTX_new());
+    return found != nullptr && context && EVP_DigestInit_ex2(context.get(), found, nullptr) == 1 &&
+           EVP_DigestUpdate(context.get(), text.data(), text.size()) == 1 &&
+           EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
 }
 
 }  // namespace
@@ -140,9 +149,8 @@ std::variant<Upgrade, HandshakeRefusal> check_upgrade(const HttpHead& head) {
 std::string accept_key(std::string_view key) {
     std::string text(key);
     text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 1.3
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int size = 0;
-    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, sha1(), nullptr) != 1 || size != 20)
+    std::array<unsigned char, 20> digest{};
+    if (!sha1(text, digest))
         throw std::runtime_error("OpenSSL offers no SHA-1, without which no WebSocket can be accepted");
     std::array<unsigned char, 29> encoded{};  // 28 characters and the NUL that EVP_EncodeBlock writes
     const int length = EVP_EncodeBlock(encoded.data(), digest.data(), 20);

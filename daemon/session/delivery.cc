@@ -101,6 +101,8 @@ void Delivery::deliver(Channel& channel, std::span<const Publication> publicatio
     const dsl::ChannelRules& rules = subscriptions_.adopt_policy(channel, now);
     PublicationRun run(publications);
     const std::span subscribers(channel.subscribers);
+    for (const Subscriber& first_of_all : subscribers.first(std::min(ahead, subscribers.size())))
+        first_of_all.session->prefetch();
     for (size_t i = 0; i < subscribers.size(); ++i) {
         if (i + ahead < subscribers.size()) subscribers[i + ahead].session->prefetch();
         give(subscribers[i], channel, run, rules, now);

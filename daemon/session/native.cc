@@ -46,7 +46,10 @@ std::optional<uint64_t> parse_session(std::string_view text) {
 }
 
 std::string hello_text(const Hello& hello) {
-    std::string out = "{\"type\":\"$hello\",\"session\":\"" + session_text(hello.session) + "\",\"user\":";
+    constexpr size_t usual = 256;
+    std::string out;
+    out.reserve(usual);
+    out.append(R"({"type":"$hello","session":")").append(session_text(hello.session)).append(R"(","user":)");
     if (hello.user.empty()) {
         out += "null";
     } else {
