@@ -58,6 +58,7 @@ struct Counters {
     Counter tunnels_opened;        // WebSockets that were handed to backends
     Counter tunnels_refused;       // that no backend took
     Counter proxied_requests;      // plain requests that were passed on
+    Counter proxied_reuses;        // of them, over a connection that an earlier one had left open
     Counter tunnel_bytes_in;       // of clients
     Counter tunnel_bytes_out;      // of backends
     Counter forwarded;             // messages that were taken for a backend

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace wayleave {
@@ -17,7 +18,25 @@ void append_chunk(std::string_view bytes, std::string& out) {
     out.append(bytes).append("\r\n");
 }
 
+// RFC 9112 9.3.
+bool backend_keeps(const ResponseHead& head) {
+    if (head.http10) return false;
+    return std::none_of(head.fields.begin(), head.fields.end(), [](const HttpField& field) {
+        if (!same_ignoring_case(field.name, "connection")) return false;
+        std::string_view rest = field.value;
+        std::string_view part;
+        for (bool more = true; next_part(rest, ',', more, part);)
+            if (same_ignoring_case(part, "close")) return true;
+        return false;
+    });
+}
+
 }  // namespace
+
+bool may_be_repeated(const HttpHead& head) {
+    const bool safe = head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS";
+    return safe && !head.chunked && head.content_length.value_or(0) == 0;
+}
 
 HttpExchange::HttpExchange(const HttpHead& head, std::string_view target, std::string_view lines)
     : http10_(head.http10),
@@ -26,13 +45,20 @@ HttpExchange::HttpExchange(const HttpHead& head, std::string_view target, std::s
       chunked_(head.chunked) {
     std::string& out = out_.text();
     out.append(head.method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ");
-    out.append(head.authority.text()).append("\r\nConnection: close\r\n");
+    const bool repeats = may_be_repeated(head);
+    out.append(head.authority.text()).append(repeats ? "\r\n" : "\r\nConnection: close\r\n");
     out.append(fields_for_backend(head)).append(lines);
     if (chunked_) out.append("Transfer-Encoding: chunked\r\n");
     if (head.content_length) out.append(fmt::format("Content-Length: {}\r\n", *head.content_length));
     out.append("\r\n");
+    if (repeats) request_ = out;
     if (chunked_ || head.content_length.value_or(0) > 0)
         body_.emplace(head.content_length, UINT64_MAX, BodyReader::Trailers::dropped);
+}
+
+void HttpExchange::repeat() {
+    out_ = {};
+    out_.text() = request_;
 }
 
 HttpExchange::State HttpExchange::refuse(int status, std::string_view reason) {
@@ -104,6 +130,7 @@ HttpExchange::State HttpExchange::take_head(const ResponseHead& head, std::strin
 
 void HttpExchange::tell_head(const ResponseHead& head, const ResponseFraming& framing, std::string& told) {
     framing_ = framing;
+    leaves_open_ = !request_.empty() && framing.kind != Kind::until_close && backend_keeps(head);
     const bool open_end = framing.kind == Kind::chunked || framing.kind == Kind::until_close;
     rechunked_ = open_end && !http10_;
     // What is left of the request would be taken for the next one.
@@ -125,7 +152,7 @@ void HttpExchange::tell_body(std::string_view bytes, std::string& told) const {
 }
 
 HttpExchange::State HttpExchange::read_body(std::string_view bytes, std::string& told) {
-    if (framing_->kind == Kind::none) return State::complete;
+    if (framing_->kind == Kind::none) return complete(bytes, told);
     if (framing_->kind == Kind::until_close) {
         tell_body(bytes, told);
         return State::reading;
@@ -133,16 +160,18 @@ HttpExchange::State HttpExchange::read_body(std::string_view bytes, std::string&
     const BodyReader::State state = answer_->read(bytes);
     if (state == BodyReader::State::refused) return refuse(502, answer_->reason());
     tell_body(answer_->take_body(), told);
-    return state == BodyReader::State::complete ? complete(told) : State::reading;
+    return state == BodyReader::State::complete ? complete(bytes, told) : State::reading;
 }
 
-HttpExchange::State HttpExchange::complete(std::string& told) const {
+// What is behind a response answers nothing that was asked, and must not be taken for the next answer.
+HttpExchange::State HttpExchange::complete(std::string_view behind, std::string& told) {
+    if (!behind.empty()) leaves_open_ = false;
     if (rechunked_) told.append(last_chunk);
     return State::complete;
 }
 
 HttpExchange::State HttpExchange::end_response(std::string& told) {
-    if (framing_ && framing_->kind == Kind::until_close) return complete(told);
+    if (framing_ && framing_->kind == Kind::until_close) return complete({}, told);
     return refuse(502, framing_ ? "it closed the connection in the middle of its response"
                                 : "it closed the connection without a response");
 }

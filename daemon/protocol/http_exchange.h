@@ -16,11 +16,16 @@
 
 namespace wayleave {
 
+// Whether a request may go over a connection that an earlier one has left open: whoever finds it closed may
+// ask again (RFC 9110 9.2.2), and has no body that is half gone.
+[[nodiscard]] bool may_be_repeated(const HttpHead& head);
+
 class HttpExchange {
   public:
     enum class State : uint8_t { reading, complete, broken };
 
-    // `target` as it stands in the request line; `lines`: fields that are said beside the request's own.
+    // `target` as it stands in the request line; `lines`: fields that are said beside the request's own. The
+    // backend is asked to keep the connection if the request may be repeated.
     HttpExchange(const HttpHead& head, std::string_view target, std::string_view lines);
 
     // --- to the backend ---
@@ -31,6 +36,9 @@ class HttpExchange {
     [[nodiscard]] bool request_complete() const { return !body_; }
     [[nodiscard]] std::string_view output() const { return out_.view(); }
     void written(size_t bytes) { out_.written(bytes); }
+    // From the beginning, over another connection: nothing of an answer has come.
+    void repeat();
+    [[nodiscard]] bool heard_nothing() const { return !framing_ && head_.empty() && interim_ == 0; }
 
     // --- to the client ---
 
@@ -43,7 +51,11 @@ class HttpExchange {
     [[nodiscard]] bool answered() const { return framing_.has_value(); }
     // Another request may follow on the client's connection.
     [[nodiscard]] bool keep_alive() const { return keep_alive_; }
-    [[nodiscard]] size_t held() const { return out_.held() + head_.capacity(); }
+    // Of a complete response: another request may follow on the backend's connection.
+    [[nodiscard]] bool leaves_open() const {
+        return leaves_open_ && out_.view().empty() && request_complete();
+    }
+    [[nodiscard]] size_t held() const { return out_.held() + head_.capacity() + request_.capacity(); }
     // The server wants no more of them.
     void close_after() { keep_alive_ = false; }
 
@@ -59,9 +71,10 @@ class HttpExchange {
     void tell_head(const ResponseHead& head, const ResponseFraming& framing, std::string& told);
     void tell_body(std::string_view bytes, std::string& told) const;
     [[nodiscard]] State read_body(std::string_view bytes, std::string& told);
-    [[nodiscard]] State complete(std::string& told) const;
+    [[nodiscard]] State complete(std::string_view behind, std::string& told);
 
     // Of the request.
+    std::string request_;  // where it may be repeated
     bool http10_;
     bool to_head_;
     bool keep_alive_;
@@ -74,6 +87,7 @@ class HttpExchange {
     uint32_t interim_ = 0;                    // 1xx before it
     std::optional<ResponseFraming> framing_;  // its head is told
     bool rechunked_ = false;
+    bool leaves_open_ = false;
     std::optional<BodyReader> answer_;
     int status_ = 502;
     std::string_view reason_;

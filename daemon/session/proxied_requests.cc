@@ -31,7 +31,8 @@ ProxiedRequests::ProxiedRequests(std::string name, Actions& actions, const Sessi
       outbox_(outbox),
       log_(log),
       counters_(counters),
-      random_(random) {}
+      random_(random),
+      kept_(actions) {}
 
 bool ProxiedRequests::wants(const HttpHead& head) const {
     const dsl::Route* route = route_of(bindings_.policy(), head);
@@ -65,11 +66,11 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
         return admission_.refuse_request(session, head, miss->status,
                                          Rejection::of(Reason::forbidden, miss->why), "", now);
     }
-    const uint64_t number = marked(UpstreamKind::request, ++numbers_);
     auto& target = std::get<ProxyTarget>(found);
     const std::string lines =
-        proxy_lines(who, target, head, "req_" + name_ + "-" + std::to_string(numbers_), random_, now);
+        proxy_lines(who, target, head, "req_" + name_ + "-" + std::to_string(++requests_), random_, now);
     HttpExchange exchange(head, target.path, lines);
+    const uint64_t number = may_be_repeated(head) ? kept_.take(session.number, *target.backend) : 0;
     auto made = std::make_unique<Passing>(Passing{number, session.number, session.id, std::move(target),
                                                   std::move(exchange), std::move(admitted->entered),
                                                   std::move(admitted->places)});
@@ -77,12 +78,23 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
     session.handshaking->passing_silence_ms =
         admitted->route->idle_timeout_ms > 0 ? admitted->route->idle_timeout_ms : Session::never_ms;
     session.last_heard_ms = now.steady_ms;
-    made->reach_by_ms = now.steady_ms + made->target.backend->timeout_ms;
-    reaching_.emplace(made->reach_by_ms, number);
-    actions_.dials.push_back({number, made->target.backend});
-    of_session_.emplace(session.number, number);
-    passing_.emplace(number, std::move(made));
+    if (number != 0) {
+        made->reuses = true;
+        counters_.proxied_reuses.add();
+        actions_.upstreams_to_flush.push_back(number);
+    } else {
+        dial(*made, now);
+    }
+    of_session_.emplace(session.number, made->number);
+    passing_.emplace(made->number, std::move(made));
     deadlines_.reschedule(session, now);
+}
+
+void ProxiedRequests::dial(Passing& passing, Now now) {
+    passing.number = marked(UpstreamKind::request, ++upstreams_made_);
+    passing.reach_by_ms = now.steady_ms + passing.target.backend->timeout_ms;
+    reaching_.emplace(passing.reach_by_ms, passing.number);
+    actions_.dials.push_back({passing.number, passing.target.backend});
 }
 
 // --- the client ---
@@ -113,7 +125,8 @@ void ProxiedRequests::late(Session& session, Now now) {
 }
 
 void ProxiedRequests::ended(const Session& session) {
-    if (Passing* passing = of(session)) finish(*passing);
+    if (Passing* passing = of(session)) close(*passing);
+    kept_.drop(session.number);
 }
 
 void ProxiedRequests::sent(Session& session, Now now) {
@@ -138,9 +151,9 @@ void ProxiedRequests::connected(uint64_t number, Now) {
 
 void ProxiedRequests::received(uint64_t number, std::span<char> bytes, Now now) {
     Passing* passing = find(number);
-    Session* session = passing ? client_of(*passing) : nullptr;
-    if (!passing) return;
-    if (!session) return finish(*passing);
+    if (!passing) return kept_.drop_upstream(number);
+    Session* session = client_of(*passing);
+    if (!session) return close(*passing);
     session->last_heard_ms = now.steady_ms;
     if (stopping_) passing->exchange.close_after();
     std::string told;
@@ -153,6 +166,7 @@ void ProxiedRequests::finished(uint64_t number, Now now) {
     Passing* passing = find(number);
     Session* session = passing ? client_of(*passing) : nullptr;
     if (!session || passing->reach_by_ms != 0) return;
+    if (passing->reuses && passing->exchange.heard_nothing()) return;  // gone() asks again
     std::string told;
     const auto state = passing->exchange.end_response(told);
     go_on(*passing, *session, state, std::move(told), now);
@@ -160,11 +174,25 @@ void ProxiedRequests::finished(uint64_t number, Now now) {
 
 void ProxiedRequests::gone(uint64_t number, const std::string& why, Now now) {
     Passing* passing = find(number);
-    if (!passing) return;
-    if (!client_of(*passing)) return finish(*passing);
+    if (!passing) return kept_.gone(number);
+    if (!client_of(*passing)) return close(*passing);
+    if (passing->reuses && passing->exchange.heard_nothing()) return ask_again(*passing, now);
     const bool reached = passing->reach_by_ms == 0;
     fail(*passing, 502, (reached ? "the backend has broken off: " : "the backend is not reached: ") + why,
          now);
+}
+
+// The backend has ended the connection while the request was on its way, which says nothing about the
+// request.
+void ProxiedRequests::ask_again(Passing& passing, Now now) {
+    auto it = passing_.find(passing.number);
+    std::unique_ptr<Passing> again = std::move(it->second);
+    passing_.erase(it);
+    again->reuses = false;
+    again->exchange.repeat();
+    dial(*again, now);
+    of_session_[again->session] = again->number;
+    passing_.emplace(again->number, std::move(again));
 }
 
 void ProxiedRequests::go_on(Passing& passing, Session& session, HttpExchange::State state, std::string told,
@@ -182,7 +210,13 @@ void ProxiedRequests::go_on(Passing& passing, Session& session, HttpExchange::St
 
 void ProxiedRequests::conclude(Passing& passing, Session& session, Now now) {
     const bool keep = passing.exchange.keep_alive() && passing.exchange.request_complete();
-    finish(passing);
+    if (keep && passing.exchange.leaves_open()) {
+        actions_.upstreams_to_read.push_back(passing.number);
+        kept_.keep(session.number, passing.number, passing.target.backend, now);
+        finish(passing);
+    } else {
+        close(passing);
+    }
     session.opened_ms = now.steady_ms;  // the next request has a deadline of its own
     if (keep) {
         session.handshaking->kept_open = session.handshaking->bytes.empty();
@@ -202,7 +236,7 @@ void ProxiedRequests::fail(Passing& passing, int status, std::string why, Now no
         counters_.tunnels_refused.add();
     }
     const bool answered = passing.answered;
-    finish(passing);
+    close(passing);
     if (!session) return;
     if (answered) return outbox_.abort(*session);
     const Reason reason = status >= 500 ? Reason::unavailable : Reason::bad_request;
@@ -213,7 +247,7 @@ void ProxiedRequests::fail(Passing& passing, int status, std::string why, Now no
 
 bool ProxiedRequests::may_read(uint64_t number) const {
     const Passing* passing = find(number);
-    return passing && !passing->paused;
+    return passing ? !passing->paused : kept_.holds(number);
 }
 
 std::string_view ProxiedRequests::output(uint64_t number) const {
@@ -238,6 +272,7 @@ size_t ProxiedRequests::held(const Session& session) const {
 }
 
 void ProxiedRequests::tick(Now now) {
+    kept_.tick(now);
     while (!reaching_.empty() && reaching_.begin()->first <= now.steady_ms) {
         Passing* passing = find(reaching_.begin()->second);
         reaching_.erase(reaching_.begin());
@@ -263,6 +298,11 @@ Session* ProxiedRequests::client_of(const Passing& passing) const {
     return same && session->handshaking && !session->abort_listed ? session : nullptr;
 }
 
+void ProxiedRequests::close(Passing& passing) {
+    actions_.upstreams_to_abort.push_back(passing.number);
+    finish(passing);
+}
+
 void ProxiedRequests::finish(Passing& passing) {
     if (Session* session = sessions_.find(passing.client);
         session && session->number == passing.session && session->handshaking) {
@@ -271,7 +311,6 @@ void ProxiedRequests::finish(Passing& passing) {
     }
     for (const std::string& key : passing.entered) limits_.leave(key);
     if (passing.reach_by_ms != 0) reaching_.erase({passing.reach_by_ms, passing.number});
-    actions_.upstreams_to_abort.push_back(passing.number);
     of_session_.erase(passing.session);
     passing_.erase(passing.number);
 }

@@ -1,5 +1,5 @@
-// Routes with `proxy … http`: plain requests that the door lets in go on to a backend, one connection there
-// for each, so that no two clients ever share one. One thread.
+// Routes with `proxy … http`: plain requests that the door lets in go on to a backend, over connections that
+// no two clients ever share. One thread.
 #pragma once
 
 #include <absl/container/btree_set.h>
@@ -17,6 +17,7 @@
 #include "daemon/protocol/http_exchange.h"
 #include "daemon/session/deadlines.h"
 #include "daemon/session/http_admission.h"
+#include "daemon/session/kept_upstreams.h"
 #include "daemon/session/proxy_target.h"
 #include "daemon/session/session_table.h"
 #include "daemon/session/upstream_user.h"
@@ -66,6 +67,7 @@ class ProxiedRequests final : public UpstreamUser {
         std::vector<std::string> entered;  // keys of `limit connections`
         std::vector<std::shared_ptr<const HeldPlace>> places;
         int64_t reach_by_ms = 0;  // steady time; 0: it is reached
+        bool reuses = false;      // a connection that an earlier request has left, and may find it closed
         bool answered = false;    // the client has been told a part of the final response
         bool paused = false;      // the client reads too slowly
     };
@@ -73,10 +75,13 @@ class ProxiedRequests final : public UpstreamUser {
     [[nodiscard]] Passing* find(uint64_t number) const;
     [[nodiscard]] Passing* of(const Session& session) const;
     [[nodiscard]] Session* client_of(const Passing& passing) const;
+    void dial(Passing& passing, Now now);
+    void ask_again(Passing& passing, Now now);
     void go_on(Passing& passing, Session& session, HttpExchange::State state, std::string told, Now now);
     void conclude(Passing& passing, Session& session, Now now);
     void fail(Passing& passing, int status, std::string why, Now now);
     void finish(Passing& passing);
+    void close(Passing& passing);
     void note(const Passing& passing, std::string text, Now now);
 
     std::string name_;
@@ -93,8 +98,10 @@ class ProxiedRequests final : public UpstreamUser {
     absl::flat_hash_map<uint64_t, std::unique_ptr<Passing>> passing_;
     absl::flat_hash_map<uint64_t, uint64_t> of_session_;
     absl::btree_set<std::pair<int64_t, uint64_t>> reaching_;  // by when the backend must be reached
+    KeptUpstreams kept_;
     std::vector<ConnectionId> answered_;
-    uint64_t numbers_ = 0;
+    uint64_t requests_ = 0;
+    uint64_t upstreams_made_ = 0;
     bool stopping_ = false;
 };
 

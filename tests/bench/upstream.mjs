@@ -1,14 +1,16 @@
 #!/usr/bin/env node
-// What it costs to stand before a backend's WebSockets: a route with `proxy`, and streams folded into one connection, beside
-// nginx and HAProxy that proxy the same sockets.
+// What it costs to stand before a backend: a route with `proxy`, streams folded into one connection, and plain requests, beside
+// nginx and HAProxy that proxy the same.
 //
 //     cmake --preset release && cmake --build --preset release && tests/bench/upstream.mjs build/release [CLIENTS] [ROUNDS]
 //
 // Each server runs alone on one core, in turn; the load and the backend are on another. Every client has two sockets (two
 // streams of one connection where they are folded) and one echo under way on each. CPU is the server's own for each round
-// trip, memory what it grew by for each client while all were open. A server that is not installed is left out.
+// trip, memory what it grew by for each client while all were open. Then 64 keep-alive connections ask, each again when it has
+// its answer of 200 bytes. A server that is not installed is left out.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
+import http from "node:http";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -30,7 +32,11 @@ process.on("exit", () => {
   fs.rmSync(directory, { recursive: true, force: true });
 });
 execFileSync("taskset", ["-a", "-p", "-c", "1", String(process.pid)]);
-const backend = new WebSocketServer({ port: backendPort, host: "127.0.0.1", perMessageDeflate: false });
+const answer = "x".repeat(200);
+const web = http.createServer((request, response) => response.end(answer));
+web.keepAliveTimeout = 60_000;
+web.listen(backendPort, "127.0.0.1");
+const backend = new WebSocketServer({ server: web, perMessageDeflate: false });
 backend.on("connection", (socket) => socket.on("message", (data, binary) => socket.send(data, { binary })));
 
 function write(name, text) {
@@ -53,6 +59,7 @@ address = "127.0.0.1:0"
 `;
 const policy = `backend app { url = "http://127.0.0.1:${backendPort}" concurrency = 500 }
 route proxied /p { auth = none allow connect proxy to app "/" }
+route plain /h { auth = none allow connect proxy to app http }
 route folded /f { auth = none allow connect stream a to app "/" stream b to app "/" }
 `;
 const servers = {
@@ -67,7 +74,10 @@ servers.nginx.options = ["-c", write("nginx.conf", `daemon off; worker_processes
 events { worker_connections 20000; }
 http { access_log off; client_body_temp_path ${directory}/b; proxy_temp_path ${directory}/p; fastcgi_temp_path ${directory}/f;
 uwsgi_temp_path ${directory}/u; scgi_temp_path ${directory}/s;
-server { listen 127.0.0.1:28092; location / { proxy_pass http://127.0.0.1:${backendPort}; proxy_http_version 1.1;
+upstream a { server 127.0.0.1:${backendPort}; keepalive 64; }
+server { listen 127.0.0.1:28092; keepalive_requests 1000000000;
+location = /h { proxy_pass http://a; proxy_http_version 1.1; proxy_set_header Connection ""; }
+location / { proxy_pass http://127.0.0.1:${backendPort}; proxy_http_version 1.1;
 proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; proxy_set_header Host $host; } } }`)];
 servers.HAProxy.options = ["-db", "-f", write("haproxy.cfg", `global
   nbthread 1
@@ -141,8 +151,45 @@ function client({ port, path: at, folded }, heard) {
   });
 }
 
+// Raw sockets, so that the load is not what is measured. Counts answers: each is one piece, as small as it is.
+async function measureRequests(name) {
+  const server = servers[name];
+  child = spawn("taskset", ["-c", "0", server.command, ...server.options], { stdio: ["ignore", "ignore", "inherit"], cwd: directory });
+  await listening(server.port);
+  let answers = 0;
+  const request = `GET /h HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n`;
+  const sockets = Array.from({ length: 64 }, () => {
+    const socket = net.connect(server.port, "127.0.0.1", () => socket.write(request));
+    let come = "";
+    socket.setNoDelay(true);
+    socket.on("error", () => {});
+    socket.on("data", (data) => {
+      come += data.toString("latin1");
+      if (!come.endsWith(answer)) return;
+      if (!come.startsWith("HTTP/1.1 200")) throw new Error(come);
+      come = "";
+      ++answers;
+      socket.write(request);
+    });
+    return socket;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const [before, began] = [cpu(child.pid), answers];
+  const start = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const done = answers - began;
+  const row = (requests[name] ??= { cost: [], rate: [] });
+  row.cost.push((cpu(child.pid) - before) / done);
+  row.rate.push((done / (performance.now() - start)) * 1000);
+  for (const socket of sockets) socket.destroy();
+  child.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  child.kill("SIGKILL");
+}
+
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const table = {};
+const requests = {};
 async function measure(name) {
   const server = servers[name];
   child = spawn("taskset", ["-c", "0", server.command, ...server.options], { stdio: ["ignore", "ignore", "inherit"], cwd: directory });
@@ -177,10 +224,17 @@ async function measure(name) {
 
 const there = Object.keys(servers).filter((name) => spawnSync("test", ["-x", servers[name].command]).status === 0);
 for (let round = 0; round < rounds; ++round) for (const name of there) await measure(name);
+const proxies = there.filter((name) => !servers[name].folded);
+for (let round = 0; round < rounds; ++round) for (const name of proxies) await measureRequests(name);
 console.log(`${clients} clients, two ways each; medians of ${rounds} rounds`);
 for (const name of there) {
   const { cost, rate, bytes } = table[name];
   console.log(`${name.padEnd(18)} ${median(cost).toFixed(1).padStart(7)} us CPU a round trip  ${Math.round(median(rate)).toString().padStart(7)}/s  ` +
     `${(median(bytes) / 1024).toFixed(1).padStart(7)} KiB a client`);
+}
+console.log("plain requests, 64 at once");
+for (const name of proxies) {
+  const { cost, rate } = requests[name];
+  console.log(`${name.padEnd(18)} ${median(cost).toFixed(1).padStart(7)} us CPU a request     ${Math.round(median(rate)).toString().padStart(7)}/s`);
 }
 process.exit(0);

@@ -153,3 +153,47 @@ TEST_CASE("interim responses go on to those who know them") {
     for (int i = 0; i < 17; ++i) flood += "HTTP/1.1 102 Processing\r\n\r\n";
     CHECK(respond(get, flood).state == State::broken);
 }
+
+TEST_CASE("which connections to a backend another request may go over") {
+    const auto leaves = [](const std::string& request, const std::string& response) {
+        HttpExchange exchange = exchange_of(request);
+        std::string told;
+        const State state = exchange.read_response(response, told);
+        CHECK_FALSE(exchange.leaves_open());  // what was asked is not written yet
+        exchange.written(exchange.output().size());
+        return state == State::complete && exchange.leaves_open();
+    };
+    const std::string ok = "HTTP/1.1 200 OK\r\n";
+    CHECK(leaves(get, ok + "Content-Length: 2\r\n\r\nok"));
+    CHECK(leaves(get, ok + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"));
+    CHECK(leaves(get, ok + "Connection: keep-alive\r\nContent-Length: 0\r\n\r\n"));
+    CHECK(leaves(get, "HTTP/1.1 304 Not Modified\r\n\r\n"));
+    CHECK(leaves(get, "HTTP/1.1 103 Early Hints\r\n\r\n" + ok + "Content-Length: 0\r\n\r\n"));
+    CHECK(leaves(head, ok + "Content-Length: 7\r\n\r\n"));
+    CHECK(leaves("OPTIONS /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+                 ok + "Content-Length: 0\r\n\r\n"));
+    CHECK_FALSE(leaves(get, ok + "Content-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n"));
+    CHECK_FALSE(leaves(head, ok + "Content-Length: 7\r\n\r\nabcdefg"));
+    CHECK_FALSE(leaves(get, "HTTP/1.1 304 Not Modified\r\n\r\nx"));
+    CHECK_FALSE(leaves(get, ok + "Connection: x, Close\r\nContent-Length: 2\r\n\r\nok"));
+    CHECK_FALSE(leaves(get, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    CHECK_FALSE(leaves(get, ok + "\r\nok"));
+    CHECK_FALSE(
+        leaves("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", ok + "Content-Length: 0\r\n\r\n"));
+    CHECK_FALSE(leaves("get /x HTTP/1.1\r\nHost: a\r\n\r\n", ok + "Content-Length: 0\r\n\r\n"));
+    CHECK_FALSE(
+        leaves("GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n", ok + "Content-Length: 0\r\n\r\n"));
+}
+
+TEST_CASE("a request that nobody has answered is said again as it was") {
+    HttpExchange exchange = exchange_of(get);
+    const std::string text(exchange.output());
+    CHECK(text.find("Connection:") == std::string::npos);
+    exchange.written(text.size());
+    CHECK(exchange.heard_nothing());
+    exchange.repeat();
+    CHECK(exchange.output() == text);
+    std::string told;
+    (void)exchange.read_response("H", told);
+    CHECK_FALSE(exchange.heard_nothing());
+}

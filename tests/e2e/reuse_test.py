@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+"""Which requests share a connection to a backend, and that no two clients ever do."""
+import asyncio
+import contextlib
+import http.client
+
+from daemon import PATIENCE, Daemon, wait_until
+from runner import main
+
+POLICY = """
+backend app { url = "%s" timeout = 5s }
+backend other { url = "%s" timeout = 5s }
+route site /** {
+    auth = none
+    allow connect
+    proxy to other http if path == "/other"
+    proxy to app http
+}
+"""
+
+
+def answer(text, *lines):
+    return ("HTTP/1.1 200 OK\r\n" + "".join(f"{line}\r\n" for line in lines) +
+            f"Content-Length: {len(text)}\r\n\r\n{text}").encode()
+
+
+class Backend:
+    """Each request is answered with the number of its connection and its own path, or as `script` says: it is called with the
+    writer, the connection's number, how many requests it had before, and the path; true: it has answered."""
+
+    def __init__(self, script=None):
+        self.script, self.connections, self.ended, self.heads = script, 0, 0, []
+
+    async def __aenter__(self):
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self.server.close()
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        number = self.connections
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            for before in range(100):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                self.heads.append(head)
+                length = [line for line in head.split("\r\n") if line.lower().startswith("content-length:")]
+                if length:
+                    await reader.readexactly(int(length[0].split(":")[1]))
+                method, path = head.split(" ")[:2]
+                if self.script and await self.script(writer, number, before, path):
+                    continue
+                said = answer(f"{number} {path}")
+                writer.write(said[:said.index(b"\r\n\r\n") + 4] if method == "HEAD" else said)
+        self.ended += 1
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def before(script=None):
+    async with Backend(script) as app, Backend() as other, Daemon(POLICY % (app.url, other.url)) as daemon:
+        yield app, daemon
+
+
+class Page:
+    """One connection of a client."""
+
+    def __init__(self, daemon):
+        self.connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
+
+    def ask_now(self, path, method, body):
+        self.connection.request(method, path, body)
+        response = self.connection.getresponse()
+        return response.status, response.read().decode()
+
+    async def ask(self, path, method="GET", body=None):
+        return await asyncio.to_thread(self.ask_now, path, method, body)
+
+    def close(self):
+        self.connection.close()
+
+
+async def soon(condition, what):
+    await asyncio.to_thread(wait_until, condition, what)
+
+
+def reuses(daemon):
+    return daemon.metric("wayleave_proxied_reuses_total")
+
+
+async def numbers(page, daemon, wanted, method="GET"):
+    """Asks until so many have shared a connection, which a slow machine may need some more for: it is kept for a moment only.
+    The connections that there were."""
+    then, found = reuses(daemon), []
+    for n in range(100):
+        status, text = await page.ask(f"/{n}", method)
+        assert status == 200 and (method == "HEAD" or text.endswith(f" /{n}")), text
+        found.append(text.split(" ")[0])
+        if reuses(daemon) - then >= wanted:
+            return set(found)
+    raise AssertionError(f"{reuses(daemon) - then} of 100 have")
+
+
+async def test_what_may_be_repeated_shares_the_clients_connection():
+    async with before() as (app, daemon):
+        page = Page(daemon)
+        mine = await numbers(page, daemon, 4)
+        await numbers(page, daemon, 2, "HEAD")
+        mine |= await numbers(page, daemon, 2, "OPTIONS")
+        assert not any("connection:" in head.lower() for head in app.heads)
+        # What may not be sent twice has a connection of its own, which ends with it.
+        for method in ("POST", "GET"):
+            status, text = await page.ask("/own", method, "a body")
+            assert status == 200 and text.split(" ")[0] not in mine
+            assert "\r\nConnection: close\r\n" in app.heads[-1]
+            assert text.split(" ")[0] not in await numbers(page, daemon, 2)
+        # Another backend's is another one.
+        assert await page.ask("/other") == (200, "1 /other")
+
+
+async def test_no_two_clients_share_one():
+    async with before() as (app, daemon):
+        pages, of_page = [Page(daemon) for _ in range(5)], [set() for _ in range(5)]
+        for _ in range(3):
+            for page, mine in zip(pages, of_page):
+                mine |= await numbers(page, daemon, 2)
+        assert len(set().union(*of_page)) == sum(len(mine) for mine in of_page), of_page
+        for page in pages:
+            page.close()
+        await soon(lambda: app.ended == app.connections, "they go with the clients")
+
+
+async def test_it_is_kept_for_a_moment():
+    async with before() as (app, daemon):
+        page = Page(daemon)
+        assert await page.ask("/a") == (200, "1 /a")
+        await soon(lambda: app.ended == 1, "nobody uses it")
+        assert await page.ask("/b") == (200, "2 /b")
+
+
+async def test_a_reload_changes_backends():
+    async with before() as (app, daemon):
+        page = Page(daemon)
+        await numbers(page, daemon, 2)
+        daemon.edit("routes.d/test.route", "path == \"/other\"", "path != \"/\"")
+        await asyncio.to_thread(daemon.reload)
+        assert await page.ask("/b") == (200, "1 /b")
+
+
+async def test_a_backend_that_says_close_is_not_asked_again():
+    async def script(writer, number, _, path):
+        writer.write(answer(f"{number} {path}", "Connection: x, Close"))
+        return True
+    async with before(script) as (app, daemon):
+        page = Page(daemon)
+        assert [await page.ask("/a"), await page.ask("/b")] == [(200, "1 /a"), (200, "2 /b")]
+        assert reuses(daemon) == 0
+
+
+async def test_what_comes_behind_an_answer_is_no_answer():
+    async def with_it(writer, number, _, path):
+        writer.write(answer(f"{number} {path}") + answer("a secret"))
+        return True
+
+    async def later(writer, number, _, path):
+        writer.write(answer(f"{number} {path}"))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(answer("a secret"))
+        return True
+    for script in (with_it, later):
+        async with before(script) as (app, daemon):
+            page = Page(daemon)
+            assert await page.ask("/a") == (200, "1 /a")
+            await soon(lambda: app.ended == 1, "it is not used again")
+            assert await page.ask("/b") == (200, "2 /b")
+
+
+async def test_a_backend_that_has_gone_meanwhile_is_asked_again():
+    async def script(writer, number, before_, _):
+        if before_ == 0:
+            return False
+        writer.transport.abort() if number % 2 else writer.close()
+        return True
+    async with before(script) as (app, daemon):
+        page, asked = Page(daemon), 0
+        while reuses(daemon) < 8:
+            asked += 1
+            status, text = await page.ask(f"/{asked}")
+            assert status == 200 and text.endswith(f" /{asked}"), text
+            assert asked < 100
+        assert len(app.heads) == asked + 8, app.heads  # those were said twice
+        assert daemon.metric("wayleave_proxied_refused_total") == 0
+
+
+async def test_half_an_answer_is_none():
+    async def script(writer, _, before_, __):
+        if before_ == 0:
+            return False
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        await writer.drain()
+        writer.transport.abort()
+        return True
+    async with before(script) as (app, daemon):
+        page = Page(daemon)
+        try:
+            for _ in range(100):
+                status, text = await page.ask("/a")
+                assert status == 200 and text.endswith(" /a"), text
+            raise AssertionError("it looks whole")
+        except (http.client.IncompleteRead, ConnectionError):
+            pass
+        assert reuses(daemon) == 1
+
+
+if __name__ == "__main__":
+    main(globals())
