@@ -35,6 +35,10 @@ class ConnectionQuota {
 
     [[nodiscard]] size_t inside() const { return inside_.load(std::memory_order_relaxed); }
     [[nodiscard]] size_t most() const { return most_; }
+    // What is only convenient must not take places that somebody may need.
+    [[nodiscard]] bool crowded() const {
+        return inside() > most_ / 2 || memory_short_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] size_t sources() const;
     // What to tell about a refusal, and the remedy.
     [[nodiscard]] std::string refusal(Verdict verdict) const;

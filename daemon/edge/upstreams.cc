@@ -142,6 +142,7 @@ class Upstreams::Impl {
 
 bool Upstreams::Impl::work_off() {
     gone_.clear();
+    if (parts_.quota.crowded()) parts_.gateway.end_idle_upstreams();
     Actions& actions = parts_.gateway.actions();
     const bool any = !actions.dials.empty() || !actions.upstreams_to_abort.empty() ||
                      !actions.upstreams_to_end.empty() || !actions.upstreams_to_read.empty() ||

@@ -217,6 +217,10 @@ std::string_view Gateway::upstream_output(uint64_t number) const {
     return parts_->upstream_user(number).output(number);
 }
 
+void Gateway::end_idle_upstreams() {
+    parts_->proxied.end_idle_upstreams();
+}
+
 void Gateway::upstream_sent(uint64_t number, size_t bytes, Now now) {
     parts_->upstream_user(number).written(number, bytes, now);
 }

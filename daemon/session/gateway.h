@@ -94,6 +94,8 @@ class Gateway {
     [[nodiscard]] bool upstream_may_read(uint64_t number) const;
     [[nodiscard]] std::string_view upstream_output(uint64_t number) const;
     void upstream_sent(uint64_t number, size_t bytes, Now now);
+    // Those that are only kept for the next request: there are not many places left.
+    void end_idle_upstreams();
     void handle_relayed(const RelayedMessage& relayed, Now now);
     void relay_reply(const RelayReply& answer, Now now);
     void carry_out(ApiOrder order, Now now);          // of an api, at this worker

@@ -37,6 +37,13 @@ void KeptUpstreams::drop(uint64_t session) {
     kept_.erase(it);
 }
 
+void KeptUpstreams::drop_all() {
+    for (const auto& [session, kept] : kept_) actions_.upstreams_to_abort.push_back(kept.number);
+    kept_.clear();
+    sessions_.clear();
+    terms_.clear();
+}
+
 void KeptUpstreams::drop_upstream(uint64_t number) {
     if (const auto it = sessions_.find(number); it != sessions_.end()) drop(uint64_t{it->second});
 }

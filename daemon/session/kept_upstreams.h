@@ -25,6 +25,7 @@ class KeptUpstreams {
     // The session's upstream, if it leads to that backend: it is kept no longer. 0: there is none.
     [[nodiscard]] uint64_t take(uint64_t session, const Backend& backend);
     void drop(uint64_t session);
+    void drop_all();
     [[nodiscard]] bool holds(uint64_t number) const { return sessions_.contains(number); }
     void drop_upstream(uint64_t number);  // it speaks, and nobody has asked it
     void gone(uint64_t number);

@@ -42,6 +42,8 @@ class ProxiedRequests final : public UpstreamUser {
     void ended(const Session& session);
     // The client has taken some of what waits for it.
     void sent(Session& session, Now now);
+    // Others may need the places of connections that no request is on.
+    void end_idle_upstreams() { kept_.drop_all(); }
     // The server is stopping: each connection ends with the answer that it waits for.
     void stop() { stopping_ = true; }
     // Who has got its answer since the last call, and may have asked more meanwhile.

@@ -59,8 +59,8 @@ class Backend:
 
 
 @contextlib.asynccontextmanager
-async def before(script=None):
-    async with Backend(script) as app, Backend() as other, Daemon(POLICY % (app.url, other.url)) as daemon:
+async def before(script=None, top=""):
+    async with Backend(script) as app, Backend() as other, Daemon(POLICY % (app.url, other.url), top=top) as daemon:
         yield app, daemon
 
 
@@ -138,6 +138,21 @@ async def test_it_is_kept_for_a_moment():
         assert await page.ask("/a") == (200, "1 /a")
         await soon(lambda: app.ended == 1, "nobody uses it")
         assert await page.ask("/b") == (200, "2 /b")
+
+
+async def test_none_takes_a_place_that_others_may_need():
+    async with before(top="max_connections = 12") as (app, daemon):
+        pages = [Page(daemon) for _ in range(7)]
+        for page in pages:
+            assert (await page.ask("/a"))[0] == 200
+        then = reuses(daemon)
+        for _ in range(2):
+            for page in pages:
+                assert (await page.ask("/b"))[0] == 200
+        assert reuses(daemon) == then
+        for page in pages[1:]:
+            page.close()
+        await numbers(pages[0], daemon, 2)
 
 
 async def test_a_reload_changes_backends():
