@@ -145,11 +145,15 @@ async def test_none_takes_a_place_that_others_may_need():
         pages = [Page(daemon) for _ in range(7)]
         for page in pages:
             assert (await page.ask("/a"))[0] == 200
-        then = reuses(daemon)
-        for _ in range(2):
+        # A worker that has had nothing to do since may still have one of before.
+        for _ in range(10):
+            then = reuses(daemon)
             for page in pages:
                 assert (await page.ask("/b"))[0] == 200
-        assert reuses(daemon) == then
+            if reuses(daemon) == then:
+                break
+        else:
+            raise AssertionError("they are kept")
         for page in pages[1:]:
             page.close()
         await numbers(pages[0], daemon, 2)
