@@ -48,15 +48,19 @@ void show(const simdjson::dom::element& document, const std::string& format) {
 int trace(const TraceOptions& options) {
     const auto begun = ask_for_json(options.address, "POST", "/trace", filter_of(options));
     if (!begun) return begun.error();
-    const std::string number = JsonObject().add("trace", number_of((*begun)->document, "trace")).text();
+    const uint64_t number = number_of((*begun)->document, "trace");
+    const std::string named = JsonObject().add("trace", number).text();
     struct sigaction action {};
     action.sa_handler = [](int) { interrupted = 1; };
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
     const int64_t until_ms = options.for_ms > 0 ? read_clocks().steady_ms + options.for_ms : INT64_MAX;
     int exit_code = EX_OK;
-    while (interrupted == 0 && read_clocks().steady_ms < until_ms) {
-        const auto more = ask_for_json(options.address, "POST", "/trace/more", number);
+    for (int64_t now_ms = 0; interrupted == 0 && (now_ms = read_clocks().steady_ms) < until_ms;) {
+        JsonObject asked;
+        asked.add("trace", number);
+        if (options.for_ms > 0) asked.add("wait_ms", until_ms - now_ms);
+        const auto more = ask_for_json(options.address, "POST", "/trace/more", asked.text());
         if (!more) {
             exit_code = more.error();
             break;
@@ -64,7 +68,7 @@ int trace(const TraceOptions& options) {
         show((*more)->document, options.format);
         if (std::ferror(stdout) != 0) break;  // nobody reads it any more
     }
-    if (exit_code == EX_OK) (void)ask_for_json(options.address, "POST", "/trace/stop", number);
+    if (exit_code == EX_OK) (void)ask_for_json(options.address, "POST", "/trace/stop", named);
     return exit_code;
 }
 

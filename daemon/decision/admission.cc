@@ -33,11 +33,6 @@ bool is_of_foreign_page(const HttpHead& head) {
     return said > 1 || (said == 1 && site != "same-origin" && site != "none");
 }
 
-// RFC 9110 9.2.1, of what is passed on.
-bool is_safe(std::string_view method) {
-    return method == "GET" || method == "HEAD" || method == "OPTIONS";
-}
-
 Rejection too_many(const dsl::Limit& limit) {
     const char* what =
         limit.meter == Meter::subscriptions ? "too many subscriptions" : "too many connections";
@@ -473,6 +468,10 @@ class AdmissionCheck {
 };
 
 }  // namespace
+
+bool is_safe(std::string_view method) {
+    return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
 
 Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans, const Peer& peer,
                 const HttpHead& head, const Upgrade& upgrade, uint64_t connection, Now now,

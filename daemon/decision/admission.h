@@ -84,6 +84,9 @@ struct Resumed {
 // backend, which counts as a connection while it lasts, and takes nobody's place.
 enum class AdmissionKind : uint8_t { route, api, post, request };
 
+// RFC 9110 9.2.1, of what is passed on: without an Origin it is a link.
+[[nodiscard]] bool is_safe(std::string_view method);
+
 // `bans` may be null: then nobody is.
 [[nodiscard]] Admission admit(const Runtime& runtime, LimitTable& limits, const BanTable* bans,
                               const Peer& peer, const HttpHead& head, const Upgrade& upgrade,

@@ -45,6 +45,7 @@ struct OpenConnection : ConnectionView {
     std::string_view user = {};          // empty: none, or its claim is secret
     std::optional<uint32_t> token = {};  // in policy.tokens
     uint64_t key = 0;                    // see Proof
+    bool is_link = false;                // a plain request that no `origins` judge
     // Since it is open.
     uint64_t messages_in = 0;
     uint64_t messages_out = 0;

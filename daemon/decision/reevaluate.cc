@@ -55,7 +55,7 @@ class Review {
         if (!still_trusted())
             return ending(Reevaluation::Kind::returns, "the policy asks for another proof of identity");
         if (!has_address()) return ending(Reevaluation::Kind::ends, "nothing has this address any more");
-        if (!route_.origins.allow(facts_.origin, !facts_.origin.empty(), host_with_port()))
+        if (!open_.is_link && !route_.origins.allow(facts_.origin, !facts_.origin.empty(), host_with_port()))
             return ending(Reevaluation::Kind::ends, "pages of this origin may not connect here");
         if (const auto rejection = authorize_connect(route_, request_).rejection)
             return ending(Reevaluation::Kind::ends, rejection->because, rejection->rule);
@@ -168,6 +168,15 @@ class Review {
 
 Reevaluation reevaluate_with(const OpenConnection& open, dsl::Facts facts) {
     return Review(open, open.policy, nullptr, open.route, std::move(facts)).judge();
+}
+
+uint32_t token_in(const dsl::Policy& policy, const OpenConnection& before) {
+    if (!before.token) return 0;
+    const std::string& name = before.policy.tokens[*before.token].name;
+    for (size_t i = 0; i < policy.tokens.size(); ++i) {
+        if (policy.tokens[i].name == name) return static_cast<uint32_t>(i + 1);
+    }
+    return 0;
 }
 
 const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts, const dsl::Policy& policy) {

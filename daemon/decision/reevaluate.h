@@ -39,6 +39,9 @@ struct Reevaluation {
 [[nodiscard]] const dsl::Route* successor(const dsl::Route& route, const dsl::Facts& facts,
                                           const dsl::Policy& policy);
 
+// The number of its token in the other policy plus one; 0: it has none of that name.
+[[nodiscard]] uint32_t token_in(const dsl::Policy& policy, const OpenConnection& before);
+
 // The same policy with other facts: of a client that showed a new token, `open.token`.
 [[nodiscard]] Reevaluation reevaluate_with(const OpenConnection& open, dsl::Facts facts);
 

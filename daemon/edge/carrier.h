@@ -23,6 +23,8 @@ class CarrierEvents {
     // These return false where the connection is to be closed; the carrier does so at once.
     [[nodiscard]] virtual bool received(std::span<char> bytes) = 0;
     [[nodiscard]] virtual bool writeable() = 0;
+    // The peer has said its end. True: it is to be answered still, and is not read from any more.
+    [[nodiscard]] virtual bool finished() { return false; }
     // It asked in plain HTTP where there is TLS, and was told so; gone() follows.
     virtual void spoke_plainly() {}
     // The socket is closed. The carrier may be destroyed in this call.

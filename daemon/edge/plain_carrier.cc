@@ -38,8 +38,13 @@ void PlainCarrier::readable() {
     if (!events_.may_read()) return;
     const ssize_t size = recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    finished_ = size == 0;
-    if (size <= 0 || !events_.received({buffer_.data(), static_cast<size_t>(size)})) close();
+    if (size == 0) return peer_ended();
+    if (size < 0 || !events_.received({buffer_.data(), static_cast<size_t>(size)})) close();
+}
+
+void PlainCarrier::peer_ended() {
+    finished_ = true;
+    events_.finished() ? watch() : close();
 }
 
 std::optional<size_t> PlainCarrier::write(std::string_view bytes) {
@@ -75,7 +80,7 @@ void PlainCarrier::close() {
 }
 
 void PlainCarrier::watch() {
-    const int wanted = (reading_ ? EV_READ : 0) | (full_ || asked_ ? EV_WRITE : 0);
+    const int wanted = (reading_ && !finished_ ? EV_READ : 0) | (full_ || asked_ ? EV_WRITE : 0);
     if (wanted == watched_) return;
     watched_ = wanted;
     ev_io_stop(loop_.raw(), &watcher_);

@@ -32,6 +32,7 @@ class PlainCarrier final : public Carrier {
     static void on_io(struct ev_loop* loop, ev_io* watcher, int events) noexcept;
     void happened(int events);
     void readable();
+    void peer_ended();
     void watch();
 
     Loop& loop_;

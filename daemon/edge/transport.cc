@@ -33,6 +33,14 @@ constexpr int read_again_at_once = 16;
 
 constexpr uint32_t nowhere = UINT32_MAX;
 
+// One of these, or that the connection is broken or ended by both.
+bool shows(const Carrier& carrier, short events) {
+    pollfd asked{};
+    asked.fd = carrier.descriptor();
+    asked.events = events;
+    return poll(&asked, 1, 0) == 1;
+}
+
 }  // namespace
 
 class Transports::Impl {
@@ -65,6 +73,7 @@ class Transports::Impl {
         bool may_read() override { return impl.may_read(*this); }
         bool received(std::span<char> bytes) override { return impl.received(*this, bytes); }
         bool writeable() override { return impl.writeable(*this); }
+        bool finished() override { return impl.finished(*this); }
         void spoke_plainly() override { plainly = true; }
         void gone() override { impl.gone(*this); }
 
@@ -78,6 +87,7 @@ class Transports::Impl {
         bool stuck = false;          // it does not take what was written, and is not read from
         bool held = false;           // publications find no room, and it is not read from
         bool waiting = false;        // a backend takes too slowly what it says, and it is not read from
+        bool half_closed = false;    // it has said all, and is owed an answer
         bool plainly = false;        // it spoke HTTP where there is TLS
         bool lingering = false;      // unknown to the gateway: its last byte is written
     };
@@ -85,6 +95,7 @@ class Transports::Impl {
     [[nodiscard]] bool may_read(Connection& connection);
     [[nodiscard]] bool received(Connection& connection, std::span<char> bytes);
     [[nodiscard]] bool writeable(Connection& connection);
+    [[nodiscard]] bool finished(Connection& connection);
     void gone(Connection& connection);
     void tls_failed(const Connection& connection);
     [[nodiscard]] Connection* find(ConnectionId id) const;
@@ -99,7 +110,7 @@ class Transports::Impl {
     void watch(Connection& connection);
     void unwatch(Connection& connection);
     void forget(Connection& connection);
-    [[nodiscard]] bool must_end(const Connection& connection) const;
+    [[nodiscard]] bool must_end(Connection& connection);
 
     Parts parts_;
     const int64_t handshake_timeout_ms_;
@@ -197,6 +208,13 @@ bool Transports::Impl::writeable(Connection& connection) {
     return flush(connection);
 }
 
+bool Transports::Impl::finished(Connection& connection) {
+    if (connection.lingering || !parts_.gateway.finished(connection.id, parts_.now)) return false;
+    connection.half_closed = true;
+    watch(connection);
+    return true;
+}
+
 void Transports::Impl::gone(Connection& connection) {
     unwatch(connection);
     if (!connection.lingering) {
@@ -283,7 +301,10 @@ bool Transports::Impl::flush(Connection& connection) {
         return true;
     }
     resume_reading(connection);
-    if (parts_.gateway.closing(id)) finish(connection);
+    const bool all_said = connection.half_closed && !parts_.gateway.owes_answer(id);
+    // Both have said their end, and nothing is unread that could turn ours into a reset.
+    if (all_said && connection.carrier->peer_finished()) return false;
+    if (all_said || parts_.gateway.closing(id)) finish(connection);
     return true;
 }
 
@@ -312,7 +333,7 @@ void Transports::Impl::resume_reading(Connection& connection) {
     if (!connection.stuck) return;
     connection.stuck = false;
     connection.carrier->read(!connection.held && !connection.waiting);
-    if (!connection.waiting) unwatch(connection);
+    if (!connection.waiting && !connection.half_closed) unwatch(connection);
 }
 
 // Nothing of it is read, so that its end does not show by itself: see must_end().
@@ -325,7 +346,7 @@ void Transports::Impl::wait_for_backend(Connection& connection) {
 
 void Transports::Impl::end_waiting(Connection& connection) {
     connection.waiting = false;
-    if (!connection.stuck && !connection.lingering) unwatch(connection);
+    if (!connection.stuck && !connection.lingering && !connection.half_closed) unwatch(connection);
     if (!connection.held) connection.carrier->read(!connection.stuck);
 }
 
@@ -359,15 +380,15 @@ void Transports::Impl::unwatch(Connection& connection) {
     connection.watched = nowhere;
 }
 
-bool Transports::Impl::must_end(const Connection& connection) const {
+bool Transports::Impl::must_end(Connection& connection) {
     const int64_t waited = parts_.now.steady_ms - connection.since_ms;
     if (connection.lingering) return waited >= linger_ms;
+    // That it is gone altogether is always told.
+    if (connection.half_closed)
+        return (connection.stuck && waited >= stuck_ms) || shows(*connection.carrier, 0);
     if (waited < stuck_half_closed_ms) return false;
     if (connection.stuck && waited >= stuck_ms) return true;
-    pollfd half{};
-    half.fd = connection.carrier->descriptor();
-    half.events = POLLRDHUP;
-    return poll(&half, 1, 0) == 1;
+    return shows(*connection.carrier, POLLRDHUP) && !finished(connection);
 }
 
 void Transports::Impl::tick() {

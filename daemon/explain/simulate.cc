@@ -7,6 +7,7 @@
 
 #include "daemon/base/json_value.h"
 #include "daemon/base/json_writer.h"
+#include "daemon/session/target_readings.h"
 #include "dsl/policy/describe.h"
 
 namespace wayleave {
@@ -286,11 +287,14 @@ Result<Admission> simulate(const Runtime& runtime, const ClientSpec& sketch, Adm
     const std::string text = writer.text(sketch.origin ? *sketch.origin : usual.value_or(""), has_origin);
 
     size_t scanned = 0;
-    const HeadResult parsed = parse_head(text, HeadLimits{}, scanned);
+    const HeadResult parsed = parse_head(text, {.passes_on = true}, scanned);
     if (const auto* refusal = std::get_if<HeadRefusal>(&parsed))
         return failure("this client cannot be: " + std::string(refusal->reason));
     const auto* head = std::get_if<HttpHead>(&parsed);
     if (!head) return failure("this client cannot be: its request never ends");
+    const std::string_view doubt = !head->path_doubt.empty() ? head->path_doubt : head->query_doubt;
+    const std::string_view why = kind == AdmissionKind::api ? doubt : why_target_is_refused(policy, *head);
+    if (!why.empty()) return failure("this client cannot be: " + std::string(why));
     const auto checked = check_upgrade(*head);
     if (const auto* refusal = std::get_if<HandshakeRefusal>(&checked))
         return failure("this client cannot be: " + std::string(refusal->reason));

@@ -49,6 +49,12 @@ class HttpExchange {
     State end_response(std::string& told);
     // The client has heard a part of the final response: nothing else can be said in its place.
     [[nodiscard]] bool answered() const { return framing_.has_value(); }
+    // The response ends by itself, as its head has said.
+    [[nodiscard]] bool has_end() const {
+        return framing_ && (framing_->kind == Kind::none || framing_->kind == Kind::length);
+    }
+    // An interim response of our own would be understood.
+    [[nodiscard]] bool takes_interim() const { return !http10_ && !answered(); }
     // Another request may follow on the client's connection.
     [[nodiscard]] bool keep_alive() const { return keep_alive_; }
     // Of a complete response: another request may follow on the backend's connection.

@@ -39,6 +39,7 @@ enum class Part { path, query };
 struct Decoded {
     std::string text;
     std::string_view wrong;  // empty: all is well
+    std::string_view doubt;  // likewise; two servers may read another text
 };
 
 Decoded decode(std::string_view raw, Part part) {
@@ -50,29 +51,18 @@ Decoded decode(std::string_view raw, Part part) {
         if (c == '%') {
             const int high = raw.size() - i > 2 ? hex_digit(raw[i + 1]) : -1;
             const int low = raw.size() - i > 2 ? hex_digit(raw[i + 2]) : -1;
-            if (high < 0 || low < 0) return {{}, "'%' in the target without two hexadecimal digits"};
+            if (high < 0 || low < 0) return {{}, "'%' in the target without two hexadecimal digits", {}};
             c = static_cast<char>(high * 16 + low);
             i += 2;
             // Whoever decodes before splitting sees other segments than whoever splits first.
-            if (c == '/' && part == Part::path) return {{}, "encoded slash in the path"};
+            if (c == '/' && part == Part::path) out.doubt = "encoded slash in the path";
         }
-        if (c == '\\' && part == Part::path) return {{}, "backslash in the path"};
-        if (is_control(c)) return {{}, "encoded control byte in the target"};
+        if (c == '\\' && part == Part::path) return {{}, "backslash in the path", {}};
+        if (is_control(c)) return {{}, "encoded control byte in the target", {}};
         out.text.push_back(c);
     }
-    if (!is_utf8(out.text)) return {{}, "the target does not decode to UTF-8"};
+    if (!is_utf8(out.text)) return {{}, "the target does not decode to UTF-8", {}};
     return out;
-}
-
-// `path` begins with '/'. One slash at the end is a last empty segment and allowed.
-bool has_ambiguous_segment(std::string_view path) {
-    std::string_view rest = path.substr(1);
-    for (size_t slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
-        const std::string_view segment = rest.substr(0, slash);
-        if (segment.empty() || segment == "." || segment == "..") return true;
-        rest.remove_prefix(slash + 1);
-    }
-    return rest == "." || rest == "..";
 }
 
 // RFC 9112 3.2.2: what a proxy is sent, and what every server accepts. Leaves the path and the query.
@@ -93,7 +83,7 @@ HeadFault take_authority(std::string_view& target, HttpHead& head) {
     return {};
 }
 
-HeadFault parse_target(std::string_view target, HttpHead& head) {
+HeadFault parse_target(std::string_view target, bool passes_on, HttpHead& head) {
     head.target = target;
     for (char c : target) {
         // Control bytes were refused by the scan; a space cannot be here. What is left is HTAB, '#' and >=
@@ -105,16 +95,19 @@ HeadFault parse_target(std::string_view target, HttpHead& head) {
         if (const HeadFault refused = take_authority(target, head)) return refused;
     }
     const size_t mark = target.find('?');
-    const std::string_view written = target.substr(0, mark);
-    Decoded path = decode(written.empty() ? "/" : written, Part::path);
+    head.written_path = mark == 0 || target.empty() ? "/" : target.substr(0, mark);
+    Decoded path = decode(head.written_path, Part::path);
     if (!path.wrong.empty()) return bad_head(path.wrong);
+    if (!path.doubt.empty() && !passes_on) return bad_head(path.doubt);
+    head.path_doubt = path.doubt;
     if (has_ambiguous_segment(path.text)) return bad_head("empty, '.' or '..' segment in the path");
     head.path = std::move(path.text);
-    if (mark != std::string_view::npos) {
-        head.query = target.substr(mark + 1);
-        if (const Decoded query = decode(head.query, Part::query); !query.wrong.empty())
-            return bad_head(query.wrong);
-    }
+    if (mark == std::string_view::npos) return {};
+    head.has_query = true;
+    head.query = target.substr(mark + 1);
+    const Decoded query = decode(head.query, Part::query);
+    if (!query.wrong.empty() && !passes_on) return bad_head(query.wrong);
+    head.query_doubt = query.wrong;
     return {};
 }
 
@@ -128,7 +121,7 @@ HeadFault read_version(std::string_view version, HttpHead& head) {
 }
 
 // RFC 9112 3: method SP request-target SP HTTP-version, each space exactly one.
-HeadFault parse_request_line(std::string_view line, HttpHead& head) {
+HeadFault parse_request_line(std::string_view line, bool passes_on, HttpHead& head) {
     const size_t first = line.find(' ');
     const size_t last = line.rfind(' ');
     if (first == std::string_view::npos || first == last || line.find(' ', first + 1) != last)
@@ -136,7 +129,7 @@ HeadFault parse_request_line(std::string_view line, HttpHead& head) {
     head.method = line.substr(0, first);
     if (!is_token(head.method)) return bad_head("the method is not a token");
     if (const HeadFault refused = read_version(line.substr(last + 1), head)) return refused;
-    return parse_target(line.substr(first + 1, last - first - 1), head);
+    return parse_target(line.substr(first + 1, last - first - 1), passes_on, head);
 }
 
 HeadFault parse_fields(std::string_view block, const HeadLimits& limits, HttpHead& head) {
@@ -245,7 +238,8 @@ HeadResult parse_complete(std::string_view bytes, const HeadLimits& limits) {
     HttpHead head;
     head.size = bytes.size();
     const size_t line = bytes.find("\r\n");
-    if (const HeadFault refused = parse_request_line(bytes.substr(0, line), head)) return *refused;
+    if (const HeadFault refused = parse_request_line(bytes.substr(0, line), limits.passes_on, head))
+        return *refused;
     const std::string_view block = bytes.substr(line + 2, bytes.size() - line - 4);
     if (const HeadFault refused = parse_fields(block, limits, head)) return *refused;
     if (const HeadFault refused = check_host(head)) return *refused;
@@ -271,7 +265,7 @@ HeadResult parse_more(std::string_view bytes, const HeadLimits& limits, size_t& 
         0) {  // before what is wrong behind it: the answer must not depend on the split
         HttpHead ignored;
         const std::string_view line = visible.substr(0, scan.request_line_lf - 1);
-        if (const HeadFault refused = parse_request_line(line, ignored)) return *refused;
+        if (const HeadFault refused = parse_request_line(line, limits.passes_on, ignored)) return *refused;
     }
     if (scan.refused) return *scan.refused;
     if (bytes.size() >= limits.bytes) return HeadRefusal{431, "the request head is too large"};
@@ -286,6 +280,16 @@ HeadResult parse_head(std::string_view bytes, const HeadLimits& limits, size_t& 
     if (auto* head = std::get_if<HttpHead>(&result)) head->size += before;
     if (!std::holds_alternative<NeedMore>(result)) scanned = 0;
     return result;
+}
+
+bool has_ambiguous_segment(std::string_view path) {
+    std::string_view rest = path.substr(1);
+    for (size_t slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
+        const std::string_view segment = rest.substr(0, slash);
+        if (segment.empty() || segment == "." || segment == "..") return true;
+        rest.remove_prefix(slash + 1);
+    }
+    return rest == "." || rest == "..";
 }
 
 std::string_view HttpHead::field(std::string_view lower_name) const {

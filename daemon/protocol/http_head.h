@@ -18,6 +18,8 @@ namespace wayleave {
 struct HeadLimits {
     size_t bytes = 8192;  // request line, fields and the empty line
     size_t fields = 100;
+    // A target that only a backend may read is no refusal: see HttpHead::path_doubt.
+    bool passes_on = false;
 };
 
 struct HttpField {
@@ -29,7 +31,15 @@ struct HttpField {
 struct HttpHead {
     std::string_view method;
     std::string_view target;  // as sent: only for logs. Decide on `path`.
-    std::string_view query;   // as sent, without '?'; known to decode to UTF-8 without control bytes
+    // As sent: `written_path` without the query, which has no '?' and is known to decode to UTF-8 without
+    // control bytes, unless there is a doubt.
+    std::string_view written_path;
+    std::string_view query;
+    bool has_query = false;
+    // Static texts: why nobody but a backend may read the path, or the query. Empty where HeadLimits do not
+    // ask for them: then it is a refusal. A path in doubt is decoded all the same.
+    std::string_view path_doubt;
+    std::string_view query_doubt;
     // Of the one Host field, which an absolute target repeats: whoever decides, decides on this. Its name is
     // empty where a request of HTTP/1.0 says none.
     Authority authority;
@@ -77,6 +87,10 @@ using HeadResult = std::variant<NeedMore, HttpHead, HeadRefusal>;
 [[nodiscard]] size_t cookie_count(const HttpHead& head, std::string_view name);
 // Whether a cookie can have this value, and would be read as it.
 [[nodiscard]] bool is_cookie_text(std::string_view text);
+
+// A decoded path that begins with '/'. Servers make other paths of an empty segment, "." and "..". One slash
+// at the end is a last empty segment and allowed.
+[[nodiscard]] bool has_ambiguous_segment(std::string_view path);
 
 // RFC 9110 5.6.2: at least one character, all of them token characters.
 [[nodiscard]] bool is_token(std::string_view text);

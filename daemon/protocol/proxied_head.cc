@@ -83,11 +83,11 @@ std::string fields_for_client(const ResponseHead& head) {
     });
 }
 
-std::string encoded_path(std::string_view decoded) {
+std::string path_for_backend(std::string_view written) {
     constexpr std::string_view digits = "0123456789ABCDEF";
-    constexpr std::string_view plain = "-._~/!$&'()*+,;=:@";
+    constexpr std::string_view plain = "-._~/!$&'()*+,;=:@%";
     std::string out;
-    for (const char c : decoded) {
+    for (const char c : written) {
         const auto byte = static_cast<unsigned char>(c);
         const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (letter || plain.find(c) != std::string_view::npos) {

@@ -19,8 +19,9 @@ namespace wayleave {
 // Lines of the response's fields that go on to a client, without those of the hop and the framing.
 [[nodiscard]] std::string fields_for_client(const ResponseHead& head);
 
-// A path as it was judged: what a client has written in another way is not said again.
-[[nodiscard]] std::string encoded_path(std::string_view decoded);
+// A path as it was sent, where RFC 3986 3.3 has a word for it; what stands in it unencoded and may not is
+// encoded. Its encoded characters are known to be whole.
+[[nodiscard]] std::string path_for_backend(std::string_view written);
 
 struct ResponseFraming {
     enum class Kind : uint8_t { none, length, chunked, until_close };

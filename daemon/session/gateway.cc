@@ -65,6 +65,18 @@ void Gateway::received(ConnectionId id, std::span<char> bytes, Now now) {
     finish_event(now);
 }
 
+bool Gateway::finished(ConnectionId id, Now now) {
+    Session* session = parts_->sessions.find(id);
+    const bool owed = session && parts_->http.finished(*session);
+    finish_event(now);
+    return owed;
+}
+
+bool Gateway::owes_answer(ConnectionId id) const {
+    const Session* session = parts_->sessions.find(id);
+    return session && HttpFront::owes_answer(*session);
+}
+
 void Gateway::closed(ConnectionId id, Now now) {
     Session* session = parts_->sessions.find(id);
     if (!session) return;

@@ -61,7 +61,10 @@ class Gateway {
     // TLS is complete; before the first received().
     void secured(ConnectionId id, uint16_t version, std::shared_ptr<const std::string> certificate);
     void received(ConnectionId id, std::span<char> bytes, Now now);  // unmasks in place
-    void closed(ConnectionId id, Now now);                           // the transport is gone
+    // The peer says nothing more. True: what it has asked is to be answered still, as long as owes_answer().
+    [[nodiscard]] bool finished(ConnectionId id, Now now);
+    [[nodiscard]] bool owes_answer(ConnectionId id) const;
+    void closed(ConnectionId id, Now now);  // the transport is gone
     void answered(ConnectionId id, uint64_t question, Proof proof, Now now);
     // Delivers from the front on, as much as one write to a subscriber takes, and returns how many
     // publications that was. The sockets are to be offered what is queued before it is called again: who

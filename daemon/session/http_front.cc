@@ -4,6 +4,8 @@
 
 #include "daemon/base/escape.h"
 #include "daemon/message/sse.h"
+#include "daemon/session/api_request.h"
+#include "daemon/session/target_readings.h"
 #include "dsl/text/text.h"
 
 namespace wayleave {
@@ -153,7 +155,7 @@ void HttpFront::read(Session& session, std::string_view bytes, Now now) {
                 Rejection::of(Reason::bad_request, "too much was asked before the answers were read"), {},
                 now);
         }
-        HeadResult result = parse_head(buffer, HeadLimits{}, session.handshaking->scanned);
+        HeadResult result = parse_head(buffer, {.passes_on = true}, session.handshaking->scanned);
         if (std::holds_alternative<NeedMore>(result)) return;
         if (const auto* refusal = std::get_if<HeadRefusal>(&result)) {
             admission_.refuse_request(session, refusal->status,
@@ -184,6 +186,11 @@ bool HttpFront::answer(Session& session, const HttpHead& head, Now now) {
     if (stopping_) {
         admission_.refuse_request(session, 503, Rejection::of(Reason::unavailable, "the server is stopping"),
                                   {}, now);
+        return false;
+    }
+    if (const std::string_view because = why_target_is_refused(session, head); !because.empty()) {
+        admission_.refuse_request(session, head, 400,
+                                  Rejection::of(Reason::bad_request, std::string(because)), {}, now);
         return false;
     }
     const auto checked = check_upgrade(head);
@@ -231,6 +238,13 @@ bool HttpFront::answer(Session& session, const HttpHead& head, Now now) {
     if (!admitted) return false;
     opening_.open(session, std::move(*admitted), head, upgrade, now);
     return true;
+}
+
+// An api has its addresses for itself.
+std::string_view HttpFront::why_target_is_refused(const Session& session, const HttpHead& head) const {
+    if (session.peer.serves_api && api_.wants(head))
+        return head.path_doubt.empty() ? head.query_doubt : head.path_doubt;
+    return wayleave::why_target_is_refused(bindings_.policy(), head);
 }
 
 bool HttpFront::is_file(const HttpHead& head) const {
@@ -337,6 +351,24 @@ bool HttpFront::answer_stream(Session& session, const HttpHead& head, Now now) {
 
 void HttpFront::go_on(Session& session, Now now) {
     if (session.handshaking && !session.handshaking->bytes.empty()) read(session, {}, now);
+}
+
+bool HttpFront::is_working(const Session& session) {
+    if (session.state != Session::State::head) return false;
+    return (session.post && session.post->sent) || session.handshaking->passing_silence_ms > 0 ||
+           (session.handshaking->api && session.handshaking->api->sent);
+}
+
+bool HttpFront::owes_answer(const Session& session) {
+    if (session.state != Session::State::head || session.abort_listed) return false;
+    return session.awaiting || is_working(session) || !session.queue.empty();
+}
+
+bool HttpFront::finished(Session& session) {
+    if (!owes_answer(session)) return false;
+    session.handshaking->said_all = !session.input_full;  // else more is to be read
+    const bool passing = session.handshaking->passing_silence_ms > 0;
+    return !passing || proxied_.client_finished(session);
 }
 
 void HttpFront::expire(Session& session, Now now) {

@@ -28,6 +28,11 @@ class HttpFront {
     }
     // The client has taken the answers; it may have asked more meanwhile.
     void go_on(Session& session, Now now);
+    // It has asked something, and the answer is under way.
+    [[nodiscard]] static bool is_working(const Session& session);
+    // It says nothing more. False: nothing is to be answered, either.
+    [[nodiscard]] bool finished(Session& session);
+    [[nodiscard]] static bool owes_answer(const Session& session);
     // Its time is over: nothing came, or our answer is not taken.
     void expire(Session& session, Now now);
 
@@ -35,6 +40,7 @@ class HttpFront {
     [[nodiscard]] bool answer(Session& session, const HttpHead& head, Now now);
     void answer_request(Session& session, const HttpHead& head, const HandshakeRefusal& refusal, Now now);
     void send_file(Session& session, const HttpHead& head, const StaticFile& found);
+    [[nodiscard]] std::string_view why_target_is_refused(const Session& session, const HttpHead& head) const;
     [[nodiscard]] bool is_file(const HttpHead& head) const;
     [[nodiscard]] bool answer_preflight(Session& session, const HttpHead& head, Now now);
     [[nodiscard]] bool wants_stream(const HttpHead& head) const;

@@ -1,5 +1,6 @@
 #include "daemon/session/proxied_requests.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace wayleave {
@@ -7,6 +8,12 @@ namespace {
 
 // Of either side, before the other is not read from. What one read brings comes on top.
 constexpr size_t most_proxied_bytes = 64 * 1024;
+
+constexpr size_t rejudged_a_tick = 300;  // see Reload
+
+int64_t silence_of(const dsl::Route& route) {
+    return route.idle_timeout_ms > 0 ? route.idle_timeout_ms : Session::never_ms;
+}
 
 // TRACE would show a page of a foreign origin what the browser sends with it (Fetch 2.2.1). Methods are told
 // apart by case (RFC 9110 9.1), but not by every server.
@@ -18,7 +25,7 @@ bool echoes_or_tunnels(std::string_view method) {
 }  // namespace
 
 ProxiedRequests::ProxiedRequests(std::string name, Actions& actions, const SessionTable& sessions,
-                                 const Bindings& bindings, LimitTable& limits, HttpAdmission& admission,
+                                 Bindings& bindings, LimitTable& limits, HttpAdmission& admission,
                                  Deadlines& deadlines, Outbox& outbox, ConnectionLog& log, Counters& counters,
                                  std::mt19937_64& random)
     : name_(std::move(name)),
@@ -32,6 +39,7 @@ ProxiedRequests::ProxiedRequests(std::string name, Actions& actions, const Sessi
       log_(log),
       counters_(counters),
       random_(random),
+      judged_by_(bindings.shared()),
       kept_(actions) {}
 
 bool ProxiedRequests::wants(const HttpHead& head) const {
@@ -74,9 +82,11 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
     auto made = std::make_unique<Passing>(Passing{number, session.number, session.id, std::move(target),
                                                   std::move(exchange), std::move(admitted->entered),
                                                   std::move(admitted->places)});
+    const bool is_link = is_safe(head.method) && !upgrade.has_origin;
+    made->right.emplace(bindings_, *admitted, session.number, is_link, now);
+    count_alias(*made, *admitted);
     counters_.proxied_requests.add();
-    session.handshaking->passing_silence_ms =
-        admitted->route->idle_timeout_ms > 0 ? admitted->route->idle_timeout_ms : Session::never_ms;
+    session.handshaking->passing_silence_ms = silence_of(*admitted->route);
     session.last_heard_ms = now.steady_ms;
     if (number != 0) {
         made->reuses = true;
@@ -85,9 +95,20 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
     } else {
         dial(*made, now);
     }
-    of_session_.emplace(session.number, made->number);
-    passing_.emplace(made->number, std::move(made));
+    Passing& passing = *made;
+    look_at(passing, passing.right->ends_at_ms(now));
+    of_session_.emplace(session.number, passing.number);
+    passing_.emplace(passing.number, std::move(made));
+    if (session.handshaking->said_all) probe(passing, session);
     deadlines_.reschedule(session, now);
+}
+
+void ProxiedRequests::count_alias(Passing& passing, const Admitted& admitted) {
+    if (!admitted.alias) return;
+    passing.alias = admitted.alias->address;
+    counters_.alias_handshakes.add();
+    counters_.aliases.opened(passing.alias);
+    if (admitted.expired_alias) counters_.expired_aliases.add();
 }
 
 void ProxiedRequests::dial(Passing& passing, Now now) {
@@ -115,6 +136,8 @@ void ProxiedRequests::read_body(Session& session, Now now) {
         if (passing->reach_by_ms == 0) actions_.upstreams_to_flush.push_back(passing->number);
         if (passing->exchange.output().size() > most_proxied_bytes) session.input_full = true;
     }
+    const bool breaks_off = session.handshaking->said_all && !passing->exchange.request_complete();
+    if (breaks_off) return fail(*passing, 400, "the request has ended before its body", now);
     if (buffer.size() > session.handshaking->most_ahead)
         fail(*passing, 400, "too much was sent before the request was answered", now);
 }
@@ -127,6 +150,21 @@ void ProxiedRequests::late(Session& session, Now now) {
 void ProxiedRequests::ended(const Session& session) {
     if (Passing* passing = of(session)) close(*passing);
     kept_.drop(session.number);
+}
+
+bool ProxiedRequests::client_finished(Session& session) {
+    Passing* passing = of(session);
+    // What it has said besides is still in its socket where it was not read from.
+    if (!passing || (!passing->exchange.request_complete() && !session.input_full)) return false;
+    probe(*passing, session);
+    return true;
+}
+
+// A FIN is said by a client that waits for its answer, and by one that is gone: it has closed a socket that
+// nobody reads from any more, and whatever it is told is answered with a reset.
+void ProxiedRequests::probe(Passing& passing, Session& session) {
+    if (!passing.exchange.takes_interim() || std::exchange(passing.probed, true)) return;
+    outbox_.queue(session, framed("HTTP/1.1 100 Continue\r\n\r\n"));
 }
 
 void ProxiedRequests::sent(Session& session, Now now) {
@@ -190,7 +228,11 @@ void ProxiedRequests::ask_again(Passing& passing, Now now) {
     passing_.erase(it);
     again->reuses = false;
     again->exchange.repeat();
-    dial(*again, now);
+    const int64_t look_by_ms = again->look_by_ms;
+    look_at(*again, Session::never_ms);
+    dial(*again, now);  // by which it has another number
+    look_at(*again, look_by_ms);
+    if (!to_judge_.empty()) to_judge_.push_back(again->number);
     of_session_[again->session] = again->number;
     passing_.emplace(again->number, std::move(again));
 }
@@ -240,9 +282,7 @@ void ProxiedRequests::fail(Passing& passing, int status, std::string why, Now no
     if (!session) return;
     if (answered) return outbox_.abort(*session);
     const Reason reason = status >= 500 ? Reason::unavailable : Reason::bad_request;
-    admission_.refuse_request(*session, status, Rejection::of(reason, std::move(why)), "", now);
-    session->opened_ms = now.steady_ms;
-    deadlines_.reschedule(*session, now);
+    refuse(*session, status, Rejection::of(reason, std::move(why)), now);
 }
 
 bool ProxiedRequests::may_read(uint64_t number) const {
@@ -278,6 +318,77 @@ void ProxiedRequests::tick(Now now) {
         reaching_.erase(reaching_.begin());
         if (passing) fail(*passing, 504, "the backend is not reached in time", now);
     }
+    rejudge_some(now);
+    while (!looking_.empty() && looking_.begin()->first <= now.steady_ms) {
+        Passing* passing = find(looking_.begin()->second);
+        looking_.erase(looking_.begin());
+        if (passing) look(*passing, now);
+    }
+}
+
+// --- the right to it ---
+
+void ProxiedRequests::look_at(Passing& passing, int64_t at_ms) {
+    looking_.erase({passing.look_by_ms, passing.number});
+    passing.look_by_ms = at_ms;
+    if (at_ms != Session::never_ms) looking_.emplace(at_ms, passing.number);
+}
+
+void ProxiedRequests::look(Passing& passing, Now now) {
+    if (passing.over) return break_off(passing, now);
+    if (auto over = passing.right->ended(now)) return take_right(passing, std::move(*over), now);
+    look_at(passing, passing.right->ends_at_ms(now));
+}
+
+// Most responses are complete in this time.
+void ProxiedRequests::take_right(Passing& passing, RequestRight::Over over, Now now) {
+    passing.over = std::move(over);
+    look_at(passing, now.steady_ms + bindings_.settings().close_timeout_ms);
+}
+
+// What says where it ends may do so. What does not may never end, and nobody takes its part for the whole.
+void ProxiedRequests::break_off(Passing& passing, Now now) {
+    passing.look_by_ms = Session::never_ms;
+    if (passing.answered && passing.exchange.has_end()) return passing.right.reset();
+    Session* session = client_of(passing);
+    const RequestRight right = std::move(*passing.right);
+    const RequestRight::Over over = std::move(*passing.over);
+    const bool answered = passing.answered;
+    close(passing);
+    if (!session) return;
+    if (!answered) return refuse(*session, over.status, over.rejection, now);
+    outbox_.abort(*session);
+    if (over.rejection.reason == Reason::unavailable) return;  // it has become as old as it may
+    counters_.refuse(over.rejection.reason);
+    log_.tell_of_request(session->peer.ip, right.route().name, right.path(), over.rejection, now);
+}
+
+void ProxiedRequests::refuse(Session& session, int status, Rejection rejection, Now now) {
+    admission_.refuse_request(session, status, std::move(rejection), "", now);
+    session.opened_ms = now.steady_ms;
+    deadlines_.reschedule(session, now);
+}
+
+void ProxiedRequests::rejudge_some(Now now) {
+    if (judged_by_ != bindings_.shared()) {
+        judged_by_ = bindings_.shared();
+        to_judge_.clear();
+        for (const auto& [number, passing] : passing_) to_judge_.push_back(number);
+    }
+    for (size_t some = 0; some < rejudged_a_tick && !to_judge_.empty(); ++some) {
+        Passing* passing = find(to_judge_.back());
+        to_judge_.pop_back();
+        if (passing && !passing->over) rejudge(*passing, now);
+    }
+}
+
+void ProxiedRequests::rejudge(Passing& passing, Now now) {
+    if (auto over = passing.right->judge(bindings_, now)) return take_right(passing, std::move(*over), now);
+    look_at(passing, passing.right->ends_at_ms(now));
+    Session* session = client_of(passing);
+    if (!session) return;
+    session->handshaking->passing_silence_ms = silence_of(passing.right->route());
+    deadlines_.reschedule(*session, now);
 }
 
 // --- look-up ---
@@ -311,6 +422,8 @@ void ProxiedRequests::finish(Passing& passing) {
     }
     for (const std::string& key : passing.entered) limits_.leave(key);
     if (passing.reach_by_ms != 0) reaching_.erase({passing.reach_by_ms, passing.number});
+    looking_.erase({passing.look_by_ms, passing.number});
+    if (!passing.alias.empty()) counters_.aliases.closed(passing.alias);
     of_session_.erase(passing.session);
     passing_.erase(passing.number);
 }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -14,11 +15,13 @@
 #include <vector>
 
 #include "daemon/decision/limits.h"
+#include "daemon/decision/rejection.h"
 #include "daemon/protocol/http_exchange.h"
 #include "daemon/session/deadlines.h"
 #include "daemon/session/http_admission.h"
 #include "daemon/session/kept_upstreams.h"
 #include "daemon/session/proxy_target.h"
+#include "daemon/session/request_right.h"
 #include "daemon/session/session_table.h"
 #include "daemon/session/upstream_user.h"
 
@@ -27,10 +30,9 @@ namespace wayleave {
 class ProxiedRequests final : public UpstreamUser {
   public:
     // `name` is of this worker in this run of the daemon: an id of a request is never another's.
-    ProxiedRequests(std::string name, Actions& actions, const SessionTable& sessions,
-                    const Bindings& bindings, LimitTable& limits, HttpAdmission& admission,
-                    Deadlines& deadlines, Outbox& outbox, ConnectionLog& log, Counters& counters,
-                    std::mt19937_64& random);
+    ProxiedRequests(std::string name, Actions& actions, const SessionTable& sessions, Bindings& bindings,
+                    LimitTable& limits, HttpAdmission& admission, Deadlines& deadlines, Outbox& outbox,
+                    ConnectionLog& log, Counters& counters, std::mt19937_64& random);
 
     [[nodiscard]] bool wants(const HttpHead& head) const;
     // From here on the session's `passing_silence_ms` is set until the request is answered.
@@ -40,6 +42,8 @@ class ProxiedRequests final : public UpstreamUser {
     // Neither side has said anything for too long.
     void late(Session& session, Now now);
     void ended(const Session& session);
+    // The client says nothing more. False: it has not said all of its request.
+    [[nodiscard]] bool client_finished(Session& session);
     // The client has taken some of what waits for it.
     void sent(Session& session, Now now);
     // Others may need the places of connections that no request is on.
@@ -68,10 +72,16 @@ class ProxiedRequests final : public UpstreamUser {
         HttpExchange exchange;
         std::vector<std::string> entered;  // keys of `limit connections`
         std::vector<std::shared_ptr<const HeldPlace>> places;
-        int64_t reach_by_ms = 0;  // steady time; 0: it is reached
-        bool reuses = false;      // a connection that an earlier request has left, and may find it closed
-        bool answered = false;    // the client has been told a part of the final response
-        bool paused = false;      // the client reads too slowly
+        std::string alias = {};                  // the old address that was asked for; empty: none
+        std::optional<RequestRight> right = {};  // nothing: it may come to its end without
+        std::optional<RequestRight::Over> over = {};
+        // Steady time.
+        int64_t reach_by_ms = 0;         // 0: it is reached
+        int64_t look_by_ms = INT64_MAX;  // its right ends, or its time after that
+        bool reuses = false;    // a connection that an earlier request has left, and may find it closed
+        bool probed = false;    // see client_finished
+        bool answered = false;  // the client has been told a part of the final response
+        bool paused = false;    // the client reads too slowly
     };
 
     [[nodiscard]] Passing* find(uint64_t number) const;
@@ -79,6 +89,15 @@ class ProxiedRequests final : public UpstreamUser {
     [[nodiscard]] Session* client_of(const Passing& passing) const;
     void dial(Passing& passing, Now now);
     void ask_again(Passing& passing, Now now);
+    void count_alias(Passing& passing, const Admitted& admitted);
+    void look_at(Passing& passing, int64_t at_ms);
+    void look(Passing& passing, Now now);
+    void take_right(Passing& passing, RequestRight::Over over, Now now);
+    void break_off(Passing& passing, Now now);
+    void refuse(Session& session, int status, Rejection rejection, Now now);
+    void rejudge_some(Now now);
+    void rejudge(Passing& passing, Now now);
+    void probe(Passing& passing, Session& session);
     void go_on(Passing& passing, Session& session, HttpExchange::State state, std::string told, Now now);
     void conclude(Passing& passing, Session& session, Now now);
     void fail(Passing& passing, int status, std::string why, Now now);
@@ -89,7 +108,7 @@ class ProxiedRequests final : public UpstreamUser {
     std::string name_;
     Actions& actions_;
     const SessionTable& sessions_;
-    const Bindings& bindings_;
+    Bindings& bindings_;
     LimitTable& limits_;
     HttpAdmission& admission_;
     Deadlines& deadlines_;
@@ -100,6 +119,9 @@ class ProxiedRequests final : public UpstreamUser {
     absl::flat_hash_map<uint64_t, std::unique_ptr<Passing>> passing_;
     absl::flat_hash_map<uint64_t, uint64_t> of_session_;
     absl::btree_set<std::pair<int64_t, uint64_t>> reaching_;  // by when the backend must be reached
+    absl::btree_set<std::pair<int64_t, uint64_t>> looking_;   // see Passing::look_by_ms
+    std::shared_ptr<const Runtime> judged_by_;
+    std::vector<uint64_t> to_judge_;  // that were under way when the policy was replaced; some may be over
     KeptUpstreams kept_;
     std::vector<ConnectionId> answered_;
     uint64_t requests_ = 0;

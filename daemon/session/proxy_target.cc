@@ -42,12 +42,12 @@ std::variant<ProxyTarget, ProxyMiss> proxy_target(const ProxiedClient& client, c
     if (!proxy) return ProxyMiss{403, no_proxy};
     ProxyTarget out{client.runtime.backends.at(proxy->to.backend), {}};
     if (proxy->to.path.empty()) {
-        out.path = encoded_path(head.path);
+        out.path = path_for_backend(head.written_path);
     } else if (!dsl::build_path(client.route.program, proxy->to, request, out.path)) {
         return ProxyMiss{404, "a value cannot stand in the backend's path"};
     }
     out.path.insert(0, prefix_of(out.backend->url));
-    if (!head.query.empty()) out.path.append("?").append(head.query);
+    if (head.has_query) out.path.append("?").append(head.query);
     return out;
 }
 

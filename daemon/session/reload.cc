@@ -15,15 +15,6 @@ constexpr size_t ended_at_once = 100;  // fewer than this need no spreading
 constexpr size_t surveyed_at_once = 250;
 constexpr uint16_t service_restart = 1012;  // RFC 6455's registry: service restart
 
-uint32_t token_in(const dsl::Policy& policy, const OpenConnection& before) {
-    if (!before.token) return 0;
-    const std::string& name = before.policy.tokens[*before.token].name;
-    for (size_t i = 0; i < policy.tokens.size(); ++i) {
-        if (policy.tokens[i].name == name) return static_cast<uint32_t>(i + 1);
-    }
-    return 0;
-}
-
 const RulingKey* believed_ruling(const Session& session, const Channel& channel, Now now) {
     const Voucher* voucher = voucher_of(session, &channel);
     return voucher && voucher->given && voucher->until_ms > now.steady_ms ? &voucher->key : nullptr;

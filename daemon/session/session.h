@@ -167,6 +167,7 @@ struct Handshaking {
     size_t most_ahead = 128 * 1024;   // of the head, and of what a client sends before it has our answer
     bool head_only = false;           // the request is a HEAD, whose answer has no body
     bool may_pause = false;           // while somebody is asked about it, its body waits at the client
+    bool said_all = false;            // its FIN has come: see Gateway::finished
     bool kept_open = false;           // a request was answered; the next one has a deadline of its own
     std::shared_ptr<ApiRequest> api;  // null but during such a request
     // 0 but while a request is passed on to a backend: how long both may say nothing.

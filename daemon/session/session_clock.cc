@@ -2,18 +2,10 @@
 
 #include <algorithm>
 
-#include "daemon/session/api_request.h"
-
 namespace wayleave {
 namespace {
 
 constexpr int64_t tick_ms = 100;
-
-bool is_working(const Session& session) {
-    if (session.state != Session::State::head) return false;
-    return (session.post && session.post->sent) || session.handshaking->passing_silence_ms > 0 ||
-           (session.handshaking->api && session.handshaking->api->sent);
-}
 
 bool is_between_requests(const Session& session) {
     return session.state == Session::State::head && session.handshaking->kept_open &&
@@ -85,7 +77,7 @@ void SessionClock::drain_some(Now now) {
     (void)sessions_.visit(next_drain_, drain_step_, [&](Session& session) {
         if (session.state == Session::State::closing) return false;
         // Who has asked something gets the answer, which ends the connection.
-        if (is_working(session)) return false;
+        if (HttpFront::is_working(session)) return false;
         if (is_between_requests(session)) {
             outbox_.abort(session);
         } else if (session.state == Session::State::head) {

@@ -214,6 +214,26 @@ R"(backend app { url = "http://127.0.0.1:8000" }
 route r /r { auth = none notify app "/events" on subscribe, unsubscribe })",
 R"(backend app { url = "http://127.0.0.1:8000" }
 route r /r { auth = none notify app "/events" on subscribe, unsubscribe, disconnect })"},
+    Check{"W121", "settings-do-not-fit", Severity::warning,
+        "What the settings say does not fit the policy, the machine, or what else they say.",
+        "The daemon starts. A part of what is written has no effect, or will fail later: a token for a console that "
+        "is served nowhere, an api that no listener serves, a certificate that ends soon, a log that others can read.",
+        "Nobody notices until it is needed.",
+        "Do what the warning says, or remove what has no effect.",
+        Frame::settings,
+R"([[listen]]
+address = "127.0.0.1:8080"
+[policy]
+directory = "routes.d"
+[admin]
+token_file = "keys/app.whsec")",
+R"([[listen]]
+address = "127.0.0.1:8080"
+[policy]
+directory = "routes.d"
+[admin]
+address = "127.0.0.1:9100"
+token_file = "keys/app.whsec")"},
 };
 // clang-format on
 

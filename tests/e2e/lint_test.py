@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 
 import jsonschema
@@ -324,7 +325,35 @@ def test_files_that_a_start_opens():
             daemon.edit("wayleave.toml", "[log]", f'[log]\nfile = "{path}"')
             ended(run("lint", "--config", daemon.config, "--strict"), code, words)
             daemon.edit("wayleave.toml", f'[log]\nfile = "{path}"', "[log]")
+        os.mkfifo(daemon.path("logs/fifo"), 0o600)
+        os.symlink("missing.log", daemon.path("logs/stale"))
+        os.symlink("/nowhere/w.log", daemon.path("logs/lost"))
+        control = daemon.path("run/control.sock")
+        for path, code, words in (("logs/fifo", 1, "it is a FIFO"), ("logs/stale", 1, "it is a link to "), ("logs/lost", 2, "that directory is not there"),
+                                  ("run/control.sock", 2, "it is a socket")):
+            daemon.edit("wayleave.toml", "[log]", f'[log]\nfile = "{path}"')
+            ended(run("lint", "--config", daemon.config, "--strict"), code, words)
+            document = linted(daemon, "json")[1]
+            found = [one for one in document["diagnostics"] if words in one["message"]]
+            assert [one["severity"] for one in found] == ["warning" if code == 1 else "error"], document
+            assert [one["id"] for one in found] == ["W121" if code == 1 else "E102"], document
+            assert document["warnings"] + document["errors"] == len(document["diagnostics"]), document
+            daemon.edit("wayleave.toml", f'[log]\nfile = "{path}"', "[log]")
+        if os.getuid() == 0:  # as whom the daemon runs is told by its control socket
+            os.chown(control, 65534, 65534)
+            daemon.edit("wayleave.toml", "[log]", '[log]\nfile = "logs/new.log"')
+            ended(run("lint", "--config", daemon.config, "--strict"), 1, "may not make it in ")
+            assert "may not make it in" in run("doctor", "--config", daemon.config).stdout
+            os.chmod(daemon.path("logs"), 0o777 | stat.S_ISVTX)
+            ended(run("lint", "--config", daemon.config, "--strict"), 0, "no errors")
+            daemon.edit("wayleave.toml", '[log]\nfile = "logs/new.log"', "[log]")
         assert not os.path.exists(daemon.path("logs/new.log")), "lint makes nothing"
+        # A console that is served nowhere.
+        before, admin = daemon.read("wayleave.toml").split("[admin]\n")
+        daemon.write("wayleave.toml", before + re.sub("^address = .*", 'token_file = "keys/demo.key"', "[admin]\n" + admin, count=1, flags=re.M))
+        ended(run("lint", "--config", daemon.config, "--strict"), 1, "warning[W121]: admin.token_file is set, and no address serves the console")
+        code, results, _ = sarif(daemon)
+        assert results["W121"]["level"] == "warning", results
 
 
 def test_bad_input():

@@ -222,6 +222,55 @@ def test_unix_sockets_and_their_files():
         one.close()
 
 
+def test_a_unix_socket_whose_file_is_gone_is_opened_again():
+    with Daemon(POLICY) as daemon:
+        there = daemon.path("run/ws.sock")
+        with_listeners(daemon, 'address = "unix:run/ws.sock"\nmode = "0600"')
+        reload(daemon)
+        stays = socket.socket(socket.AF_UNIX)
+        stays.settimeout(PATIENCE)
+        stays.connect(there)
+        os.unlink(there)
+        assert f"listener unix:{there}: added" in reload(daemon, "--dry-run").stdout
+        assert f"listener unix:{there}: added" in reload(daemon).stdout
+        assert os.stat(there).st_mode & 0o777 == 0o600
+        for one in (stays, socket.socket(socket.AF_UNIX)):
+            one.settimeout(PATIENCE)
+            if one is not stays:
+                one.connect(there)
+            one.sendall(head())
+            assert one.recv(12) == b"HTTP/1.1 101"
+            one.close()
+        assert "listener" not in reload(daemon).stdout
+        daemon.stop()
+        assert not os.path.exists(there)
+
+
+def test_one_socket_has_one_listener_however_it_is_written():
+    with Daemon(POLICY) as daemon:
+        os.symlink("run", daemon.path("link"))
+        with_listeners(daemon, 'address = "unix:run/ws.sock"')
+        reload(daemon)
+        with_listeners(daemon, 'address = "unix:link/ws.sock"')
+        assert "listener" not in reload(daemon).stdout, "it is the same"
+        for other in ("link/ws.sock", "run/../run/ws.sock"):
+            with_listeners(daemon, 'address = "unix:run/ws.sock"', f'address = "unix:{other}"')
+            assert "is listened on twice" in reload(daemon, code=78).stderr
+
+
+def test_a_dry_run_names_tls_as_it_will_be():
+    with Daemon(POLICY) as daemon:
+        make_certificate(daemon)
+        port = free_port()
+        with_listeners(daemon, f'address = "127.0.0.1:{port}"')
+        reload(daemon)
+        with_listeners(daemon, f'address = "127.0.0.1:{port}"\n{TLS}')
+        for options in ("--dry-run",), ():
+            assert f"listener https://127.0.0.1:{port}: " in reload(daemon, *options).stdout
+        with_listeners(daemon, f'address = "127.0.0.1:{port}"')
+        assert f"listener http://127.0.0.1:{port}: " in reload(daemon, "--dry-run").stdout
+
+
 def test_sockets_of_a_service_manager():
     """One that nobody names any more is kept, so that it is found again; what was not passed is asked for."""
     daemon = Daemon(POLICY)

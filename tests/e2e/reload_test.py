@@ -119,6 +119,18 @@ async def test_broken_edit_by_command():
         await alice.refused("say", "forbidden", text="darn")
 
 
+def test_what_was_found_is_logged_at_its_level():
+    told_of = 'backend app { url = "http://127.0.0.1:1" }\nroute told /told { auth = none  allow connect  notify app "/e" on connect }\n'
+    with Daemon(POLICY + told_of) as daemon:
+        daemon.write("wayleave.toml", daemon.read("wayleave.toml") + '\n[static]\ndirectory = "nowhere"\n')
+        daemon.hang_up()
+        daemon.wait_log("nowhere")
+        told = [line for line in daemon.log().splitlines() if "event=reload-diagnostic" in line]
+        warned = [line for line in told if "a restart loses" in line]
+        assert warned and all("Z warn" in line for line in warned), told
+        assert all("Z error" in line for line in told if "nowhere" in line), told
+
+
 async def test_all_kinds_of_broken_files():
     """Whatever stands in the directory: the daemon goes on by the policy it has."""
     async with Daemon(POLICY) as daemon:

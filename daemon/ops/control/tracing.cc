@@ -15,7 +15,7 @@ namespace wayleave {
 namespace {
 
 constexpr int64_t look_ms = 100;
-constexpr int64_t wait_ms = 5'000;
+constexpr uint64_t longest_wait_ms = 5'000;
 constexpr uint64_t longest_ms = 24 * 3600 * 1000;
 constexpr std::array<std::string_view, 5> level_words{"trace", "debug", "info", "warn", "error"};
 
@@ -94,9 +94,13 @@ void Tracing::begin(std::string_view body, const ThenJson& then) {
 }
 
 void Tracing::more(std::string_view body, ThenJson then) {
-    const auto number = trace_number(body);
-    if (!number) return then(failure(Refusal{400, number.error()}));
-    Waiting waiting{*number, read_clocks().steady_ms + wait_ms, std::move(then)};
+    const auto members =
+        Members::read(body, {{"trace", Members::Kind::number}, {"wait_ms", Members::Kind::number}});
+    if (!members) return then(failure(Refusal{400, members.error()}));
+    const auto number = members->number("trace");
+    if (!number) return then(failure(Refusal{400, "`trace` is missing"}));
+    const uint64_t wait_ms = std::min(members->number("wait_ms").value_or(longest_wait_ms), longest_wait_ms);
+    Waiting waiting{*number, read_clocks().steady_ms + static_cast<int64_t>(wait_ms), std::move(then)};
     if (answer(waiting, false)) return;
     waiting.known = true;
     waiting_.push_back(std::move(waiting));

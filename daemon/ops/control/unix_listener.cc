@@ -131,6 +131,11 @@ bool UnixListener::stands() const {
     return lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
 }
 
+bool UnixListener::is_missing() const {
+    struct stat info {};
+    return lstat(path_.c_str(), &info) != 0 && errno == ENOENT;
+}
+
 // What another has put there is not ours to remove.
 UnixListener::~UnixListener() {
     if (owns_ && !path_.empty() && stands()) unlink(path_.c_str());

@@ -41,6 +41,8 @@ class UnixListener {
     void leave_file() { owns_ = false; }
     // Whether its file is still there, and still its own.
     [[nodiscard]] bool stands() const;
+    // Somebody has removed it, so that nobody finds the socket any more.
+    [[nodiscard]] bool is_missing() const;
 
   private:
     UnixListener(std::string path, FileDescriptor socket);

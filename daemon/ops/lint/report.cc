@@ -24,24 +24,26 @@ size_t take_number(std::string& place) {
     return number;
 }
 
-// "PATH: what; remedy", or "PATH:LINE:COLUMN: error: what; remedy" and lines that show the place.
-Finding finding_of(std::string_view id, std::string_view text) {
+// "PATH: what; remedy", perhaps with a line, or "PATH:LINE:COLUMN: error: what; remedy" and lines that show
+// the place.
+Finding finding_of(std::string_view id, std::string_view severity, std::string_view text) {
     constexpr std::string_view mark = ": error: ";
     text = text.substr(0, text.find('\n'));
     const size_t marked = text.find(mark);
     const size_t end = marked != std::string_view::npos ? marked : text.find(": ");
     Finding finding;
     finding.id = id;
+    finding.severity = severity;
     if (end == std::string_view::npos) {
         finding.message = std::string(text);
         return finding;
     }
     finding.file = std::string(text.substr(0, end));
     text.remove_prefix(end + (marked != std::string_view::npos ? mark.size() : 2));
-    if (marked != std::string_view::npos) {
-        finding.column = take_number(finding.file);
-        finding.line = finding.column == 0 ? 0 : take_number(finding.file);
-    }
+    const size_t last = take_number(finding.file);
+    const size_t before = last == 0 ? 0 : take_number(finding.file);
+    finding.line = before > 0 ? before : last;
+    finding.column = before > 0 ? last : std::min<size_t>(last, 1);
     const size_t remedy = text.find("; ");
     finding.message = std::string(text.substr(0, remedy));
     if (remedy != std::string_view::npos) finding.help = std::string(text.substr(remedy + 2));
@@ -104,7 +106,7 @@ std::string json_finding(const Finding& finding) {
     const std::string column = finding.line > 0 ? std::to_string(finding.column) : "null";
     return fmt::format(
         R"({{"file":{},"line":{},"column":{},"end":null,{},"label":"","help":{},"secondary":[],"fix":null,"suppressed":null}})",
-        json_string(finding.file), line, column, json_head(finding.id, "error", finding.message),
+        json_string(finding.file), line, column, json_head(finding.id, finding.severity, finding.message),
         json_string(finding.help));
 }
 
@@ -112,8 +114,9 @@ std::string json_finding(const Finding& finding) {
 
 std::vector<Finding> findings_beside(const LintReport& report) {
     std::vector<Finding> out;
-    for (const std::string& text : report.settings_errors) out.push_back(finding_of("E101", text));
-    for (const std::string& text : report.loaded.problems) out.push_back(finding_of("E102", text));
+    for (const std::string& text : report.settings_errors) out.push_back(finding_of("E101", "error", text));
+    for (const std::string& text : report.loaded.problems) out.push_back(finding_of("E102", "error", text));
+    for (const std::string& text : report.loaded.warnings) out.push_back(finding_of("W121", "warning", text));
     return out;
 }
 
@@ -125,7 +128,7 @@ std::string lint_text(const LintReport& report, bool colour) {
     }
     for (const std::string& error : report.settings_errors) out += error + "\n\n";
     for (const std::string& problem : report.loaded.problems) out += "error[E102]: " + problem + "\n\n";
-    for (const std::string& warning : report.loaded.warnings) out += "warning: " + warning + "\n\n";
+    for (const std::string& warning : report.loaded.warnings) out += "warning[W121]: " + warning + "\n\n";
     if (diagnostics.hidden() > 0) out += fmt::format("{} more are not shown\n", diagnostics.hidden());
     return out + closing_line(report);
 }

@@ -17,9 +17,11 @@ struct LintReport {
     [[nodiscard]] size_t warnings() const { return loaded.diagnostics.warnings() + loaded.warnings.size(); }
 };
 
-// What stands in no policy file: a mistake in the settings (E101) or in a file that they name (E102).
+// What stands in no policy file: a mistake in the settings (E101) or in a file that they name (E102), and
+// what does not fit them (W121).
 struct Finding {
     std::string_view id;
+    std::string_view severity;  // "error" or "warning"
     std::string file;
     size_t line = 0;  // 0: not known
     size_t column = 0;

@@ -99,7 +99,7 @@ class Results {
                                           : fmt::format(R"("locations":[{{"physicalLocation":{{{}{}}}}}],)",
                                                         artifact(finding.file), place);
         const std::string text = finding.message + (finding.help.empty() ? "" : "; " + finding.help);
-        out_.push_back(fmt::format(R"({{{},{},{}"suppressions":[]}})", head(finding.id, "error"),
+        out_.push_back(fmt::format(R"({{{},{},{}"suppressions":[]}})", head(finding.id, finding.severity),
                                    message(text), locations));
     }
 

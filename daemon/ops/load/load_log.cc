@@ -16,16 +16,31 @@ std::string sentence_of(const dsl::Diagnostic& diagnostic) {
     return text;
 }
 
+Level level_of(dsl::Severity severity) {
+    switch (severity) {
+        case dsl::Severity::error: return Level::error;
+        case dsl::Severity::warning: return Level::warn;
+        case dsl::Severity::note: break;
+    }
+    return Level::info;
+}
+
+// Counts the lines, and says at the bound that there are more.
+void log_lines(Level level, std::string_view event, std::string_view text, size_t& lines) {
+    while (!text.empty() && lines <= most_lines) {
+        if (++lines > most_lines) return log_event(level, event, "and more: `wayleave lint` shows all");
+        const size_t end = text.find('\n');
+        const auto line = text.substr(0, end);
+        if (!line.empty()) log_event(level, event, line);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+}
+
 }  // namespace
 
 void log_lines(std::string_view event, std::string_view text) {
-    for (size_t lines = 0; !text.empty(); ++lines) {
-        if (lines == most_lines) return log_event(Level::error, event, "and more: `wayleave lint` shows all");
-        const size_t end = text.find('\n');
-        const auto line = text.substr(0, end);
-        if (!line.empty()) log_event(Level::error, event, line);
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    }
+    size_t lines = 0;
+    log_lines(Level::error, event, text, lines);
 }
 
 void log_changes(const std::vector<std::string>& changes) {
@@ -49,12 +64,23 @@ void log_warnings(const LoadedRuntime& loaded) {
 }
 
 void log_refusal(const LoadedRuntime& loaded, LogFormat format) {
-    if (format != LogFormat::json) return log_lines("reload-diagnostic", loaded.render(false));
-    for (const auto& diagnostic : loaded.diagnostics.all()) {  // for programs: one object each
-        log_event(Level::error, "reload-diagnostic", sentence_of(diagnostic),
-                  {{"place", loaded.sources.place(diagnostic.primary.span)}});
+    constexpr std::string_view event = "reload-diagnostic";
+    size_t lines = 0;
+    for (const auto& diagnostic : loaded.diagnostics.all()) {
+        const Level level = level_of(diagnostic.severity);
+        if (format != LogFormat::json) {
+            log_lines(level, event, dsl::render(diagnostic, loaded.sources, false), lines);
+        } else {  // for programs: one object each
+            log_event(level, event, sentence_of(diagnostic),
+                      {{"place", loaded.sources.place(diagnostic.primary.span)}});
+        }
     }
-    for (const std::string& problem : loaded.problems) log_event(Level::error, "reload-diagnostic", problem);
+    const auto tell = [&](Level level, std::string_view word, const std::string& text) {
+        if (format == LogFormat::json) return log_event(level, event, text);
+        log_lines(level, event, std::string(word) + text, lines);
+    };
+    for (const std::string& problem : loaded.problems) tell(Level::error, "error: ", problem);
+    for (const std::string& warning : loaded.warnings) tell(Level::warn, "warning: ", warning);
 }
 
 }  // namespace wayleave

@@ -18,7 +18,8 @@ void log_changes(const std::vector<std::string>& changes);
 // One log line for each warning.
 void log_warnings(const LoadedRuntime& loaded);
 
-// All diagnostics of a reload that was refused: with their carets, or for programs (json) one line each.
+// All diagnostics of a reload that was refused, each at its level: with their carets, or for programs (json)
+// one line each.
 void log_refusal(const LoadedRuntime& loaded, LogFormat format);
 
 }  // namespace wayleave

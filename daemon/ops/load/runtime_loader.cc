@@ -378,6 +378,15 @@ void warn_of_unserved_apis(const Settings& settings, const dsl::Policy& policy,
                            ") is served by no listener; add \"api\" to the `serve` of one");
 }
 
+// It is for the console, which is served there alone.
+void warn_of_unused_token(const Settings& settings, std::vector<std::string>& warnings) {
+    if (settings.admin_token_file.empty() || !settings.admin_address.empty() || !settings.admin_name.empty())
+        return;
+    warnings.push_back(
+        "admin.token_file is set, and no address serves the console; set admin.address, or "
+        "remove admin.token_file");
+}
+
 // At least once is a promise that memory cannot keep.
 void warn_of_forgetful_notices(const Settings& settings, const dsl::Policy& policy,
                                std::vector<std::string>& warnings) {
@@ -484,6 +493,7 @@ LoadedRuntime load(const Settings& settings, uint64_t generation, Lint lint,
     warn_of_certificates(settings, *runtime->policy, loaded.warnings);
     warn_of_unserved_apis(settings, *runtime->policy, loaded.warnings);
     warn_of_forgetful_notices(settings, *runtime->policy, loaded.warnings);
+    warn_of_unused_token(settings, loaded.warnings);
     if (!loaded.problems.empty()) return loaded;
     runtime->files = std::move(files);
     runtime->settings = gateway_settings(settings);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/ops/log/log.h"
+#include "daemon/protocol/http_head.h"
 
 namespace wayleave {
 
@@ -18,7 +19,7 @@ constexpr int64_t prepare_wait_ms = 10'000;
 // has chosen may be written down afterwards.
 bool is_at(const OpenListener& open, const ListenerSettings& next) {
     if (open.passed) return open.settings.name == next.name;
-    return open.settings.address == next.address || open.shown == shown_as(next, open.tls != nullptr);
+    return open.settings.place() == next.place() || open.shown == shown_as(next, open.tls != nullptr);
 }
 
 // The workers have to treat those who come there in another way.
@@ -26,6 +27,19 @@ bool differs(const OpenListener& open, const ListenerSettings& next, bool tls) {
     const ListenerSettings& own = open.settings;
     return (open.tls != nullptr) != tls || own.proxy_protocol != next.proxy_protocol ||
            own.serves("clients") != next.serves("clients") || own.serves("api") != next.serves("api");
+}
+
+// Of an open one, which may be bound to several addresses, as it will be called.
+std::string with_scheme(std::string_view shown, bool tls) {
+    std::string out;
+    std::string_view part;
+    for (bool more = true; next_part(shown, ',', more, part);) {
+        if (!out.empty()) out.append(", ");
+        const size_t scheme = part.find("://");
+        if (scheme != std::string_view::npos) out.append(tls ? "https" : "http");
+        out.append(scheme == std::string_view::npos ? part : part.substr(scheme));
+    }
+    return out;
 }
 
 // What a reload leaves as it was.
@@ -82,9 +96,13 @@ NextListeners LiveListeners::compare(const StartSettings& next, const Tls& tls) 
         } else {
             stays[*one.now] = true;
             const OpenListener& open = open_[*one.now];
-            if (differs(open, one.settings, tls[i] != nullptr)) {
-                out.ending.push_back(*one.now);
-                out.changes.changed.push_back(open.shown);
+            one.lost = open.file && open.file->is_missing();
+            const bool anew = differs(open, one.settings, tls[i] != nullptr);
+            if (anew || one.lost) out.ending.push_back(*one.now);
+            if (one.lost) {
+                out.changes.added.push_back(open.shown);
+            } else if (anew) {
+                out.changes.changed.push_back(with_scheme(open.shown, tls[i] != nullptr));
             }
         }
         out.all.push_back(std::move(one));
@@ -131,7 +149,7 @@ Started LiveListeners::open_new(NextListeners& next, const Tls& tls) {
     next.changes.changed.clear();
     for (size_t i = 0; i < next.all.size(); ++i) {
         NextListeners::One& one = next.all[i];
-        if (!one.now) {
+        if (!one.now || one.lost) {
             auto opened = open_one(one.settings, tls[i]);
             if (!opened) return failure(StartError(opened.error()));
             next.changes.added.push_back(opened->shown);
@@ -209,7 +227,7 @@ void LiveListeners::put_in_force(NextListeners& next, const Tls& tls) {
         NextListeners::One& one = next.all[i];
         if (one.opened) {
             list.push_back(std::move(*one.opened));
-            if (one.now) list.back().take_file(open_[*one.now]);
+            if (one.now && !one.lost) list.back().take_file(open_[*one.now]);
         } else {
             list.push_back(std::move(open_[*one.now]));
             list.back().settings = as_opened(list.back().settings, one.settings);

@@ -27,6 +27,7 @@ struct NextListeners {
         std::optional<size_t> now;           // which of those in force it is
         std::optional<OpenListener> opened;  // it is new, or another one at the same sockets
         ListenerSettings settings;
+        bool lost = false;  // nobody finds it any more: it is opened anew at its address
     };
     std::vector<One> all;        // in the order of the settings
     std::vector<size_t> ending;  // of those in force

@@ -217,6 +217,25 @@ void add_policy(Families& families, const Snapshot& snapshot) {
     }
 }
 
+// Those of the policy alone, so that no client makes a row.
+void add_aliases(Families& families, const Snapshot& snapshot) {
+    auto& came = families.family("wayleave_handshakes_by_alias_total",
+                                 "Handshakes and plain requests that came by each alias of the policy.",
+                                 MetricType::Counter);
+    auto& there = families.family("wayleave_sessions_by_alias",
+                                  "Connections that are open, and plain requests under way, by each alias.",
+                                  MetricType::Gauge);
+    for (const Snapshot::Alias& alias : snapshot.aliases) {
+        const auto known = snapshot.totals.aliases.find(alias.address);
+        const auto count = known == snapshot.totals.aliases.end() ? AliasBook::Count{} : known->second;
+        const std::vector<ClientMetric::Label> labels{{"alias", alias.address}, {"route", alias.route}};
+        came.metric.push_back(
+            Families::metric(MetricType::Counter, static_cast<double>(count.handshakes), labels));
+        there.metric.push_back(
+            Families::metric(MetricType::Gauge, static_cast<double>(count.sessions), labels));
+    }
+}
+
 void add_identity(Families& families, const IdentityTotals& identity) {
     const auto labelled = [](MetricFamily& family, MetricType type, uint64_t value,
                              std::vector<ClientMetric::Label> labels) {
@@ -441,6 +460,7 @@ std::string metrics_page(const Snapshot& snapshot) {
     add_daemon(families, snapshot);
     add_canary(families, snapshot.canary);
     add_policy(families, snapshot);
+    add_aliases(families, snapshot);
     add_door(families, snapshot);
     add_broker(families, snapshot.broker);
     if (snapshot.nodes) add_nodes(families, *snapshot.nodes);

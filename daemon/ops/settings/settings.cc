@@ -374,8 +374,9 @@ class Reader {
             // The service manager has bound it.
         } else if (listener.address.empty()) {
             error(at, "this listener has no address; write address = \"127.0.0.1:8080\"");
-        } else if (!listener.address.ends_with(":0") && !addresses_.insert(listener.address).second) {
-            error(at, fmt::format("`{}` is listened on twice; remove one listener", listener.address));
+        } else if (!listener.address.ends_with(":0") && !addresses_.insert(listener.place()).second) {
+            error(at, fmt::format("`{}` is listened on twice{}; remove one listener", listener.address,
+                                  listener.address == listener.place() ? "" : ", here through a link"));
         }
         if (listener.certificate.empty() != listener.key.empty()) {
             tls_needs_both(at);
@@ -769,6 +770,15 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 }  // namespace
+
+std::string ListenerSettings::place() const {
+    const std::string path = unix_path();
+    if (path.empty()) return address;
+    const std::filesystem::path file(path);
+    std::error_code error;
+    const auto directory = std::filesystem::weakly_canonical(file.parent_path(), error);
+    return error ? address : "unix:" + (directory / file.filename()).string();
+}
 
 Result<Settings, std::vector<std::string>> load_settings(const std::string& path) {
     auto text = read_file(path);

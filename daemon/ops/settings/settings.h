@@ -34,6 +34,8 @@ struct ListenerSettings {
     [[nodiscard]] std::string unix_path() const {
         return address.starts_with("unix:") ? address.substr(5) : "";
     }
+    // The address; of a Unix socket with the links of its directory followed, so that one socket has one.
+    [[nodiscard]] std::string place() const;
     [[nodiscard]] bool serves(std::string_view whom) const {
         return serve.empty() || std::find(serve.begin(), serve.end(), whom) != serve.end();
     }

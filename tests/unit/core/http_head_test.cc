@@ -387,3 +387,36 @@ TEST_CASE("cookies") {
         CHECK_FALSE(cookie(lines));
     }
 }
+
+TEST_CASE("what a backend may read and nobody else is in doubt, where that is asked for") {
+    const auto head_of = [](const std::string& target) {
+        size_t scanned = 0;
+        static std::string bytes;
+        bytes = with_target(target);
+        const HeadResult result = parse_head(bytes, {.passes_on = true}, scanned);
+        REQUIRE(status_of(result) == 0);
+        return std::get<HttpHead>(result);
+    };
+    for (const std::string query : {"%", "a=100%", "%zz", "%0d%0a", "q=caf%E9", "%00", "%c0%ae", "a=%4"}) {
+        INFO(query);
+        const HttpHead head = head_of("/a?" + query);
+        CHECK_FALSE(head.query_doubt.empty());
+        CHECK(head.path_doubt.empty());
+        CHECK(head.query == query);
+    }
+    const HttpHead slash = head_of("/a%2Fb/%63?");
+    CHECK_FALSE(slash.path_doubt.empty());
+    CHECK(slash.path == "/a/b/c");
+    CHECK(slash.written_path == "/a%2Fb/%63");
+    CHECK(slash.has_query);
+    CHECK(head_of("http://a?b").written_path == "/");
+    CHECK_FALSE(head_of("/").has_query);
+    // Of these no two servers make the same, or no policy can speak of them.
+    for (const std::string target : {"/%", "/%zz", "/%0d%0a", "/%00", "/%e9", "/%c0%ae", "/%5c", "/..%2fa",
+                                     "/a%2f", "/%2e%2e%2fa", "/a%2f%2fb", "/?\xe9", "/?#"}) {
+        INFO(target);
+        size_t scanned = 0;
+        const bool ends = target == "/a%2f";  // a last empty segment, as in "/a/"
+        CHECK(status_of(parse_head(with_target(target), {.passes_on = true}, scanned)) == (ends ? 0 : 400));
+    }
+}

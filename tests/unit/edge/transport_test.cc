@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "daemon/message/backend.h"
 #include "tests/unit/core/gateway_fixture.h"
 #include "tests/unit/edge/socket_pair.h"
 
@@ -14,6 +15,8 @@ namespace {
 const std::string policy = R"(
 defaults { auth = none  idle_timeout = 0s  ping_every = 0s  max_message = 1mb }
 route echo /chat { dialect = "echo"  allow connect }
+backend app { url = "http://127.0.0.1:1" }
+route pages /pages { idle_timeout = 0s  allow connect  proxy to app http }
 route talk /talk { idle_timeout = 2s  allow connect  message say { allow publish to room } }
 )";
 constexpr GatewaySettings patient{
@@ -21,6 +24,10 @@ constexpr GatewaySettings patient{
 
 struct Edge : World {
     Edge() : World(policy, patient) {
+        auto app = std::make_shared<Backend>();
+        app->name = "app";
+        app->url = "http://127.0.0.1:1";
+        runtime->backends = {app};
         transports = std::make_unique<Transports>(
             Transports::Parts{loop, *gateway, counters, quota, now, report, pressure}, 10'000);
     }
@@ -189,6 +196,39 @@ TEST_CASE("a half close ends a connection for which nothing waits", "[transport]
     CHECK(edge.transports->sockets() == 0);
     CHECK(edge.gateway->sockets() == 0);
     CHECK(edge.slow() == 0);
+}
+
+TEST_CASE("who has said all of a request hears the answer, and its end shows", "[transport]") {
+    Edge edge;
+    const auto ask = [&](SocketPair pair) {
+        REQUIRE(edge.quota.enter() == ConnectionQuota::Verdict::enters);
+        const Peer from{*dsl::parse_address("10.0.0.1"), false};
+        REQUIRE(edge.quota.take_place(from.ip, false));
+        edge.transports->adopt(std::move(pair.ours), Transports::plain, from);
+        REQUIRE(say(pair.peer, "GET /pages HTTP/1.1\r\nHost: a\r\n\r\n") > 0);
+        shutdown(pair.peer.get(), SHUT_WR);
+        for (int i = 0; i < 20; ++i) edge.spin();
+        return std::move(pair.peer);
+    };
+    FileDescriptor peer = ask(tcp_pair());
+    const uint64_t number = edge.gateway->actions().dials.back().number;
+    CHECK(edge.transports->sockets() == 1);
+    CHECK_THAT(hear(peer), Catch::Equals("HTTP/1.1 100 Continue\r\n\r\n"));
+    edge.after(60'000);
+    CHECK(edge.transports->sockets() == 1);
+    edge.gateway->upstream_connected(number, edge.now);
+    std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    edge.gateway->upstream_received(number, answer, edge.now);
+    edge.spin();
+    CHECK_THAT(hear(peer), Catch::EndsWith("\r\n\r\nok"));
+    CHECK(edge.transports->sockets() == 0);
+
+    FileDescriptor gone = ask(tcp_pair());
+    CHECK(edge.transports->sockets() == 1);
+    gone.close();  // with what it was told unread: a reset
+    for (int i = 0; i < 100 && edge.transports->sockets() > 0; ++i) edge.after(1000);
+    CHECK(edge.transports->sockets() == 0);
+    CHECK(edge.quota.inside() == 0);
 }
 
 TEST_CASE("a reset while something waits ends the connection", "[transport]") {
