@@ -156,6 +156,9 @@ bool ProxiedRequests::client_finished(Session& session) {
     Passing* passing = of(session);
     // What it has said besides is still in its socket where it was not read from.
     if (!passing || (!passing->exchange.request_complete() && !session.input_full)) return false;
+    // Nothing can be said in the middle of a response, and one without an end may say nothing for long: who
+    // hears it and says his end is gone.
+    if (passing->answered && !passing->exchange.has_end()) return false;
     probe(*passing, session);
     return true;
 }

@@ -42,7 +42,7 @@ class ProxiedRequests final : public UpstreamUser {
     // Neither side has said anything for too long.
     void late(Session& session, Now now);
     void ended(const Session& session);
-    // The client says nothing more. False: it has not said all of its request.
+    // The client says nothing more. False: it has not said all of its request, or does not wait for its end.
     [[nodiscard]] bool client_finished(Session& session);
     // The client has taken some of what waits for it.
     void sent(Session& session, Now now);

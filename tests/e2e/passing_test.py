@@ -38,6 +38,14 @@ route short /short/** {
     allow connect
     proxy to app http
 }
+route moved /moved/** {
+    auth = none
+    origins = { none }
+    idle_timeout = 0s
+    allow connect
+    alias /before/**
+    proxy to app http
+}
 route gone /gone/** {
     auth = none
     origins = { none }
@@ -70,6 +78,23 @@ async def test_a_target_goes_on_as_it_was_sent():
                 assert (await in_thread(raw.read_head))[0] == 400, target
 
 
+async def test_who_asks_by_an_alias_is_counted():
+    with Scripted(b"", close=False) as slow:
+        async with daemon_for(slow, POLICY) as daemon:
+            def count(name):
+                return daemon.metric(f'{name}{{alias="/before/**",route="moved"}}')
+            assert count("wayleave_handshakes_by_alias_total") == 0
+            raw = Raw(daemon.port).send(GET % b"/before/x")
+            wait_until(lambda: slow.held, "it is asked")
+            assert slow.heard[0].startswith(b"GET /before/x HTTP/1.1"), slow.heard
+            assert count("wayleave_sessions_by_alias") == count("wayleave_handshakes_by_alias_total") == 1
+            assert daemon.metric("wayleave_alias_handshakes_total") == 1
+            slow.held[0].sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            assert (await in_thread(raw.read_head))[0] == 204
+            wait_until(lambda: count("wayleave_sessions_by_alias") == 0, "it is over")
+            assert count("wayleave_handshakes_by_alias_total") == 1
+
+
 async def test_a_response_without_a_length_ends_with_the_right_to_it():
     events = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
     with Scripted(events, close=False) as app:
@@ -89,6 +114,7 @@ async def test_a_response_without_a_length_ends_with_the_right_to_it():
             app.held[-1].sendall(b"data: 2\n\n")
             await in_thread(raws[b"/stays"].read_until, b"data: 2\n\n\r\n")
             raws[b"/stays"].socket.close()
+            assert await in_thread(app.held[-1].recv, 1) == b"", "the backend goes on for nobody"
             assert daemon.metric("wayleave_proxy_failures_total") == 0
 
 

@@ -208,6 +208,9 @@ async def test_aliases():
             client = await Client.open(daemon, path, user="alice")
             assert [c["channel"] for c in client.hello["channels"]] == [f"team/{team}"], client.hello
         assert daemon.metric("wayleave_expired_alias_handshakes_total") == 1
+        for address in "/old", "/red":
+            for name in "wayleave_handshakes_by_alias_total", "wayleave_sessions_by_alias":
+                assert daemon.metric(f'{name}{{alias="{address}",route="chat"}}') == 1, (name, address)
         status = run("status", "--config", daemon.config, "--format", "json")
         assert json.loads(status.stdout)["aliases"] == [
             {"address": "/old", "route": "chat", "handshakes": 1, "sessions": 1},

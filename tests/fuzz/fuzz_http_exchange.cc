@@ -63,22 +63,27 @@ void respond_to(std::string_view request, std::string_view bytes) {
         check_heard(whole.text, head.method == "HEAD");
 }
 
-// What goes on to the backend is a request as we would take it, of the same body.
+// What goes on to the backend is a request as we would take it, of the same target and body.
 void pass_on(std::string_view bytes) {
     size_t scanned = 0;
-    const HeadResult parsed = parse_head(bytes, HeadLimits{}, scanned);
+    const HeadResult parsed = parse_head(bytes, {.passes_on = true}, scanned);
     const auto* head = std::get_if<HttpHead>(&parsed);
     if (!head) return;
-    HttpExchange exchange(*head, "/", "");
+    std::string target = path_for_backend(head->written_path);
+    if (head->has_query) target.append("?").append(head->query);
+    HttpExchange exchange(*head, target, "");
     std::string_view rest = bytes.substr(head->size);
     if (exchange.read_request(rest) != HttpExchange::State::complete) return;
     const std::string sent(exchange.output());
     scanned = 0;
-    const HeadResult again = parse_head(sent, HeadLimits{.bytes = 1 << 20, .fields = 1000}, scanned);
+    const HeadResult again =
+        parse_head(sent, HeadLimits{.bytes = 1 << 20, .fields = 1000, .passes_on = true}, scanned);
     const auto* judged = std::get_if<HttpHead>(&again);
     if (!judged) return check(head->http10);  // of which a Host may be missing
     check(judged->method == head->method && judged->content_length == head->content_length);
     check(judged->chunked == head->chunked && !judged->keep_alive);
+    check(judged->path == head->path && judged->query == head->query && judged->has_query == head->has_query);
+    check(judged->path_doubt == head->path_doubt && judged->query_doubt == head->query_doubt);
     BodyReader body(judged->chunked ? std::nullopt : std::optional(judged->content_length.value_or(0)),
                     UINT64_MAX);
     std::string_view sent_body = std::string_view(sent).substr(judged->size);

@@ -218,6 +218,12 @@ TEST_CASE("who has said all is answered, if all was said", "[proxy]") {
     CHECK_FALSE(world.gateway->owes_answer(id));
     CHECK_FALSE(world.gateway->finished(id, world.now));
 
+    const ConnectionId events = world.ask(get);
+    world.reach(world.dialled());
+    world.answer(world.dialled(), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
+    CHECK_FALSE(world.gateway->finished(events, world.now));
+    world.gateway->closed(events, world.now);
+
     const ConnectionId half = world.ask("POST /site/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
     CHECK_FALSE(world.gateway->finished(half, world.now));
     const ConnectionId old = world.ask("GET /site/a HTTP/1.0\r\nHost: a\r\n\r\n");
