@@ -37,8 +37,12 @@ RedisCore::RedisCore(RedisShared& shared, const Options& options, DeliveredNotes
     : shared_(shared),
       standing_(standing),
       report_(std::move(report)),
-      uplink_(shared, *this, options.access, options.trust),
-      lanes_(shared, uplink_.calls()),
+      uplink_(shared, *this, options.access, {options.trust, options.replicas > 0}),
+      replicas_(shared, uplink_.calls(), uplink_.waiting_calls(), options.replicas,
+                [this](bool enough, const std::string& message) {
+                    report_(enough ? RedisNews::enough_replicas : RedisNews::too_few_replicas, message);
+                }),
+      lanes_(shared, uplink_.calls(), uplink_.waiting_calls(), replicas_),
       pages_(shared, uplink_.calls(), options.most_waiting,
              [this](const std::string& channel, const Page& page) {
                  return subscriptions_.seen(channel, page);
@@ -107,6 +111,7 @@ void RedisCore::turn(int64_t now_ms) {
     inquiries_.turn();
     if (uplink_.ready()) {
         lanes_.flush();
+        replicas_.turn();
         pages_.flush();
         subscriptions_.turn();
         cursors_.turn();
@@ -129,7 +134,7 @@ void RedisCore::give_up() {
     presence_.let_go();
     places_.give_up();
     inquiries_.give_up(away);
-    uplink_.calls().give_up(away);
+    uplink_.give_up_calls(away);
 }
 
 // Some answers ask once more, and find the link closed.
@@ -147,6 +152,7 @@ bool RedisCore::idle() const {
 void RedisCore::ready() {
     const std::array<std::string, 2> controls{shared_.keys.control(), own_control_};
     uplink_.links().subscriptions.subscribe(controls, uplink_.calls().now_ms());
+    replicas_.ready();
     subscriptions_.ready();
     nodes_.ready();
     bans_.ready();
@@ -160,7 +166,7 @@ void RedisCore::ready() {
         standing_.fault_ = {};
     }
     standing_.known_.notify_all();
-    report_(false, "Redis at " + shared_.server + " is connected");
+    report_(RedisNews::connected, "Redis at " + shared_.server + " is connected");
     reported_.clear();
 }
 
@@ -213,7 +219,7 @@ void RedisCore::failed(const RedisFault& fault) {
     if (!reported_.empty() && now_ms - reported_ms_ < quiet_ms) return;
     reported_ = fault.because;
     reported_ms_ = now_ms;
-    report_(true, health + "; until it is connected, what needs it is refused");
+    report_(RedisNews::down, health + "; until it is connected, what needs it is refused");
 }
 
 }  // namespace wayleave

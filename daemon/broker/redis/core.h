@@ -19,6 +19,7 @@
 #include "daemon/broker/redis/pages.h"
 #include "daemon/broker/redis/places.h"
 #include "daemon/broker/redis/presence.h"
+#include "daemon/broker/redis/replicas.h"
 #include "daemon/broker/redis/seats.h"
 #include "daemon/broker/redis/shared.h"
 #include "daemon/broker/redis/subscriptions.h"
@@ -26,8 +27,9 @@
 
 namespace wayleave {
 
-// For the operator's log. `bad`: something does not work; else it works again.
-using RedisReport = std::function<void(bool bad, const std::string& message)>;
+// For the operator's log.
+enum class RedisNews : uint8_t { down, connected, too_few_replicas, enough_replicas };
+using RedisReport = std::function<void(RedisNews news, const std::string& message)>;
 
 class RedisCore final : public RedisUser {
   public:
@@ -93,6 +95,7 @@ class RedisCore final : public RedisUser {
     struct Options {
         RedisAccess access = {};
         bool trust = false;
+        size_t replicas = 0;  // that must have a publication before it is answered
         size_t most_waiting = 0;
         RedisTimes times = {};
     };
@@ -149,6 +152,7 @@ class RedisCore final : public RedisUser {
     Standing& standing_;
     const RedisReport report_;
     RedisUplink uplink_;
+    RedisReplicas replicas_;
     RedisLanes lanes_;
     RedisPages pages_;
     RedisSubscriptions subscriptions_;
