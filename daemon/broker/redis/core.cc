@@ -63,6 +63,7 @@ RedisCore::RedisCore(RedisShared& shared, const Options& options, DeliveredNotes
       places_(shared, uplink_.calls(), nodes_, options.times.renew_ms),
       bans_(shared, uplink_.calls()),
       inquiries_(shared, uplink_.calls(), nodes_, std::move(send)),
+      control_(shared.keys.control()),
       own_control_(shared.keys.control(node_text(shared.node))),
       down_since_ms_(now_ms) {
     const std::lock_guard lock(standing_.mutex_);
@@ -106,7 +107,13 @@ void RedisCore::begin(UseToken& asked) {
                         });
 }
 
+// Whom it has pushed messages to is woken behind them.
 void RedisCore::turn(int64_t now_ms) {
+    deal(now_ms);
+    shared_.table.wake();
+}
+
+void RedisCore::deal(int64_t now_ms) {
     uplink_.turn(now_ms);
     inquiries_.turn();
     if (uplink_.ready()) {
@@ -143,6 +150,7 @@ void RedisCore::end(int64_t now_ms) {
         uplink_.turn(now_ms);
         give_up();
     }
+    shared_.table.wake();
 }
 
 bool RedisCore::idle() const {
@@ -150,7 +158,7 @@ bool RedisCore::idle() const {
 }
 
 void RedisCore::ready() {
-    const std::array<std::string, 2> controls{shared_.keys.control(), own_control_};
+    const std::array<std::string, 2> controls{control_, own_control_};
     uplink_.links().subscriptions.subscribe(controls, uplink_.calls().now_ms());
     replicas_.ready();
     subscriptions_.ready();
@@ -192,7 +200,7 @@ void RedisCore::forked() {
 
 // What nodes say to each other begins with a word; what is published in channels has none.
 void RedisCore::heard(const std::string& channel, std::string_view payload) {
-    if (channel != shared_.keys.control() && channel != own_control_) {
+    if (channel != control_ && channel != own_control_) {
         if (payload.starts_with("J:")) presence_.joined(shared_.keys.channel_of(channel), payload.substr(2));
         return subscriptions_.heard(channel, payload);
     }

@@ -121,7 +121,7 @@ class RedisCore final : public RedisUser {
     void forked() override;
     void heard(const std::string& channel, std::string_view payload) override;
     void subscribed(const std::string& channel) override {
-        if (channel == shared_.keys.control()) return bans_.listening();
+        if (channel == control_) return bans_.listening();
         if (channel == own_control_) return seats_.listening();
         subscriptions_.subscribed(channel);
     }
@@ -146,6 +146,7 @@ class RedisCore final : public RedisUser {
     void begin(const RedisInquiries::Answer& answer) { inquiries_.answer(answer); }
     void begin(RedisInquiries::Listen& listen) { inquiries_.listen(listen); }
     void begin(Present& asked) { presence_.present(asked.channel, asked.limit, asked.ticket); }
+    void deal(int64_t now_ms);
     void give_up();
 
     RedisShared& shared_;
@@ -164,7 +165,8 @@ class RedisCore final : public RedisUser {
     RedisBans bans_;
     RedisInquiries inquiries_;
     RedisSeats::Evict evict_ = [](const SlotHolder&) {};
-    const std::string own_control_;  // the channel to this node
+    const std::string control_;      // the channel to all nodes
+    const std::string own_control_;  // and to this one
     int64_t down_since_ms_;
     std::string reported_;  // the fault that the operator was told of; empty: none
     int64_t reported_ms_ = 0;
