@@ -15,6 +15,7 @@ constexpr size_t table_stripes = 64;  // locks: two workers rarely want the same
 constexpr size_t overhead = 256;      // of a message beside its bytes: about
 constexpr size_t least_compacted = 4096;
 constexpr size_t most_workers = 4096;
+constexpr size_t most_unwoken = 64;  // messages: a fraction of a millisecond
 
 size_t size_of(const Publication& message) {
     return message->frame.bytes().size() + message->channel.size() + overhead;
@@ -79,6 +80,7 @@ struct alignas(64) ChannelTable::Stripe {
 
 ChannelTable::ChannelTable(size_t most_bytes, Numbered numbered)
     : inboxes_(most_workers),
+      patient_(most_workers),
       numbered_(numbered),
       stripes_(std::make_unique<Stripe[]>(table_stripes)),
       most_bytes_(most_bytes) {}
@@ -91,6 +93,7 @@ ChannelTable::Stripe& ChannelTable::stripe_of(std::string_view channel) const {
 uint32_t ChannelTable::add_inbox(Inbox& inbox) {
     check(workers_ < most_workers, "channels: more workers than there are places");
     inboxes_[workers_] = &inbox;
+    patient_[workers_] = dynamic_cast<PatientInbox*>(&inbox);
     return workers_++;
 }
 
@@ -124,6 +127,23 @@ void ChannelTable::push(const Channel& channel, const Publication& message) cons
     for (const uint32_t worker : channel.workers) inboxes_[worker]->push(message);
 }
 
+void ChannelTable::push_asleep(const Channel& channel, const Publication& message) {
+    for (const uint32_t worker : channel.workers) {
+        PatientInbox* inbox = patient_[worker];
+        if (inbox == nullptr) {
+            inboxes_[worker]->push(message);
+        } else if (inbox->push_without_waking(message)) {
+            asleep_.push_back(inbox);
+        }
+    }
+}
+
+void ChannelTable::wake() {
+    unwoken_ = 0;
+    for (PatientInbox* inbox : asleep_) inbox->wake();
+    asleep_.clear();
+}
+
 void ChannelTable::queue(std::string_view name) {
     Stripe& stripe = stripe_of(name);
     const std::lock_guard lock(stripe.mutex);
@@ -150,7 +170,8 @@ void ChannelTable::announce(const Publication& message) const {
 }
 
 // Under the stripe's lock, so that who subscribes finds a message either in a page or in its inbox.
-void ChannelTable::accepted(const Publication& message, int64_t at, uint32_t history) {
+template <class Push>
+void ChannelTable::accept(const Publication& message, int64_t at, uint32_t history, Push deliver) {
     Stripe& stripe = stripe_of(message->channel);
     {
         const std::lock_guard lock(stripe.mutex);
@@ -160,10 +181,19 @@ void ChannelTable::accepted(const Publication& message, int64_t at, uint32_t his
             channel->move(message->position);
             keep(channel, message, at, history);
         }
-        push(*channel, message);
+        deliver(*channel);
         stripe.forget_if_idle(message->channel);
     }
     make_room();
+}
+
+void ChannelTable::accepted(const Publication& message, int64_t at, uint32_t history) {
+    accept(message, at, history, [&](const Channel& channel) { push(channel, message); });
+}
+
+void ChannelTable::accepted_asleep(const Publication& message, int64_t at, uint32_t history) {
+    accept(message, at, history, [&](const Channel& channel) { push_asleep(channel, message); });
+    if (++unwoken_ >= most_unwoken) wake();
 }
 
 void ChannelTable::let_go(std::string_view name) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "daemon/message/broker.h"
+#include "daemon/message/patient_inbox.h"
 
 namespace wayleave {
 
@@ -52,6 +53,9 @@ class ChannelTable {
 
     // The writer's thread: a draft that waited is committed, at `at` of the AgeClock.
     void accepted(const Publication& message, int64_t at, uint32_t history);
+    // The same, but those who hear it may sleep until wake(), or until many have come.
+    void accepted_asleep(const Publication& message, int64_t at, uint32_t history);
+    void wake();
     // The writer's, or who queued it: it came to nothing.
     void let_go(std::string_view channel);
     // Where the numbering stands, if anybody here was told.
@@ -90,6 +94,9 @@ class ChannelTable {
 
     [[nodiscard]] Stripe& stripe_of(std::string_view channel) const;
     void push(const Channel& channel, const Publication& message) const;
+    void push_asleep(const Channel& channel, const Publication& message);
+    template <class Push>
+    void accept(const Publication& message, int64_t at, uint32_t history, Push deliver);
     void keep(const std::shared_ptr<Channel>& channel, const Publication& message, int64_t at,
               uint32_t history);
     void pop(Channel& channel);
@@ -97,13 +104,17 @@ class ChannelTable {
     void make_room();
     void compact();
 
-    std::vector<Inbox*> inboxes_;  // by worker; its size is fixed, since a thread may push already
+    std::vector<Inbox*> inboxes_;         // by worker; its size is fixed, since a thread may push already
+    std::vector<PatientInbox*> patient_;  // likewise; null: that inbox wakes at once
     uint32_t workers_ = 0;
     const Numbered numbered_;
     std::unique_ptr<Stripe[]> stripes_;
     const size_t most_bytes_;
     // The writer's alone: what is kept, in the order it came; some of it is gone already.
     std::deque<Kept> order_;
+    // Likewise: whom wake() wakes, and how many messages came since it did.
+    std::vector<PatientInbox*> asleep_;
+    size_t unwoken_ = 0;
     std::atomic<uint64_t> bytes_{0};
     std::atomic<uint64_t> messages_{0};
 };

@@ -22,6 +22,11 @@ std::string node_title(const simdjson::dom::element& node) {
     return called + (self && called != "this daemon" ? ", asked here" : "");
 }
 
+// Who shares a Redis has an id there.
+bool is_alone(const simdjson::dom::array& nodes) {
+    return nodes.size() == 1 && text_of(nodes.at(0).value(), "id").empty();
+}
+
 // Why a node that should have answered has not; empty: it has.
 std::string why_no_answer(const simdjson::dom::element& node) {
     simdjson::dom::element answer;
@@ -47,18 +52,18 @@ int ask_all_nodes(const ControlAddress& address, const NodesQuestion& question,
         return EX_PROTOCOL;
     }
     const bool text = question.format == "text";
-    if (!text) write_json((*answer)->raw);
+    const bool as_one = question.alone_as_one && is_alone(nodes);
+    if (!text && !as_one) write_json((*answer)->raw);
     int code = EX_OK;
     for (const simdjson::dom::element node : nodes) {
         if (const std::string why = why_no_answer(node); !why.empty()) {
             complain(node_title(node) + ": " + why);
             code = EX_TEMPFAIL;
-        } else if (text) {
-            write_text(stdout, node_title(node) + ":\n");
-            show(node["answer"]);
-        } else {
-            show(node["answer"]);
+            continue;
         }
+        if (text && !as_one) write_text(stdout, node_title(node) + ":\n");
+        if (!text && as_one) write_json(simdjson::minify(node["answer"].value()) + "\n");
+        show(node["answer"]);
     }
     return code;
 }

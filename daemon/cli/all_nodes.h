@@ -15,6 +15,8 @@ struct NodesQuestion {
     const char* path = "";  // as at one daemon
     std::string body = {};
     std::string format = "text";
+    // What a daemon answers that shares nothing with others is shown as if it alone had been asked.
+    bool alone_as_one = false;
 };
 
 // Shows each answer, in text below a line with the node's name. Complains of nodes that have not answered or

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "daemon/base/escape.h"
 #include "daemon/cli/doctor_observations.h"
@@ -92,17 +93,41 @@ Observation key_server(const std::string& url) {
     return {NeighbourState::well, "keys", fmt::format("{} has {} keys", url, keys.size()), ""};
 }
 
-Observation redis_server(const Settings& settings) {
-    const Fetched fetched = fetch("http://" + settings.redis_server, {}, true);
-    if (fetched.code == CURLE_OK)
-        return {NeighbourState::well, "redis", settings.redis_server + " takes connections", ""};
-    return {NeighbourState::bad, "redis", settings.redis_server + ": " + curl_easy_strerror(fetched.code),
+Observation redis_server(const std::string& server) {
+    const Fetched fetched = fetch("http://" + server, {}, true);
+    if (fetched.code == CURLE_OK) return {NeighbourState::well, "redis", server + " takes connections", ""};
+    return {NeighbourState::bad, "redis", server + ": " + curl_easy_strerror(fetched.code),
             "start it, or correct redis.server; until then nothing is published"};
+}
+
+Observation sentinel(const std::string& server) {
+    const Fetched fetched = fetch("http://" + server, {}, true);
+    if (fetched.code == CURLE_OK)
+        return {NeighbourState::well, "sentinel", server + " takes connections", ""};
+    return {NeighbourState::doubt, "sentinel", server + ": " + curl_easy_strerror(fetched.code),
+            "start it, or correct redis.sentinels; without one of them nobody names the primary"};
+}
+
+Observations servers_of_redis(const Settings& settings) {
+    if (settings.redis_sentinels.empty()) return {redis_server(settings.redis_server)};
+    Observations out;
+    for (const std::string& one : settings.redis_sentinels) out.push_back(sentinel(one));
+    return out;
 }
 
 double metric_in(const std::string& page, const std::string& name) {
     const size_t at = page.find("\n" + name + " ");
     return at == std::string::npos ? 0 : std::strtod(page.c_str() + at + name.size() + 2, nullptr);
+}
+
+// As the daemon counts them.
+Observation replicas(const Settings& settings, double count) {
+    const std::string text = fmt::format("{:.0f} replicas of Redis keep up, and redis.replicas wants {}",
+                                         count, settings.redis_replicas);
+    if (count >= static_cast<double>(settings.redis_replicas))
+        return {NeighbourState::well, "replicas", text, ""};
+    return {NeighbourState::bad, "replicas", text,
+            "attach replicas to the primary; until then publications that are kept are answered unavailable"};
 }
 
 Observations look_at_metrics(const Settings& settings) {
@@ -125,6 +150,8 @@ Observations look_at_metrics(const Settings& settings) {
         out.push_back({NeighbourState::doubt, "proxies",
                        "a trusted proxy has not said from whom requests are",
                        "have it set the header that `forwarded` names, on every request"});
+    if (settings.broker == "redis" && settings.redis_sync == "replicas")
+        out.push_back(replicas(settings, metric_in(metrics, "wayleave_redis_replicas")));
     return out;
 }
 
@@ -157,7 +184,9 @@ Observations look_at_neighbours(const Settings& settings, const LoadedRuntime& l
     for (const auto& token : loaded.runtime->policy->tokens)
         if (!token.keys_url.empty() && urls.insert(token.keys_url).second)
             out.push_back(key_server(token.keys_url));
-    if (settings.broker == "redis") out.push_back(redis_server(settings));
+    if (settings.broker == "redis") {
+        for (Observation& one : servers_of_redis(settings)) out.push_back(std::move(one));
+    }
     return out;
 }
 

@@ -24,6 +24,7 @@ struct KickOptions {
     bool returns = false;
     bool dry_run = false;
     bool all = false;
+    bool here = false;
 };
 
 std::string order_of(const KickOptions& options) {
@@ -46,14 +47,14 @@ void show_kicked(uint64_t count, const KickOptions& options) {
 int kick_everywhere(const KickOptions& options) {
     uint64_t sum = 0;
     bool whole = true;
-    const int code = ask_all_nodes(options.address, {"POST", "/kick", order_of(options), options.format},
-                                   [&](const simdjson::dom::element& answer) {
-                                       bool all = false;
-                                       whole = answer["all"].get(all) == simdjson::SUCCESS && all && whole;
-                                       const uint64_t count = number_of(answer, "sessions");
-                                       sum += count;
-                                       if (options.format == "text") show_kicked(count, options);
-                                   });
+    const NodesQuestion question{"POST", "/kick", order_of(options), options.format, !options.all};
+    const int code = ask_all_nodes(options.address, question, [&](const simdjson::dom::element& answer) {
+        bool all = false;
+        whole = answer["all"].get(all) == simdjson::SUCCESS && all && whole;
+        const uint64_t count = number_of(answer, "sessions");
+        sum += count;
+        if (options.format == "text") show_kicked(count, options);
+    });
     if (code != EX_OK) return code;
     if (!whole) {
         complain("a worker has not answered in time; these may not be all");
@@ -62,7 +63,7 @@ int kick_everywhere(const KickOptions& options) {
     return sum > 0 ? EX_OK : EX_DATAERR;
 }
 
-int kick(const KickOptions& options) {
+int kick_here(const KickOptions& options) {
     const auto answer = ask_for_json(options.address, "POST", "/kick", order_of(options));
     if (!answer) return answer.error();
     const uint64_t sessions = number_of((*answer)->document, "sessions");
@@ -95,13 +96,16 @@ void add_kick(CLI::App& app, int& exit_code) {
     command->add_flag("--reconnect", options->returns, "They are invited to come again");
     command->add_flag("-n,--dry-run", options->dry_run, "Change nothing; count them");
     command->footer(
-        "What is named must all fit. They are told $bye and close 4403, or 1012 with --reconnect; only a\n"
-        "`deny` or a ban keeps them out.\n"
+        "What is named must all fit. Where daemons share one Redis, connections at all of them end.\n"
+        "They are told $bye and close 4403, or 1012 with --reconnect; only a `deny` or a ban keeps them "
+        "out.\n"
         "Exit status: 0, 64 nothing says whom, 65 nobody fits, 69 no daemon answers, 75 a node or a worker\n"
         "has not answered.");
-    add_all(*command, options->all);
-    command->callback(
-        [options, &exit_code] { exit_code = options->all ? kick_everywhere(*options) : kick(*options); });
+    auto* all = command->add_flag("--all", options->all, "At all nodes that share one Redis, as by default");
+    command->add_flag("--here", options->here, "At this daemon alone")->excludes(all);
+    command->callback([options, &exit_code] {
+        exit_code = options->here ? kick_here(*options) : kick_everywhere(*options);
+    });
 }
 
 }  // namespace wayleave

@@ -20,19 +20,20 @@ void Mailbox::owned_by_this_thread() {
 }
 
 void Mailbox::push(const Publication& publication) {
-    bool was_empty = false;
-    {
-        const std::lock_guard lock(mutex_);
-        was_empty = publications_.empty() && commands_.empty();
-        if (publications_.empty()) since_us_ = steady_us();
-        publications_.push_back(publication);
-        filled_.store(true, std::memory_order_release);
-        held_messages_ += 1;
-        held_bytes_ += size_of(publication);
-        (void)authorize();  // it cannot get better
-    }
-    // One wake for many: a sender that finds the box empty sends it, and the reader takes all.
-    if (was_empty && own_mailbox != this) wake();
+    if (push_without_waking(publication)) wake();
+}
+
+// One wake for many: a sender that finds the box empty sends it, and the reader takes all.
+bool Mailbox::push_without_waking(const Publication& publication) {
+    const std::lock_guard lock(mutex_);
+    const bool was_empty = publications_.empty() && commands_.empty();
+    if (publications_.empty()) since_us_ = steady_us();
+    publications_.push_back(publication);
+    filled_.store(true, std::memory_order_release);
+    held_messages_ += 1;
+    held_bytes_ += size_of(publication);
+    (void)authorize();  // it cannot get better
+    return was_empty && own_mailbox != this;
 }
 
 void Mailbox::answered(uint64_t ticket, BrokerAnswer answer) {

@@ -15,8 +15,8 @@
 #include "daemon/edge/loop.h"
 #include "daemon/edge/pressure.h"
 #include "daemon/edge/tls_side.h"
-#include "daemon/message/broker.h"
 #include "daemon/message/connection_slots.h"
+#include "daemon/message/patient_inbox.h"
 #include "daemon/session/drain.h"
 #include "daemon/session/gateway.h"
 
@@ -44,7 +44,7 @@ class Exchange;
 
 // Publications are counted until they are delivered. When there are too many the mailbox is full: it still
 // takes what comes, since who brings it must not wait, but those who read publications from sockets pause.
-class Mailbox final : public Inbox {
+class Mailbox final : public PatientInbox {
   public:
     static constexpr size_t most_messages = 1024;
     static constexpr size_t most_bytes = 1 << 20;
@@ -56,9 +56,10 @@ class Mailbox final : public Inbox {
     // The thread that empties it. What it pushes itself wakes nobody, since it looks again before it sleeps.
     void owned_by_this_thread();
 
-    void push(const Publication& publication) override;            // any thread
-    void answered(uint64_t ticket, BrokerAnswer answer) override;  // any thread
-    void post(Command command);                                    // any thread
+    void push(const Publication& publication) override;                               // any thread
+    [[nodiscard]] bool push_without_waking(const Publication& publication) override;  // any thread
+    void answered(uint64_t ticket, BrokerAnswer answer) override;                     // any thread
+    void post(Command command);                                                       // any thread
 
     // Moves what has arrived into the vectors: commands into an empty one that lends its capacity,
     // publications only if none of the last time is left. False: both are empty.
@@ -76,7 +77,7 @@ class Mailbox final : public Inbox {
     };
     [[nodiscard]] Held held() const;  // not delivered yet; any thread
 
-    void wake() { wakeup_.send(); }
+    void wake() override { wakeup_.send(); }
 
   private:
     [[nodiscard]] bool authorize();

@@ -128,6 +128,12 @@ struct DiskTotals {
     bool failing = false;  // the last transaction came to nothing
 };
 
+// Of replicas that are waited for.
+struct ReplicaTotals {
+    uint64_t keep_up = 0;
+    uint64_t unconfirmed = 0;  // publications that too few of them had in time
+};
+
 // Of a broker on another machine.
 struct LinkTotals {
     bool up = false;
@@ -146,6 +152,7 @@ struct LinkTotals {
     uint64_t forks = 0;         // that another generation had to begin
     uint64_t blind_ms = 0;      // in which nothing could be heard
     uint64_t probe_us = 0;      // the last one's way there and back
+    std::optional<ReplicaTotals> replicas = {};
 };
 
 // For the metrics.

@@ -145,8 +145,8 @@ Taken run_redis(Shape shape, bool numbered) {
     settings.access.name = "bench";
     auto broker = RedisBroker::open(
         settings,
-        [](bool bad, const std::string& text) {
-            if (bad) std::fprintf(stderr, "%s\n", text.c_str());
+        [](RedisNews news, const std::string& text) {
+            if (news == RedisNews::down) std::fprintf(stderr, "%s\n", text.c_str());
         },
         read_clocks());
     if (!broker) std::exit(1);

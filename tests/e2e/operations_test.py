@@ -107,8 +107,14 @@ async def test_kick_ends_whom_it_names_and_nobody_else():
         assert (await in_thread(daemon, "kick")).returncode == 64
         assert (await in_thread(daemon, "kick", "")).returncode == 64
         assert (await in_thread(daemon, "kick", "zoe")).returncode == 65
-        counted = await in_thread(daemon, "kick", "ann", "--dry-run")
-        assert counted.stdout == "1 connection would end\n", counted
+        # It shares nothing with others, so that there is one answer.
+        for words in ((), ("--here",)):
+            counted = await in_thread(daemon, "kick", "ann", "--dry-run", *words)
+            assert counted.stdout == "1 connection would end\n", counted
+            counted = await in_thread(daemon, "kick", "ann", "--dry-run", *words, "--format", "json")
+            assert json.loads(counted.stdout) == {"sessions": 1, "all": True}, counted
+        counted = await in_thread(daemon, "kick", "ann", "--dry-run", "--all", "--format", "json")
+        assert json.loads(counted.stdout)["nodes"][0]["answer"]["sessions"] == 1, counted
         kicked = await in_thread(daemon, "kick", "ann", "--because", "go home")
         assert kicked.returncode == 0 and kicked.stdout == "1 connection ended\n", kicked
         bye = await ann.wait_for("$bye")

@@ -214,10 +214,17 @@ async def test_one_question_to_all_nodes():
                 assert code == 0 and [node["answer"]["count"] for node in answer["nodes"]] == [0, 0], answer
                 wrong = run("sessions", "--all", "--ip", "nowhere", "--config", b.config)
                 assert wrong.returncode == 64 and "network" in wrong.stderr, wrong
-                counted = run("kick", "ann", "--all", "--dry-run", "--config", a.config)
-                assert counted.returncode == 0 and counted.stdout.count("1 connection would end") == 2, counted
-                assert run("kick", "nobody", "--all", "--config", a.config).returncode == 65
-                kicked = run("kick", "--user", "ann", "--all", "--because", "out", "--config", a.config)
+                for words in (("--all",), ()):  # all is the default
+                    counted = run("kick", "ann", *words, "--dry-run", "--config", a.config)
+                    assert counted.returncode == 0 and counted.stdout.count("1 connection would end") == 2, counted
+                    assert run("kick", "nobody", *words, "--config", a.config).returncode == 65
+                    counted = run("kick", "ann", *words, "--dry-run", "--format", "json", "--config", a.config)
+                    assert [node["answer"]["sessions"] for node in json.loads(counted.stdout)["nodes"]] == [1, 1], counted
+                counted = run("kick", "ann", "--here", "--dry-run", "--config", a.config)
+                assert counted.stdout == "1 connection would end\n", counted
+                assert run("kick", "bob", "--here", "--config", a.config).returncode == 65  # he is at the other node
+                assert run("kick", "bob", "--here", "--all", "--config", a.config).returncode == 64
+                kicked = run("kick", "--user", "ann", "--because", "out", "--config", a.config)
                 assert kicked.returncode == 0 and kicked.stdout.count("1 connection ended") == 2, kicked
             await asyncio.to_thread(look)
             for client in (here, there):

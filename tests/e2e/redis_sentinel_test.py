@@ -88,6 +88,8 @@ async def test_nodes_hear_of_a_switch_where_they_may():
             for one in lab.sentinels[:2]:
                 await soon(lambda: b" sub=2 " in one.ask("CLIENT", "LIST"), "the news are subscribed to")
             await soon(lambda: ready(a), "it is ready")
+            seen = await asyncio.to_thread(run, "doctor", "--config", a.config)
+            assert all(f"127.0.0.1:{one.port} takes connections" in seen.stdout for one in lab.sentinels), seen
             assert b" sub=2 " not in lab.sentinels[2].ask("CLIENT", "LIST")
             assert "the Sentinels" not in a.log()
             ann = await Client.open(a, user="ann")

@@ -55,17 +55,25 @@ RedisBroker::RedisBroker(const RedisSettings& settings, RedisReport report, Now 
               settings.sentinels.empty() ? server_name(settings.target)
                                          : settings.primary + " (named by Sentinel)"},
       core_(
-          shared_, {settings.access, settings.trust_after_fork, settings.most_waiting, settings.times},
+          shared_,
+          {settings.access, settings.trust_after_fork, settings.replicas, settings.most_waiting,
+           settings.times},
           notes_, board_, standing_, std::move(report),
           [this](RedisInquiries::Answer answer) { add(std::move(answer)); }, now.steady_ms),
-      commands_(core_.links().commands, target_),
-      subscriptions_(core_.links().subscriptions, target_),
+      connections_(connect_all()),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (!settings_.sentinels.empty())
         sentinels_.emplace(settings_.sentinels, settings_.primary, settings_.sentinel_access, shared_.random);
     if (wake_fd_ < 0) throw std::runtime_error("no eventfd");
     thread_ = std::thread([this] { loop(); });
     pthread_setname_np(thread_.native_handle(), "redis");
+}
+
+std::vector<std::unique_ptr<RedisConnection>> RedisBroker::connect_all() {
+    std::vector<std::unique_ptr<RedisConnection>> out;
+    for (RedisLink* link : core_.links().all())
+        out.push_back(std::make_unique<RedisConnection>(*link, target_));
+    return out;
 }
 
 RedisBroker::~RedisBroker() {
@@ -92,8 +100,7 @@ void RedisBroker::loop() {
         if (sentinels_) follow_sentinels(now_ms);
         core_.turn(now_ms);
         if (!target_.host.empty()) {
-            commands_.turn(now_ms);
-            subscriptions_.turn(now_ms);
+            for (const auto& connection : connections_) connection->turn(now_ms);
         }
         {
             const std::lock_guard lock(mutex_);
@@ -107,7 +114,7 @@ void RedisBroker::loop() {
     }
     // What is still under way is answered, so that nobody waits for it.
     const int64_t now_ms = read_clocks().steady_ms;
-    core_.links().commands.lost({"the program ends"}, now_ms);
+    core_.links().lost({"the program ends"}, now_ms);
     core_.end(now_ms);
 }
 
@@ -120,33 +127,35 @@ void RedisBroker::follow_sentinels(int64_t now_ms) {
     if (!named) {
         // Of one that is connected the Sentinels need not speak.
         if (!target_.host.empty()) return;
-        if (links.commands.wants_opening(now_ms)) links.commands.open(now_ms);
-        if (links.subscriptions.wants_opening(now_ms)) links.subscriptions.open(now_ms);
+        for (RedisLink* link : links.all()) {
+            if (link->wants_opening(now_ms)) link->open(now_ms);
+        }
         return links.commands.lost({sentinels_->trouble()}, now_ms);
     }
     if (*named == current) return;
     target_.host = named->host;
     target_.port = named->port;
-    commands_.retarget();
-    subscriptions_.retarget();
-    const RedisFault fault{"the Sentinels name another primary, " + server_name(target_)};
-    links.commands.lost(fault, now_ms);
-    links.subscriptions.lost(fault, now_ms);
+    for (const auto& connection : connections_) connection->retarget();
+    links.lost({"the Sentinels name another primary, " + server_name(target_)}, now_ms);
 }
 
 void RedisBroker::wait(int64_t now_ms) {
-    std::vector<pollfd> wanted{commands_.wanted(), subscriptions_.wanted(), pollfd{wake_fd_, POLLIN, 0}};
+    std::vector<pollfd> wanted{pollfd{wake_fd_, POLLIN, 0}};
+    wanted.reserve(connections_.size() + 1);
+    int64_t wake_ms = INT64_MAX;
+    for (const auto& connection : connections_) {
+        wanted.push_back(connection->wanted());
+        wake_ms = std::min(wake_ms, connection->wake_ms(now_ms));
+    }
     if (sentinels_) sentinels_->want(wanted);
-    int64_t wake_ms = std::min(commands_.wake_ms(now_ms), subscriptions_.wake_ms(now_ms));
     if (sentinels_) wake_ms = std::min(wake_ms, sentinels_->wake_ms(now_ms));
     const int64_t sleep_ms = std::clamp<int64_t>(wake_ms - now_ms, 0, most_sleep_ms);
     if (poll(wanted.data(), wanted.size(), static_cast<int>(sleep_ms)) <= 0) return;
     const int64_t woken_ms = read_clocks().steady_ms;
-    commands_.ready(wanted[0].revents, woken_ms);
-    subscriptions_.ready(wanted[1].revents, woken_ms);
-    if (sentinels_) sentinels_->ready(&wanted[3], woken_ms);
+    for (size_t i = 0; i < connections_.size(); ++i) connections_[i]->ready(wanted[i + 1].revents, woken_ms);
+    if (sentinels_) sentinels_->ready(&wanted[connections_.size() + 1], woken_ms);
     uint64_t count = 0;
-    if (wanted[2].revents != 0) (void)!::read(wake_fd_, &count, sizeof count);
+    if (wanted[0].revents != 0) (void)!::read(wake_fd_, &count, sizeof count);
 }
 
 void RedisBroker::add(RedisCore::Task task, bool later) {
@@ -340,6 +349,7 @@ BrokerTotals RedisBroker::totals() const {
     link.forks = counters_.forks.get();
     link.blind_ms = counters_.blind_ms.get();
     link.probe_us = counters_.probe_us.get();
+    if (settings_.replicas > 0) link.replicas = {counters_.replicas.get(), counters_.unconfirmed.get()};
     totals.link = link;
     return totals;
 }

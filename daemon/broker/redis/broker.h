@@ -33,6 +33,7 @@ struct RedisSettings {
     RedisAccess access = {};
     std::string prefix = "wayleave";
     bool trust_after_fork = false;
+    size_t replicas = 0;                      // that must have a publication before it is answered
     size_t memory_bytes = size_t{64} << 20U;  // of the newest messages
     size_t most_waiting = 100'000;            // publications, acknowledgements and questions
     size_t most_waiting_bytes = size_t{64} << 20U;
@@ -119,6 +120,7 @@ class RedisBroker final : public Broker, private Commons {
     void loop();
     void follow_sentinels(int64_t now_ms);
     void wait(int64_t now_ms);
+    [[nodiscard]] std::vector<std::unique_ptr<RedisConnection>> connect_all();
     // `later`: hand_over() wakes the thread.
     void add(RedisCore::Task task, bool later = false);
     void wake() const;
@@ -138,8 +140,7 @@ class RedisBroker final : public Broker, private Commons {
     RedisShared shared_;
     RedisCore::Standing standing_;
     RedisCore core_;
-    RedisConnection commands_;
-    RedisConnection subscriptions_;
+    std::vector<std::unique_ptr<RedisConnection>> connections_;  // of each link
     std::optional<RedisSentinels> sentinels_;
     int wake_fd_ = -1;
 

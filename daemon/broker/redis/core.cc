@@ -37,8 +37,12 @@ RedisCore::RedisCore(RedisShared& shared, const Options& options, DeliveredNotes
     : shared_(shared),
       standing_(standing),
       report_(std::move(report)),
-      uplink_(shared, *this, options.access, options.trust),
-      lanes_(shared, uplink_.calls()),
+      uplink_(shared, *this, options.access, {options.trust, options.replicas > 0}),
+      replicas_(shared, uplink_.calls(), uplink_.waiting_calls(), options.replicas,
+                [this](bool enough, const std::string& message) {
+                    report_(enough ? RedisNews::enough_replicas : RedisNews::too_few_replicas, message);
+                }),
+      lanes_(shared, uplink_.calls(), uplink_.waiting_calls(), replicas_),
       pages_(shared, uplink_.calls(), options.most_waiting,
              [this](const std::string& channel, const Page& page) {
                  return subscriptions_.seen(channel, page);
@@ -59,6 +63,7 @@ RedisCore::RedisCore(RedisShared& shared, const Options& options, DeliveredNotes
       places_(shared, uplink_.calls(), nodes_, options.times.renew_ms),
       bans_(shared, uplink_.calls()),
       inquiries_(shared, uplink_.calls(), nodes_, std::move(send)),
+      control_(shared.keys.control()),
       own_control_(shared.keys.control(node_text(shared.node))),
       down_since_ms_(now_ms) {
     const std::lock_guard lock(standing_.mutex_);
@@ -102,11 +107,18 @@ void RedisCore::begin(UseToken& asked) {
                         });
 }
 
+// Whom it has pushed messages to is woken behind them.
 void RedisCore::turn(int64_t now_ms) {
+    deal(now_ms);
+    shared_.table.wake();
+}
+
+void RedisCore::deal(int64_t now_ms) {
     uplink_.turn(now_ms);
     inquiries_.turn();
     if (uplink_.ready()) {
         lanes_.flush();
+        replicas_.turn();
         pages_.flush();
         subscriptions_.turn();
         cursors_.turn();
@@ -129,7 +141,7 @@ void RedisCore::give_up() {
     presence_.let_go();
     places_.give_up();
     inquiries_.give_up(away);
-    uplink_.calls().give_up(away);
+    uplink_.give_up_calls(away);
 }
 
 // Some answers ask once more, and find the link closed.
@@ -138,6 +150,7 @@ void RedisCore::end(int64_t now_ms) {
         uplink_.turn(now_ms);
         give_up();
     }
+    shared_.table.wake();
 }
 
 bool RedisCore::idle() const {
@@ -145,8 +158,9 @@ bool RedisCore::idle() const {
 }
 
 void RedisCore::ready() {
-    const std::array<std::string, 2> controls{shared_.keys.control(), own_control_};
+    const std::array<std::string, 2> controls{control_, own_control_};
     uplink_.links().subscriptions.subscribe(controls, uplink_.calls().now_ms());
+    replicas_.ready();
     subscriptions_.ready();
     nodes_.ready();
     bans_.ready();
@@ -160,7 +174,7 @@ void RedisCore::ready() {
         standing_.fault_ = {};
     }
     standing_.known_.notify_all();
-    report_(false, "Redis at " + shared_.server + " is connected");
+    report_(RedisNews::connected, "Redis at " + shared_.server + " is connected");
     reported_.clear();
 }
 
@@ -186,7 +200,7 @@ void RedisCore::forked() {
 
 // What nodes say to each other begins with a word; what is published in channels has none.
 void RedisCore::heard(const std::string& channel, std::string_view payload) {
-    if (channel != shared_.keys.control() && channel != own_control_) {
+    if (channel != control_ && channel != own_control_) {
         if (payload.starts_with("J:")) presence_.joined(shared_.keys.channel_of(channel), payload.substr(2));
         return subscriptions_.heard(channel, payload);
     }
@@ -213,7 +227,7 @@ void RedisCore::failed(const RedisFault& fault) {
     if (!reported_.empty() && now_ms - reported_ms_ < quiet_ms) return;
     reported_ = fault.because;
     reported_ms_ = now_ms;
-    report_(true, health + "; until it is connected, what needs it is refused");
+    report_(RedisNews::down, health + "; until it is connected, what needs it is refused");
 }
 
 }  // namespace wayleave

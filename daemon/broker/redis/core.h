@@ -19,6 +19,7 @@
 #include "daemon/broker/redis/pages.h"
 #include "daemon/broker/redis/places.h"
 #include "daemon/broker/redis/presence.h"
+#include "daemon/broker/redis/replicas.h"
 #include "daemon/broker/redis/seats.h"
 #include "daemon/broker/redis/shared.h"
 #include "daemon/broker/redis/subscriptions.h"
@@ -26,8 +27,9 @@
 
 namespace wayleave {
 
-// For the operator's log. `bad`: something does not work; else it works again.
-using RedisReport = std::function<void(bool bad, const std::string& message)>;
+// For the operator's log.
+enum class RedisNews : uint8_t { down, connected, too_few_replicas, enough_replicas };
+using RedisReport = std::function<void(RedisNews news, const std::string& message)>;
 
 class RedisCore final : public RedisUser {
   public:
@@ -93,6 +95,7 @@ class RedisCore final : public RedisUser {
     struct Options {
         RedisAccess access = {};
         bool trust = false;
+        size_t replicas = 0;  // that must have a publication before it is answered
         size_t most_waiting = 0;
         RedisTimes times = {};
     };
@@ -118,7 +121,7 @@ class RedisCore final : public RedisUser {
     void forked() override;
     void heard(const std::string& channel, std::string_view payload) override;
     void subscribed(const std::string& channel) override {
-        if (channel == shared_.keys.control()) return bans_.listening();
+        if (channel == control_) return bans_.listening();
         if (channel == own_control_) return seats_.listening();
         subscriptions_.subscribed(channel);
     }
@@ -143,12 +146,14 @@ class RedisCore final : public RedisUser {
     void begin(const RedisInquiries::Answer& answer) { inquiries_.answer(answer); }
     void begin(RedisInquiries::Listen& listen) { inquiries_.listen(listen); }
     void begin(Present& asked) { presence_.present(asked.channel, asked.limit, asked.ticket); }
+    void deal(int64_t now_ms);
     void give_up();
 
     RedisShared& shared_;
     Standing& standing_;
     const RedisReport report_;
     RedisUplink uplink_;
+    RedisReplicas replicas_;
     RedisLanes lanes_;
     RedisPages pages_;
     RedisSubscriptions subscriptions_;
@@ -160,7 +165,8 @@ class RedisCore final : public RedisUser {
     RedisBans bans_;
     RedisInquiries inquiries_;
     RedisSeats::Evict evict_ = [](const SlotHolder&) {};
-    const std::string own_control_;  // the channel to this node
+    const std::string control_;      // the channel to all nodes
+    const std::string own_control_;  // and to this one
     int64_t down_since_ms_;
     std::string reported_;  // the fault that the operator was told of; empty: none
     int64_t reported_ms_ = 0;

@@ -22,31 +22,83 @@ bool needs_script(const Draft& draft) {
 }  // namespace
 
 void RedisLanes::add(Waiting waiting) {
-    Lane& lane = lanes_.at(partition_of(waiting.draft.channel) % lanes_.size());
+    // By the channel and not by the message, so that the order of a channel stays.
+    Lanes& lanes = replicas_.wanted() && waiting.draft.retention.history > 0 ? kept_ : lanes_;
+    Lane& lane = lanes.at(partition_of(waiting.draft.channel) % lanes.size());
     lane.waiting.push_back(std::move(waiting));
 }
 
 void RedisLanes::flush() {
     for (Lane& lane : lanes_) {
-        if (!lane.busy && !lane.waiting.empty()) begin(lane);
+        if (!lane.busy && !lane.waiting.empty()) (void)begin(lane, false);
     }
+    if (round_.empty() && !idle(kept_)) begin_round();
 }
 
-bool RedisLanes::empty() const {
-    return std::all_of(lanes_.begin(), lanes_.end(),
+bool RedisLanes::idle(const Lanes& lanes) {
+    return std::all_of(lanes.begin(), lanes.end(),
                        [](const Lane& lane) { return lane.waiting.empty() && !lane.busy; });
 }
 
+bool RedisLanes::empty() const {
+    return idle(lanes_) && idle(kept_);
+}
+
 void RedisLanes::give_up(const std::string& because) {
-    for (Lane& lane : lanes_) {
-        for (const Waiting& waiting : std::exchange(lane.waiting, {}))
-            answer(waiting, {Receipt::Status::unavailable, {}, because});
+    for (Lanes* lanes : {&lanes_, &kept_}) {
+        for (Lane& lane : *lanes) {
+            for (const Waiting& waiting : std::exchange(lane.waiting, {}))
+                answer(waiting, {Receipt::Status::unavailable, {}, because});
+        }
     }
 }
 
+// --- rounds ---
+
+// One at a time: with a second WAIT behind the first, replicas that stand still would make the call between
+// them so late that it costs the link.
+void RedisLanes::begin_round() {
+    for (Lane& lane : kept_) {
+        if (!lane.waiting.empty()) round_.push_back(begin(lane, true));
+    }
+    confirm();
+}
+
+void RedisLanes::confirm() {
+    confirming_ = true;
+    replicas_.confirm([this](const std::string& because) { confirmed(because); });
+}
+
+// A call that was repeated has been behind the WAIT, and is answered by another one.
+void RedisLanes::confirmed(const std::string& because) {
+    confirming_ = false;
+    for (const auto& turn : std::exchange(round_, {})) {
+        if (turn->open > 0) {
+            round_.push_back(turn);
+        } else {
+            finish(*turn, because);
+        }
+    }
+}
+
+void RedisLanes::finish(Turn& turn, const std::string& because) {
+    turn.lane.busy = false;
+    for (size_t i = 0; i < turn.items.size(); ++i) {
+        Receipt& receipt = turn.receipts[i];
+        const bool kept = receipt.status != Receipt::Status::unavailable;
+        if (kept && !because.empty()) {
+            shared_.counters.unconfirmed.add();
+            receipt = {Receipt::Status::unavailable, {}, because};
+        }
+        answer(turn.items[i], std::move(receipt));
+    }
+}
+
+// --- turns ---
+
 // All in one pipeline, in their order: those that stand together and need the script by one call of it.
-void RedisLanes::begin(Lane& lane) {
-    auto turn = std::make_shared<Turn>(Turn{lane, {}, 0});
+std::shared_ptr<RedisLanes::Turn> RedisLanes::begin(Lane& lane, bool kept) {
+    auto turn = std::make_shared<Turn>(Turn{lane, {}, 0, kept});
     size_t bytes = 0;
     while (!lane.waiting.empty() && turn->items.size() < most_items && bytes < most_bytes) {
         bytes += lane.waiting.front().bytes;
@@ -66,11 +118,19 @@ void RedisLanes::begin(Lane& lane) {
         i = run.end;
     }
     close(turn);
+    return turn;
 }
 
 void RedisLanes::close(const std::shared_ptr<Turn>& turn) {
     if (--turn->open > 0) return;
-    turn->lane.busy = false;
+    if (!turn->kept) {
+        turn->lane.busy = false;
+        return;
+    }
+    // The last one of those that were repeated.
+    const bool all =
+        std::all_of(round_.begin(), round_.end(), [](const auto& one) { return one->open == 0; });
+    if (all && !confirming_) confirm();
 }
 
 void RedisLanes::answer(const Waiting& waiting, Receipt receipt) {
@@ -114,36 +174,38 @@ void RedisLanes::publish_run(const std::shared_ptr<Turn>& turn, Run run) {
         arguments.push_back(std::to_string(std::max<int64_t>(1, draft.retention.keep_ms)));
         arguments.push_back(std::to_string(deduplicated(draft) ? draft.retention.dedup_ms : 0));
     }
-    calls_.run(publish_script(), std::move(keys), std::move(arguments),
-               [this, turn, run](const RedisReply& reply) {
-                   take_run(*turn, run, reply);
-                   close(turn);
-               });
+    (turn->kept ? waiting_ : calls_)
+        .run(publish_script(), std::move(keys), std::move(arguments),
+             [this, turn, run](const RedisReply& reply) {
+                 take_run(*turn, run, reply);
+                 close(turn);
+             });
 }
 
 void RedisLanes::take_run(Turn& turn, Run run, const RedisReply& reply) {
     const bool whole = reply.is_list(run.end - run.begin);
     for (size_t i = run.begin; i < run.end; ++i) {
-        if (whole) {
-            accept(turn.items[i], reply.items[i - run.begin].text);
+        Receipt receipt = whole ? accept(turn.items[i], reply.items[i - run.begin].text)
+                                : Receipt{Receipt::Status::unavailable, {}, words_of(reply)};
+        if (turn.kept) {
+            turn.receipts.push_back(std::move(receipt));
         } else {
-            answer(turn.items[i], {Receipt::Status::unavailable, {}, words_of(reply)});
+            answer(turn.items[i], std::move(receipt));
         }
     }
 }
 
-void RedisLanes::accept(const Waiting& waiting, std::string_view text) {
+Receipt RedisLanes::accept(const Waiting& waiting, std::string_view text) {
     const char kind = text.empty() ? 'E' : text.front();
     const auto position = read_position(text.substr(std::min<size_t>(1, text.size())));
     if ((kind != 'A' && kind != 'D') || !position) {
-        return answer(waiting, {Receipt::Status::unavailable,
-                                {},
-                                "what stands in Redis for this channel is not this program's"});
+        return {
+            Receipt::Status::unavailable, {}, "what stands in Redis for this channel is not this program's"};
     }
     (kind == 'A' ? shared_.counters.published : shared_.counters.duplicates).add();
     if (position->epoch != 0) shared_.table.noted(waiting.draft.channel, *position);
     const auto status = kind == 'A' ? Receipt::Status::accepted : Receipt::Status::duplicate;
-    answer(waiting, {status, *position, {}});
+    return {status, *position, {}};
 }
 
 }  // namespace wayleave

@@ -124,6 +124,8 @@ void RedisLink::greet(int64_t now_ms) {
     write(Step::info, {"INFO"}, now_ms);
     write(Step::role, {"ROLE"}, now_ms);
     if (role_ == Role::subscriptions) return;
+    // Answered at once: whether it may be asked at all.
+    if (role_ == Role::publications) write(Step::plain, {"WAIT", "0", "0"}, now_ms);
     for (const RedisScript* script : all_scripts()) {
         write(Step::script, {"SCRIPT", "LOAD", script->text()}, now_ms);
         pending_.back().expected = script->hash();

@@ -42,8 +42,9 @@ struct RedisFault {
 
 class RedisLink {
   public:
-    // The two that a server has, since who subscribes cannot ask; and likewise the two to a Sentinel.
-    enum class Role : uint8_t { commands, subscriptions, sentinel, sentinel_news };
+    // The two that a server has, since who subscribes cannot ask; a third where publications wait for
+    // replicas, since WAIT holds up what is asked behind it; and the two to a Sentinel.
+    enum class Role : uint8_t { commands, subscriptions, publications, sentinel, sentinel_news };
     enum class State : uint8_t { waiting, opening, greeting, up };
 
     using Done = std::function<void(const RedisReply&)>;

@@ -30,9 +30,11 @@ struct RedisCounters {
     Counter forks;
     Counter blind_ms;
     Counter questions_dropped;
+    Counter unconfirmed;
     Gauge dials;
     Gauge subscriptions;
     Gauge probe_us;
+    Gauge replicas;
     std::atomic<uint64_t> refused{0};  // any thread
 };
 
@@ -85,6 +87,7 @@ struct RedisShared {
 // Why something came to nothing, as a client may read it: it names no server and no user.
 [[nodiscard]] inline std::string words_of(const RedisReply& reply) {
     if (reply.error_is("OOM")) return "Redis is out of memory";
+    if (reply.error_is("NOREPLICAS")) return "Redis has too few replicas";
     return reply.kind == RedisReply::Kind::lost ? "Redis has not answered"
                                                 : "Redis answers what it should not";
 }

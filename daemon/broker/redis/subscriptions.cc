@@ -175,7 +175,7 @@ void RedisSubscriptions::heard(const std::string& redis_channel, std::string_vie
     auto entry = read_entry(payload, channel, shared_.node);
     if (!entry) return shared_.counters.malformed.add();
     const Position position = entry->message->position;
-    if (position.epoch == 0) return shared_.table.accepted(entry->message, 0, 0);
+    if (position.epoch == 0) return shared_.table.accepted_asleep(entry->message, 0, 0);
     if (position.epoch == live->before) return;  // late: who listens has been told of the next one
     if (!live->repairing) return take(channel, *live, *entry);
     live->held.push_back(std::move(*entry));
@@ -197,7 +197,7 @@ void RedisSubscriptions::take(const std::string& channel, Live& live, const Redi
 void RedisSubscriptions::push(const std::string& channel, Live& live, const RedisEntry& entry) {
     live.last = entry.message->position;
     follow(channel, live);
-    shared_.table.accepted(entry.message, entry.at_ms, std::max<uint32_t>(1, live.retention.history));
+    shared_.table.accepted_asleep(entry.message, entry.at_ms, std::max<uint32_t>(1, live.retention.history));
     if (!live.live) shared_.table.pause(channel);
 }
 

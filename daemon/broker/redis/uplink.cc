@@ -29,38 +29,71 @@ bool fits(std::string_view held, const RedisInfo& info) {
 
 }  // namespace
 
-RedisUplink::RedisUplink(RedisShared& shared, RedisUser& user, const RedisAccess& access, bool trust)
+std::vector<RedisLink*> RedisUplink::Links::all() {
+    std::vector<RedisLink*> out{&commands, &subscriptions};
+    if (publications) out.push_back(&*publications);
+    return out;
+}
+
+void RedisUplink::Links::lost(const RedisFault& fault, int64_t now_ms) {
+    for (RedisLink* link : all()) link->lost(fault, now_ms);
+}
+
+RedisUplink::RedisUplink(RedisShared& shared, RedisUser& user, const RedisAccess& access, Manner manner)
     : shared_(shared),
       user_(user),
-      trust_(trust),
+      trust_(manner.trust),
       links_{{RedisLink::Role::commands, access, shared.random},
-             {RedisLink::Role::subscriptions, access, shared.random}},
+             {RedisLink::Role::subscriptions, access, shared.random},
+             {}},
       calls_(links_.commands, shared.keys.generation(), shared.counters.calls),
-      probe_channel_(shared.keys.probe(node_text(shared.node))) {}
+      probe_channel_(shared.keys.probe(node_text(shared.node))) {
+    if (manner.waits) {
+        links_.publications.emplace(RedisLink::Role::publications, access, shared.random);
+        waiting_calls_.emplace(*links_.publications, shared.keys.generation(), shared.counters.calls);
+    }
+    all_ = links_.all();
+}
 
 void RedisUplink::turn(int64_t now_ms) {
     calls_.set_now(now_ms);
-    links_.commands.check(now_ms);
-    links_.subscriptions.check(now_ms);
-    // What is answered asks for more, and a link that goes down takes the other with it.
+    if (waiting_calls_) waiting_calls_->set_now(now_ms);
+    for (RedisLink* link : all_) link->check(now_ms);
+    // What is answered asks for more, and a link that goes down takes the others with it.
     for (int rounds = 0; rounds < 100; ++rounds) {
-        take(links_.commands, links_.subscriptions);
-        take(links_.subscriptions, links_.commands);
-        if (calls_.met_another() && state_ == State::ready && !rechecking_) recheck();
-        if (!links_.commands.has_events() && !links_.subscriptions.has_events()) break;
+        for (RedisLink* link : all_) take(*link);
+        if (met_another() && state_ == State::ready && !rechecking_) recheck();
+        if (std::none_of(all_.begin(), all_.end(), [](const RedisLink* one) { return one->has_events(); }))
+            break;
     }
     if (state_ == State::ready) probe();
     if ((state_ == State::testing || probed_us_ != 0) && state_ != State::down && now_ms >= late_ms_)
         close({state_ == State::testing ? "a message that was published did not come back within 3 s"
                                         : "its subscriptions have heard nothing for 3 s"});
-    shared_.counters.dials.set(links_.commands.dials() + links_.subscriptions.dials());
+    uint64_t dials = 0;
+    for (const RedisLink* link : all_) dials += link->dials();
+    shared_.counters.dials.set(dials);
 }
 
-void RedisUplink::take(RedisLink& link, RedisLink& other) {
+bool RedisUplink::all_up() const {
+    return std::all_of(all_.begin(), all_.end(),
+                       [](const RedisLink* one) { return one->state() == RedisLink::State::up; });
+}
+
+bool RedisUplink::met_another() const {
+    return calls_.met_another() || (waiting_calls_ && waiting_calls_->met_another());
+}
+
+void RedisUplink::give_up_calls(const std::string& because) {
+    calls_.give_up(because);
+    if (waiting_calls_) waiting_calls_->give_up(because);
+}
+
+void RedisUplink::take(RedisLink& link) {
     for (RedisLink::Event& event : link.take_events()) {
         if (std::holds_alternative<RedisLink::Up>(event)) {
-            // Both may have come up in one turn.
-            if (other.state() == RedisLink::State::up && state_ == State::down) up();
+            // All may have come up in one turn.
+            if (all_up() && state_ == State::down) up();
         } else if (auto* down = std::get_if<RedisLink::Down>(&event)) {
             close(down->fault);
         } else if (auto* answer = std::get_if<RedisLink::Answer>(&event)) {
@@ -79,24 +112,24 @@ void RedisUplink::take(RedisLink& link, RedisLink& other) {
     }
 }
 
-// One that is down closes the other, which tells of the same fault once more.
+// One that is down closes the others, which tell of the same fault once more.
 void RedisUplink::close(const RedisFault& fault) {
     const bool was_ready = state_ == State::ready;
     state_ = State::down;
     rechecking_ = false;
     probed_us_ = 0;
-    links_.commands.lost(fault, calls_.now_ms());
-    links_.subscriptions.lost(fault, calls_.now_ms());
+    links_.lost(fault, calls_.now_ms());
     if (was_ready) user_.down(fault);
     user_.failed(fault);
 }
 
-// --- from two links to one server ---
+// --- from links to one server ---
 
 void RedisUplink::up() {
     const auto& commands = links_.commands.info();
-    if (commands.run_id != links_.subscriptions.info().run_id)
-        return close({"two servers answer under its name"});
+    for (const RedisLink* link : all_) {
+        if (commands.run_id != link->info().run_id) return close({"two servers answer under its name"});
+    }
     info_ = commands;
     server_ahead_ms_ = info_.time_ms - calls_.now_ms();
     state_ = State::checking;
@@ -161,6 +194,7 @@ void RedisUplink::settle(const std::string& held) {
         if (left_.size() > most_left) left_.pop_front();
     }
     calls_.set_generation(held);
+    if (waiting_calls_) waiting_calls_->set_generation(held);
     if (state_ == State::checking) test();
     if (other) user_.forked();
 }
@@ -211,8 +245,7 @@ void RedisUplink::heard(RedisLink::Heard& heard) {
         state_ = State::ready;
         probed_us_ = 0;
         next_probe_ms_ = calls_.now_ms() + probe_every_ms;
-        links_.commands.settled();
-        links_.subscriptions.settled();
+        for (RedisLink* link : all_) link->settled();
         return user_.ready();
     }
     if (probed_us_ == 0 || heard.payload != std::to_string(probe_)) return;

@@ -1,11 +1,13 @@
-// The two links to a server as one: greeted, of one generation, and proved by a message that came back. What
-// breaks one closes both.
+// The links to a server as one: greeted, of one generation, and proved by a message that came back. What
+// breaks one closes all.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/broker/redis/calls.h"
 #include "daemon/broker/redis/link.h"
@@ -31,23 +33,36 @@ class RedisUplink {
     struct Links {
         RedisLink commands;
         RedisLink subscriptions;
+        std::optional<RedisLink> publications;  // of its own where they wait for replicas
+
+        [[nodiscard]] std::vector<RedisLink*> all();
+        void lost(const RedisFault& fault, int64_t now_ms);
+    };
+    struct Manner {
+        // A server that was started anew, or replaced, is believed to have lost nothing.
+        bool trust = false;
+        bool waits = false;  // for replicas: publications have a link of their own
     };
 
-    // `trust`: a server that was started anew, or replaced, is believed to have lost nothing.
-    RedisUplink(RedisShared& shared, RedisUser& user, const RedisAccess& access, bool trust);
+    RedisUplink(RedisShared& shared, RedisUser& user, const RedisAccess& access, Manner manner);
 
     // Deals with what has come, and with deadlines.
     void turn(int64_t now_ms);
 
     [[nodiscard]] bool ready() const { return state_ == State::ready; }
     [[nodiscard]] RedisCalls& calls() { return calls_; }
+    // By the link of publications, where they have one.
+    [[nodiscard]] RedisCalls& waiting_calls() { return waiting_calls_ ? *waiting_calls_ : calls_; }
+    void give_up_calls(const std::string& because);
     [[nodiscard]] Links& links() { return links_; }
     [[nodiscard]] int64_t server_ahead_ms() const { return server_ahead_ms_; }  // of our steady clock
 
   private:
     enum class State : uint8_t { down, checking, testing, ready };
 
-    void take(RedisLink& link, RedisLink& other);
+    void take(RedisLink& link);
+    [[nodiscard]] bool all_up() const;
+    [[nodiscard]] bool met_another() const;
     void up();
     void close(const RedisFault& fault);
     void check_schema();
@@ -65,7 +80,9 @@ class RedisUplink {
     RedisUser& user_;
     const bool trust_;
     Links links_;
+    std::vector<RedisLink*> all_;  // of them
     RedisCalls calls_;
+    std::optional<RedisCalls> waiting_calls_;
     const std::string probe_channel_;
     State state_ = State::down;
     RedisInfo info_;

@@ -18,8 +18,13 @@ void report_broker(bool bad, const std::string& message) {
     log_event(bad ? Level::error : Level::info, bad ? "broker-failed" : "broker-recovered", message);
 }
 
-void report_redis(bool bad, const std::string& message) {
-    log_event(bad ? Level::error : Level::info, bad ? "redis-down" : "redis-connected", message);
+void report_redis(RedisNews news, const std::string& message) {
+    switch (news) {
+        case RedisNews::down: return log_event(Level::error, "redis-down", message);
+        case RedisNews::connected: return log_event(Level::info, "redis-connected", message);
+        case RedisNews::too_few_replicas: return log_event(Level::error, "redis-replicas-missing", message);
+        case RedisNews::enough_replicas: return log_event(Level::info, "redis-replicas-back", message);
+    }
 }
 
 StartError refused(std::string text) {
@@ -65,6 +70,7 @@ Result<RedisSettings, StartError> redis_settings(const StartSettings& settings) 
     }
     out.prefix = settings.redis_prefix;
     out.trust_after_fork = settings.redis_after_fork == "trust";
+    if (settings.redis_sync == "replicas") out.replicas = settings.redis_replicas;
     out.memory_bytes = settings.broker_memory;
     out.most_waiting = settings.broker_max_waiting;
     out.most_waiting_bytes = settings.broker_max_waiting_bytes;

@@ -168,6 +168,12 @@ void add_link(Families& families, const LinkTotals& link) {
     families.gauge("wayleave_redis_probe_seconds",
                    "Time that the last probe took to Redis and back through the subscriptions.",
                    static_cast<double>(link.probe_us) / 1e6);
+    if (!link.replicas) return;
+    families.gauge("wayleave_redis_replicas", "Replicas of Redis that keep up, as the primary says.",
+                   gauge(link.replicas->keep_up));
+    families.counter("wayleave_redis_unconfirmed_total",
+                     "Publications answered `unavailable`, since too few replicas had them in time.",
+                     link.replicas->unconfirmed);
 }
 
 void add_broker(Families& families, const BrokerTotals& broker) {

@@ -51,7 +51,7 @@ std::string_view type_name(const toml::node& node) {
 constexpr std::string_view prefix_characters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-";
 // That the design of many machines has, and this version has not.
-constexpr std::array<std::string_view, 3> later_names = {"redis.cluster", "redis.sync", "redis.replicas"};
+constexpr std::array<std::string_view, 1> later_names = {"redis.cluster"};
 constexpr std::string_view url_path_characters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._~-";
 
@@ -289,6 +289,8 @@ class Reader {
         return settings_.redis_tls || !settings_.redis_sentinels.empty() || settings_.redis_database != 0 ||
                settings_.redis_prefix != find_row("redis.prefix")->default_text ||
                settings_.redis_after_fork != find_row("redis.after_fork")->default_text ||
+               settings_.redis_sync != find_row("redis.sync")->default_text ||
+               settings_.redis_replicas != 1 ||
                std::any_of(named.begin(), named.end(), [](const std::string& one) { return !one.empty(); });
     }
 
@@ -325,6 +327,10 @@ class Reader {
         if (settings_.redis_certificate.empty() != settings_.redis_key.empty())
             error(at(settings_.redis_key.empty() ? "certificate" : "key"),
                   "redis.certificate and redis.key belong together; write both");
+        // The default is no wish.
+        if (settings_.redis_replicas != 1 && settings_.redis_sync != "replicas")
+            error(at("replicas"),
+                  "`redis.replicas` are waited for with sync = \"replicas\" alone; write that");
         if (!settings_.redis_user.empty() && settings_.redis_password_file.empty())
             error(at("user"), "`redis.user` needs a password; write password_file");
     }

@@ -77,6 +77,8 @@ struct StartSettings {
     size_t redis_database = 0;
     std::string redis_prefix;
     std::string redis_after_fork;  // "epochs", "trust"
+    std::string redis_sync;        // "primary", "replicas"
+    size_t redis_replicas = 1;     // with the latter: that must have a publication
     std::string redis_node_name;   // empty: the machine's
     LogFormat log_format = LogFormat::text;
     std::string log_file;          // empty: standard error, or the journal

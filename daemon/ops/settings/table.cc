@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, 2> serve_words = {"clients", "api"};
 constexpr std::array<std::string_view, 3> broker_words = {"memory", "sqlite", "redis"};
 constexpr std::array<std::string_view, 2> sync_words = {"full", "normal"};
 constexpr std::array<std::string_view, 2> fork_words = {"epochs", "trust"};
+constexpr std::array<std::string_view, 2> redis_sync_words = {"primary", "replicas"};
 
 constexpr size_t kib = 1024;
 constexpr size_t mib = 1024 * kib;
@@ -29,7 +30,7 @@ constexpr size_t longest_socket_path = 107;  // sun_path less its NUL
 using enum SettingType;
 
 // name, type, unit, min, max, default, words, reloadable, sentence, member
-const std::array<SettingRow, 68> rows = {{
+const std::array<SettingRow, 70> rows = {{
     {"workers",
      integer,
      "threads",
@@ -417,6 +418,19 @@ const std::array<SettingRow, 68> rows = {{
     {"redis.after_fork", word, "", 0, 0, "epochs", fork_words, false,
      "Whether channels begin a new epoch when Redis was started anew or replaced.",
      &Settings::redis_after_fork},
+    {"redis.sync", word, "", 0, 0, "primary", redis_sync_words, false,
+     "Whether a publication is answered when the primary has it, or when replicas have it, too.",
+     &Settings::redis_sync},
+    {"redis.replicas",
+     integer,
+     "replicas",
+     1,
+     16,
+     "1",
+     {},
+     false,
+     "With sync = \"replicas\": how many must have a publication before it is answered.",
+     &Settings::redis_replicas},
     {"redis.node_name",
      text,
      "",

@@ -44,6 +44,7 @@ Snapshot example() {
     shot.reloads_done = 1;
     shot.broker.disk.emplace();
     shot.broker.link.emplace();
+    shot.broker.link->replicas.emplace();
     shot.nodes.emplace();
     return shot;
 }

@@ -356,6 +356,12 @@ TEST_CASE("a user needs few rights, and what is missing is named", "[redis][faul
                    server.ask({"ZCARD", keys.seats("k")}).number == 1 &&
                    server.ask({"EXISTS", keys.node_channels("room", "00000000dead")}).number == 0;
         }));
+        // And where replicas are waited for: there is none.
+        settings.replicas = 1;
+        RedisNode b(settings);
+        INFO(b.broker->health());
+        REQUIRE(b.up());
+        CHECK(b.publish("d").because.find("too few replicas") != std::string::npos);
         CHECK(server.ask({"ACL", "LOG"}).items.empty());  // nothing was forbidden
     }
     SECTION("without channels it starts, and says so") {

@@ -104,6 +104,21 @@ TEST_CASE("a server that is not fit is refused, with what is to be done", "[redi
     CHECK(refused("HTTP/1.1 400 Bad Request\r\n").find("no RESP") != std::string::npos);
 }
 
+TEST_CASE("who waits for replicas asks whether it may", "[redis][link]") {
+    World world(Role::publications);
+    world.open();
+    CHECK(world.link.output().find("*3\r\n$4\r\nWAIT\r\n$1\r\n0\r\n$1\r\n0\r\n") != std::string::npos);
+    world.say("+OK\r\n" + info() + master());
+    SECTION("it may") {
+        world.say(":0\r\n" + scripts());
+        CHECK(world.link.state() == State::up);
+    }
+    SECTION("it may not") {
+        world.say("-NOPERM this user has no permissions to run the 'wait' command\r\n");
+        CHECK(world.down().find("MANY MACHINES") != std::string::npos);
+    }
+}
+
 TEST_CASE("answers come in order, and a link that breaks answers what is open", "[redis][link]") {
     World world(Role::commands);
     world.up(Role::commands);

@@ -18,7 +18,7 @@ TEST_CASE("random schedules over three nodes, between which clients roam", "[red
             seed + i,
             [&]() -> std::unique_ptr<Broker> {
                 auto opened = RedisBroker::open(
-                    settings, [](bool, const std::string&) {}, read_clocks());
+                    settings, [](RedisNews, const std::string&) {}, read_clocks());
                 REQUIRE(opened);
                 return std::move(*opened);
             },

@@ -31,7 +31,8 @@ class RedisNode {
         settings.first_ms = 20'000;
         auto opened = RedisBroker::open(
             settings,
-            [this](bool bad, const std::string& message) {
+            [this](RedisNews news, const std::string& message) {
+                const bool bad = news == RedisNews::down || news == RedisNews::too_few_replicas;
                 const std::lock_guard lock(mutex_);
                 reports_.push_back((bad ? "bad: " : "good: ") + message);
             },

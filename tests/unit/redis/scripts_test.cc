@@ -163,6 +163,17 @@ TEST_CASE("an id that was seen is answered with the first one's position", "[red
     CHECK(redis.one({.dedup = "y", .window = 60'000}) == "Aabcdefgh:2");
     CHECK(redis.one({.history = 0, .dedup = "z", .window = 60'000}) == "AAAAAAAAA:0");
     CHECK(redis.one({.history = 0, .dedup = "z", .window = 60'000}) == "DAAAAAAAA:0");
+    // Who waits for replicas waits for what was written last: a known id is written, and lives no longer for
+    // it.
+    (void)redis.ask({"PEXPIRE", redis.keys.dedup("room", "x"), "30000"});
+    const auto written = [&] {
+        const std::string info = redis.ask({"INFO", "persistence"}).text;
+        return std::stoul(info.substr(info.find("rdb_changes_since_last_save:") + 28));
+    };
+    const unsigned long before = written();
+    CHECK(redis.one({.dedup = "x", .window = 60'000}) == "Dabcdefgh:1");
+    CHECK(written() > before);
+    CHECK(redis.ask({"PTTL", redis.keys.dedup("room", "x")}).number <= 30'000);
 }
 
 TEST_CASE("a key that is not ours fails its publication, and none beside it", "[redis][scripts]") {

@@ -48,7 +48,12 @@ local function publish(h, l, d, channel, body, fresh, history, keep, dedup)
   if dedup > 0 then
     local first = redis.pcall('GET', d)
     if type(first) == 'table' then return 'E' .. first.err end
-    if first then return 'D' .. first end
+    if first then
+      -- Written once more, for who waits for replicas: Redis 7.2 waits for what a connection has written, and this may
+      -- be the repetition of what was written by another one.
+      redis.call('SET', d, first, 'KEEPTTL')
+      return 'D' .. first
+    end
   end
   local position, entry = 'AAAAAAAA:0', nil
   if history > 0 then
