@@ -7,6 +7,7 @@
 
 #include "daemon/broker/redis/entry.h"
 #include "daemon/broker/redis/link.h"
+#include "daemon/broker/redis/replicas.h"
 #include "daemon/broker/redis/scripts.h"
 
 using namespace wayleave;
@@ -30,6 +31,7 @@ std::string greeting(RedisLink::Role role) {
                            std::string(40, 'b') + "\r\n") +
                       "*1\r\n" + bulk("master");
     if (role == RedisLink::Role::subscriptions) return out;
+    if (role == RedisLink::Role::publications) out += ":0\r\n";
     for (const RedisScript* script : all_scripts()) out += bulk(script->hash());
     return out;
 }
@@ -47,7 +49,8 @@ void feed(RedisLink::Role role, bool greeted, std::string_view bytes, size_t pie
         if (role == RedisLink::Role::subscriptions) link.subscribe(names, 1);
         constexpr std::string_view news[] = {"+promoted-slave", "+switch-master"};
         if (role == RedisLink::Role::sentinel_news) link.subscribe_to_news(news, 1);
-        for (; role == RedisLink::Role::commands && asked < 3; ++asked)
+        const bool asks = role == RedisLink::Role::commands || role == RedisLink::Role::publications;
+        for (; asks && asked < 3; ++asked)
             link.ask(
                 {"GET", "x"}, [&](const RedisReply&) { ++answered; }, 1);
     }
@@ -73,6 +76,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
     feed((mode & 1U) != 0 ? RedisLink::Role::commands : RedisLink::Role::subscriptions, (mode & 2U) != 0,
          bytes, 1 + (mode >> 2U));
+    feed(RedisLink::Role::publications, (mode & 2U) != 0, bytes, 1 + (mode >> 2U));
+    (void)count_replicas(bytes);
     feed(RedisLink::Role::sentinel_news, (mode & 2U) != 0, bytes, 1 + (mode >> 2U));
     return 0;
 }

@@ -107,14 +107,15 @@ void RedisCore::begin(UseToken& asked) {
                         });
 }
 
-// Whom it has pushed messages to is woken behind them.
+// Whom messages were pushed to is woken behind them.
 void RedisCore::turn(int64_t now_ms) {
+    uplink_.turn(now_ms);
+    shared_.table.wake();
     deal(now_ms);
     shared_.table.wake();
 }
 
 void RedisCore::deal(int64_t now_ms) {
-    uplink_.turn(now_ms);
     inquiries_.turn();
     if (uplink_.ready()) {
         lanes_.flush();
