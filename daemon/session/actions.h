@@ -126,10 +126,17 @@ struct Actions {
 // it up; the last publication may exceed it, since it goes to all its subscribers or to none.
 struct Allowance {
     static constexpr size_t most_deliveries = 65'536;
-    static constexpr size_t most_bytes = 32 << 20;
+    static constexpr size_t most_bytes = 64 << 20;
 
-    size_t deliveries = most_deliveries;
-    size_t bytes = most_bytes;  // of all deliveries
+    // What so many deliveries cost if so many of them go to each reader at once, in deliveries that go alone:
+    // it is the write to a socket that takes the time, and beside it a message takes a sixteenth at most.
+    [[nodiscard]] static constexpr size_t cost(size_t of_deliveries, size_t together) {
+        constexpr size_t part = 16;
+        return of_deliveries * (part - 1 + together) / (part * together);
+    }
+
+    size_t deliveries = most_deliveries;  // that go alone
+    size_t bytes = most_bytes;            // of all deliveries
 
     size_t delivered = 0;
     size_t stalled = 0;  // of those: to connections whose socket took no more already
@@ -138,9 +145,9 @@ struct Allowance {
     // They may read as fast as they can: then it is too much, and not they are too slow.
     [[nodiscard]] bool outruns() const { return used_up() && stalled * 4 > delivered; }
     [[nodiscard]] bool used_up() const { return deliveries == 0 || bytes == 0; }
-    void use(size_t of_deliveries, size_t of_bytes) {
+    void use(size_t of_cost, size_t of_bytes, size_t of_deliveries) {
         delivered += of_deliveries;
-        deliveries -= deliveries < of_deliveries ? deliveries : of_deliveries;
+        deliveries -= deliveries < of_cost ? deliveries : of_cost;
         bytes -= bytes < of_bytes ? bytes : of_bytes;
     }
 };

@@ -53,7 +53,8 @@ size_t Delivery::deliver(std::span<const Publication> publications, Allowance& a
         const size_t taken = take(publications.subspan(done), allowance, now);
         const size_t deliveries = counters_.deliveries.get() - before;
         const size_t bytes = bytes_of(publications.subspan(done, taken));
-        allowance.use(std::max(taken, deliveries), deliveries * bytes / taken);
+        allowance.use(std::max(taken, Allowance::cost(deliveries, taken)), deliveries * bytes / taken,
+                      std::max(taken, deliveries));
         done += taken;
     }
     allowance.stalled += to_stalled_;

@@ -58,7 +58,8 @@ size_t run_length(std::span<const Publication> publications, size_t readers, con
         const Message& next = *publications[length];
         const bool alike = next.channel == first.channel && next.position.epoch == first.position.epoch &&
                            next.announcement == first.announcement && !next.stands;
-        if (!alike || readers * length >= allowance.deliveries || readers * bytes >= allowance.bytes) break;
+        const size_t cost = Allowance::cost(readers * length, length);
+        if (!alike || cost >= allowance.deliveries || readers * bytes >= allowance.bytes) break;
         bytes += next.frame.bytes().size();
     }
     return length;

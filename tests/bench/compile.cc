@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
     getrusage(RUSAGE_SELF, &usage);
     const struct mallinfo2 heap = mallinfo2();
     std::printf(
-        "{\"routes\":%zu,\"text_mb\":%.1f,\"parse_s\":%.2f,\"total_s\":%.2f,\"peak_mb\":%ld,"
+        "{\"routes\":%zu,\"text_mb\":%.1f,\"parse_s\":%.5f,\"total_s\":%.5f,\"peak_mb\":%ld,"
         "\"kept_mb\":%zu,\"lint_s\":%.3f}\n",
         routes, static_cast<double>(bytes) / 1e6, parsed, all, usage.ru_maxrss / 1024,
         (heap.uordblks + heap.hblkhd) >> 20, lint_seconds(sources));

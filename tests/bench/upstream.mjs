@@ -2,12 +2,12 @@
 // What it costs to stand before a backend: a route with `proxy`, streams folded into one connection, and plain requests, beside
 // nginx and HAProxy that proxy the same.
 //
-//     cmake --preset release && cmake --build --preset release && tests/bench/upstream.mjs build/release [CLIENTS] [ROUNDS]
+//     cmake --preset release && cmake --build --preset release && tests/bench/upstream.mjs build/release [ROUNDS] [CLIENTS...]
 //
 // Each server runs alone on one core, in turn; the load and the backend are on another. Every client has two sockets (two
 // streams of one connection where they are folded) and one echo under way on each. CPU is the server's own for each round
 // trip, memory what it grew by for each client while all were open. Then 64 keep-alive connections ask, each again when it has
-// its answer of 200 bytes. A server that is not installed is left out.
+// its answer of 200 bytes. A server that is not installed is left out. The tables go to RESULTS.md beside this file.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import http from "node:http";
@@ -19,8 +19,8 @@ import { createRequire } from "node:module";
 const require = createRequire(new URL("../e2e/package.json", import.meta.url));
 const { WebSocket, WebSocketServer } = require("ws");
 const build = path.resolve(process.argv[2] ?? "build/release");
-const clients = Number(process.argv[3] ?? 200);
-const rounds = Number(process.argv[4] ?? 3);
+const rounds = Number(process.argv[3] ?? 3);
+const crowds = process.argv.length > 4 ? process.argv.slice(4).map(Number) : [200, 1000];
 const seconds = 3;
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "wayleave-bench-"));
 const tick = Number(execFileSync("getconf", ["CLK_TCK"]));
@@ -188,9 +188,8 @@ async function measureRequests(name) {
 }
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-const table = {};
 const requests = {};
-async function measure(name) {
+async function measure(name, clients, table) {
   const server = servers[name];
   child = spawn("taskset", ["-c", "0", server.command, ...server.options], { stdio: ["ignore", "ignore", "inherit"], cwd: directory });
   await listening(server.port);
@@ -223,18 +222,39 @@ async function measure(name) {
 }
 
 const there = Object.keys(servers).filter((name) => spawnSync("test", ["-x", servers[name].command]).status === 0);
-for (let round = 0; round < rounds; ++round) for (const name of there) await measure(name);
-const proxies = there.filter((name) => !servers[name].folded);
-for (let round = 0; round < rounds; ++round) for (const name of proxies) await measureRequests(name);
-console.log(`${clients} clients, two ways each; medians of ${rounds} rounds`);
-for (const name of there) {
-  const { cost, rate, bytes } = table[name];
-  console.log(`${name.padEnd(18)} ${median(cost).toFixed(1).padStart(7)} us CPU a round trip  ${Math.round(median(rate)).toString().padStart(7)}/s  ` +
-    `${(median(bytes) / 1024).toFixed(1).padStart(7)} KiB a client`);
+const rows = [`| | ${there.join(" | ")} |`, `|---${"|---".repeat(there.length)}|`];
+function tell(label, value) {
+  rows.push(`| ${label} | ${there.map(value).join(" | ")} |`);
+  console.log(rows.at(-1));
 }
-console.log("plain requests, 64 at once");
-for (const name of proxies) {
-  const { cost, rate } = requests[name];
-  console.log(`${name.padEnd(18)} ${median(cost).toFixed(1).padStart(7)} us CPU a request     ${Math.round(median(rate)).toString().padStart(7)}/s`);
+console.log(rows[0]);
+for (const clients of crowds) {
+  const table = {};
+  for (let round = 0; round < rounds; ++round) for (const name of there) await measure(name, clients, table);
+  const crowd = clients.toLocaleString("en");
+  tell(`${crowd} clients, a round trip, us CPU`, (name) => median(table[name].cost).toFixed(1));
+  tell(`${crowd} clients, round trips a second`, (name) => Math.round(median(table[name].rate)).toLocaleString("en"));
+  tell(`${crowd} clients, memory of each, KiB`, (name) => (median(table[name].bytes) / 1024).toFixed(1));
 }
+const asked = there.filter((name) => !servers[name].folded);
+for (let round = 0; round < rounds; ++round) for (const name of asked) await measureRequests(name);
+const of = (name, figure) => (asked.includes(name) ? figure(requests[name]) : "");
+tell("a plain request, us CPU", (name) => of(name, ({ cost }) => median(cost).toFixed(1)));
+tell("plain requests a second", (name) => of(name, ({ rate }) => Math.round(median(rate)).toLocaleString("en")));
+
+const title = "Before a backend";
+const results = path.join(path.dirname(new URL(import.meta.url).pathname), "RESULTS.md");
+const parts = `\n${fs.readFileSync(results, "utf8")}`.split("\n# ").slice(1).filter((part) => !part.startsWith(title));
+const mine = `${title}
+
+Made by \`tests/bench/upstream.mjs build/release\`, ${new Date().toISOString().slice(0, 10)}, on ${os.cpus().length} cores (${os.cpus()[0].model.trim()}), Linux ${os.release()}.
+
+${rows.join("\n")}
+
+Each server runs alone on one core, the load and the backend (npm\`s \`ws\` and Node) on another; they take turns, and the table has the medians of
+${rounds} rounds. Each client has two WebSockets with one echo under way on each, or two streams of one connection where they are folded; memory is
+what the server grew by for each client while all were open. Plain requests come by 64 connections that are kept, as all three keep theirs to the
+backend. The backend limits the rates.
+`.replace("npm\`s", "npm's");
+fs.writeFileSync(results, [...parts, mine].map((part) => `# ${part.trimEnd()}\n`).join("\n"));
 process.exit(0);

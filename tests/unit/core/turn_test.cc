@@ -56,13 +56,31 @@ TEST_CASE("a turn delivers so much, and one publication whole", "[turn]") {
             room.flush();
         }
         const uint64_t deliveries = room.counters.deliveries.get() - before;
-        CHECK(deliveries <= Allowance::most_deliveries + room.inside.size());
+        CHECK(Allowance::cost(deliveries, 63) <= Allowance::most_deliveries + room.inside.size());
         CHECK(deliveries * 1000 <= Allowance::most_bytes + room.inside.size() * 1100);
         CHECK(room.gateway->delivered(rest, allowance, room.now) == 0);
     }
     CHECK(turns > 20);
     CHECK(room.counters.deliveries.get() == 1000 * room.inside.size());
     CHECK(room.slow() == 0);
+}
+
+TEST_CASE("what goes together uses up less than what goes alone", "[turn]") {
+    CHECK(Allowance::cost(1000, 1) == 1000);
+    CHECK(Allowance::cost(16'000, 16) == 1937);
+    Room room(1500);
+    Allowance alone;
+    CHECK(room.gateway->delivered(publications(1, 10), alone, room.now) == 1);
+    CHECK(alone.deliveries == Allowance::most_deliveries - 1500);
+    room.flush();
+    Allowance together;
+    CHECK(room.gateway->delivered(publications(16, 10), together, room.now) == 16);
+    CHECK(together.deliveries == Allowance::most_deliveries - 2906);
+    CHECK(together.delivered == 16 * 1500);
+    room.flush();
+    // Many readers hear as much of it together as few do.
+    CHECK(room.gateway->delivered(publications(256, 10), together, room.now) == 256);
+    CHECK_FALSE(together.used_up());
 }
 
 TEST_CASE("what nobody hears uses up a turn, too", "[turn]") {
