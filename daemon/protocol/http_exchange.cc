@@ -38,20 +38,19 @@ bool may_be_repeated(const HttpHead& head) {
     return safe && !head.chunked && head.content_length.value_or(0) == 0;
 }
 
-HttpExchange::HttpExchange(const HttpHead& head, std::string_view target, std::string_view lines)
+HttpExchange::HttpExchange(const HttpHead& head, std::string_view target, std::string_view lines, bool keeps)
     : http10_(head.http10),
       to_head_(head.method == "HEAD"),
       keep_alive_(head.keep_alive),
       chunked_(head.chunked) {
     std::string& out = out_.text();
     out.append(head.method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ");
-    const bool repeats = may_be_repeated(head);
-    out.append(head.authority.text()).append(repeats ? "\r\n" : "\r\nConnection: close\r\n");
+    out.append(head.authority.text()).append(keeps ? "\r\n" : "\r\nConnection: close\r\n");
     out.append(fields_for_backend(head)).append(lines);
     if (chunked_) out.append("Transfer-Encoding: chunked\r\n");
     if (head.content_length) out.append(fmt::format("Content-Length: {}\r\n", *head.content_length));
     out.append("\r\n");
-    if (repeats) request_ = out;
+    if (keeps) request_ = out;
     if (chunked_ || head.content_length.value_or(0) > 0)
         body_.emplace(head.content_length, UINT64_MAX, BodyReader::Trailers::dropped);
 }

@@ -24,9 +24,9 @@ class HttpExchange {
   public:
     enum class State : uint8_t { reading, complete, broken };
 
-    // `target` as it stands in the request line; `lines`: fields that are said beside the request's own. The
-    // backend is asked to keep the connection if the request may be repeated.
-    HttpExchange(const HttpHead& head, std::string_view target, std::string_view lines);
+    // `target` as it stands in the request line; `lines`: fields that are said beside the request's own.
+    // `keeps`: the backend need not close, which only a request that may be repeated says.
+    HttpExchange(const HttpHead& head, std::string_view target, std::string_view lines, bool keeps);
 
     // --- to the backend ---
 

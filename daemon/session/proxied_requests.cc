@@ -22,6 +22,12 @@ bool echoes_or_tunnels(std::string_view method) {
            same_ignoring_case(method, "connect");
 }
 
+// On a connection of a proxy there may be many: what a backend says too late to one must not become another's
+// answer.
+bool is_one_client(const Peer& client, const Peer& connected) {
+    return !connected.unix_socket && client.ip == connected.ip;
+}
+
 }  // namespace
 
 ProxiedRequests::ProxiedRequests(std::string name, Actions& actions, const SessionTable& sessions,
@@ -77,8 +83,9 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
     auto& target = std::get<ProxyTarget>(found);
     const std::string lines =
         proxy_lines(who, target, head, "req_" + name_ + "-" + std::to_string(++requests_), random_, now);
-    HttpExchange exchange(head, target.path, lines);
-    const uint64_t number = may_be_repeated(head) ? kept_.take(session.number, *target.backend) : 0;
+    const bool keeps = may_be_repeated(head) && is_one_client(client, session.peer);
+    HttpExchange exchange(head, target.path, lines, keeps);
+    const uint64_t number = keeps ? kept_.take(session.number, *target.backend) : 0;
     auto made = std::make_unique<Passing>(Passing{number, session.number, session.id, std::move(target),
                                                   std::move(exchange), std::move(admitted->entered),
                                                   std::move(admitted->places)});

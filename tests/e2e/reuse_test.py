@@ -132,6 +132,18 @@ async def test_no_two_clients_share_one():
         await soon(lambda: app.ended == app.connections, "they go with the clients")
 
 
+async def test_those_whom_a_proxy_brings_share_none():
+    async with before(top='trusted_proxies = ["127.0.0.1"]') as (app, daemon):
+        page = Page(daemon)
+        for number in range(1, 6):
+            page.connection.request("GET", "/a", headers={"X-Forwarded-For": f"192.0.2.{number % 2}"})
+            response = await asyncio.to_thread(page.connection.getresponse)
+            assert (response.status, response.read().decode()) == (200, f"{number} /a")
+        assert reuses(daemon) == 0
+        # Its own requests, such as those by which it looks whether the daemon is there, are one client's.
+        await numbers(page, daemon, 2)
+
+
 async def test_it_is_kept_for_a_moment():
     async with before() as (app, daemon):
         page = Page(daemon)

@@ -55,7 +55,7 @@ void respond_to(std::string_view request, std::string_view bytes) {
     size_t scanned = 0;
     const HeadResult parsed = parse_head(request, HeadLimits{}, scanned);
     const auto& head = std::get<HttpHead>(parsed);
-    const HttpExchange exchange(head, "/", "");
+    const HttpExchange exchange(head, "/", "", may_be_repeated(head));
     const Heard whole = respond(exchange, bytes, bytes.size());
     const Heard split = respond(exchange, bytes, 1);
     check(whole.state == split.state);
@@ -71,7 +71,7 @@ void pass_on(std::string_view bytes) {
     if (!head) return;
     std::string target = path_for_backend(head->written_path);
     if (head->has_query) target.append("?").append(head->query);
-    HttpExchange exchange(*head, target, "");
+    HttpExchange exchange(*head, target, "", may_be_repeated(*head));
     std::string_view rest = bytes.substr(head->size);
     if (exchange.read_request(rest) != HttpExchange::State::complete) return;
     const std::string sent(exchange.output());

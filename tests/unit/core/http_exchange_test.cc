@@ -14,7 +14,8 @@ HttpExchange exchange_of(const std::string& request) {
     size_t scanned = 0;
     const HeadResult parsed = parse_head(request, HeadLimits{}, scanned);
     REQUIRE(std::holds_alternative<HttpHead>(parsed));
-    return {std::get<HttpHead>(parsed), "/target", "X-Ours: yes\r\n"};
+    const auto& head = std::get<HttpHead>(parsed);
+    return {head, "/target", "X-Ours: yes\r\n", may_be_repeated(head)};
 }
 
 struct Told {
