@@ -120,10 +120,23 @@ double metric_in(const std::string& page, const std::string& name) {
     return at == std::string::npos ? 0 : std::strtod(page.c_str() + at + name.size() + 2, nullptr);
 }
 
+// Of a body that has a reason a line.
+std::string one_line(std::string_view body) {
+    std::string out;
+    for (const char c : body.substr(0, body.find_last_not_of('\n') + 1)) {
+        if (c == '\n')
+            out += "; ";
+        else
+            out += c;
+    }
+    return out;
+}
+
 // As the daemon counts them.
 Observation replicas(const Settings& settings, double count) {
-    const std::string text = fmt::format("{:.0f} replicas of Redis keep up, and redis.replicas wants {}",
-                                         count, settings.redis_replicas);
+    const std::string text =
+        fmt::format("replicas of Redis that keep up: {:.0f}, and redis.replicas wants {}", count,
+                    settings.redis_replicas);
     if (count >= static_cast<double>(settings.redis_replicas))
         return {NeighbourState::well, "replicas", text, ""};
     return {NeighbourState::bad, "replicas", text,
@@ -142,7 +155,7 @@ Observations look_at_metrics(const Settings& settings) {
         out.push_back({NeighbourState::well, "readiness", "/readyz answers 200", ""});
     } else {
         out.push_back({NeighbourState::bad, "readiness",
-                       "/readyz answers 503: " + escape_peer_text(ready.body, 512),
+                       "/readyz answers 503: " + escape_peer_text(one_line(ready.body), 512),
                        "balancers send nobody here until that is mended"});
     }
     const std::string metrics = "\n" + fetch(base + "/metrics", {}, false).body;

@@ -147,9 +147,10 @@ bool Upstreams::Impl::work_off() {
     const bool any = !actions.dials.empty() || !actions.upstreams_to_abort.empty() ||
                      !actions.upstreams_to_end.empty() || !actions.upstreams_to_read.empty() ||
                      !actions.upstreams_to_flush.empty();
+    // First what begins: in one turn somebody may want a connection, and want it no more.
+    for (const UpstreamDial& one : std::exchange(actions.dials, {})) dial(one);
     for (const UpstreamGoodbye& goodbye : std::exchange(actions.upstreams_to_end, {})) end(goodbye);
     for (const uint64_t number : std::exchange(actions.upstreams_to_abort, {})) drop(number);
-    for (const UpstreamDial& one : std::exchange(actions.dials, {})) dial(one);
     for (const uint64_t number : std::exchange(actions.upstreams_to_read, {})) {
         const auto it = connections_.find(number);
         if (it != connections_.end() && it->second->carrier) it->second->carrier->read(true);

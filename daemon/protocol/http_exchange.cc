@@ -40,6 +40,7 @@ bool may_be_repeated(const HttpHead& head) {
 
 HttpExchange::HttpExchange(const HttpHead& head, std::string_view target, std::string_view lines, bool keeps)
     : http10_(head.http10),
+      interims_(!head.http10),
       to_head_(head.method == "HEAD"),
       keep_alive_(head.keep_alive),
       chunked_(head.chunked) {
@@ -115,7 +116,7 @@ HttpExchange::State HttpExchange::take_head(const ResponseHead& head, std::strin
     if (head.status == 101) return refuse(502, "it switches to a protocol that nobody asked for");
     if (head.status < 200) {
         if (++interim_ > most_interim) return refuse(502, "it sends interim responses without end");
-        if (!http10_)
+        if (interims_)
             told.append(fmt::format("HTTP/1.1 {} {}\r\n", head.status, head.phrase))
                 .append(fields_for_client(head))
                 .append("\r\n");
@@ -129,7 +130,9 @@ HttpExchange::State HttpExchange::take_head(const ResponseHead& head, std::strin
 
 void HttpExchange::tell_head(const ResponseHead& head, const ResponseFraming& framing, std::string& told) {
     framing_ = framing;
-    leaves_open_ = !request_.empty() && framing.kind != Kind::until_close && backend_keeps(head);
+    // A server that has a body follow where none may be is found out too late.
+    const bool has_end = framing.kind == Kind::length || framing.kind == Kind::chunked;
+    leaves_open_ = !request_.empty() && has_end && backend_keeps(head);
     const bool open_end = framing.kind == Kind::chunked || framing.kind == Kind::until_close;
     rechunked_ = open_end && !http10_;
     // What is left of the request would be taken for the next one.

@@ -54,7 +54,9 @@ class HttpExchange {
         return framing_ && (framing_->kind == Kind::none || framing_->kind == Kind::length);
     }
     // An interim response of our own would be understood.
-    [[nodiscard]] bool takes_interim() const { return !http10_ && !answered(); }
+    [[nodiscard]] bool takes_interim() const { return interims_ && !answered(); }
+    // The backend's are left out: not every proxy understands what it has not asked for.
+    void leave_out_interim() { interims_ = false; }
     // Another request may follow on the client's connection.
     [[nodiscard]] bool keep_alive() const { return keep_alive_; }
     // Of a complete response: another request may follow on the backend's connection.
@@ -82,6 +84,7 @@ class HttpExchange {
     // Of the request.
     std::string request_;  // where it may be repeated
     bool http10_;
+    bool interims_;  // are told
     bool to_head_;
     bool keep_alive_;
     bool chunked_;                    // its body is

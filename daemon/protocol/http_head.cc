@@ -329,6 +329,16 @@ bool is_in_cookies(char c) {
     return c >= 0x20 && c < 0x7f && c != ';';
 }
 
+// Whoever sets a cookie names it by a token (RFC 6265 4.1.1). Blanks around the name, and what passes for one
+// in other languages' text, are ignored by some of those who read it: then it is the same cookie.
+bool is_cookie(std::string_view pair, size_t equals, std::string_view name) {
+    if (equals == std::string_view::npos) return false;
+    std::string_view key = pair.substr(0, equals);
+    while (!key.empty() && !is_token_char(key.front())) key.remove_prefix(1);
+    while (!key.empty() && !is_token_char(key.back())) key.remove_suffix(1);
+    return key == name;
+}
+
 bool is_cookie_octet(char c) {
     return is_in_cookies(c) && c != ' ' && c != '"' && c != ',' && c != '\\';
 }
@@ -349,7 +359,7 @@ std::optional<std::string_view> cookie_value(const HttpHead& head, std::string_v
         std::string_view pair;
         for (bool more = true; next_part(rest, ';', more, pair);) {
             const size_t equals = pair.find('=');
-            if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
+            if (!is_cookie(pair, equals, name)) continue;
             std::string_view value = trim(pair.substr(equals + 1));
             if (is_quoted_plainly(value)) value = value.substr(1, value.size() - 2);
             if (found || !std::all_of(value.begin(), value.end(), is_in_cookies)) return {};
@@ -366,8 +376,7 @@ size_t cookie_count(const HttpHead& head, std::string_view name) {
         std::string_view rest = field.value;
         std::string_view pair;
         for (bool more = true; next_part(rest, ';', more, pair);) {
-            const size_t equals = pair.find('=');
-            if (equals != std::string_view::npos && pair.substr(0, equals) == name) ++count;
+            if (is_cookie(pair, pair.find('='), name)) ++count;
         }
     }
     return count;

@@ -83,8 +83,10 @@ void ProxiedRequests::begin(Session& session, const HttpHead& head, Now now) {
     auto& target = std::get<ProxyTarget>(found);
     const std::string lines =
         proxy_lines(who, target, head, "req_" + name_ + "-" + std::to_string(++requests_), random_, now);
-    const bool keeps = may_be_repeated(head) && is_one_client(client, session.peer);
+    const bool direct = is_one_client(client, session.peer);
+    const bool keeps = direct && may_be_repeated(head);
     HttpExchange exchange(head, target.path, lines, keeps);
+    if (!direct && head.count("expect") == 0) exchange.leave_out_interim();
     const uint64_t number = keeps ? kept_.take(session.number, *target.backend) : 0;
     auto made = std::make_unique<Passing>(Passing{number, session.number, session.id, std::move(target),
                                                   std::move(exchange), std::move(admitted->entered),

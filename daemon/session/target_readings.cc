@@ -35,8 +35,19 @@ bool is_path(const dsl::Operand& operand) {
     return operand.from == dsl::Operand::From::attribute && operand.attribute == dsl::Attribute::path;
 }
 
-bool reads_path(const dsl::Program& program) {
-    return std::any_of(program.atoms.begin(), program.atoms.end(),
+bool counts_by_path(const std::vector<dsl::Limit>& limits) {
+    return std::any_of(limits.begin(), limits.end(), [](const dsl::Limit& limit) {
+        return std::any_of(limit.per.begin(), limit.per.end(), is_path);
+    });
+}
+
+bool reads_path(const dsl::Route& route) {
+    const dsl::Program& program = route.program;
+    const bool bans = std::any_of(route.bans.begin(), route.bans.end(), [](const dsl::Ban& ban) {
+        return std::any_of(ban.keys.begin(), ban.keys.end(), is_path);
+    });
+    return bans || counts_by_path(route.limits) ||
+           std::any_of(program.atoms.begin(), program.atoms.end(),
                        [](const dsl::Atom& atom) { return is_path(atom.left) || is_path(atom.right); }) ||
            std::any_of(program.switches.begin(), program.switches.end(),
                        [](const dsl::Switch& one) { return is_path(one.on); }) ||
@@ -95,8 +106,7 @@ std::string_view why_target_is_refused(const dsl::Policy& policy, const HttpHead
     const bool slashes = !head.path_doubt.empty();
     const bool parameters = head.path.find(';') != std::string::npos;
     if ((!slashes && !parameters) || !goes_on_as_written(*route)) return {};
-    const bool alike = !reads_path(route->program) &&
-                       (!slashes || leads_there(policy, head, match, {true, false})) &&
+    const bool alike = !reads_path(*route) && (!slashes || leads_there(policy, head, match, {true, false})) &&
                        (!parameters || leads_there(policy, head, match, {false, true})) &&
                        (!parameters || leads_there(policy, head, match, {true, true}));
     if (alike) return {};

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import http.client
+import socket
+import struct
 
 from daemon import PATIENCE, Daemon, wait_until
 from runner import main
@@ -15,6 +17,18 @@ route site /** {
     allow connect
     proxy to other http if path == "/other"
     proxy to app http
+}
+route folded /folded {
+    auth = none
+    origins = { none }
+    allow connect
+    stream a to app "/"
+}
+route tunnel /tunnel {
+    auth = none
+    origins = { none }
+    allow connect
+    proxy to app
 }
 """
 
@@ -96,7 +110,7 @@ async def numbers(page, daemon, wanted, method="GET"):
     then, found = reuses(daemon), []
     for n in range(100):
         status, text = await page.ask(f"/{n}", method)
-        assert status == 200 and (method == "HEAD" or text.endswith(f" /{n}")), text
+        assert status == 200 and text.endswith(f" /{n}"), text
         found.append(text.split(" ")[0])
         if reuses(daemon) - then >= wanted:
             return set(found)
@@ -107,7 +121,7 @@ async def test_what_may_be_repeated_shares_the_clients_connection():
     async with before() as (app, daemon):
         page = Page(daemon)
         mine = await numbers(page, daemon, 4)
-        await numbers(page, daemon, 2, "HEAD")
+        assert await page.ask("/head", "HEAD") == (200, "")  # whether a body follows is not known
         mine |= await numbers(page, daemon, 2, "OPTIONS")
         assert not any("connection:" in head.lower() for head in app.heads)
         # What may not be sent twice has a connection of its own, which ends with it.
@@ -133,15 +147,52 @@ async def test_no_two_clients_share_one():
 
 
 async def test_those_whom_a_proxy_brings_share_none():
-    async with before(top='trusted_proxies = ["127.0.0.1"]') as (app, daemon):
+    async def script(writer, _, __, path):
+        if path == "/hints":
+            writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        return False
+    async with before(script, top='trusted_proxies = ["127.0.0.1"]') as (app, daemon):
         page = Page(daemon)
         for number in range(1, 6):
             page.connection.request("GET", "/a", headers={"X-Forwarded-For": f"192.0.2.{number % 2}"})
             response = await asyncio.to_thread(page.connection.getresponse)
             assert (response.status, response.read().decode()) == (200, f"{number} /a")
         assert reuses(daemon) == 0
+        # Not every proxy understands an interim response.
+        with socket.create_connection(("127.0.0.1", daemon.port), PATIENCE) as proxy:
+            for name in ("192.0.2.7", "127.0.0.1"):
+                proxy.sendall(f"GET /hints HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: {name}\r\n\r\n".encode())
+                said = b""
+                while not said.endswith(b" /hints"):
+                    said += await asyncio.to_thread(proxy.recv, 4096)
+                assert (b"103" in said) == (name == "127.0.0.1"), said
         # Its own requests, such as those by which it looks whether the daemon is there, are one client's.
         await numbers(page, daemon, 2)
+
+
+async def test_who_ends_in_the_turn_that_he_begins_in_leaves_no_connection():
+    async with before() as (app, daemon):
+        page = Page(daemon)
+        await numbers(page, daemon, 1)
+        page.close()
+        await soon(lambda: app.ended == app.connections, "the first is over")
+        files = daemon.open_files()
+        get = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+        upgrade = (b"GET %s HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                   b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        closes = b"\x88\x80\0\0\0\0"
+        for said in (upgrade % b"/folded" + closes, upgrade % b"/tunnel" + closes, get + upgrade % b"/tunnel", b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                     get + b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", get * 5):
+            for ends in ("whole", "half", "reset"):
+                for _ in range(10):
+                    with socket.create_connection(("127.0.0.1", daemon.port)) as client:
+                        client.sendall(said)
+                        if ends == "half":
+                            client.shutdown(socket.SHUT_WR)
+                        elif ends == "reset":
+                            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await soon(lambda: daemon.open_files() <= files, "no descriptor is left")
+        await soon(lambda: app.ended == app.connections, "no connection is left")
 
 
 async def test_it_is_kept_for_a_moment():

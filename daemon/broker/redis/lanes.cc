@@ -88,7 +88,8 @@ void RedisLanes::finish(Turn& turn, const std::string& because) {
         const bool kept = receipt.status != Receipt::Status::unavailable;
         if (kept && !because.empty()) {
             shared_.counters.unconfirmed.add();
-            receipt = {Receipt::Status::unavailable, {}, because};
+            // With its position, since it stands there.
+            receipt = {Receipt::Status::unavailable, receipt.position, because};
         }
         answer(turn.items[i], std::move(receipt));
     }

@@ -375,6 +375,12 @@ TEST_CASE("cookies") {
     CHECK(cookie("Cookie: sid=") == "");
     // Not by RFC 6265 4.1.1, but servers set them and browsers bring them back.
     CHECK(cookie("Cookie: sid=a b") == "a b");
+    // As whoever strips the name reads it.
+    CHECK(cookie("Cookie: sid =abc") == "abc");
+    CHECK_FALSE(cookie("Cookie: sid=abc; sid =def"));
+    CHECK_FALSE(cookie("Cookie: sid=abc; sid\t=def"));
+    CHECK_FALSE(cookie("Cookie: sid=abc; \xa0sid\x85=def"));
+    CHECK(cookie("Cookie: sid=abc; sid2=def; xsid=g") == "abc");
     CHECK(cookie("Cookie: sid= a,b ") == "a,b");
     CHECK(cookie("Cookie: sid={\"id\": 1, \"b\": []}") == "{\"id\": 1, \"b\": []}");
     CHECK(cookie("Cookie: sid=\"a, b\"") == "\"a, b\"");
