@@ -777,15 +777,6 @@ Result<std::string> read_file(const std::string& path) {
 
 }  // namespace
 
-std::string ListenerSettings::place() const {
-    const std::string path = unix_path();
-    if (path.empty()) return address;
-    const std::filesystem::path file(path);
-    std::error_code error;
-    const auto directory = std::filesystem::weakly_canonical(file.parent_path(), error);
-    return error ? address : "unix:" + (directory / file.filename()).string();
-}
-
 Result<Settings, std::vector<std::string>> load_settings(const std::string& path) {
     auto text = read_file(path);
     if (!text) return failure(std::vector{fmt::format("{}: error: {}", path, text.error())});
