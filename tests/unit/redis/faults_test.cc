@@ -146,12 +146,7 @@ TEST_CASE("a cut connection loses nothing that was answered, and what was missed
     proxy.hold(false);
     // Nothing more is published: the comparison of tops finds the tail.
     CHECK(offsets(b.boxes[0].take(4)) == "2 3 4 5");
-    // A machine that stands still for longer than a repair may take has given one up, and read it by the
-    // next.
-    CHECK(comes([&] {
-        const auto link = *b.broker->totals().link;
-        return link.repaired + link.unrepaired >= 1;
-    }));
+    CHECK(comes([&] { return b.broker->totals().link->repaired >= 1; }));
     CHECK(b.broker->totals().link->resubscribed >= 1);
     CHECK(a.publish("x").position.offset == 6);
     CHECK(offsets(b.boxes[0].take(1)) == "6");

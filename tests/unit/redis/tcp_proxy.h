@@ -15,8 +15,9 @@ class TcpProxy {
     TcpProxy& operator=(const TcpProxy&) = delete;
 
     [[nodiscard]] uint16_t port() const { return port_; }
-    void cut() { cut_ = true; }             // all that are open, once
-    void hold(bool held) { held_ = held; }  // nothing passes, and nothing is closed
+    // Done when they return: what is passed on later must not be what was sent before.
+    void cut();            // all that are open, once
+    void hold(bool held);  // nothing passes, and nothing is closed
     // From the server nothing passes any more on connections over which somebody has subscribed.
     void deafen(bool deaf) { deaf_ = deaf; }
     void by_bytes(bool small) { small_ = small; }  // one at a time
@@ -24,10 +25,12 @@ class TcpProxy {
 
   private:
     void loop();
+    void wait_for_a_round() const;
 
     const uint16_t to_;
     uint16_t port_ = 0;
     int listener_ = -1;
+    std::atomic<uint64_t> rounds_{0};
     std::atomic<bool> stop_{false};
     std::atomic<bool> cut_{false};
     std::atomic<bool> held_{false};

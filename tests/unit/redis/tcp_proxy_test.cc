@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -71,9 +72,25 @@ TcpProxy::~TcpProxy() {
     close(listener_);
 }
 
+void TcpProxy::cut() {
+    cut_ = true;
+    wait_for_a_round();
+}
+
+void TcpProxy::hold(bool held) {
+    held_ = held;
+    wait_for_a_round();
+}
+
+// One that has begun since, and is over.
+void TcpProxy::wait_for_a_round() const {
+    const uint64_t now = rounds_;
+    while (rounds_ < now + 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 void TcpProxy::loop() {
     std::vector<std::unique_ptr<Pair>> pairs;
-    while (!stop_) {
+    for (; !stop_; ++rounds_) {
         if (cut_.exchange(false)) pairs.clear();
         std::vector<pollfd> wanted{{listener_, POLLIN, 0}};
         for (const auto& pair : pairs) {
