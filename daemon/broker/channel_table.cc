@@ -182,7 +182,7 @@ void ChannelTable::accept(const Publication& message, int64_t at, uint32_t histo
             keep(channel, message, at, history);
         }
         deliver(*channel);
-        stripe.forget_if_idle(message->channel);
+        if (channel->idle()) stripe.channels.erase(message->channel);
     }
     make_room();
 }

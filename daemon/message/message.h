@@ -25,9 +25,17 @@ struct Position {
 [[nodiscard]] std::string epoch_text(uint64_t epoch);
 [[nodiscard]] std::optional<uint64_t> parse_epoch(std::string_view text);
 
+// What is published, beside its channel and its place in the channel's numbering.
+struct Body {
+    std::string_view id;
+    int64_t at_ms = 0;         // wall time
+    std::string_view members;  // of a JSON object, without its braces; may be empty
+};
+
 struct Message {
     Message(std::string channel_in, Position position_in, std::string_view payload)
         : channel(std::move(channel_in)), position(position_in), frame(Opcode::text, payload) {}
+    Message(std::string channel, Position position, const Body& body);
 
     const std::string channel;
     const Position position;
@@ -44,15 +52,7 @@ struct Message {
 
 using Publication = std::shared_ptr<const Message>;
 
-// What is published, before it has a place in its channel's numbering.
-struct Text {
-    std::string_view channel;
-    std::string_view id;
-    int64_t at_ms = 0;         // wall time
-    std::string_view members;  // of a JSON object, without its braces; may be empty
-};
-
 // The message as its subscribers read it: `{"$":{"channel":…,"id":…,"at":…,"epoch":…,"offset":…},…}`.
-[[nodiscard]] std::string publication_text(const Text& text, Position position);
+[[nodiscard]] std::string publication_text(std::string_view channel, const Body& body, Position position);
 
 }  // namespace wayleave

@@ -26,6 +26,12 @@ class SharedFrame {
   public:
     SharedFrame(Opcode opcode, std::string_view payload)
         : bytes_(encode_frame(opcode, payload)), header_(bytes_.size() - payload.size()) {}
+    // The payload is written in place, by `append(std::string&)`; it is about so large.
+    template <class Append>
+    SharedFrame(Opcode opcode, size_t about, Append append) : header_(begin_frame(bytes_, opcode, about)) {
+        append(bytes_);
+        header_ = end_frame(bytes_, opcode, header_);
+    }
 
     [[nodiscard]] const std::string& bytes() const { return bytes_; }
     [[nodiscard]] std::string_view payload() const { return std::string_view(bytes_).substr(header_); }

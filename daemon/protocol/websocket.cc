@@ -285,6 +285,21 @@ std::string encode_frame(Opcode opcode, std::string_view payload, bool compresse
     return out.append(header, size).append(payload);
 }
 
+size_t begin_frame(std::string& out, Opcode opcode, size_t about) {
+    char header[10];
+    const size_t size = frame_header(header, opcode, about);
+    out.reserve(size + about);
+    out.assign(header, size);
+    return size;
+}
+
+size_t end_frame(std::string& out, Opcode opcode, size_t header_size) {
+    char header[10];
+    const size_t size = frame_header(header, opcode, out.size() - header_size);
+    out.replace(0, header_size, header, size);
+    return size;
+}
+
 std::string close_frame(uint16_t code, std::string_view reason) {
     return encode_frame(Opcode::close, close_payload(code, reason));
 }

@@ -106,6 +106,10 @@ class WebSocketDecoder {
 
 // Server to client: unmasked, FIN set. A control payload has at most 125 bytes, which the caller knows.
 [[nodiscard]] std::string encode_frame(Opcode opcode, std::string_view payload, bool compressed = false);
+// The same of a payload that is appended to `out` between the two. Both tell how large the header is; a
+// payload of another order than `about` is moved.
+[[nodiscard]] size_t begin_frame(std::string& out, Opcode opcode, size_t about);
+[[nodiscard]] size_t end_frame(std::string& out, Opcode opcode, size_t header_size);
 // Only the header, for a payload that is written from elsewhere; returns how many bytes of `out` it takes.
 [[nodiscard]] size_t frame_header(char (&out)[10], Opcode opcode, size_t payload_size);
 // `reason` is cut to 123 bytes between two characters. 1005 means no code and gives an empty close frame.

@@ -3,38 +3,36 @@
 #include <algorithm>
 
 namespace wayleave::dsl {
-namespace {
 
-// Length of the well-formed sequence at the front, or 0. Table 3-7 of the Unicode Standard.
-size_t sequence_length(const unsigned char* p, size_t left) {
-    const auto tail = [&](size_t i) { return i < left && (p[i] & 0xC0) == 0x80; };
-    const unsigned char c = p[0];
+// Table 3-7 of the Unicode Standard.
+size_t utf8_character(std::string_view text) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto tail = [&](size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
+    if (text.empty()) return 0;
+    const unsigned char c = byte(0);
     if (c < 0x80) return 1;
     if (c >= 0xC2 && c <= 0xDF) return tail(1) ? 2 : 0;
     if (c >= 0xE0 && c <= 0xEF) {
         if (!tail(1) || !tail(2)) return 0;
-        if (c == 0xE0 && p[1] < 0xA0) return 0;
-        if (c == 0xED && p[1] > 0x9F) return 0;
+        if (c == 0xE0 && byte(1) < 0xA0) return 0;
+        if (c == 0xED && byte(1) > 0x9F) return 0;
         return 3;
     }
     if (c >= 0xF0 && c <= 0xF4) {
         if (!tail(1) || !tail(2) || !tail(3)) return 0;
-        if (c == 0xF0 && p[1] < 0x90) return 0;
-        if (c == 0xF4 && p[1] > 0x8F) return 0;
+        if (c == 0xF0 && byte(1) < 0x90) return 0;
+        if (c == 0xF4 && byte(1) > 0x8F) return 0;
         return 4;
     }
     return 0;
 }
 
-}  // namespace
-
 size_t first_invalid_utf8(std::string_view text) {
     size_t at = 0;
     while (at < text.size()) {
-        const auto* p = reinterpret_cast<const unsigned char*>(text.data()) + at;
-        const size_t length = sequence_length(p, text.size() - at);
-        if (length == 0) return at;
-        at += length;
+        const size_t size = utf8_character(text.substr(at));
+        if (size == 0) return at;
+        at += size;
     }
     return std::string_view::npos;
 }
@@ -113,8 +111,7 @@ bool is_control(std::string_view character) {
 std::string printable(std::string_view text) {
     std::string out;
     for (size_t at = 0; at < text.size();) {
-        const auto* p = reinterpret_cast<const unsigned char*>(text.data()) + at;
-        const size_t length = sequence_length(p, text.size() - at);
+        const size_t length = utf8_character(text.substr(at));
         const std::string_view character = text.substr(at, length);
         if (length == 0 || is_control(character)) {
             out += text[at] == '\t' ? ' ' : '.';

@@ -12,6 +12,9 @@ namespace wayleave::dsl {
 // The offset of the first byte that is not valid UTF-8 (RFC 3629), or npos.
 size_t first_invalid_utf8(std::string_view text);
 
+// The size of the character that the text begins with; 0 if it is not valid UTF-8, or if there is none.
+size_t utf8_character(std::string_view text);
+
 // Appends a code point as UTF-8. False for a surrogate or a value beyond U+10FFFF.
 bool append_utf8(std::string& out, uint32_t code_point);
 

@@ -12,6 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "daemon/broker/channel_table.h"
+#include "daemon/broker/redis/entry.h"
+#include "daemon/broker/redis/reply.h"
 #include "daemon/decision/admission.h"
 #include "daemon/decision/bans.h"
 #include "daemon/decision/counting_key.h"
@@ -190,12 +193,54 @@ void messages() {
     const double parse = nanoseconds([&](size_t) { sink = sink + parser.parse(text).ok(); });
     const double encode = nanoseconds([&](size_t) {
         const auto parsed = parser.parse(text);
-        sink = sink +
-               publication_text(
-                   {"room/acme", "0-1", 1'700'000'000'000, published_members(parsed.value()->members)}, {})
-                   .size();
+        sink = sink + publication_text("room/acme",
+                                       {"0-1", 1'700'000'000'000, published_members(parsed.value()->members)},
+                                       {})
+                          .size();
     });
     std::printf(",\"parse_ns\":%.0f,\"parse_and_encode_ns\":%.0f", parse, encode);
+}
+
+// A numbered message that another node published, from the bytes of Redis to the history of its channel.
+std::vector<std::string> published_elsewhere(size_t count, size_t at_once) {
+    Draft draft;
+    draft.channel = "room/acme";
+    draft.id = "0-123456";
+    draft.now = {0, 1'700'000'000'000};
+    draft.members = R"("type":"say","text":")" + std::string(120, 'x') + '"';
+    std::vector<std::string> out(count / at_once);
+    for (size_t i = 0; i < count; ++i) {
+        const std::string head = epoch_text(7) + std::to_string(i + 1) + ":1700000000000:";
+        append_command(out[i / at_once],
+                       {"smessage", "wayleave:1:{5}:m:room/acme", head + entry_body(draft, 1)});
+    }
+    return out;
+}
+
+void hearing() {
+    constexpr size_t at_once = 50;
+    constexpr size_t count = 20'000;
+    constexpr uint32_t history = 1000;
+    const auto pieces = published_elsewhere(count, at_once);
+    class Nobody final : public Inbox {
+        void push(const Publication&) override {}
+        void answered(uint64_t, BrokerAnswer) override {}
+    } nobody;
+    std::unique_ptr<ChannelTable> table;
+    RedisReplyReader reader;
+    const double each = nanoseconds([&](size_t i) {
+        if (i % count == 0) {  // the numbering begins again
+            table = std::make_unique<ChannelTable>(size_t{64} << 20U, ChannelTable::Numbered::elsewhere);
+            table->subscribe(table->add_inbox(nobody), "room/acme");
+        }
+        if (i % at_once == 0 && !reader.feed(pieces[i / at_once % pieces.size()])) std::abort();
+        const auto reply = reader.next();
+        if (!reply || !*reply) std::abort();
+        const auto entry = read_entry((*reply)->items[2].text, "room/acme", 1);
+        if (!entry) std::abort();
+        table->accepted_asleep(entry->message, entry->at_ms, history);
+    });
+    std::printf(",\"heard_ns\":%.0f", each);
 }
 
 // A route as it is guarded in practice: who errs is kept out by address, who is known is counted by name.
@@ -388,6 +433,7 @@ int main() {
     for (const size_t count : {1000U, 10000U}) many_rules(count);
     for (const size_t count : {10U, 100U, 1000U, 10000U}) routing(count);
     messages();
+    hearing();
     for (const size_t count : {1000U, 100000U}) limiting(count);
     banning();
     turning_away();

@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto values = read_fields(fields, message);
     check(!values.ok() || values->size() == fields.fields.size());
     const std::string out =
-        publication_text({"room/a", "0-1", 1, published_members(message.members)}, {7, 1});
+        publication_text("room/a", {"0-1", 1, published_members(message.members)}, {7, 1});
     check(test::Rfc8259::holds(out));
     simdjson::dom::parser again;
     simdjson::dom::element root;

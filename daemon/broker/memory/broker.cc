@@ -19,9 +19,8 @@ constexpr int64_t forget_after_ms = 3'600'000;  // the numbering of a channel in
 constexpr size_t channel_bytes = 1536;          // of one that keeps something, beside its name: about
 
 std::shared_ptr<const Message> message_of(Draft& draft, Position position) {
-    const std::string text =
-        publication_text({draft.channel, draft.id, draft.now.wall_ms, draft.members}, position);
-    auto message = std::make_shared<Message>(std::move(draft.channel), position, text);
+    auto message = std::make_shared<Message>(std::move(draft.channel), position,
+                                             Body{draft.id, draft.now.wall_ms, draft.members});
     message->except = draft.except;
     if (position.epoch == 0) message->lane = draft.lane;
     message->key = std::move(draft.key);

@@ -60,7 +60,7 @@ class Taker {
     bool failed_ = false;
 };
 
-struct Body {
+struct EntryBody {
     uint64_t except = 0;
     std::optional<dsl::Lane> lane;
     int64_t wall_ms = 0;
@@ -69,14 +69,14 @@ struct Body {
     std::string_view members;
 };
 
-Result<Body> read_body(std::string_view bytes, uint64_t node) {
+Result<EntryBody> read_body(std::string_view bytes, uint64_t node) {
     Taker taker(bytes);
     if (const uint64_t found = taker.number(1); !taker.failed() && found != uint64_t{version})
         return failure("it is of version " + std::to_string(found) + ", which this program does not know");
     const uint64_t flags = taker.number(1);
     if ((flags & ~uint64_t{known_flags}) != 0)
         return failure("it has a flag that this program does not know");
-    Body body;
+    EntryBody body;
     if ((flags & has_except) != 0) {
         const uint64_t from = taker.number(8);
         const uint64_t except = taker.number(8);
@@ -151,8 +151,8 @@ Result<RedisEntry> read_entry(std::string_view entry, std::string channel, uint6
     if (!at) return failure(at.error());
     const auto body = read_body(entry.substr(second + 1), node);
     if (!body) return failure(body.error());
-    const std::string text = publication_text({channel, body->id, body->wall_ms, body->members}, *position);
-    auto message = std::make_shared<Message>(std::move(channel), *position, text);
+    auto message = std::make_shared<Message>(std::move(channel), *position,
+                                             Body{body->id, body->wall_ms, body->members});
     message->except = body->except;
     message->key = body->key;
     if (position->epoch == 0) message->lane = body->lane;

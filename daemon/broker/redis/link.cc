@@ -11,7 +11,8 @@
 namespace wayleave {
 namespace {
 
-constexpr size_t most_names = 512;  // of one command
+constexpr size_t most_names = 512;     // of one command
+constexpr size_t most_reserved = 256;  // events
 constexpr int64_t least_wait_ms = 50;
 constexpr uint64_t least_version = 7;
 constexpr size_t id_size = 40;
@@ -185,12 +186,12 @@ void RedisLink::received(std::string_view bytes, int64_t now_ms) {
         auto reply = reader_->next();
         if (!reply) return close({"it speaks no RESP: " + escape_peer_text(reply.error())}, now_ms);
         if (!*reply) break;
-        take(std::move(**reply), now_ms);
+        take(**reply, now_ms);
     }
     arm(now_ms);
 }
 
-void RedisLink::take(RedisReply reply, int64_t now_ms) {
+void RedisLink::take(RedisReply& reply, int64_t now_ms) {
     const bool listens = role_ == Role::subscriptions || role_ == Role::sentinel_news;
     if (state_ == State::up && listens && take_pushed(reply, now_ms)) return;
     if (pending_.empty()) return close({"it sends what nobody asked for"}, now_ms);
@@ -280,7 +281,9 @@ void RedisLink::subscribe_to_news(std::span<const std::string_view> channels, in
 }
 
 std::vector<RedisLink::Event> RedisLink::take_events() {
-    return std::exchange(events_, {});
+    auto out = std::exchange(events_, {});
+    events_.reserve(std::min(out.size(), most_reserved));  // about as many again
+    return out;
 }
 
 }  // namespace wayleave

@@ -121,7 +121,7 @@ class RedisLink {
 
     void greet(int64_t now_ms);
     void write(Step step, const RedisWords& words, int64_t now_ms, Done done = {}, size_t left = 1);
-    void take(RedisReply reply, int64_t now_ms);
+    void take(RedisReply& reply, int64_t now_ms);
     [[nodiscard]] bool take_pushed(RedisReply& reply, int64_t now_ms);
     void confirm(Step step, int64_t now_ms);
     void take_greeting(const Pending& step, const RedisReply& reply, int64_t now_ms);

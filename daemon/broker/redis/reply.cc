@@ -2,10 +2,17 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
 namespace wayleave {
+
+namespace {
+
+constexpr size_t items_reserved = 3;
+
+}  // namespace
 
 // What hiredis builds replies with. A null pointer makes it give up.
 struct RedisReplyReader::Objects {
@@ -26,12 +33,14 @@ struct RedisReplyReader::Objects {
         reply->text.assign(bytes, size);
         return reply;
     }
-    // What the number of its items is depends on the version of hiredis. Nothing is reserved for them: a
-    // server that announces many has sent none yet.
+    // Of which type the number of its items is depends on the version of hiredis. As many are reserved as a
+    // publication has, and no more: a server that announces many has sent none yet.
     template <class Count>
-    static void* list(const redisReadTask* task, Count) {
+    static void* list(const redisReadTask* task, Count count) {
         RedisReply* reply = make(task, 0);
-        if (reply != nullptr) reply->kind = RedisReply::Kind::list;
+        if (reply == nullptr) return nullptr;
+        reply->kind = RedisReply::Kind::list;
+        reply->items.reserve(std::min<size_t>(static_cast<size_t>(count), items_reserved));
         return reply;
     }
     static void* number(const redisReadTask* task, long long value) {
@@ -75,14 +84,12 @@ Status RedisReplyReader::feed(std::string_view bytes) {
     return success();
 }
 
-Result<std::optional<RedisReply>> RedisReplyReader::next() {
+Result<std::unique_ptr<RedisReply>> RedisReplyReader::next() {
     void* found = nullptr;
     if (redisReaderGetReply(reader_, &found) != REDIS_OK)
         return failure(static_cast<const char*>(reader_->errstr));
-    if (found == nullptr) return std::optional<RedisReply>();
-    *used_ = {};
-    const std::unique_ptr<RedisReply> reply(static_cast<RedisReply*>(found));
-    return std::optional(std::move(*reply));
+    if (found != nullptr) *used_ = {};
+    return std::unique_ptr<RedisReply>(static_cast<RedisReply*>(found));
 }
 
 void append_command(std::string& out, const RedisWords& words) {

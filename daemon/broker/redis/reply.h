@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,8 +51,8 @@ class RedisReplyReader {
 
     // Once it has failed it stays so.
     [[nodiscard]] Status feed(std::string_view bytes);
-    // Nothing: none is complete.
-    [[nodiscard]] Result<std::optional<RedisReply>> next();
+    // Null: none is complete.
+    [[nodiscard]] Result<std::unique_ptr<RedisReply>> next();
 
     static constexpr size_t most_bytes = size_t{64} << 20U;  // of one reply
     static constexpr size_t most_items = 1'000'000;

@@ -18,8 +18,8 @@ constexpr int64_t remind_reader_ms = 60'000;
 Publication message_of_row(const Statement& row, const std::string& channel, uint64_t epoch,
                            int64_t started) {
     const Position position{epoch, row.number(0)};
-    auto message = std::make_shared<Message>(
-        channel, position, publication_text({channel, row.text(3), row.integer(2), row.text(4)}, position));
+    auto message =
+        std::make_shared<Message>(channel, position, Body{row.text(3), row.integer(2), row.text(4)});
     message->key = row.text(5);
     // A session of an earlier process: its number may be another's now.
     message->except = row.integer(1) < started ? 0 : row.number(6);

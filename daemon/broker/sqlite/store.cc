@@ -33,9 +33,8 @@ std::unique_ptr<ChannelRow> row_of(const Statement& rows) {
 }  // namespace
 
 Publication message_of(const Draft& draft, Position position) {
-    const std::string text =
-        publication_text({draft.channel, draft.id, draft.now.wall_ms, draft.members}, position);
-    auto message = std::make_shared<Message>(draft.channel, position, text);
+    auto message =
+        std::make_shared<Message>(draft.channel, position, Body{draft.id, draft.now.wall_ms, draft.members});
     message->except = draft.except;
     if (position.epoch == 0) message->lane = draft.lane;
     message->key = draft.key;

@@ -23,7 +23,7 @@ TEST_CASE_METHOD(SqliteFixture, "publications are numbered, kept, and pushed to 
     CHECK(brief(page.messages) == "1=a 2=b 3=c");
     CHECK(page.top == Position{first.position.epoch, 3});
     CHECK(page.messages[0]->frame.payload() ==
-          publication_text({"room", "a", now.wall_ms, "\"text\":\"a\""}, first.position));
+          publication_text("room", {"a", now.wall_ms, "\"text\":\"a\""}, first.position));
 }
 
 TEST_CASE_METHOD(SqliteFixture, "the message from the disk is the one that was pushed", "[sqlite]") {

@@ -20,7 +20,7 @@ std::string republished(const std::string& text) {
     MessageParser parser;
     const auto parsed = parser.parse(text);
     REQUIRE(parsed.ok());
-    return publication_text({"a/b", "7", 5, published_members(parsed.value()->members)}, {});
+    return publication_text("a/b", {"7", 5, published_members(parsed.value()->members)}, {});
 }
 
 dsl::Message block() {

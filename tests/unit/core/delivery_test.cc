@@ -475,7 +475,7 @@ TEST_CASE("a numbering that is lost is told to who is subscribed", "[delivery]")
     world.publish(writer, "room/a", 1);
     (void)world.frames(reader);
     const Position strange{77, 5};
-    const std::string text = publication_text({"room/a", "1", 0, "\"n\":5"}, strange);
+    const std::string text = publication_text("room/a", {"1", 0, "\"n\":5"}, strange);
     world.broker.push(std::make_shared<const Message>("room/a", strange, text));
     world.turn();
     const auto frames = world.frames(reader);
@@ -499,7 +499,7 @@ TEST_CASE("a quiet channel's numbering may become another without a message", "[
     // The next message follows it.
     const Position next{77, 6};
     world.broker.push(std::make_shared<const Message>("room/a", next,
-                                                      publication_text({"room/a", "1", 0, "\"n\":6"}, next)));
+                                                      publication_text("room/a", {"1", 0, "\"n\":6"}, next)));
     world.turn();
     CHECK_THAT(world.frames(reader).at(0), Contains(R"("n":6)"));
 }
@@ -551,7 +551,7 @@ TEST_CASE("news of another numbering ends a reader that has no room for it, and 
         world.turn();
     }
     const Position strange{77, 5};
-    const std::string text = publication_text({"room/a", "1", 0, "\"n\":5"}, strange);
+    const std::string text = publication_text("room/a", {"1", 0, "\"n\":5"}, strange);
     for (int i = 0; i < 2; ++i) {
         world.broker.push(
             std::make_shared<const Message>("room/a", Position{77, 5U + static_cast<unsigned>(i)}, text));

@@ -301,6 +301,20 @@ TEST_CASE("frames that are sent") {
     CHECK(header(size_t{1} << 40) == "\x82\x7f\x00\x00\x01\x00\x00\x00\x00\x00"s);
 }
 
+TEST_CASE("a frame that is written in place is the same, however large it was thought") {
+    for (const size_t about : {0U, 125U, 126U, 65535U, 65536U}) {
+        for (const size_t size : {0U, 125U, 126U, 65535U, 65536U}) {
+            const std::string payload(size, 'z');
+            std::string out;
+            const size_t begun = begin_frame(out, Opcode::text, about);
+            out += payload;
+            const size_t header = end_frame(out, Opcode::text, begun);
+            CHECK(out == encode_frame(Opcode::text, payload));
+            CHECK(header == out.size() - size);
+        }
+    }
+}
+
 TEST_CASE("what is sent, once masked, is what is received") {
     for (size_t size : {0U, 1U, 125U, 126U, 65535U, 65536U}) {
         const std::string payload(size, 'z');

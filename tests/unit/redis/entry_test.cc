@@ -33,7 +33,7 @@ TEST_CASE("an entry is read as it was written", "[redis]") {
     CHECK(read->message->except == sent.except);
     CHECK_FALSE(read->message->lane);  // a numbered channel has an order
     CHECK(read->message->frame.payload() ==
-          publication_text({"room/1", sent.id, sent.now.wall_ms, sent.members}, position));
+          publication_text("room/1", {sent.id, sent.now.wall_ms, sent.members}, position));
     SECTION("a session of another node is nobody here") {
         const auto other = read_entry("abcdefgh42:1:" + entry_body(sent, node + 1), "room/1", node);
         CHECK(other->message->except == 0);
