@@ -1,6 +1,7 @@
 // How many publications a second a broker takes, from 1 and from 64 publishers of which each waits for its
 // answer. The publishers are served by two threads, as the daemon's workers serve their connections.
-// DIRECTORY SECONDS [PORT]: with the port of a Redis on 127.0.0.1 that one, too, with and without a history.
+// DIRECTORY SECONDS [PORT [REPLICAS]]: with the port of a Redis on 127.0.0.1 that one, too, with and without
+// a history; with replicas that one alone, with answers that wait for so many of them and without.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr size_t payload_bytes = 120;
+constexpr const char* ends = "the program ends; until it is connected, what needs it is refused";
 
 class Box final : public Inbox {
   public:
@@ -62,6 +64,7 @@ struct Shape {
     size_t channels = 1;
     double seconds = 3;
     uint16_t redis_port = 0;
+    uint32_t replicas = 0;
     uint32_t history = 1000;
 };
 
@@ -137,20 +140,21 @@ Taken measure(Broker& broker, const Shape& shape) {
     return {static_cast<double>(all.size()) / seconds, at(0.5), at(0.99)};
 }
 
-Taken run_redis(Shape shape, bool numbered) {
+Taken run_redis(Shape shape, const std::string& kind) {
     RedisSettings settings;
     settings.target.host = "127.0.0.1";
     settings.target.port = shape.redis_port;
     settings.prefix = "bench";
     settings.access.name = "bench";
+    if (kind == "redis-replicas") settings.replicas = shape.replicas;
     auto broker = RedisBroker::open(
         settings,
         [](RedisNews news, const std::string& text) {
-            if (news == RedisNews::down) std::fprintf(stderr, "%s\n", text.c_str());
+            if (news == RedisNews::down && !text.ends_with(ends)) std::fprintf(stderr, "%s\n", text.c_str());
         },
         read_clocks());
     if (!broker) std::exit(1);
-    if (!numbered) shape.history = 0;
+    if (kind == "redis-plain") shape.history = 0;
     const Taken taken = measure(**broker, shape);
     const LinkTotals link = *(*broker)->totals().link;
     std::printf("    %.1f publications in each call\n",
@@ -163,7 +167,7 @@ Taken run(const std::string& kind, const std::string& directory, const Shape& sh
         MemoryBroker broker;
         return measure(broker, shape);
     }
-    if (kind.starts_with("redis")) return run_redis(shape, kind == "redis");
+    if (kind.starts_with("redis")) return run_redis(shape, kind);
     SqliteSettings settings;
     settings.path = directory + "/messages.db";
     settings.full = kind == "full";
@@ -206,6 +210,12 @@ double sync_us(const std::string& directory) {
     return times[150];
 }
 
+std::vector<const char*> kinds_of(const Shape& shape) {
+    if (shape.replicas > 0) return {"memory", "redis", "redis-replicas"};
+    if (shape.redis_port > 0) return {"memory", "normal", "full", "redis", "redis-plain"};
+    return {"memory", "normal", "full"};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -218,14 +228,14 @@ int main(int argc, char** argv) {
     for (const auto& [publishers, channels] : {std::pair<size_t, size_t>{1, 1}, {64, 1}, {64, 64}}) {
         Shape shape{publishers, channels, seconds};
         if (argc > 3) shape.redis_port = static_cast<uint16_t>(std::atoi(argv[3]));
+        if (argc > 4) shape.replicas = static_cast<uint32_t>(std::atoi(argv[4]));
         double memory = 0;
         std::printf("fdatasync: median %.0f us\n", sync_us(pattern));
-        for (const char* kind : {"memory", "normal", "full", "redis", "redis-plain"}) {
-            if (std::string(kind).starts_with("redis") && shape.redis_port == 0) continue;
+        for (const char* kind : kinds_of(shape)) {
             const Taken taken = run(kind, pattern, shape);
             if (memory == 0) memory = taken.rate;
             std::printf(
-                "%-11s %3zu publishers, %2zu channels: %9.0f/s  p50 %6.0f us  p99 %6.0f us  %.3f of memory\n",
+                "%-14s %3zu publishers, %2zu channels: %9.0f/s  p50 %6.0f us  p99 %6.0f us  %.3f of memory\n",
                 kind, publishers, channels, taken.rate, taken.p50_us, taken.p99_us, taken.rate / memory);
             std::fflush(stdout);
         }
