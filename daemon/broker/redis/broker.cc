@@ -126,7 +126,7 @@ void RedisBroker::follow_sentinels(int64_t now_ms) {
     RedisUplink::Links& links = core_.links();
     if (!named) {
         // Of one that is connected the Sentinels need not speak.
-        if (!target_.host.empty()) return;
+        if (!target_.host.empty() || !sentinels_->all_tried()) return;
         for (RedisLink* link : links.all()) {
             if (link->wants_opening(now_ms)) link->open(now_ms);
         }
@@ -145,11 +145,12 @@ void RedisBroker::wait(int64_t now_ms) {
     int64_t wake_ms = INT64_MAX;
     for (const auto& connection : connections_) {
         wanted.push_back(connection->wanted());
-        wake_ms = std::min(wake_ms, connection->wake_ms(now_ms));
+        // Until the Sentinels have named a server there is nothing to open.
+        if (!target_.host.empty()) wake_ms = std::min(wake_ms, connection->wake_ms(now_ms));
     }
     if (sentinels_) sentinels_->want(wanted);
     if (sentinels_) wake_ms = std::min(wake_ms, sentinels_->wake_ms(now_ms));
-    const int64_t sleep_ms = std::clamp<int64_t>(wake_ms - now_ms, 0, most_sleep_ms);
+    const int64_t sleep_ms = std::clamp(wake_ms, now_ms, now_ms + most_sleep_ms) - now_ms;
     if (poll(wanted.data(), wanted.size(), static_cast<int>(sleep_ms)) <= 0) return;
     const int64_t woken_ms = read_clocks().steady_ms;
     for (size_t i = 0; i < connections_.size(); ++i) connections_[i]->ready(wanted[i + 1].revents, woken_ms);

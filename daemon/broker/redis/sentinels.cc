@@ -76,7 +76,8 @@ struct RedisSentinels::Peer {
     RedisConnection connection;
     std::optional<SentinelWord> word;
     uint64_t epoch = 0;
-    std::string trouble = "is not connected yet";
+    std::string trouble;
+    bool tried = false;  // has answered or failed
     int64_t asked_ms = INT64_MIN;
     bool under_way = false;
     RedisLink news_link;
@@ -108,6 +109,7 @@ void RedisSentinels::take(Peer& peer) {
         for (RedisLink::Event& event : peer.link.take_events()) {
             if (auto* down = std::get_if<RedisLink::Down>(&event)) {
                 peer.trouble = escape_peer_text(down->fault.because, 512);
+                peer.tried = true;
                 peer.under_way = false;
                 peer.asked_ms = INT64_MIN;
             } else if (auto* answer = std::get_if<RedisLink::Answer>(&event)) {
@@ -144,6 +146,7 @@ void RedisSentinels::ask(Peer& peer, int64_t now_ms) {
         [&peer, now_ms](const RedisReply& reply) {
             if (reply.kind == RedisReply::Kind::lost) return;
             peer.under_way = false;
+            peer.tried = true;
             peer.link.settled();
             const auto primary = read_primary(reply);
             if (primary) {
@@ -164,6 +167,10 @@ std::optional<RedisPrimary> RedisSentinels::primary(const RedisPrimary& current,
         if (peer->word && now_ms - peer->word->at_ms <= fresh_ms) words.push_back(*peer->word);
     }
     return choose_primary(words, current);
+}
+
+bool RedisSentinels::all_tried() const {
+    return std::all_of(peers_.begin(), peers_.end(), [](const auto& peer) { return peer->tried; });
 }
 
 std::string RedisSentinels::trouble() const {

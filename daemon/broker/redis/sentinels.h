@@ -48,6 +48,8 @@ class RedisSentinels {
 
     void turn(int64_t now_ms);
     [[nodiscard]] std::optional<RedisPrimary> primary(const RedisPrimary& current, int64_t now_ms) const;
+    // Each has answered or failed. Before that nothing is wrong.
+    [[nodiscard]] bool all_tried() const;
     // Why none is known, in words for the operator.
     [[nodiscard]] std::string trouble() const;
 
