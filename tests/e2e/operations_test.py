@@ -249,7 +249,11 @@ def test_the_file_of_the_log_is_opened_anew_and_may_be_full():
         size = os.path.getsize(path)
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size + 10, resource.RLIM_INFINITY))
         assert ask(daemon, "log", "--level", "debug", "--for", "1h").returncode == 0
-        wait_until(lambda: "cannot be written; is its disk full?" in daemon.log(), "word of the full disk")
+        try:
+            daemon.wait_log("cannot be written; is its disk full?")
+        except AssertionError:
+            print(f"it had {size} bytes and has {os.path.getsize(path)}:", daemon.read("run/wayleave.log")[-1000:])
+            raise
         daemon.wait_log("log-filter")
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert ask(daemon, "log", "--reset").returncode == 0
