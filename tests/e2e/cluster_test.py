@@ -74,6 +74,11 @@ class Cluster:
         asked = run("status", "--config", self.config(node), "--format", "json")
         return json.loads(asked.stdout)["connections"] if asked.returncode == 0 else 0
 
+    def signal_first(self, number):
+        found = subprocess.run(["pgrep", "-g", str(self.process.pid), "-f", "serve --config wayleave.toml"],
+                               capture_output=True, text=True, check=True)
+        os.kill(int(found.stdout.split()[0]), number)
+
     def get(self, path):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
@@ -115,9 +120,7 @@ async def a_node_is_taken_away(balancer):
         clients = await spread(cluster)
         await clients["ann"].must("chat.say", room="lobby", text="hello")
         said = {user: await client.wait_for("chat.say", text="hello") for user, client in clients.items()}
-        pid = int(subprocess.run(["pgrep", "-g", str(cluster.process.pid), "-f", "serve --config wayleave.toml"],
-                                 capture_output=True, text=True, check=True).stdout.split()[0])
-        os.kill(pid, signal.SIGKILL)
+        cluster.signal_first(signal.SIGKILL)
         gone, there = [], []
         for user, client in clients.items():
             try:
@@ -142,6 +145,27 @@ async def a_node_is_taken_away(balancer):
             await back.close()
         await asyncio.to_thread(wait_until, lambda: cluster.nodes() == ["two"], "the others know it")
         assert cluster.get("/") == 200
+
+
+async def newcomers_are_let_in(balancer, number):
+    """Also before the balancer has asked the node again how it is."""
+    with Cluster(balancer) as cluster:
+        await spread(cluster)
+        cluster.signal_first(number)
+        for i in range(8):
+            client = await Client.open(cluster, "/ws/chat", token=cluster.token(f"new{i}"))
+            await client.must("$ping", "$pong")
+        assert cluster.connections("two") >= 2 + 8
+
+
+async def test_newcomers_behind_haproxy():
+    await newcomers_are_let_in("haproxy", signal.SIGKILL)
+    await newcomers_are_let_in("haproxy", signal.SIGTERM)
+
+
+async def test_newcomers_behind_nginx():
+    await newcomers_are_let_in("nginx", signal.SIGKILL)
+    await newcomers_are_let_in("nginx", signal.SIGTERM)
 
 
 async def test_behind_haproxy():
