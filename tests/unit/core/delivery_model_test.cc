@@ -9,7 +9,7 @@ using namespace wayleave::test;
 
 TEST_CASE("random schedules: each message once and in order, or word of the gap", "[delivery][model]") {
     const uint64_t seed = from_environment("WAYLEAVE_SEED", 1);
-    const uint64_t schedules = from_environment("WAYLEAVE_SCHEDULES", 80);
+    const uint64_t schedules = from_environment("WAYLEAVE_SCHEDULES", 200);
     WARN(schedules << " schedules from seed " << seed << " on");
     for (uint64_t i = 0; i < schedules; ++i) {
         INFO("WAYLEAVE_SEED=" << seed + i);
@@ -21,7 +21,7 @@ TEST_CASE("random schedules: each message once and in order, or word of the gap"
 
 TEST_CASE("random schedules over a database that outlives the daemon", "[delivery][model]") {
     const uint64_t seed = from_environment("WAYLEAVE_SEED", 1);
-    const uint64_t schedules = from_environment("WAYLEAVE_SCHEDULES", 80) / 8;
+    const uint64_t schedules = from_environment("WAYLEAVE_SCHEDULES", 200) / 20;
     for (uint64_t i = 0; i < schedules; ++i) {
         INFO("WAYLEAVE_SEED=" << seed + i);
         std::string directory = "/tmp/wayleave-model-XXXXXX";
